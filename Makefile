@@ -1,0 +1,54 @@
+# Each target does all the set-up it needs; nothing is installed, downloaded or trained twice
+# unless its inputs changed.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+UV_VERSION := 0.13.9
+# The uv of the machine, or else our own under .cache/uv.
+UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint types bench kafka schemas clean
+
+help: ## Lists the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.cache/uv/bin/uv:
+	@echo "Installing uv $(UV_VERSION) into .cache/uv"
+	@python3 -m venv .cache/uv
+	@.cache/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(STAMP): pyproject.toml constraints.txt | $(filter .cache/uv/bin/uv,$(UV))
+	@test -x $(PYTHON) || $(UV) venv --quiet --no-python-downloads --python '>=3.11' $(VENV)
+	@echo "Installing the pinned environment into $(VENV)"
+	@$(UV) pip install --quiet --python $(PYTHON) --constraints constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: $(STAMP) ## Makes .venv with the pinned versions of constraints.txt and this project in it.
+
+demo: setup ## Trains once, starts an embedded broker, streams real tweets through the consumer, shows the results.
+	@$(PYTHON) -m demo $(ARGS)
+
+test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
+	@$(PYTHON) -m pytest --cov --cov-report=term $(ARGS)
+
+lint: setup ## Checks formatting, style, types and the import rule.
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+
+bench: setup ## Runs the benchmarks and writes benchmarks/results/.
+	@$(PYTHON) -m benchmarks.throughput $(ARGS)
+
+kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
+	@$(PYTHON) -m tests.support.kafka $(ARGS)
+
+schemas: setup ## Writes docs/schemas/ anew from shared/messages.py.
+	@$(PYTHON) -m shared.messages docs/schemas
+
+clean: ## Removes what the targets above made here.
+	rm -rf $(VENV) .cache .demo

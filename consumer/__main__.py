@@ -1,0 +1,172 @@
+"""The command line of the consumer: settings, wiring, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import structlog
+import typer
+
+from consumer import settings as consumer_settings
+from shared import __version__
+from shared.logs import configure_logs, exit_with
+
+app = typer.Typer(
+    help="Scores texts of a Kafka topic with a fine-tuned BERT.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+topics_app = typer.Typer(help="The topics this service reads and writes.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+log = structlog.get_logger()
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
+Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port[,host:port]")]
+Model = Annotated[Path | None, typer.Option(help="Model folder written by sentiment-trainer.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.")]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--input-topic", help="Topic to read; repeat it, or give one ^pattern.")
+]
+Output = Annotated[str | None, typer.Option("--output-topic", help="Topic for results.")]
+Dlq = Annotated[str | None, typer.Option("--dlq-topic", help="Topic for dead letters.")]
+Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
+TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
+IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
+LogLevel = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
+
+
+def main() -> NoReturn:
+    """Entry point of `sentiment-consumer`."""
+    exit_with(app)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:  # noqa: D103
+    if show:
+        print(__version__)  # noqa: T201
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    *,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    model: Model = None,
+    device: Device = None,
+    group_id: Group = None,
+    input_topic: Inputs = None,
+    output_topic: Output = None,
+    dlq_topic: Dlq = None,
+    delivery: Annotated[str | None, typer.Option(help="at-least-once or exactly-once.")] = None,
+    replica: Annotated[str | None, typer.Option(help="Stable name of this process, for exactly-once.")] = None,
+    start: Annotated[str | None, typer.Option(help="earliest or latest: where a new group begins.")] = None,
+    format_: Format = None,
+    text_field: TextField = None,
+    id_field: IdField = None,
+    timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
+    include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,
+    until_idle: Annotated[float | None, typer.Option(help="End after so many seconds without a record.")] = None,
+    max_messages: Annotated[int | None, typer.Option(help="End after so many records.")] = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Read texts, score them, publish labels and probabilities, until stopped."""
+    flags = _flags(locals())
+    settings = consumer_settings.load(flags, config)
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    from consumer.signals import stop_on_signals  # noqa: PLC0415
+
+    stop_on_signals(stop)
+    from consumer.service import serve  # noqa: PLC0415 - torch takes seconds to import: settings fail first
+
+    if not serve(settings, stop):
+        sys.stderr.flush()
+        os._exit(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
+
+
+@app.command()
+def check(
+    *,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    model: Model = None,
+    device: Device = None,
+    group_id: Group = None,
+    input_topic: Inputs = None,
+    output_topic: Output = None,
+    dlq_topic: Dlq = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Test broker, topics, rights, model folder and device; each line is ok or says what to do."""
+    settings = consumer_settings.load(_flags(locals()), config)
+    configure_logs(settings.log_level)
+    from consumer.check import run_checks  # noqa: PLC0415
+
+    raise typer.Exit(run_checks(settings))
+
+
+@app.command()
+def score(
+    texts: Annotated[
+        list[str] | None, typer.Argument(help="Texts; without any, one a line of standard input.")
+    ] = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Read JSON Lines of inputs, write those of results.")
+    ] = False,
+    config: Config = None,
+    model: Model = None,
+    device: Device = None,
+    text_field: TextField = None,
+    id_field: IdField = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe."""
+    flags = {k: v for k, v in locals().items() if k not in {"texts", "json"}}
+    settings = consumer_settings.load(_flags(flags), config)
+    configure_logs(settings.log_level)
+    from consumer.offline import score_texts  # noqa: PLC0415
+
+    score_texts(settings, texts or None, as_json=json)
+
+
+@topics_app.command("create")
+def create_topics(
+    *,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    input_topic: Inputs = None,
+    output_topic: Output = None,
+    dlq_topic: Dlq = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Default: the input's, or 4.")] = None,
+    replication: Annotated[int, typer.Option(help="Replicas; -1 is the broker's default.")] = -1,
+) -> None:
+    """Create the input, output and dead-letter topics that do not exist."""
+    flags = {k: v for k, v in locals().items() if k not in {"partitions", "replication"}}
+    settings = consumer_settings.load(_flags(flags), config)
+    configure_logs(settings.log_level)
+    from consumer.preflight import Preflight  # noqa: PLC0415
+
+    for line in Preflight(settings).create_topics(partitions, replication):
+        print(line)  # noqa: T201
+
+
+def _flags(arguments: dict[str, Any]) -> dict[str, object]:
+    """Command-line values by the dotted names of the settings; None where nothing was given."""
+    renamed = {"bootstrap_servers": "kafka.bootstrap_servers", "input_topic": "input_topics", "format_": "format"}
+    return {
+        renamed.get(name, name): None if value is False or value == [] else value
+        for name, value in arguments.items()
+        if name != "config"
+    }
+
+
+if __name__ == "__main__":
+    main()

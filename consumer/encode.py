@@ -1,0 +1,130 @@
+"""Document and score, or dead letter, to the bytes of an output record. Pure but for the clock it is given."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from consumer.records import DeadLetter, Outgoing
+from shared import __version__
+from shared.messages import (
+    REASON_BYTES,
+    SCHEMA_HEADER,
+    SCHEMA_VERSION,
+    DeadLetterHeaders,
+    ModelRef,
+    Result,
+    SourceRef,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from consumer.records import Document, Record, Score
+
+FUTURE_MS: Final = 3_000_000
+"""A timestamp further ahead than this (50 min) is replaced by the time of writing: brokers refuse one that
+is more than an hour ahead (`message.timestamp.after.max.ms`), and one such record would block its partition."""
+
+_SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
+
+
+def answer(
+    score: Score,
+    *,
+    identity: str,
+    source: SourceRef | None,
+    labels: tuple[str, ...],
+    model: ModelRef,
+    at: datetime,
+    uncertain_below: float,
+) -> Result:
+    """Says what a score means: the most probable label and all that goes with it, without the text."""
+    best = max(range(len(labels)), key=score.probabilities.__getitem__)
+    return Result(
+        id=identity,
+        label=labels[best],
+        score=score.probabilities[best],
+        probabilities=dict(zip(labels, score.probabilities, strict=True)),
+        uncertain=score.probabilities[best] < uncertain_below,
+        truncated=score.truncated,
+        tokens=score.tokens,
+        model=model,
+        source=source,
+        scored_at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """Writes results and dead letters as records."""
+
+    labels: tuple[str, ...]
+    model: ModelRef
+    include_text: bool
+    uncertain_below: float
+    timestamps: Literal["input", "now"]
+    max_bytes: int
+
+    def result(self, document: Document, score: Score, at: datetime) -> Outgoing | DeadLetter:
+        """Encodes one result; one too large to be written is a dead letter."""
+        record = document.record
+        result = answer(
+            score,
+            identity=document.id,
+            source=SourceRef(
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                timestamp=record.timestamp_ms,
+            ),
+            labels=self.labels,
+            model=self.model,
+            at=at,
+            uncertain_below=self.uncertain_below,
+        )
+        if self.include_text:
+            result = result.model_copy(update={"text": document.text})
+        value = result.model_dump_json(exclude=None if self.include_text else {"text"})
+        outgoing = Outgoing(record, value.encode(), (*record.headers, _SCHEMA), self._timestamp_ms(record, at))
+        if outgoing.size > self.max_bytes:
+            reason = f"the result with the input's key and headers has {outgoing.size} bytes, more than the limit"
+            return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {self.max_bytes}")
+        return outgoing
+
+    def dead_letter(self, letter: DeadLetter) -> Outgoing:
+        """Encodes a dead letter: the input byte for byte, plus headers that say why.
+
+        A value too large to be written stays behind: the letter then carries its size and digest, and
+        the record itself is still where the headers say, until the input topic's retention takes it.
+        """
+        record = letter.record
+        value = record.value
+        outgoing = Outgoing(record, value, (*record.headers, *self._reason(letter).as_headers()), 0)
+        if value is None or outgoing.size <= self.max_bytes:
+            return outgoing
+        pointer = self._reason(letter).model_copy(
+            update={"value_bytes": str(len(value)), "value_sha256": hashlib.sha256(value).hexdigest()}
+        )
+        return Outgoing(record, b"", (*record.headers, *pointer.as_headers()), 0)
+
+    def _reason(self, letter: DeadLetter) -> DeadLetterHeaders:
+        record = letter.record
+        return DeadLetterHeaders(
+            topic=record.topic,
+            partition=str(record.partition),
+            offset=str(record.offset),
+            stage=letter.stage,
+            class_name="sentiment.consumer",
+            exception=letter.error,
+            message=letter.reason.encode()[:REASON_BYTES].decode(errors="ignore"),
+            original_timestamp=None if record.timestamp_ms is None else str(record.timestamp_ms),
+            service_version=__version__,
+            model_version=self.model.version,
+        )
+
+    def _timestamp_ms(self, record: Record, at: datetime) -> int:
+        if self.timestamps == "now" or record.timestamp_ms is None:
+            return 0
+        return record.timestamp_ms if record.timestamp_ms < at.timestamp() * 1000 + FUTURE_MS else 0

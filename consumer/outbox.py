@@ -1,0 +1,264 @@
+"""Kafka out: results, dead letters and the input's offsets, at least once or exactly once.
+
+The loop cannot tell the two apart. Both write to the partition that follows from the input's, so the
+order of every input partition is kept; both are replaced as a whole after any failure, because
+librdkafka's producer cannot be trusted with messages of an aborted attempt still in its queues.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from consumer.records import PublishFailed
+from consumer.source import next_offsets
+from shared.errors import KafkaStateError
+from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from confluent_kafka import Message
+
+    from consumer.records import Outgoing, Record
+    from consumer.settings import ConsumerSettings
+
+log = structlog.get_logger()
+
+RETRY_BACKOFF_MS: Final = 300
+"""Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice."""
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+INIT_S: Final = 60.0
+"""How long a new transactional producer may take to end its predecessor's transaction."""
+
+_METADATA_START: Final = b"CGMDv2:"
+_FINAL: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constants
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    }
+)
+"""Errors of a delivery that a fresh producer would meet again: they end the process."""
+
+
+class Sender:
+    """A producer, the topics it writes to, and what became of the records of one publish."""
+
+    def __init__(self, settings: ConsumerSettings, partitions: Mapping[str, int], *, transactional: bool) -> None:
+        self.output_topic = settings.output_topic
+        self.dlq_topic = settings.dlq_topic
+        self._servers = settings.kafka.bootstrap_servers
+        self._partitions = partitions
+        self._deadline_s = settings.limits.publish_s
+        self._failures: list[KafkaError] = []
+        self._errors = ClientErrors()
+        ours: dict[str, str | int | float | bool] = {
+            "client.id": "sentiment-consumer",
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "delivery.report.only.error": True,
+            "message.timeout.ms": int(settings.limits.publish_s * 1000),
+            "message.max.bytes": settings.limits.output_bytes + 65_536,
+            "retry.backoff.ms": RETRY_BACKOFF_MS,
+            "socket.timeout.ms": 30_000,
+        }
+        if transactional:
+            ours["transactional.id"] = settings.transactional_id
+            ours["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+        self._config = client_config(settings.kafka, self._errors, ours)
+        self.producer = self._new()
+
+    def send(self, topic: str, outgoing: Outgoing) -> None:
+        """Queues one record; waits when the client's own queue is full."""
+        deadline = time.monotonic() + self._deadline_s
+        record = outgoing.source
+        while True:
+            try:
+                self.producer.produce(
+                    topic,
+                    value=outgoing.value,
+                    key=record.key,
+                    headers=list(outgoing.headers),
+                    partition=record.partition % self._partitions[topic],
+                    timestamp=outgoing.timestamp_ms,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                self.producer.poll(0.05)
+                if time.monotonic() > deadline:
+                    raise PublishFailed("the producer's queue stayed full") from None
+            except KafkaException as error:
+                raise self._ended(error.args[0]) from None
+            else:
+                return
+
+    def flush(self) -> None:
+        """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
+        waiting = self.producer.flush(self._deadline_s)
+        if self._failures:
+            raise self._ended(self._failures[0])
+        if waiting:
+            raise PublishFailed(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
+
+    def replace(self) -> None:
+        """Throws the producer away with all it holds and makes a new one."""
+        self.close()
+        self.producer = self._new()
+
+    def close(self) -> None:
+        """Drops what is queued; without that, closing would wait for a broker that may be gone."""
+        self.producer.purge()
+        self.producer.flush(0)
+
+    def failed(self, error: KafkaError) -> Exception:
+        """What a failed call means: PublishFailed for the loop to recover from, or the end."""
+        return self._ended(error)
+
+    def _new(self) -> Producer:
+        self._failures = []
+        try:
+            return Producer(self._config)
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        """Notes a failed delivery; runs inside `poll` and `flush`, so it never raises."""
+        if error is not None:
+            self._failures.append(error)
+
+    def _ended(self, error: KafkaError) -> Exception:
+        if error.code() in _FINAL:
+            return explain(error, self._servers)
+        return PublishFailed(f"{error.name()}: {error.str()}")
+
+
+class AtLeastOnceOutbox:
+    """Idempotent producer, then a synchronous commit: a crash in between repeats, with equal ids."""
+
+    def __init__(self, sender: Sender, commit: Callable[[Sequence[Record]], None]) -> None:
+        self._sender = sender
+        self._commit = commit
+
+    def publish(
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+    ) -> None:
+        """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
+        _send_all(self._sender, results, dead_letters)
+        self._sender.flush()
+        self._commit(consumed)
+
+    def reset(self) -> None:
+        """Replaces the producer."""
+        self._sender.replace()
+
+    def close(self) -> None:
+        """Drops what is unfinished."""
+        self._sender.close()
+
+
+class ExactlyOnceOutbox:
+    """Results, dead letters and offsets in one transaction per publish.
+
+    The producer is replaced after any failure and after any suspiciously slow commit: librdkafka speaks
+    the first version of the transaction protocol, in which a delayed request to end one transaction can
+    end a later one. A new producer raises the epoch, which shuts such stragglers out.
+    """
+
+    def __init__(self, sender: Sender, group_metadata: Callable[[], Any]) -> None:
+        self._sender = sender
+        self._group_metadata = group_metadata
+        self._suspect = False
+        self._begin()
+
+    def publish(
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+    ) -> None:
+        """Writes all and the offsets in one transaction; raises PublishFailed when it must be taken back."""
+        if self._suspect:
+            self.reset()
+        producer = self._sender.producer
+        try:
+            producer.begin_transaction()
+            _send_all(self._sender, results, dead_letters)
+            self._sender.flush()
+            metadata = require_membership(self._group_metadata())
+            self._retry(lambda: producer.send_offsets_to_transaction(next_offsets(consumed), metadata))
+            began = time.monotonic()
+            retried = self._retry(producer.commit_transaction)
+            self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
+        except KafkaException as error:
+            raise self._sender.failed(error.args[0]) from None
+
+    def reset(self) -> None:
+        """Takes back the open transaction, if there is one, and begins with a new producer."""
+        try:
+            self._sender.producer.abort_transaction(5)
+        except KafkaException as error:
+            # Whatever it says, the new producer's init_transactions decides the transaction's fate.
+            log.debug("abort_failed", error=error.args[0].name())
+        self._sender.replace()
+        self._begin()
+
+    def close(self) -> None:
+        """Leaves an unfinished transaction to the next producer of this id, which takes it back."""
+        self._sender.close()
+
+    def _begin(self) -> None:
+        deadline = time.monotonic() + INIT_S
+        while True:
+            try:
+                self._sender.producer.init_transactions(10)
+            except KafkaException as error:
+                reason = error.args[0]
+                if reason.code() in {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}:  # noqa: SLF001
+                    raise KafkaStateError(
+                        "this Kafka has no transactions; run with --delivery at-least-once"
+                    ) from None
+                if not reason.retriable() or time.monotonic() > deadline:
+                    raise self._sender.failed(reason) from None
+            else:
+                self._suspect = False
+                return
+
+    def _retry(self, call: Callable[[], None]) -> bool:
+        """Repeats a call while the client says that it may; tells whether it had to."""
+        deadline = time.monotonic() + TRANSACTION_TIMEOUT_MS / 1000
+        retried = False
+        while True:
+            try:
+                call()
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+                retried = True
+            else:
+                return retried
+
+
+def require_membership(metadata: Any) -> Any:
+    """Refuses the metadata of a consumer that is not a member now: the broker would not fence it."""
+    raw = bytes(metadata)
+    if not raw.startswith(_METADATA_START):
+        raise KafkaStateError("this version of confluent-kafka writes group metadata in an unknown form")
+    (generation,) = struct.unpack_from("=i", raw, len(_METADATA_START))
+    _group, member, _rest = raw[len(_METADATA_START) + 4 :].split(b"\0", 2)
+    if generation < 0 or not member:
+        raise PublishFailed("this consumer is between two memberships of its group")
+    return metadata
+
+
+def _send_all(sender: Sender, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+    for outgoing in results:
+        sender.send(sender.output_topic, outgoing)
+    for outgoing in dead_letters:
+        sender.send(sender.dlq_topic, outgoing)

@@ -1,0 +1,248 @@
+"""The loop: carries micro-batches from topic to topic. Read this file first.
+
+One thread, the caller's, owns everything that speaks to Kafka; another scores. A batch is read, decoded
+and handed to the scoring thread; while it is being scored the next is read. Batches are published in
+the order they were read, so order per partition holds. A publish opens and ends between two reads, so
+it never meets a rebalance; rows of a partition that was revoked meanwhile are dropped, their new owner
+scores them. Every failure of a publish takes one path: `_recover`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from concurrent.futures import wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from consumer.decode import split
+from consumer.records import DeadLetter, PublishFailed
+from shared.errors import RecoveriesExhausted
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from consumer.encode import Encoder
+    from consumer.records import Document, Outbox, Outgoing, Record, Score, Source
+    from consumer.scoring import ScoringThread
+    from consumer.settings import Limits
+    from shared.messages import InputFormat
+
+log = structlog.get_logger()
+
+FULL_WAIT_S: Final = 0.25
+"""How long a full pipeline waits for the scorer before it pauses fetching, which costs the prefetch."""
+BUSY_WAIT_S: Final = 0.01
+"""How long a read-out topic waits for the scorer before it is asked again."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """One micro-batch on its way."""
+
+    records: list[Record]
+    documents: list[Document]
+    dead_letters: list[DeadLetter]
+    scores: Future[list[Score]]
+    read_at: float
+    size: int
+
+
+@dataclass(slots=True)
+class Totals:
+    """What one run did."""
+
+    records: int = 0
+    results: int = 0
+    dead_letters: int = 0
+    recoveries: int = 0
+    abandoned: int = 0
+    """Records read but not published when the process had to end; the next run reads them again."""
+
+
+class Pipeline:
+    """Source to outbox, until told to stop."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        scoring: ScoringThread,
+        outbox: Outbox,
+        encoder: Encoder,
+        input_format: InputFormat,
+        limits: Limits,
+        stop: threading.Event,
+        until_idle_s: float | None = None,
+        max_records: int | None = None,
+        observe: Callable[[Sequence[Record]], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
+        self._scoring = scoring
+        self._outbox = outbox
+        self._encoder = encoder
+        self._format = input_format
+        self._limits = limits
+        self._stop = stop
+        self._until_idle_s = until_idle_s
+        self._max_records = max_records
+        self._observe = observe
+        self._clock = clock
+        self._inflight: deque[Batch] = deque()
+        self._totals = Totals()
+        self._recovered_at: deque[float] = deque()
+        self._idle_since: float | None = None
+        """When a read first found nothing while nothing was in hand."""
+
+    def run(self) -> Totals:
+        """Works until stopped, idle or done; ends with nothing half-published. Raises SentimentError."""
+        while not self._finished():
+            try:
+                self._publish_scored()
+                self._read_more()
+            except PublishFailed as failure:
+                self._recover(failure)
+        self._drain()
+        return self._totals
+
+    def _finished(self) -> bool:
+        if self._stop.is_set():
+            return True
+        if self._inflight:
+            return False
+        if self._max_records is not None and self._totals.records >= self._max_records:
+            return True
+        if self._until_idle_s is None or self._idle_since is None:
+            return False
+        return self._clock() - self._idle_since >= self._until_idle_s
+
+    def _read_more(self) -> None:
+        """Reads one batch if there is room; else keeps the membership alive while the scorer works."""
+        room = self._room()
+        if room:
+            self._source.resume()
+            self._submit(self._source.read(room, 0.0 if self._inflight else self._limits.read_wait_s))
+        elif self._inflight and not self._wait_oldest(FULL_WAIT_S):
+            self._source.pause()
+            self._submit(self._source.read(1, 0.0))
+
+    def _room(self) -> int:
+        """How many records may be read now."""
+        if len(self._inflight) >= self._limits.inflight_batches:
+            return 0
+        if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
+            return 0
+        if self._max_records is None:
+            return self._limits.batch_records
+        return min(self._limits.batch_records, self._max_records - self._totals.records)
+
+    def _wait_oldest(self, seconds: float) -> bool:
+        return bool(wait([self._inflight[0].scores], timeout=seconds).done)
+
+    def _submit(self, records: list[Record]) -> None:
+        """Sends one batch on its way; with nothing read, waits a little for what is on its way already."""
+        if not records:
+            if self._inflight:
+                self._wait_oldest(BUSY_WAIT_S)
+            elif self._idle_since is None and self._source.joined:
+                self._idle_since = self._clock()
+            return
+        self._idle_since = None
+        self._totals.records += len(records)
+        if self._observe is not None:
+            self._observe(records)
+        documents, dead_letters = split(records, self._format)
+        scores = self._scoring.submit([document.text for document in documents])
+        size = sum(record.size for record in records)
+        self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
+
+    def _publish_scored(self) -> None:
+        while self._inflight and self._inflight[0].scores.done():
+            self._publish(self._inflight[0])
+            self._inflight.popleft()
+
+    def _publish(self, batch: Batch) -> None:
+        """Publishes what is still ours of a scored batch; raises what the scorer raised."""
+        scored_s = self._clock() - batch.read_at
+        began = self._clock()
+        scores = batch.scores.result()
+        owned = [record for record in batch.records if self._source.owns(record)]
+        if not owned:
+            log.info("batch_dropped", records=len(batch.records))
+            return
+        results, dead_letters = self._encode(batch, scores)
+        self._outbox.publish(results, dead_letters, owned)
+        self._totals.results += len(results)
+        self._totals.dead_letters += len(dead_letters)
+        tokens, padded = sum(s.tokens for s in scores), sum(s.padded_tokens for s in scores)
+        log.info(
+            "batch",
+            records=len(owned),
+            results=len(results),
+            dead_letters=len(dead_letters),
+            tokens=tokens,
+            padding=round(1 - tokens / padded, 3) if padded else 0.0,
+            scored_after_ms=round(scored_s * 1000, 1),
+            publish_ms=round((self._clock() - began) * 1000, 1),
+            lag=self._source.lag_records(),
+        )
+
+    def _encode(self, batch: Batch, scores: list[Score]) -> tuple[list[Outgoing], list[Outgoing]]:
+        now = datetime.now(UTC)
+        results: list[Outgoing] = []
+        letters = [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
+        for document, score in zip(batch.documents, scores, strict=True):
+            if self._source.owns(document.record):
+                encoded = self._encoder.result(document, score, now)
+                if isinstance(encoded, DeadLetter):
+                    letters.append(encoded)
+                else:
+                    results.append(encoded)
+        return results, [self._encoder.dead_letter(letter) for letter in letters]
+
+    def _recover(self, failure: PublishFailed) -> None:
+        """Forgets everything in hand, replaces the producer and goes back to the last commit.
+
+        Counted: more than `recoveries` within `recovery_window_s` end the process, since a fresh one
+        on another machine may fare better than this one does.
+        """
+        now = self._clock()
+        recent = self._recovered_at
+        recent.append(now)
+        while now - recent[0] > self._limits.recovery_window_s:
+            recent.popleft()
+        self._totals.recoveries += 1
+        log.warning("recovering", reason=str(failure), recent=len(recent))
+        if len(recent) > self._limits.recoveries:
+            raise RecoveriesExhausted(
+                f"publishing failed {len(recent)} times in {self._limits.recovery_window_s:g} s, last: {failure}; "
+                "nothing is lost: start again once Kafka is well"
+            )
+        for batch in self._inflight:
+            batch.scores.cancel()
+            self._totals.records -= len(batch.records)
+        self._inflight.clear()
+        try:
+            self._outbox.reset()
+            self._source.rewind()
+        except PublishFailed as again:
+            self._recover(again)
+
+    def _drain(self) -> None:
+        """Publishes what is being scored, for at most `shutdown_s`; abandons the rest, which is uncommitted."""
+        deadline = self._clock() + self._limits.shutdown_s
+        try:
+            while self._inflight and self._clock() < deadline:
+                self._source.pause()
+                self._source.read(1, 0.0)
+                if self._wait_oldest(BUSY_WAIT_S):
+                    self._publish_scored()
+        except PublishFailed as failure:
+            log.warning("shutdown_publish_failed", reason=str(failure))
+        self._totals.abandoned = sum(len(batch.records) for batch in self._inflight)

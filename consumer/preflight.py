@@ -1,0 +1,195 @@
+"""Questions to Kafka before the loop: topics, rights, and whether what is written will stay."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Final, TypeVar
+from uuid import uuid4
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, NewTopic, ResourceType
+
+from shared.errors import KafkaRefused, KafkaStateError
+from shared.kafka import (
+    ClientErrors,
+    client_config,
+    cluster_metadata,
+    explain,
+    refused_configuration,
+    require_topics,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.records import Record
+    from consumer.settings import ConsumerSettings
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+REQUEST_S: Final = 10.0
+PEEK_S: Final = 3.0
+"""How long `check` waits for a first record of the input."""
+_DAY_MS: Final = 86_400_000
+
+
+class Preflight:
+    """An admin client and what it can tell about one configuration."""
+
+    def __init__(self, settings: ConsumerSettings) -> None:
+        self._settings = settings
+        self._servers = settings.kafka.bootstrap_servers
+        self._errors = ClientErrors()
+        try:
+            self._admin = AdminClient(
+                client_config(settings.kafka, self._errors, {"client.id": "sentiment-check"})
+            )
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+
+    def broker(self) -> str:
+        """Describes the cluster; raises KafkaUnreachable or KafkaRefused."""
+        metadata = cluster_metadata(self._admin, self._errors, self._servers)
+        return f"{self._servers}: {len(metadata.brokers)} broker(s), cluster {metadata.cluster_id}"
+
+    def partitions(self) -> dict[str, int]:
+        """Counts the partitions of every topic but patterns; raises KafkaStateError for a missing one."""
+        metadata = cluster_metadata(self._admin, self._errors, self._servers)
+        return require_topics(metadata, [*self._inputs(), self._settings.output_topic, self._settings.dlq_topic])
+
+    def rights(self) -> str:
+        """Asks which operations are allowed; raises KafkaRefused that names those that are missing."""
+        wanted = dict.fromkeys(self._inputs(), AclOperation.READ)
+        wanted |= {self._settings.output_topic: AclOperation.WRITE, self._settings.dlq_topic: AclOperation.WRITE}
+        try:
+            futures = self._admin.describe_topics(
+                TopicCollection(list(wanted)), include_authorized_operations=True, request_timeout=REQUEST_S
+            )
+            allowed = {name: _answer(future).authorized_operations for name, future in futures.items()}
+        except KafkaException as error:
+            if error.args[0].code() in {KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION}:  # noqa: SLF001
+                return "not told by this broker"
+            raise explain(error.args[0], self._servers) from None
+        missing = [
+            f"{operation.name} on topic {name}"
+            for name, operation in wanted.items()
+            if allowed[name] is not None and operation not in allowed[name]
+        ]
+        if missing:
+            raise KafkaRefused(f"missing: {', '.join(missing)}; ask the cluster's owner for these rights")
+        return ", ".join(f"{operation.name} {name}" for name, operation in wanted.items())
+
+    def retention_ms(self) -> int | None:
+        """How long the output topic keeps a record, in milliseconds; None where it is for ever or not told."""
+        resource = ConfigResource(ResourceType.TOPIC, self._settings.output_topic)
+        try:
+            (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
+            config = _answer(future)
+        except (KafkaException, FutureTimeout):
+            return None  # needs a right of its own, and embedded brokers do not answer it
+        if config["message.timestamp.type"].value != "CreateTime":
+            return None
+        retention = int(config["retention.ms"].value)
+        return retention if retention >= 0 else None
+
+    def retention(self) -> str:
+        """Compares the output's retention with the age of a first input record; raises KafkaStateError."""
+        retention_ms = self.retention_ms()
+        oldest = self._peek_timestamp_ms()
+        if retention_ms is None or oldest is None:
+            return "nothing to compare: no retention by time, or no input record yet"
+        problem = retention_problem(self._settings.output_topic, retention_ms, oldest)
+        if problem and self._settings.timestamps == "input":
+            raise KafkaStateError(problem)
+        return (
+            f"{self._settings.output_topic} keeps {_days(retention_ms)}, longer than the first input record is old"
+        )
+
+    def create_topics(self, partitions: int | None, replication: int) -> list[str]:
+        """Creates the topics that are missing; output and dead letters get as many partitions as the input."""
+        metadata = cluster_metadata(self._admin, self._errors, self._servers)
+        names = [*self._inputs(), self._settings.output_topic, self._settings.dlq_topic]
+        there = {name: len(metadata.topics[name].partitions) for name in names if name in metadata.topics}
+        count = partitions or max((there[name] for name in self._inputs() if name in there), default=4)
+        lines = [f"{name}: exists, {there[name]} partitions" for name in names if name in there]
+        missing = [NewTopic(name, count, replication) for name in names if name not in there]
+        futures = self._admin.create_topics(missing, request_timeout=REQUEST_S) if missing else {}
+        for name, future in futures.items():
+            try:
+                _answer(future)
+            except KafkaException as error:
+                raise explain(error.args[0], self._servers) from None
+            lines.append(f"{name}: created, {count} partitions")
+        return lines
+
+    def _inputs(self) -> list[str]:
+        return [name for name in self._settings.input_topics if not name.startswith("^")]
+
+    def _peek_timestamp_ms(self) -> int | None:
+        """Timestamp of one first record of the input, read without a group's commits."""
+        ours: dict[str, str | int | float | bool] = {
+            "group.id": f"sentiment-check-{uuid4()}",
+            "enable.auto.commit": False,
+            "client.id": "sentiment-check",
+        }
+        consumer = Consumer(client_config(self._settings.kafka, self._errors, ours))
+        try:
+            counts = require_topics(consumer.list_topics(timeout=REQUEST_S), self._inputs())
+            consumer.assign(
+                [TopicPartition(name, p, OFFSET_BEGINNING) for name, count in counts.items() for p in range(count)]
+            )
+            message = consumer.poll(PEEK_S)
+            return None if message is None or message.error() is not None else message.timestamp()[1]
+        finally:
+            consumer.close()
+
+
+class RetentionWatch:
+    """Warns once, at the first records read, when the output topic would delete what they become."""
+
+    def __init__(self, topic: str, retention_ms: int | None) -> None:
+        self._topic = topic
+        self._retention_ms = retention_ms
+
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Looks at the first records only."""
+        retention_ms, self._retention_ms = self._retention_ms, None
+        stamps = [record.timestamp_ms for record in records if record.timestamp_ms is not None]
+        if retention_ms is not None and stamps:
+            problem = retention_problem(self._topic, retention_ms, min(stamps))
+            if problem:
+                log.warning("results_will_expire", problem=problem)
+
+
+def retention_problem(topic: str, retention_ms: int, oldest_ms: int) -> str | None:
+    """Says what is wrong when a record of that time is older than a topic keeps records; None if all is well.
+
+    A broker deletes by record timestamp: a result that carries an old input's timestamp is acknowledged
+    and gone within minutes.
+    """
+    age_ms = int(time.time() * 1000) - oldest_ms
+    if age_ms <= retention_ms:
+        return None
+    return (
+        f"{topic} keeps records for {_days(retention_ms)}, but the input read first is {_days(age_ms)} old: "
+        f"results with its timestamp are deleted soon after they are written; raise retention.ms of "
+        f"{topic}, or run with --timestamps now"
+    )
+
+
+def describe_partitions(counts: Mapping[str, int]) -> str:
+    """One line for the topics and their partitions."""
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())
+
+
+def _days(milliseconds: int) -> str:
+    days = milliseconds / _DAY_MS
+    return f"{days:.0f} days" if days >= 2 else f"{milliseconds / 3_600_000:.1f} hours"  # noqa: PLR2004
+
+
+def _answer(future: Future[T]) -> T:
+    return future.result(timeout=REQUEST_S + 5)

@@ -1,0 +1,171 @@
+"""What flows between the parts of the consumer. Plain frozen values; no Kafka, no model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.messages import Headers
+
+
+class Ownership:
+    """Token of one assignment of one partition; compared by identity.
+
+    A record read under an assignment that has since been revoked carries a stale token and is dropped
+    before it is published: whoever owns the partition now scores it again.
+    """
+
+    __slots__ = ("first", "next")
+
+    def __init__(self, position: int | None = None) -> None:
+        self.first = position
+        """Offset of the first record read, or where reading was made to start; None before that."""
+        self.next = position
+        """Offset of the next record that is expected; anything below it was read already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of an input topic, with nothing lost on the way."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    owner: Ownership
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A record whose text can be scored."""
+
+    record: Record
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that will never be scored, and why. The reason never quotes the payload."""
+
+    record: Record
+    stage: str
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The model's answer to one text."""
+
+    probabilities: tuple[float, ...]
+    """Calibrated, in the order of the model's labels; they sum to 1."""
+    tokens: int
+    padded_tokens: int
+    """Length of the row the text took in its forward pass; what it cost."""
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record to be written: to the partition that follows from where `source` stood."""
+
+    source: Record
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+    """Epoch milliseconds; 0 means the time of writing."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        carried = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.source.key or b"") + len(self.value or b"") + carried
+
+
+class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, not an end
+    """Nothing, or not all, was published; the loop rewinds to the last commit and goes on."""
+
+
+class Source(Protocol):
+    """Kafka in: records of the partitions this member owns. Used by one thread only."""
+
+    joined: bool
+    """Whether the group has assigned partitions (perhaps none) to this member."""
+
+    def read(self, max_records: int, wait_s: float) -> list[Record]:
+        """Returns at most `max_records`, in order per partition; waits only while there is none.
+
+        Must be called at least once per poll interval, also while paused: it is what keeps membership.
+        """
+        ...
+
+    def owns(self, record: Record) -> bool:
+        """Tells whether the assignment under which the record was read still holds."""
+        ...
+
+    def pause(self) -> None:
+        """Stops fetching for all partitions, those assigned later included."""
+        ...
+
+    def resume(self) -> None:
+        """Ends `pause`."""
+        ...
+
+    def rewind(self) -> None:
+        """Goes back to the last commit and makes every record read so far stale."""
+        ...
+
+    def lag_records(self) -> int:
+        """Records between the next to be read and the end of the owned partitions, as last heard."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the group."""
+        ...
+
+
+class Scorer(Protocol):
+    """A resident model. Used by one thread only."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the probabilities of every score, in their order."""
+        ...
+
+    def score(self, texts: Sequence[str]) -> list[Score]:
+        """Scores any number of texts of any length; answers in input order."""
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Model name and version, engine and device, for logs and results."""
+        ...
+
+
+class Outbox(Protocol):
+    """Kafka out: results, dead letters and the input's offsets together. Used by the source's thread."""
+
+    def publish(
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+    ) -> None:
+        """Returns when all is written and the offsets after `consumed` are committed; else PublishFailed."""
+        ...
+
+    def reset(self) -> None:
+        """Abandons whatever is unfinished and starts anew; part of every recovery."""
+        ...
+
+    def close(self) -> None:
+        """Abandons whatever is unfinished."""
+        ...

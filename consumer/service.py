@@ -1,0 +1,83 @@
+"""Wires the parts of `run` by hand and tells how the run ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import structlog
+
+from consumer.encode import Encoder
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
+from consumer.pipeline import Pipeline
+from consumer.preflight import Preflight, RetentionWatch
+from consumer.scorer.torch_padded import TorchScorer
+from consumer.scoring import ScoringThread
+from consumer.signals import watchdog
+from consumer.source import KafkaSource
+from shared import __version__
+from shared.artifact import open_artifact
+from shared.errors import RecoveriesExhausted
+from shared.messages import ModelRef
+from shared.settings import effective
+
+if TYPE_CHECKING:
+    import threading
+
+    from consumer.records import Outbox
+    from consumer.settings import ConsumerSettings
+
+log = structlog.get_logger()
+
+
+def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
+    """Runs the consumer until it is done or `stop` is set.
+
+    Returns False when the scorer had to be left inside a pass; raises SentimentError for what ends a
+    run early. Cheap checks come first: nothing is loaded for a broker that does not answer.
+    """
+    log.info("starting", version=__version__, **effective(settings))
+    artifact = open_artifact(settings.model_folder)
+    preflight = Preflight(settings)
+    partitions = preflight.partitions()
+    watch = RetentionWatch(
+        settings.output_topic, preflight.retention_ms() if settings.timestamps == "input" else None
+    )
+    scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
+    log.info("model_ready", **scorer.describe())
+    scoring = ScoringThread(scorer)
+    source = KafkaSource(settings)
+    sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
+    outbox: Outbox = (
+        ExactlyOnceOutbox(sender, source.group_metadata)
+        if settings.delivery == "exactly-once"
+        else AtLeastOnceOutbox(sender, source.commit)
+    )
+    pipeline = Pipeline(
+        source=source,
+        scoring=scoring,
+        outbox=outbox,
+        encoder=Encoder(
+            labels=scorer.labels,
+            model=ModelRef(name=artifact.manifest.name, version=artifact.version),
+            include_text=settings.include_text,
+            uncertain_below=settings.uncertain_below,
+            timestamps=settings.timestamps,
+            max_bytes=settings.limits.output_bytes,
+        ),
+        input_format=settings.input_format,
+        limits=settings.limits,
+        stop=stop,
+        until_idle_s=settings.until_idle,
+        max_records=settings.max_messages,
+        observe=watch,
+    )
+    source.subscribe()
+    try:
+        totals = pipeline.run()
+    finally:
+        watchdog(RecoveriesExhausted.exit_code)  # leaving the group may hang when no broker answers
+        source.close()
+        outbox.close()
+    log.info("stopped", **asdict(totals))
+    return scoring.close(timeout_s=1.0)

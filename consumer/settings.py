@@ -1,0 +1,125 @@
+"""Everything an operator may change, with its unit and its default."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from shared.errors import SettingsError
+from shared.kafka import KafkaSettings
+from shared.logs import Level  # noqa: TC001
+from shared.messages import InputFormat
+from shared.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OTHER_COMMANDS: Final = ("trainer.", "dashboard.")
+"""Starts of the settings of sister commands, which may stand in the same environment or file."""
+
+
+def _split(value: object) -> object:
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+
+
+class Limits(Settings):
+    """How much may be in hand at once, and how long anything may take."""
+
+    batch_records: int = Field(default=512, gt=0, le=100_000)
+    """Records of one micro-batch: the window within which texts are sorted by length."""
+    batch_tokens: int | None = Field(default=None, gt=0)
+    """Padded tokens (rows x longest row) of one forward pass; default 2,048 on a CPU, 32,768 on CUDA."""
+    inflight_batches: int = Field(default=2, ge=1, le=64)
+    """Micro-batches between source and outbox: one on the device and one ready for it."""
+    inflight_bytes: int = Field(default=64 * 2**20, gt=0)
+    """Bytes of input in hand; reading pauses above it."""
+    record_bytes: int = Field(default=2**18, gt=0)
+    """Larger input values are dead-lettered unread."""
+    output_bytes: int = Field(default=1_000_000, gt=1_000)
+    """Largest record written, key and headers included; below `max.message.bytes` of the topics written to."""
+    read_wait_s: float = Field(default=0.1, gt=0, le=1)
+    """How long a read waits when there is nothing to do."""
+    publish_s: float = Field(default=20, gt=0, le=50)
+    """Deadline for the broker to acknowledge one micro-batch."""
+    shutdown_s: float = Field(default=6, gt=0, le=60)
+    """How long a stopping process waits for the batch in hand before it abandons it."""
+    recoveries: int = Field(default=5, ge=0)
+    """Failed publishes within `recovery_window_s` after which the process ends with exit code 75."""
+    recovery_window_s: float = Field(default=300, gt=0)
+
+
+class ConsumerSettings(Settings):
+    """Settings of `sentiment-consumer`."""
+
+    model: Path | None = None
+    """The model folder that sentiment-trainer wrote."""
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    kafka: KafkaSettings = KafkaSettings()
+    group_id: str = Field(default="sentiment", min_length=1)
+    input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(default=("texts",), min_length=1)
+    """Names, or one pattern that starts with ^; several are parted by commas."""
+    output_topic: str = Field(default="sentiments", min_length=1)
+    dlq_topic: str = Field(default="sentiments.dlq", min_length=1)
+    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    replica: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    """Stable name of this process among its group, for exactly-once; default: the hostname's ordinal or 0."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where a group without a committed offset begins."""
+    format: Literal["json", "text"] = "json"
+    text_field: str = Field(default="text", min_length=1)
+    id_field: str = Field(default="id", min_length=1)
+    timestamps: Literal["input", "now"] = "input"
+    """The timestamp of results: the input record's, or the time of writing."""
+    include_text: bool = False
+    """Whether results carry the text."""
+    uncertain_below: float = Field(default=0.5, ge=0, le=1)
+    """Results whose score is lower are marked uncertain."""
+    until_idle: float | None = Field(default=None, gt=0)
+    """Ends after so many seconds without a record; for scripts."""
+    max_messages: int | None = Field(default=None, gt=0)
+    """Ends after so many records; for scripts."""
+    log_level: Level = "info"
+    limits: Limits = Limits()
+
+    @field_validator("input_topics")
+    @classmethod
+    def _valid_topics(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        for topic in topics:
+            if topic.startswith("^"):
+                try:
+                    re.compile(topic)
+                except re.error as error:
+                    raise ValueError(f"{topic!r} is no valid pattern: {error}") from None
+            elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic):
+                raise ValueError(f"{topic!r} is no valid topic name")
+        return topics
+
+    @property
+    def model_folder(self) -> Path:
+        """The model folder; raises SettingsError where none was named."""
+        if self.model is None:
+            raise SettingsError(
+                "no model folder: give --model or set SENTIMENT_MODEL (sentiment-trainer writes one)"
+            )
+        return self.model
+
+    @property
+    def input_format(self) -> InputFormat:
+        """How input values are read."""
+        return InputFormat(self.format, self.text_field, self.id_field, self.limits.record_bytes)
+
+    @property
+    def transactional_id(self) -> str:
+        """Stable over restarts and unique per replica, so that a restart ends its own orphaned transaction."""
+        ordinal = re.search(r"-(\d+)$", socket.gethostname())
+        slot = self.replica or (ordinal[1] if ordinal else "0")
+        return f"sentiment-{self.group_id}-{slot}"
+
+
+def load(flags: Mapping[str, object], config: Path | None = None) -> ConsumerSettings:
+    """Reads flags, environment and settings file; raises SettingsError with what to correct."""
+    return load_settings(ConsumerSettings, flags=flags, file=config, others=OTHER_COMMANDS)

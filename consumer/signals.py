@@ -1,0 +1,46 @@
+"""Stopping on SIGTERM and SIGINT without ever interrupting a call into Kafka or the model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = structlog.get_logger()
+
+GRACE_S: Final = 9.0
+"""From the signal to the end, whatever hangs. Ending hard is safe: what is not committed is read again."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = os._exit) -> None:
+    """Sets `stop` at the first signal; a second one, or GRACE_S without an end, ends the process at once.
+
+    Call it on the main thread before any other is started: the signals are blocked everywhere, so no
+    handler can run inside `poll`, where it would destroy the records just fetched, and a thread waits
+    for them instead, which works also while the main thread is inside a long call.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+    def waiter() -> None:
+        received = signal.sigwait(_SIGNALS)
+        log.info("stopping", signal=signal.Signals(received).name)
+        stop.set()
+        watchdog(128 + received, end)
+        end(128 + signal.sigwait(_SIGNALS))
+
+    threading.Thread(target=waiter, name="signals", daemon=True).start()
+
+
+def watchdog(exit_code: int, end: Callable[[int], object] = os._exit) -> None:
+    """Ends the process with `exit_code` if it has not ended by itself within GRACE_S."""
+    timer = threading.Timer(GRACE_S, end, (exit_code,))
+    timer.daemon = True
+    timer.start()

@@ -1,0 +1,301 @@
+"""Kafka in: reading, pausing, ownership of partitions, and going back to the last commit.
+
+Facts the code rests on (measured with librdkafka 2.16): rebalance callbacks run inside `poll`, `consume`
+and `close` only; an exception that leaves a callback destroys the batch just fetched although the
+position has moved, so callbacks store what goes wrong and never raise; `pause` throws the prefetched
+records away, so it is the last resort of a full pipeline.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from consumer.records import Ownership, PublishFailed, Record
+from shared.errors import KafkaStateError
+from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from consumer.settings import ConsumerSettings
+
+log = structlog.get_logger()
+
+REQUEST_S: Final = 5.0
+"""Timeout of one question to the broker."""
+STABLE_S: Final = 60.0
+"""How long a rewind waits for offsets that an unfinished transaction holds back."""
+
+_TRANSIENT: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the client's public constants
+        KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
+        KafkaError._PARTITION_EOF,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+    }
+)
+
+
+class KafkaSource:
+    """A member of a consumer group; every method is called by one thread."""
+
+    def __init__(self, settings: ConsumerSettings) -> None:
+        self._servers = settings.kafka.bootstrap_servers
+        self._start = settings.start
+        self._errors = ClientErrors()
+        config = client_config(
+            settings.kafka,
+            self._errors,
+            {
+                "client.id": f"sentiment-consumer-{settings.transactional_id.rsplit('-', 1)[-1]}",
+                "group.id": settings.group_id,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                # Where to begin is decided in `_begin`, so that an offset lost to retention halts loudly.
+                "auto.offset.reset": "error",
+                "check.crcs": True,
+                "socket.timeout.ms": 30_000,
+                "queued.max.messages.kbytes": 16_384,
+            },
+        )
+        try:
+            self._consumer = Consumer(config)
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+        self._owned: dict[tuple[str, int], Ownership] = {}
+        self._callback_failure: KafkaException | None = None
+        self._paused = False
+        self.joined = False
+        self._topics = list(settings.input_topics)
+
+    @property
+    def client(self) -> Consumer:
+        """The Kafka client, for questions before the first read."""
+        return self._consumer
+
+    @property
+    def errors(self) -> ClientErrors:
+        """What the client last complained of."""
+        return self._errors
+
+    def subscribe(self) -> None:
+        """Joins the group; partitions arrive during later reads."""
+        self._consumer.subscribe(
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
+
+    def read(self, max_records: int, wait_s: float) -> list[Record]:
+        """Returns what is there at once, or waits up to `wait_s` for a first record; see `Source`.
+
+        Raises an explained error when the broker denies a right or a partition's offset is gone.
+        """
+        first = self._consumer.poll(wait_s)
+        messages = [] if first is None else [first]
+        # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
+        if first is not None and max_records > 1:
+            messages += self._consumer.consume(max_records - 1, 0)
+        if self._callback_failure is not None:
+            failure, self._callback_failure = self._callback_failure, None
+            raise PublishFailed(f"a rebalance failed: {failure.args[0].name()}")
+        return [record for record in map(self._accept, messages) if record is not None]
+
+    def owns(self, record: Record) -> bool:
+        """Tells whether the assignment under which the record was read still holds."""
+        return self._owned.get((record.topic, record.partition)) is record.owner
+
+    def pause(self) -> None:
+        """Stops fetching, also for partitions that are assigned while it lasts."""
+        if not self._paused:
+            self._paused = True
+            self._consumer.pause(self._partitions())
+
+    def resume(self) -> None:
+        """Ends `pause`."""
+        if self._paused:
+            self._paused = False
+            self._consumer.resume(self._partitions())
+
+    def commit(self, consumed: Sequence[Record]) -> None:
+        """Commits the offsets after `consumed` and waits for the broker; raises PublishFailed."""
+        try:
+            done = self._consumer.commit(offsets=next_offsets(consumed), asynchronous=False)
+        except KafkaException as error:
+            raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
+        for partition in done or ():
+            if partition.error is not None:
+                raise PublishFailed(f"the commit failed: {partition.error.name()}")
+
+    def group_metadata(self) -> Any:
+        """The membership under which offsets join a transaction; opaque."""
+        return self._consumer.consumer_group_metadata()
+
+    def rewind(self) -> None:
+        """Seeks every owned partition to its committed offset and makes all records read so far stale.
+
+        Where nothing is committed it seeks to where this member began. Waits while an unfinished
+        transaction holds an offset back; raises PublishFailed when that takes over STABLE_S.
+        """
+        for partition in self._committed(self._partitions()):
+            key = (partition.topic, partition.partition)
+            owner = self._owned.get(key)
+            if owner is None:
+                continue
+            position = partition.offset if partition.offset >= 0 else owner.first
+            self._owned[key] = Ownership(position)
+            target = self._begin(partition) if position is None else position
+            self._seek(TopicPartition(*key, target))
+
+    def lag_records(self) -> int:
+        """Records between the next to be read and the high watermark that the last fetch told."""
+        lag = 0
+        for (topic, partition), owner in self._owned.items():
+            if owner.next is not None:
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+                lag += max(0, high - owner.next)
+        return lag
+
+    def close(self) -> None:
+        """Leaves the group, so that others take over at once."""
+        self._consumer.close()
+
+    def _accept(self, message: Message) -> Record | None:
+        """Turns a message into a record of the current assignment; None for what is no new record."""
+        error = message.error()
+        if error is not None:
+            self._classify(error, message)
+            return None
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or partition is None or offset is None:
+            return None
+        owner = self._owned.get((topic, partition))
+        if owner is None or (owner.next is not None and offset < owner.next):
+            return None
+        if owner.first is None:
+            owner.first = offset
+        owner.next = offset + 1
+        kind, timestamp_ms = message.timestamp()
+        return Record(
+            topic,
+            partition,
+            offset,
+            None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
+            message.key(),
+            message.value(),
+            tuple(message.headers() or ()),  # type: ignore[arg-type]
+            owner,
+        )
+
+    def _classify(self, error: KafkaError, message: Message) -> None:
+        code = error.code()
+        if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            topic, partition = message.topic(), message.partition()
+            if topic is not None and partition is not None and (topic, partition) in self._owned:
+                self._start_or_halt(TopicPartition(topic, partition))
+        elif code in _TRANSIENT or error.retriable():
+            log.warning("kafka_transient_error", error=error.name())
+        else:
+            raise explain(error, self._servers)
+
+    def _start_or_halt(self, partition: TopicPartition) -> None:
+        """Begins a partition that has no committed offset; halts when it has one that no longer exists."""
+        (committed,) = self._committed([partition])
+        if committed.offset >= 0:
+            raise KafkaStateError(
+                f"{partition.topic}[{partition.partition}]: the committed offset {committed.offset} no longer "
+                "exists, so records were deleted before they were scored; raise the topic's retention, then move "
+                "the group on with kafka-consumer-groups --reset-offsets --to-earliest"
+            )
+        offset = self._begin(partition)
+        self._owned[partition.topic, partition.partition] = Ownership(None if offset < 0 else offset)
+        self._seek(TopicPartition(partition.topic, partition.partition, offset))
+
+    def _begin(self, partition: TopicPartition) -> int:
+        """Where a partition without a commit begins; under `latest` the end of now, pinned to a number."""
+        if self._start == "earliest":
+            return OFFSET_BEGINNING
+        _, high = self._consumer.get_watermark_offsets(partition, timeout=REQUEST_S)
+        return int(high)
+
+    def _seek(self, target: TopicPartition) -> None:
+        """Goes on reading at `target.offset`, also where fetching has stopped for want of an offset."""
+        try:
+            self._consumer.seek(target)
+        except KafkaException:
+            self._assign_again(target)
+
+    def _assign_again(self, target: TopicPartition) -> None:
+        try:
+            self._consumer.incremental_unassign([TopicPartition(target.topic, target.partition)])
+            self._consumer.incremental_assign([target])
+            if self._paused:
+                self._consumer.pause([target])
+        except KafkaException as error:
+            raise PublishFailed(f"seeking failed: {error.args[0].name()}") from None
+
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Asks for committed offsets until all are known and stable."""
+        deadline = time.monotonic() + STABLE_S
+        while partitions:
+            try:
+                answer = self._consumer.committed(partitions, timeout=REQUEST_S)
+                failed = next((item.error for item in answer if item.error is not None), None)
+            except KafkaException as error:
+                failed = error.args[0]
+            if failed is None:
+                return answer
+            if time.monotonic() > deadline:
+                raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
+        return []
+
+    def _partitions(self) -> list[TopicPartition]:
+        return [TopicPartition(topic, partition) for topic, partition in self._owned]
+
+    def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            assigned = list(partitions)
+            for partition in assigned:
+                self._owned[partition.topic, partition.partition] = Ownership()
+            consumer.incremental_assign(assigned)
+            if self._paused:
+                consumer.pause(assigned)
+            self.joined = True
+            log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._owned))
+        except KafkaException as error:
+            self._callback_failure = error
+
+    def _on_revoke(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            revoked = list(partitions)
+            for partition in revoked:
+                self._owned.pop((partition.topic, partition.partition), None)
+            consumer.incremental_unassign(revoked)
+            log.info("partitions_revoked", partitions=_names(revoked), owned=len(self._owned))
+        except KafkaException as error:
+            self._callback_failure = error
+
+
+def next_offsets(consumed: Sequence[Record]) -> list[TopicPartition]:
+    """Per partition the offset after the last consumed record: what is to be committed, never `position()`."""
+    offsets: dict[tuple[str, int], int] = {}
+    for record in consumed:
+        key = (record.topic, record.partition)
+        offsets[key] = max(offsets.get(key, 0), record.offset + 1)
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return [f"{partition.topic}-{partition.partition}" for partition in partitions]

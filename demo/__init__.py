@@ -1,0 +1,1 @@
+"""The whole project at work in one command."""

@@ -1,0 +1,187 @@
+"""How every part connects to Kafka: one set of settings, masked when shown, explained when it fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from confluent_kafka import KafkaError, KafkaException
+from pydantic import Field, SecretStr, field_validator
+
+from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError, SettingsError
+from shared.settings import MASK, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from confluent_kafka import Consumer, Producer
+    from confluent_kafka.admin import AdminClient, ClusterMetadata
+
+CONNECT_TIMEOUT_S: Final = 10.0
+
+RESERVED: Final = frozenset(
+    {
+        "auto.offset.reset",
+        "bootstrap.servers",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "group.protocol",
+        "isolation.level",
+        "partition.assignment.strategy",
+        "transactional.id",
+    }
+)
+"""Keys on which delivery depends; they follow from this service's own settings."""
+
+_SHOWN: Final = frozenset(
+    {
+        *RESERVED,
+        "client.id",
+        "compression.type",
+        "fetch.min.bytes",
+        "linger.ms",
+        "log_level",
+        "max.poll.interval.ms",
+        "message.max.bytes",
+        "retry.backoff.ms",
+        "sasl.mechanism",
+        "sasl.username",
+        "security.protocol",
+        "session.timeout.ms",
+        "socket.timeout.ms",
+        "ssl.ca.location",
+        "transaction.timeout.ms",
+    }
+)
+"""Allow-list: the value of any other key is masked wherever a configuration is shown."""
+
+
+class KafkaSettings(Settings):
+    """Where Kafka is and how to log in; `properties` takes any further librdkafka key."""
+
+    bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: str | None = None
+    ssl_certificate_location: str | None = None
+    ssl_key_location: str | None = None
+    ssl_key_password: SecretStr | None = None
+    properties: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+    @field_validator("properties")
+    @classmethod
+    def _leave_delivery_alone(cls, properties: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(RESERVED & properties.keys())
+        if taken:
+            raise ValueError(f"{', '.join(taken)} cannot be set here: this service sets it from its own settings")
+        return properties
+
+
+class ClientErrors:
+    """librdkafka's error callback: remembers the last error for `explain`; called on the polling thread."""
+
+    def __init__(self) -> None:
+        self.last: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keeps the most specific error: "all brokers down" never hides why."""
+        specific = error.code() != KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's public constants
+        if specific or self.last is None:
+            self.last = error
+
+
+def client_config(
+    settings: KafkaSettings, errors: ClientErrors, ours: Mapping[str, str | int | float | bool]
+) -> dict[str, Any]:
+    """Builds a librdkafka configuration; the user's properties win over `ours` but for reserved keys."""
+    named = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": settings.security_protocol,
+        "sasl.mechanism": settings.sasl_mechanism,
+        "sasl.username": settings.sasl_username,
+        "sasl.password": settings.sasl_password,
+        "ssl.ca.location": settings.ssl_ca_location,
+        "ssl.certificate.location": settings.ssl_certificate_location,
+        "ssl.key.location": settings.ssl_key_location,
+        "ssl.key.password": settings.ssl_key_password,
+    }
+    plain = {
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for key, value in named.items()
+        if value is not None
+    }
+    # The client's own lines on standard error repeat what error_cb says, and cannot be structured.
+    quiet = {"log_level": 2, "error_cb": errors}
+    return {**quiet, **plain, **ours, **settings.properties}
+
+
+def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that may be printed: only allow-listed keys keep their values."""
+    return {key: value if key in _SHOWN else MASK for key, value in config.items() if not callable(value)}
+
+
+def refused_configuration(error: KafkaException) -> SettingsError:
+    """Explains why a client could not be built: a key that librdkafka does not know or a value it refuses."""
+    return SettingsError(f"librdkafka refuses the configuration: {error.args[0].str()}")
+
+
+def cluster_metadata(
+    client: Consumer | Producer | AdminClient, errors: ClientErrors, servers: str
+) -> ClusterMetadata:
+    """Asks any broker for the cluster's topics, within CONNECT_TIMEOUT_S; raises an explained error."""
+    try:
+        return client.list_topics(timeout=CONNECT_TIMEOUT_S)
+    except KafkaException as error:
+        raise explain(errors.last or error.args[0], servers) from None
+
+
+def require_topics(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str, int]:
+    """Counts the partitions of each topic; raises KafkaStateError for one that does not exist."""
+    found = metadata.topics
+    missing = [name for name in names if name not in found or not found[name].partitions]
+    if missing:
+        raise KafkaStateError(
+            f"no such topic: {', '.join(missing)}; correct the name, or run sentiment-consumer topics create"
+        )
+    return {name: len(found[name].partitions) for name in names}
+
+
+_DENIED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+
+
+def explain(error: KafkaError, servers: str) -> SentimentError:
+    """Turns a client error that no retry mends into one line that says what to do."""
+    code = error.code()
+    if code in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:  # noqa: SLF001
+        return KafkaRefused(
+            f"Kafka at {servers} refuses the credentials; check kafka.sasl_username and its password"
+        )
+    if code in _DENIED:
+        return KafkaRefused(f"Kafka denies a right: {error.str()}; ask the cluster's owner for it")
+    if code == KafkaError._SSL:  # noqa: SLF001
+        return KafkaUnreachable(
+            f"no TLS connection to Kafka at {servers}: {error.str()}; check kafka.ssl_ca_location, host name"
+        )
+    if code == KafkaError._RESOLVE:  # noqa: SLF001
+        return KafkaUnreachable(f"the host name of Kafka at {servers} is unknown; check --bootstrap-servers")
+    if code in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+        return KafkaUnreachable(
+            f"Kafka at {servers} does not answer within {CONNECT_TIMEOUT_S:.0f} s; "
+            "check --bootstrap-servers, that the broker runs, and kafka.security_protocol"
+        )
+    if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return KafkaStateError(
+            f"a topic does not exist: {error.str()}; create with: sentiment-consumer topics create"
+        )
+    return KafkaStateError(f"Kafka: {error.name()}: {error.str()}")

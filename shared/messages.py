@@ -1,0 +1,228 @@
+"""What stands in the topics: input, result and dead letter, and how an input value is read.
+
+The models are the contract; `python -m shared.messages FOLDER` writes their JSON Schemas.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from shared.errors import BadRecord
+
+SCHEMA_VERSION: Final = 1
+SCHEMA_HEADER: Final = "sentiment.schema"
+"""Header of every result: the schema version as text. It follows the input's own headers."""
+
+MAX_ID_CHARS: Final = 512
+REASON_BYTES: Final = 1024
+"""How long a dead letter's reason may be, in bytes of UTF-8."""
+
+Headers = tuple[tuple[str, bytes | None], ...]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class InputMessage(BaseModel):
+    """Value of the input topic. Only `id` and `text` are read; other fields are left alone.
+
+    With `--format text` a value is the bare UTF-8 text instead; with `--text-field` and `--id-field`
+    text and id are read from any other place of the object.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    text: str = Field(min_length=1, description="what is to be scored; not only white space")
+    id: str | int | None = Field(default=None, description="default: topic-partition-offset")
+    source: str | None = Field(default=None, description="where the text comes from; for the archive")
+    created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
+
+
+class ModelRef(BaseModel, frozen=True):
+    """Which model gave an answer."""
+
+    name: str
+    version: str = Field(description="digest of the weights, the tokenizer and all that shapes a score")
+
+
+class SourceRef(BaseModel, frozen=True):
+    """Where the scored record stands in Kafka; unique, so a reader can remove duplicates by it."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None = Field(description="the record's own timestamp in epoch milliseconds")
+
+
+class Result(BaseModel, frozen=True):
+    """Value of the results topic. Key, headers and timestamp of the record are the input's."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    id: str
+    text: str | None = Field(default=None, description="only with --include-text")
+    label: str
+    score: Probability = Field(description="probability of the label, calibrated")
+    probabilities: dict[str, Probability]
+    uncertain: bool = Field(description="the score is below the consumer's `uncertain_below`")
+    truncated: bool = Field(description="the text was longer than the model reads")
+    tokens: int = Field(ge=0, description="tokens the model read, special tokens included")
+    model: ModelRef
+    source: SourceRef | None = Field(description="null when scored without Kafka")
+    scored_at: AwareDatetime
+
+
+class DeadLetterHeaders(BaseModel):
+    """Headers added to a dead letter, all as text; its key, value and other headers are the input's.
+
+    The `__connect.errors.*` names are those of Kafka Connect, so that its tools read them.
+    """
+
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True, validate_by_name=True)
+
+    topic: str = Field(alias="__connect.errors.topic")
+    partition: str = Field(alias="__connect.errors.partition")
+    offset: str = Field(alias="__connect.errors.offset")
+    stage: str = Field(alias="__connect.errors.stage")
+    class_name: str = Field(alias="__connect.errors.class.name")
+    exception: str = Field(alias="__connect.errors.exception.class.name")
+    message: str = Field(
+        alias="__connect.errors.exception.message", description="why; at most 1 KiB, never the payload"
+    )
+    original_timestamp: str | None = Field(
+        default=None,
+        alias="sentiment.original_timestamp",
+        description="epoch milliseconds of the input record",
+    )
+    service_version: str = Field(alias="sentiment.service_version")
+    model_version: str = Field(alias="sentiment.model_version")
+    value_bytes: str | None = Field(
+        default=None,
+        alias="sentiment.value_bytes",
+        description="only where the value was too large to carry: its size; the letter's value is then empty",
+    )
+    value_sha256: str | None = Field(
+        default=None,
+        alias="sentiment.value_sha256",
+        description="only with sentiment.value_bytes: its digest",
+    )
+
+    def as_headers(self) -> Headers:
+        """Encodes the set fields in the order above."""
+        fields: dict[str, str] = self.model_dump(exclude_none=True)
+        return tuple((name, value.encode()) for name, value in fields.items())
+
+
+@dataclass(frozen=True, slots=True)
+class InputFormat:
+    """How a value is read. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
+
+    kind: Literal["json", "text"] = "json"
+    text_field: str = "text"
+    id_field: str = "id"
+    max_bytes: int = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedInput:
+    """What the scorer needs of one input value."""
+
+    text: str
+    id: str | None
+
+
+def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
+    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload."""
+    if value is None:
+        raise BadRecord("the value is null (a tombstone); there is no text to score")
+    if len(value) > form.max_bytes:
+        raise BadRecord(f"the value has {len(value)} bytes, more than the limit of {form.max_bytes}")
+    if form.kind == "text":
+        return ParsedInput(_checked_text(_utf8(value)), None)
+    tree = _json_object(value)
+    return ParsedInput(
+        _checked_text(_walk(tree, form.text_field), form.text_field),
+        _checked_id(_walk(tree, form.id_field), form.id_field),
+    )
+
+
+def _utf8(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRecord(f"the value is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _json_object(value: bytes) -> dict[str, Any]:
+    if value[:1] == b"\0":
+        raise BadRecord(
+            "the value starts with byte 0, the mark of a schema registry; this service reads plain JSON, "
+            "so configure the producer with a plain JSON serialiser"
+        )
+    _utf8(value)
+    try:
+        tree = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
+        # The parser's messages name what is wrong and where, never the bytes themselves.
+        raise BadRecord(f"the value is not JSON: {error}") from None
+    if not isinstance(tree, dict):
+        raise BadRecord(f"the value is a JSON {_json_type(tree)}, not an object")
+    return tree
+
+
+def _walk(tree: dict[str, Any], path: str) -> Any:
+    node: Any = tree
+    for name in path.split("."):
+        if not isinstance(node, dict) or name not in node:
+            return None
+        node = node[name]
+    return node
+
+
+def _checked_text(text: Any, field: str = "value") -> str:
+    if text is None:
+        raise BadRecord(f"the field {field!r} is missing or null")
+    if not isinstance(text, str):
+        raise BadRecord(f"the field {field!r} is a JSON {_json_type(text)}, not a string")
+    if not text or text.isspace():
+        raise BadRecord(f"the field {field!r} is empty or only white space")
+    return text
+
+
+def _checked_id(value: Any, field: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise BadRecord(f"the field {field!r} is a JSON {_json_type(value)}, not a string or an integer")
+    text = str(value)
+    if not 0 < len(text) <= MAX_ID_CHARS:
+        raise BadRecord(f"the field {field!r} is empty or longer than {MAX_ID_CHARS} characters")
+    return text
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")
+
+
+def schemas() -> dict[str, str]:
+    """JSON Schemas by file name, as they stand under docs/schemas/."""
+    models: dict[str, type[BaseModel]] = {
+        "input": InputMessage,
+        "result": Result,
+        "dead-letter-headers": DeadLetterHeaders,
+    }
+    return {
+        f"{name}.schema.json": json.dumps(model.model_json_schema(by_alias=True), indent=2) + "\n"
+        for name, model in models.items()
+    }
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for file_name, schema in schemas().items():
+        (folder / file_name).write_text(schema, encoding="utf-8")

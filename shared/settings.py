@@ -1,0 +1,162 @@
+"""Settings: command line over environment over file over default, and no name that nobody reads.
+
+Values are read once, at start, into frozen pydantic models. A name that no setting has is an error
+that names the nearest valid one, wherever it comes from, because a misspelt limit is a lost limit.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from shared.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "SENTIMENT_"
+NESTING: Final = "__"
+MASK: Final = "***"
+CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
+"""Path of an optional YAML file of settings; `--config` goes above it."""
+
+
+class Settings(BaseModel):
+    """Base of every group of settings: frozen, and closed to unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load_settings(
+    model: type[S],
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+    others: tuple[str, ...] = (),
+) -> S:
+    """Merges the sources and validates them; raises SettingsError with one line per fault.
+
+    `flags` are the command line's values by dotted name; None means not given. `others` are the starts
+    of names that belong to sister commands and may stand in the same environment: they are passed over,
+    unless they look like a misspelling of a setting of this command.
+    """
+    known = _names(model)
+    if file is None and environ.get(CONFIG_VARIABLE):
+        file = Path(environ[CONFIG_VARIABLE])
+    tree: dict[str, Any] = {}
+    for name, value in (_leaves(_read_yaml(file), known) if file else {}).items():
+        if _is_ours(name, known, others, where=str(file), spell=str):
+            _put(tree, name, value)
+    for key, text in environ.items():
+        if not key.startswith(PREFIX) or key == CONFIG_VARIABLE:
+            continue
+        name = key.removeprefix(PREFIX).lower().replace(NESTING, ".")
+        if _is_ours(name, known, others, where="the environment", spell=variable):
+            _put(tree, name, _mapping(key, text) if known[name] is dict else text)
+    for name, value in flags.items():
+        if value is not None:
+            _put(tree, name, value)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        faults = [_fault(item, flags) for item in error.errors(include_input=False)]
+        raise SettingsError("; ".join(faults)) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a dotted setting name: `kafka.sasl_username` is SENTIMENT_KAFKA__..."""
+    return PREFIX + name.replace(".", NESTING).upper()
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """The settings as one flat mapping that may be printed; secrets and free properties are masked."""
+    flat: dict[str, Any] = {}
+    for name in _names(type(settings)):
+        value: Any = settings
+        for part in name.split("."):
+            value = getattr(value, part)
+        if isinstance(value, dict):
+            value = dict.fromkeys(value, MASK)
+        flat[name] = MASK if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
+    return flat
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
+    """Dotted names of all leaves, each with `dict` where it holds names and values of its own."""
+    names: dict[str, type] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Settings):
+            names |= _names(kind, f"{prefix}{name}.")
+        else:
+            names[prefix + name] = dict if get_origin(kind) is dict else str
+    return names
+
+
+def _leaves(tree: dict[str, Any], known: dict[str, type], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, dict) and known.get(path) is not dict:
+            leaves |= _leaves(value, known, f"{path}.")
+        else:
+            leaves[path] = value
+    return leaves
+
+
+def _is_ours(
+    name: str, known: dict[str, type], others: tuple[str, ...], *, where: str, spell: Callable[[str], str]
+) -> bool:
+    """Tells whether a name is this command's; a name that is nobody's raises SettingsError."""
+    if name in known:
+        return True
+    foreign = name.startswith(others)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85 if foreign else 0.5)
+    if foreign and not near:
+        return False
+    hint = f"; did you mean {spell(near[0])}?" if near else ""
+    raise SettingsError(f"unknown setting {spell(name)} in {where}{hint}")
+
+
+def _mapping(key: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(f'{key} must hold JSON such as {{"socket.timeout.ms": 10000}}') from None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file {file}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"the settings file {file} is not valid YAML{line}") from None
+    if not isinstance(tree, dict | None):
+        raise SettingsError(f"the settings file {file} must hold names and values")
+    return tree or {}
+
+
+def _put(tree: dict[str, Any], name: str, value: object) -> None:
+    *parents, last = name.split(".")
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+    tree[last] = value
+
+
+def _fault(item: Any, flags: Mapping[str, object]) -> str:
+    name = ".".join(str(part) for part in item["loc"]) or "settings"
+    message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+    flag = f"--{name.rsplit('.', 1)[-1].replace('_', '-')}, " if name in flags else ""
+    return f"{name}: {message} (set {flag}{variable(name)} or {name} in a settings file)"

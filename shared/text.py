@@ -1,0 +1,101 @@
+"""The one text normaliser, used alike when a model is trained and when it scores.
+
+A model is only as good as the likeness of its inputs in training and in service, so the version and
+the options below travel in the model folder, and a consumer refuses a model of another version.
+Nothing here tokenises: lower-casing, accents and word pieces are the tokenizer's own work.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import Final
+
+import emoji
+from pydantic import BaseModel
+
+NORMALISER_VERSION: Final = 1
+"""Raised with every change that can alter an output; models of another version are refused."""
+
+USER: Final = "@user"
+URL: Final = "http"
+"""The placeholders of the TweetEval benchmark, so that its models and data fit as they are."""
+
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
+_USER = re.compile(r"(?<![\w.])@\w+")
+_SPACE = re.compile(r"\s+")
+_QUOTES: Final = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
+_DROPPED: Final = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
+"""What replaces each Unicode category: controls part words, format marks and lone surrogates vanish."""
+_KEPT_FORMAT: Final = "\u200d"  # the joiner that holds one emoji together; gone once emoji are words
+
+_STOP_WORDS: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are as at be by for from has have he her his i in is it its me my of on or our she that the "
+        "their them they this to was we were will with you your",
+    )
+)
+"""Function words only. Negations ("not", "no", "never") carry sentiment and stay."""
+
+
+class NormaliserOptions(BaseModel, frozen=True, extra="forbid"):
+    """Choices made at training time; all off by default, since BERT copes and "not" matters."""
+
+    lowercase: bool = False
+    remove_stop_words: bool = False
+
+
+DEFAULT_OPTIONS: Final = NormaliserOptions()
+
+
+def normalise(text: str, options: NormaliserOptions = DEFAULT_OPTIONS) -> str:
+    r"""Cleans one text for the tokenizer; may return an empty string, never raises.
+
+    In this order: literal ``\uXXXX`` escapes and HTML entities are decoded, Unicode is composed (NFC),
+    control and format characters go, URLs and user mentions become placeholders, emoji become words,
+    white space is folded and one pair of wrapping quotes is taken off.
+    """
+    if "\\u" in text:
+        text = _decode_escapes(text)
+    if "&" in text:
+        text = html.unescape(text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if not text.isprintable():
+        text = "".join(map(_printable, text))
+    text = _URL.sub(URL, text)
+    text = _USER.sub(USER, text)
+    if not text.isascii():
+        text = emoji.replace_emoji(text, _emoji_words).replace(_KEPT_FORMAT, "")
+    text = _unquote(_SPACE.sub(" ", text).strip())
+    if options.lowercase:
+        text = text.lower()
+    if options.remove_stop_words:
+        text = " ".join(word for word in text.split() if word.lower() not in _STOP_WORDS)
+    return text
+
+
+def _decode_escapes(text: str) -> str:
+    """Decodes literal escapes; a pair of surrogates joins into one character, a lone one vanishes."""
+    decoded = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    return decoded.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
+
+
+def _printable(char: str) -> str:
+    if char == _KEPT_FORMAT:
+        return char
+    return _DROPPED.get(unicodedata.category(char), char)
+
+
+def _emoji_words(chars: str, data: dict[str, str]) -> str:
+    name = data.get("en", chars).strip(":").replace("_", " ")
+    return f" {name} "
+
+
+def _unquote(text: str) -> str:
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        return text[1:-1].strip()
+    return text.removeprefix('"').strip() if text.count('"') == 1 else text

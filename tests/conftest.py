@@ -1,0 +1,104 @@
+"""What any test may ask for: a real Kafka for the whole run, and topics of its own on it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.support.kafka import ADDRESS_VARIABLE, Broker, NoBrokerError, broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.support.kafka import MakeTopic
+
+VISIBLE_S = 20.0
+DESCRIPTION = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test that uses the broker, directly or through another fixture, as `kafka`."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says which broker the tests ran on."""
+    if description := config.stash.get(DESCRIPTION, None):
+        terminalreporter.write_line(f"kafka: {description}")
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """A real broker; where none is available the test is skipped, or fails under CI=true."""
+    with ExitStack() as stack:
+        found, why = None, ""
+        try:
+            found = stack.enter_context(broker())
+        except NoBrokerError as reason:
+            why = str(reason)
+        if found is None:
+            if os.environ.get("CI", "").lower() in {"true", "1"}:
+                pytest.fail(why, pytrace=False)
+            pytest.skip(why)
+        pytestconfig.stash[DESCRIPTION] = found.description
+        yield found
+
+
+@pytest.fixture(scope="session")
+def kafka_admin(kafka: Broker) -> Iterator[AdminClient]:
+    """An admin client on the broker."""
+    with AdminClient({"bootstrap.servers": kafka.bootstrap_servers}) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def _created(kafka_admin: AdminClient) -> Iterator[list[str]]:
+    """Names of the topics created so far; a broker that is not ours is left without them."""
+    names: list[str] = []
+    yield names
+    if names and os.environ.get(ADDRESS_VARIABLE):
+        for deleted in kafka_admin.delete_topics(names).values():
+            deleted.exception()
+
+
+@pytest.fixture
+def topic(kafka_admin: AdminClient, _created: list[str]) -> MakeTopic:
+    """Creates topics that no other test uses; see MakeTopic.
+
+    They keep their records whatever the timestamps (retention.ms=-1): a broker deletes by record
+    timestamp, so under the default retention records with old ones vanish within seconds. A test
+    of retention gives its own in `config`.
+    """
+
+    def make(name: str, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        full_name = f"{name}-{uuid4().hex[:8]}"
+        settings = {"retention.ms": "-1", **(config or {})}
+        request = NewTopic(full_name, partitions, config=settings)
+        kafka_admin.create_topics([request])[full_name].result()
+        _created.append(full_name)
+        _await_visible(kafka_admin, full_name, partitions)
+        return full_name
+
+    return make
+
+
+def _await_visible(client: AdminClient, name: str, partitions: int) -> None:
+    deadline = time.monotonic() + VISIBLE_S
+    while time.monotonic() < deadline:
+        found = client.list_topics(topic=name, timeout=VISIBLE_S).topics[name]
+        leaders = [partition.leader for partition in found.partitions.values()]
+        if found.error is None and len(leaders) == partitions and min(leaders) >= 0:
+            return
+        time.sleep(0.02)
+    message = f"topic {name} was created but is not in the broker's metadata after {VISIBLE_S:.0f} s"
+    raise TimeoutError(message)

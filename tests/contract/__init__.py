@@ -1,0 +1,1 @@
+"""One suite for fakes and real Kafka."""

@@ -1,0 +1,1 @@
+"""What tests share: a broker, a tiny model, fakes."""
