@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AclOperation, AdminClient, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AclOperation, AdminClient, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from shared.errors import KafkaRefused, KafkaStateError
 from shared.kafka import (
@@ -83,22 +83,15 @@ class Preflight:
             raise KafkaRefused(f"missing: {', '.join(missing)}; ask the cluster's owner for these rights")
         return ", ".join(f"{operation.name} {name}" for name, operation in wanted.items())
 
-    def retention_ms(self) -> int | None:
-        """How long the output topic keeps a record, in milliseconds; None where it is for ever or not told."""
+    def output_config(self) -> Future[dict[str, ConfigEntry]]:
+        """Asks for the output topic's configuration; the answer may fail, and embedded brokers give none."""
         resource = ConfigResource(ResourceType.TOPIC, self._settings.output_topic)
-        try:
-            (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
-            config = _answer(future)
-        except (KafkaException, FutureTimeout):
-            return None  # needs a right of its own, and embedded brokers do not answer it
-        if config["message.timestamp.type"].value != "CreateTime":
-            return None
-        retention = int(config["retention.ms"].value)
-        return retention if retention >= 0 else None
+        (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
+        return future
 
     def retention(self) -> str:
         """Compares the output's retention with the age of a first input record; raises KafkaStateError."""
-        retention_ms = self.retention_ms()
+        retention_ms = retention_of(self.output_config())
         oldest = self._peek_timestamp_ms()
         if retention_ms is None or oldest is None:
             return "nothing to compare: no retention by time, or no input record yet"
@@ -151,18 +144,37 @@ class Preflight:
 class RetentionWatch:
     """Warns once, at the first records read, when the output topic would delete what they become."""
 
-    def __init__(self, topic: str, retention_ms: int | None) -> None:
+    def __init__(self, topic: str, config: Future[dict[str, ConfigEntry]]) -> None:
         self._topic = topic
-        self._retention_ms = retention_ms
+        self._config: Future[dict[str, ConfigEntry]] | None = config
+        self._oldest_ms: int | None = None
 
     def __call__(self, records: Sequence[Record]) -> None:
-        """Looks at the first records only."""
-        retention_ms, self._retention_ms = self._retention_ms, None
+        """Looks at the records read until the topic's configuration is known."""
+        if self._config is None:
+            return
         stamps = [record.timestamp_ms for record in records if record.timestamp_ms is not None]
-        if retention_ms is not None and stamps:
-            problem = retention_problem(self._topic, retention_ms, min(stamps))
-            if problem:
-                log.warning("results_will_expire", problem=problem)
+        self._oldest_ms = min([*stamps, *([] if self._oldest_ms is None else [self._oldest_ms])], default=None)
+        if not self._config.done() or self._oldest_ms is None:
+            return
+        retention_ms, self._config = retention_of(self._config), None
+        problem = retention_ms is not None and retention_problem(self._topic, retention_ms, self._oldest_ms)
+        if problem:
+            log.warning("results_will_expire", problem=problem)
+
+
+def retention_of(config: Future[dict[str, ConfigEntry]]) -> int | None:
+    """How long a topic keeps a record by the record's timestamp, in milliseconds.
+
+    None where it is for ever, where the broker stamps records itself, or where it does not tell: asking
+    needs a right of its own.
+    """
+    try:
+        entries = _answer(config)
+    except (KafkaException, FutureTimeout):
+        return None
+    retention_ms = int(entries["retention.ms"].value or -1)
+    return retention_ms if retention_ms >= 0 and entries["message.timestamp.type"].value == "CreateTime" else None
 
 
 def retention_problem(topic: str, retention_ms: int, oldest_ms: int) -> str | None:

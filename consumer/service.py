@@ -40,9 +40,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)
     partitions = preflight.partitions()
-    watch = RetentionWatch(
-        settings.output_topic, preflight.retention_ms() if settings.timestamps == "input" else None
-    )
+    watch = RetentionWatch(settings.output_topic, preflight.output_config())
     scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
     log.info("model_ready", **scorer.describe())
     scoring = ScoringThread(scorer)
@@ -70,7 +68,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         stop=stop,
         until_idle_s=settings.until_idle,
         max_records=settings.max_messages,
-        observe=watch,
+        observe=watch if settings.timestamps == "input" else None,
     )
     source.subscribe()
     try:

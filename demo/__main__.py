@@ -1,0 +1,54 @@
+"""`python -m demo`: train once, start a broker in this process, stream real tweets, show what comes back.
+
+Uses the public commands of trainer and consumer and the message models; nothing is simulated but the
+broker, which is librdkafka's own mock cluster.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from demo.broker import EmbeddedBroker
+from demo.consumer import running_consumer
+from demo.model import trained_model
+from demo.replay import Replay, held_out_tweets
+from demo.show import show_live
+from demo.summary import print_summary, summarise
+from shared.logs import exit_with
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def demo(
+    *,
+    folder: Annotated[Path, typer.Option(help="Where model, data and summary are kept.")] = Path(".demo"),
+    rate: Annotated[float, typer.Option(min=0.1, help="Tweets a second of the paced part.")] = 40,
+    paced: Annotated[int, typer.Option(min=1, help="Tweets sent at that rate; the rest is sent at once.")] = 240,
+    forever: Annotated[bool, typer.Option("--forever", help="Replay at --rate until Ctrl-C.")] = False,
+) -> None:
+    """Trains a small BERT on real tweets, streams others through the consumer, shows the results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model, held_out = trained_model(folder, console)
+    tweets = held_out_tweets(held_out)
+    console.print(
+        "\n[bold]2. Broker[/]  librdkafka's mock cluster inside this process: a real protocol on 127.0.0.1, "
+        "no disk, no transactions, so delivery is at least once here (make kafka starts a real one)"
+    )
+    with EmbeddedBroker(("texts", "sentiments", "sentiments.dlq")) as broker:
+        console.print(f"   {broker.address}: topics texts, sentiments, sentiments.dlq")
+        console.print("\n[bold]3. Consumer[/]  sentiment-consumer run, a process of its own")
+        with running_consumer(broker.address, model, folder / "consumer.log", console):
+            count = "for ever" if forever else f"{len(tweets)}, of which {min(paced, len(tweets))} at {rate:g}/s"
+            console.print(f"\n[bold]4. Stream[/]  held-out tweets, never trained on: {count}\n")
+            replay = Replay(broker, tweets, rate=rate, paced=paced, forever=forever)
+            arrivals = show_live(broker, replay, console)
+    if arrivals:
+        print_summary(summarise(arrivals, replay, model, folder), folder, console)
+
+
+if __name__ == "__main__":
+    exit_with(lambda: typer.run(demo))

@@ -1,0 +1,87 @@
+"""Real tweets and a model folder for the tests that run whole processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.support.processes import Consumer, run_command
+from tests.support.tiny import tiny_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MODEL_VARIABLE = "TEST_MODEL"
+"""A model folder to run the integration tests with; the tiny one with random weights by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tweet:
+    """One real tweet with its label."""
+
+    id: str
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics and the group of one test, and the flags that name them."""
+
+    servers: str
+    texts: str
+    sentiments: str
+    letters: str
+    group: str
+
+    def flags(self, *more: str) -> list[str]:
+        """Command-line flags of `run` for these topics."""
+        return [
+            *("--bootstrap-servers", self.servers, "--group-id", self.group, "--input-topic", self.texts),
+            *("--output-topic", self.sentiments, "--dlq-topic", self.letters, *more),
+        ]
+
+
+class Consumers:
+    """Starts consumers and makes sure that none outlives its test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.started: list[Consumer] = []
+
+    def start(self, arguments: Sequence[str], env: dict[str, str] | None = None) -> Consumer:
+        """Starts one more `sentiment-consumer run`."""
+        consumer = Consumer(self._folder / f"consumer-{len(self.started)}.log", *arguments, env=env)
+        self.started.append(consumer)
+        return consumer
+
+
+@pytest.fixture(scope="session")
+def tweets(tmp_path_factory: pytest.TempPathFactory) -> list[Tweet]:
+    """The 4,200 rated tweets, fetched by the trainer's own command."""
+    file = tmp_path_factory.mktemp("data") / "vader-tweets.parquet"
+    done = run_command("trainer", "fetch", "vader-tweets", "--output", str(file))
+    assert done.returncode == 0, done.stderr.decode()
+    rows = pq.read_table(file, columns=["id", "text", "label_name"]).to_pylist()
+    return [Tweet(row["id"], row["text"], row["label_name"]) for row in rows]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder: the one that TEST_MODEL names, or a tiny BERT with random weights."""
+    given = os.environ.get(MODEL_VARIABLE)
+    return Path(given).resolve() if given else tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def consumers(tmp_path: Path) -> Iterator[Consumers]:
+    """A starter of consumers that are gone after the test."""
+    group = Consumers(tmp_path)
+    yield group
+    for consumer in group.started:
+        consumer.close()
