@@ -31,7 +31,8 @@ Model = Annotated[Path | None, typer.Option(help="Model folder written by sentim
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.")]
 Inputs = Annotated[
-    list[str] | None, typer.Option("--input-topic", help="Topic to read; repeat it, or give one ^pattern.")
+    list[str] | None,
+    typer.Option("--input-topic", "--input-topics", help="Topic to read; repeat it, or give one ^pattern."),
 ]
 Output = Annotated[str | None, typer.Option("--output-topic", help="Topic for results.")]
 Dlq = Annotated[str | None, typer.Option("--dlq-topic", help="Topic for dead letters.")]

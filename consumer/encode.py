@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from consumer.records import DeadLetter, Outgoing
@@ -96,18 +96,23 @@ class Encoder:
     def dead_letter(self, letter: DeadLetter) -> Outgoing:
         """Encodes a dead letter: the input byte for byte, plus headers that say why.
 
-        A value too large to be written stays behind: the letter then carries its size and digest, and
-        the record itself is still where the headers say, until the input topic's retention takes it.
+        What is too large to be written stays behind: the value, of which the letter then carries size and
+        digest, and where that is not enough key and headers too. The record itself is still where the
+        letter's headers say, until the input topic's retention takes it.
         """
-        record = letter.record
+        record, why = letter.record, self._reason(letter)
+        whole = Outgoing(record, record.value, (*record.headers, *why.as_headers()), 0)
+        if whole.size <= self.max_bytes:
+            return whole
         value = record.value
-        outgoing = Outgoing(record, value, (*record.headers, *self._reason(letter).as_headers()), 0)
-        if value is None or outgoing.size <= self.max_bytes:
-            return outgoing
-        pointer = self._reason(letter).model_copy(
-            update={"value_bytes": str(len(value)), "value_sha256": hashlib.sha256(value).hexdigest()}
-        )
-        return Outgoing(record, b"", (*record.headers, *pointer.as_headers()), 0)
+        if value is not None:
+            digest = hashlib.sha256(value).hexdigest()
+            why = why.model_copy(update={"value_bytes": str(len(value)), "value_sha256": digest})
+            value = b""
+        pointer = Outgoing(record, value, (*record.headers, *why.as_headers()), 0)
+        if pointer.size <= self.max_bytes:
+            return pointer
+        return Outgoing(replace(record, key=None), value, why.as_headers(), 0)
 
     def _reason(self, letter: DeadLetter) -> DeadLetterHeaders:
         record = letter.record

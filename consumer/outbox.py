@@ -7,6 +7,7 @@ librdkafka's producer cannot be trusted with messages of an aborted attempt stil
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -94,7 +95,7 @@ class Sender:
                     on_delivery=self._delivered,
                 )
             except BufferError:
-                self.producer.poll(0.05)
+                self._serve(lambda: self.producer.poll(0.05))
                 if time.monotonic() > deadline:
                     raise PublishFailed("the producer's queue stayed full") from None
             except KafkaException as error:
@@ -104,7 +105,7 @@ class Sender:
 
     def flush(self) -> None:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
-        waiting = self.producer.flush(self._deadline_s)
+        waiting = self._serve(lambda: self.producer.flush(self._deadline_s))
         if self._failures:
             raise self._ended(self._failures[0])
         if waiting:
@@ -118,7 +119,8 @@ class Sender:
     def close(self) -> None:
         """Drops what is queued; without that, closing would wait for a broker that may be gone."""
         self.producer.purge()
-        self.producer.flush(0)
+        with contextlib.suppress(KafkaException, SystemError):
+            self.producer.flush(0)
 
     def failed(self, error: KafkaError) -> Exception:
         """What a failed call means: PublishFailed for the loop to recover from, or the end."""
@@ -130,6 +132,18 @@ class Sender:
             return Producer(self._config)
         except KafkaException as error:
             raise refused_configuration(error) from None
+
+    def _serve(self, call: Callable[[], int]) -> int:
+        """Runs a call that runs callbacks, out of which the client raises an error that is fatal to it.
+
+        Where a delivery callback follows that error, confluent-kafka 2.16 spoils it into a SystemError.
+        """
+        try:
+            return call()
+        except KafkaException as error:
+            raise self._ended(error.args[0]) from None
+        except SystemError:
+            raise PublishFailed("the producer failed for good") from None
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
         """Notes a failed delivery; runs inside `poll` and `flush`, so it never raises."""
@@ -203,9 +217,9 @@ class ExactlyOnceOutbox:
         """Takes back the open transaction, if there is one, and begins with a new producer."""
         try:
             self._sender.producer.abort_transaction(5)
-        except KafkaException as error:
+        except (KafkaException, SystemError) as error:
             # Whatever it says, the new producer's init_transactions decides the transaction's fate.
-            log.debug("abort_failed", error=error.args[0].name())
+            log.debug("abort_failed", error=str(error))
         self._sender.replace()
         self._begin()
 

@@ -9,11 +9,11 @@ import structlog
 
 from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
-from consumer.pipeline import Pipeline
+from consumer.pipeline import Pipeline, Totals
 from consumer.preflight import Preflight, RetentionWatch
 from consumer.scorer.torch_padded import TorchScorer
 from consumer.scoring import ScoringThread
-from consumer.signals import watchdog
+from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
 from shared import __version__
 from shared.artifact import open_artifact
@@ -23,6 +23,7 @@ from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Mapping
 
     from consumer.records import Outbox
     from consumer.settings import ConsumerSettings
@@ -44,6 +45,31 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
     log.info("model_ready", **scorer.describe())
     scoring = ScoringThread(scorer)
+    model = ModelRef(name=artifact.manifest.name, version=artifact.version)
+    totals = consume(
+        settings,
+        partitions=partitions,
+        scoring=scoring,
+        labels=scorer.labels,
+        model=model,
+        stop=stop,
+        watch=watch,
+    )
+    log.info("stopped", **asdict(totals))
+    return scoring.close(timeout_s=1.0)
+
+
+def consume(
+    settings: ConsumerSettings,
+    *,
+    partitions: Mapping[str, int],
+    scoring: ScoringThread,
+    labels: tuple[str, ...],
+    model: ModelRef,
+    stop: threading.Event,
+    watch: RetentionWatch,
+) -> Totals:
+    """Joins the group and carries messages until done; always leaves the group."""
     source = KafkaSource(settings)
     sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
     outbox: Outbox = (
@@ -56,8 +82,8 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         scoring=scoring,
         outbox=outbox,
         encoder=Encoder(
-            labels=scorer.labels,
-            model=ModelRef(name=artifact.manifest.name, version=artifact.version),
+            labels=labels,
+            model=model,
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
@@ -72,10 +98,8 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     )
     source.subscribe()
     try:
-        totals = pipeline.run()
+        return pipeline.run()
     finally:
-        watchdog(RecoveriesExhausted.exit_code)  # leaving the group may hang when no broker answers
-        source.close()
-        outbox.close()
-    log.info("stopped", **asdict(totals))
-    return scoring.close(timeout_s=1.0)
+        with ending_within_grace(RecoveriesExhausted.exit_code):  # closing may hang when no broker answers
+            source.close()
+            outbox.close()

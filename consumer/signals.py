@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 log = structlog.get_logger()
 
@@ -33,14 +34,24 @@ def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = os._ex
         received = signal.sigwait(_SIGNALS)
         log.info("stopping", signal=signal.Signals(received).name)
         stop.set()
-        watchdog(128 + received, end)
+        _watchdog(128 + received, end)
         end(128 + signal.sigwait(_SIGNALS))
 
     threading.Thread(target=waiter, name="signals", daemon=True).start()
 
 
-def watchdog(exit_code: int, end: Callable[[int], object] = os._exit) -> None:
-    """Ends the process with `exit_code` if it has not ended by itself within GRACE_S."""
+@contextmanager
+def ending_within_grace(exit_code: int, end: Callable[[int], object] = os._exit) -> Iterator[None]:
+    """Ends the process with `exit_code` if the block has not ended within GRACE_S."""
+    timer = _watchdog(exit_code, end)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _watchdog(exit_code: int, end: Callable[[int], object]) -> threading.Timer:
     timer = threading.Timer(GRACE_S, end, (exit_code,))
     timer.daemon = True
     timer.start()
+    return timer

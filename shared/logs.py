@@ -67,7 +67,7 @@ def unforeseen(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     where = " < ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     line = f"unforeseen {type(error).__name__} at {where or 'an unknown place'}; please report this line"
-    if structlog.get_logger().is_enabled_for(logging.DEBUG):
+    if structlog.is_configured() and structlog.get_logger().is_enabled_for(logging.DEBUG):
         line += f"\n{''.join(traceback.format_exception(error))}"
     else:
         line += " (--log-level debug adds the exception's own message, which may quote its input)"

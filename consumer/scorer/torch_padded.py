@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
@@ -53,23 +54,29 @@ class TorchScorer:
             CUDA_BATCH_TOKENS if self._device.type == "cuda" else CPU_BATCH_TOKENS
         )
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        # Without it transformers makes a tokenizer that knows no word, and without a head it makes one up.
+        if not (artifact.path / "tokenizer.json").is_file():
+            raise ArtifactError(f"{artifact.path} has no tokenizer.json; save a fast tokenizer and train again")
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(
                 artifact.path, local_files_only=True, trust_remote_code=False
             )
-            model = AutoModelForSequenceClassification.from_pretrained(
+            model, report = AutoModelForSequenceClassification.from_pretrained(
                 artifact.path,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
                 dtype=torch.float32,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise ArtifactError(
                 f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
             ) from None
-        if not tokenizer.is_fast:
-            raise ArtifactError(f"{artifact.path} has no tokenizer.json; save a fast tokenizer and train again")
+        if report["missing_keys"]:
+            raise ArtifactError(
+                f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again"
+            )
         self._pad_id = int(tokenizer.pad_token_id)
         self._tokenizer = tokenizer.backend_tokenizer
         self._tokenizer.no_padding()

@@ -1,0 +1,361 @@
+"""What the loop relies on of any transport, shown alike of the fakes and of a real Kafka."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from consumer.records import PublishFailed
+from shared.errors import KafkaStateError
+from tests.contract.transports import (
+    DEADLINE_S,
+    MAX_BYTES,
+    FakeTransport,
+    KafkaTransport,
+    answers,
+    placed,
+)
+from tests.support.fakes import TIMESTAMP_MS
+from tests.support.topics import Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from confluent_kafka.admin import AdminClient
+
+    from consumer.records import Record
+    from tests.contract.transports import Member, Transport
+    from tests.support.fakes import Written
+    from tests.support.kafka import Broker, MakeTopic
+
+AWKWARD = [
+    Sent(b"plain", key=b"key", headers=(("trace", b"\x00\xff"),), timestamp_ms=TIMESTAMP_MS),
+    Sent(b"no key", timestamp_ms=TIMESTAMP_MS - 1),
+    Sent(None, key=b"tombstone", timestamp_ms=TIMESTAMP_MS),
+    Sent(b"", key=b"", timestamp_ms=TIMESTAMP_MS),
+    Sent(b"twice", headers=(("same", b"1"), ("same", b"2"), ("other", b"3")), timestamp_ms=TIMESTAMP_MS),
+    Sent(b"null header", headers=(("nothing", None), ("empty", b"")), timestamp_ms=TIMESTAMP_MS),
+    Sent(b"not \xff utf-8", timestamp_ms=1),
+]
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("at-least-once", marks=pytest.mark.kafka),
+        pytest.param("exactly-once", marks=pytest.mark.kafka),
+    ]
+)
+def transport(request: pytest.FixtureRequest) -> Iterator[Transport]:
+    """Each transport in turn."""
+    found: Transport = FakeTransport() if request.param == "fake" else real(request, request.param)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def exactly_once(kafka: Broker, topic: MakeTopic) -> Iterator[KafkaTransport]:
+    """Kafka with transactions."""
+    found = KafkaTransport(kafka, topic, "exactly-once")
+    yield found
+    found.close()
+
+
+def real(request: pytest.FixtureRequest, delivery: str) -> KafkaTransport:
+    """Asks for the broker only where it is needed."""
+    return KafkaTransport(request.getfixturevalue("kafka"), request.getfixturevalue("topic"), delivery)
+
+
+def numbered(count: int, partition: int = 0) -> list[Sent]:
+    """Records whose values tell them apart."""
+    return [Sent(f"{partition}/{number}".encode(), partition=partition) for number in range(count)]
+
+
+def values(records: list[Record]) -> list[bytes | None]:
+    """The values alone."""
+    return [one.value for one in records]
+
+
+def test_records_arrive_once_in_order_and_intact(transport: Transport) -> None:
+    """Given awkward records on two partitions, when read, then each comes once, in order, nothing altered."""
+    transport.produce(*AWKWARD, *(replace(one, partition=1) for one in AWKWARD))
+
+    records = transport.join().read_all(2 * len(AWKWARD))
+
+    for partition in (0, 1):
+        found = [one for one in records if one.partition == partition]
+        assert [one.offset for one in found] == list(range(len(AWKWARD)))
+        assert [(one.key, one.value, one.headers, one.timestamp_ms) for one in found] == [
+            (one.key, one.value, one.headers, one.timestamp_ms) for one in AWKWARD
+        ]
+
+
+def test_a_read_returns_no_more_than_asked(transport: Transport) -> None:
+    """Given 20 records, when at most 7 are asked for, then no read has more and none is lost."""
+    transport.produce(*numbered(20))
+    member = transport.join()
+    sizes: list[int] = []
+    deadline = time.monotonic() + DEADLINE_S
+
+    while sum(sizes) < 20 and time.monotonic() < deadline:
+        sizes.append(len(member.source.read(7, 0.1)))
+
+    assert sum(sizes) == 20
+    assert max(sizes) <= 7
+
+
+def test_published_records_keep_key_headers_timestamp_and_order(transport: Transport) -> None:
+    """Given records of three partitions, when published, then all stands where it follows from the input."""
+    transport.produce(*(replace(one, partition=number) for number in range(3) for one in AWKWARD))
+    member = transport.join()
+    records = member.read(3 * len(AWKWARD))
+
+    member.outbox.publish(answers(records), answers(records, b"letter of "), records)
+
+    results, letters = transport.results(len(records)), transport.letters(len(records))
+    assert len(results) == len(letters) == len(records)
+    for partition in (0, 1):
+        of_even = [one for one in records if one.partition % 2 == partition]
+        assert [written(one) for one in placed(results, partition)] == [
+            (one.source.key, one.value, one.headers, one.timestamp_ms) for one in answers(of_even)
+        ]
+    assert {one.partition for one in letters} == {0}
+    assert [one.value for one in letters] == [one.value for one in answers(records, b"letter of ")]
+
+
+def written(one: Written) -> tuple[object, ...]:
+    """What a reader finds, but for the place."""
+    return one.key, one.value, one.headers, one.timestamp_ms
+
+
+def test_a_timestamp_of_zero_means_now(transport: Transport) -> None:
+    """Given an old record, when its result asks for the time of writing, then it carries that."""
+    transport.produce(Sent(b"old", timestamp_ms=TIMESTAMP_MS))
+    member = transport.join()
+    records = member.read(1)
+
+    member.outbox.publish([replace(one, timestamp_ms=0) for one in answers(records)], [], records)
+
+    (result,) = transport.results(1)
+    assert abs(time.time() * 1000 - result.timestamp_ms) < 60_000
+
+
+def test_a_publish_commits_what_it_consumed(transport: Transport) -> None:
+    """Given 6 records of which 4 are published, when a second member takes over, then it reads the other 2."""
+    transport.produce(*numbered(6))
+    first = transport.join()
+    records = first.read(6)
+    first.outbox.publish(answers(records[:2]), [], records[:2])
+    first.outbox.publish([], answers(records[2:4]), records[2:4])
+    first.leave()
+
+    assert values(transport.join().read_all(2)) == [b"0/4", b"0/5"]
+
+
+def test_what_was_not_published_is_read_again(transport: Transport) -> None:
+    """Given a member that leaves without publishing, when another joins, then it reads all from the start."""
+    transport.produce(*numbered(3), *numbered(2, partition=1))
+    first = transport.join()
+    assert len(first.read(5)) == 5
+    first.leave()
+
+    again = transport.join().read_all(5)
+
+    assert sorted(values(again), key=repr) == [b"0/0", b"0/1", b"0/2", b"1/0", b"1/1"]
+
+
+def test_a_rewind_repeats_what_is_uncommitted_and_nothing_else(transport: Transport) -> None:
+    """Given 2 of 5 records committed, when rewound, then the other 3 come again and the old ones are stale."""
+    transport.produce(*numbered(5))
+    member = transport.join()
+    records = member.read(5)
+    member.outbox.publish(answers(records[:2]), [], records[:2])
+    assert all(member.source.owns(one) for one in records)
+
+    member.source.rewind()
+    again = member.read_all(3)
+
+    assert values(again) == [b"0/2", b"0/3", b"0/4"]
+    assert all(member.source.owns(one) for one in again)
+    assert not any(member.source.owns(one) for one in records)
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+def test_a_rewind_without_a_commit_goes_back_to_the_beginning(transport: Transport, start: str) -> None:
+    """Given nothing committed, when rewound, then all that this member read comes again."""
+    member = transport.join(start=start)
+    assert member.read_while_quiet() == []
+    transport.produce(*numbered(3))
+    assert values(member.read(3)) == [b"0/0", b"0/1", b"0/2"]
+
+    member.source.rewind()
+
+    assert values(member.read_all(3)) == [b"0/0", b"0/1", b"0/2"]
+
+
+@pytest.mark.parametrize(("start", "expected"), [("earliest", [b"old", b"new"]), ("latest", [b"new"])])
+def test_a_new_group_starts_where_it_was_told(transport: Transport, start: str, expected: list[bytes]) -> None:
+    """Given a record older than the group, when it joins, then it reads that one only from the earliest."""
+    transport.produce(Sent(b"old"))
+    member = transport.join(start=start)
+    before = member.read_all(len(expected) - 1)
+    transport.produce(Sent(b"new"))
+
+    assert values(before + member.read_all(1)) == expected
+
+
+def test_a_pause_yields_nothing_and_loses_nothing(transport: Transport) -> None:
+    """Given a paused member, when records arrive, then reads find none until it resumes, and then all."""
+    transport.produce(*numbered(10))
+    member = transport.join()
+    begun = member.read(4)
+
+    member.source.pause()
+    transport.produce(*numbered(3, partition=1))
+    assert member.read_while_quiet() == []
+    member.source.resume()
+
+    rest = member.read_all(9)
+    found = values(begun + rest)
+    assert [value for value in found if value and value.startswith(b"0/")] == [b"0/%d" % n for n in range(10)]
+    assert [value for value in found if value and value.startswith(b"1/")] == [b"1/%d" % n for n in range(3)]
+
+
+def test_a_pause_holds_for_partitions_assigned_later(transport: Transport) -> None:
+    """Given a member that pauses before it has partitions, when they come, then nothing is read of them."""
+    transport.produce(*numbered(2))
+    member = transport.join()
+    member.source.pause()
+
+    assert member.read_while_quiet() == []
+    assert member.source.joined
+    member.source.resume()
+    assert values(member.read_all(2)) == [b"0/0", b"0/1"]
+
+
+def test_the_lag_is_what_remains_to_be_read(transport: Transport) -> None:
+    """Given 5 records of which 2 were read, when asked, then the lag is 3."""
+    transport.produce(*numbered(5))
+    member = transport.join()
+    member.read(2)
+
+    assert member.source.lag_records() == 3
+
+
+def test_a_revoked_partition_is_no_longer_owned(transport: Transport) -> None:
+    """Given a member that read three partitions, when a second joins, then it owns only what stayed with it."""
+    transport.produce(*(one for partition in range(3) for one in numbered(2, partition)))
+    first = transport.join()
+    records = first.read(6)
+    second = transport.join()
+
+    taken = read_both(first, second)
+
+    moved = {one.partition for one in taken}
+    assert 1 <= len(moved) <= 2
+    assert all(second.source.owns(one) for one in taken)
+    for one in records:
+        assert first.source.owns(one) == (one.partition not in moved)
+
+
+def read_both(first: Member, second: Member) -> list[Record]:
+    """Reads with both members until the second has records and neither gets more."""
+    taken: list[Record] = []
+    deadline = time.monotonic() + DEADLINE_S
+    while not taken and time.monotonic() < deadline:
+        assert first.source.read(100, 0.1) == []
+        taken += second.source.read(100, 0.1)
+    return taken + second.read_while_quiet()
+
+
+def test_a_failed_publish_commits_nothing_and_a_reset_mends_it(transport: Transport) -> None:
+    """Given a result that the topic refuses, when published, then it fails; after a reset all goes well.
+
+    The letter of the same batch, which the broker did take, may be seen twice only at least once.
+    """
+    transport.produce(*numbered(3))
+    member = transport.join()
+    records = member.read(3)
+    too_large = [replace(one, value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
+
+    with pytest.raises(PublishFailed):
+        member.outbox.publish(too_large, answers(records[1:2]), records)
+    member.outbox.reset()
+    member.source.rewind()
+    again = member.read(3)
+    member.outbox.publish(answers(again[:1]), answers(again[1:]), again)
+
+    assert values(again) == values(records)
+    assert [one.value for one in transport.results(1)] == [b"answer to 0/0"]
+    letters = [one.value for one in transport.letters(2)]
+    assert letters[-2:] == [b"answer to 0/1", b"answer to 0/2"]
+    if not isinstance(transport, KafkaTransport) or transport.exactly_once:
+        assert len(letters) == 2
+
+
+def test_what_was_taken_back_is_only_seen_uncommitted(exactly_once: KafkaTransport) -> None:
+    """Given a transaction of which a letter was written, when it fails, then only read_uncommitted sees it."""
+    exactly_once.produce(*numbered(2))
+    member = exactly_once.join()
+    records = member.read(2)
+    too_large = [replace(one, value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
+    with pytest.raises(PublishFailed):
+        member.outbox.publish(too_large, answers(records[:1], b"taken back "), records)
+    member.outbox.reset()
+    member.outbox.publish([], answers(records[:1], b"kept "), records)
+
+    assert [one.value for one in exactly_once.letters(1)] == [b"kept 0/0"]
+    assert [one.value for one in exactly_once.letters(2, committed=False)] == [b"taken back 0/0", b"kept 0/0"]
+
+
+def test_one_who_is_no_member_publishes_nothing(exactly_once: KafkaTransport) -> None:
+    """Given a consumer outside of the group, when it publishes, then it is refused: no broker would fence it."""
+    exactly_once.produce(*numbered(1))
+    records = exactly_once.join().read(1)
+    outsider = exactly_once.join(subscribe=False)
+
+    with pytest.raises(PublishFailed, match="between two memberships"):
+        outsider.outbox.publish([], answers(records), records)
+    outsider.outbox.reset()
+    outsider.leave()
+
+    assert exactly_once.letters(0) == []
+    assert len(exactly_once.letters(1, committed=False)) == 1
+
+
+def test_a_second_process_of_the_same_replica_fences_the_first(exactly_once: KafkaTransport) -> None:
+    """Given two outboxes of one replica, when the elder publishes, then it fails until it is reset."""
+    exactly_once.produce(*numbered(1))
+    member = exactly_once.join(replica="twin")
+    records = member.read(1)
+    exactly_once.join(replica="twin", group="other", subscribe=False)
+    exactly_once.join(replica="twin", subscribe=False)
+
+    with pytest.raises(PublishFailed):
+        member.outbox.publish([], answers(records), records)
+    member.outbox.reset()
+    member.outbox.publish([], answers(records, b"second try "), records)
+
+    assert [one.value for one in exactly_once.letters(1)] == [b"second try 0/0"]
+
+
+def test_records_deleted_before_they_were_read_halt_loudly(
+    exactly_once: KafkaTransport, kafka_admin: AdminClient
+) -> None:
+    """Given a commit below the first record that still exists, when a member joins, then it stops."""
+    exactly_once.produce(*numbered(6))
+    first = exactly_once.join()
+    records = first.read(6)
+    first.outbox.publish(answers(records[:2]), [], records[:2])
+    first.leave()
+    place = TopicPartition(exactly_once.topics["texts"], 0, 4)
+    for deleted in kafka_admin.delete_records([place]).values():
+        deleted.result()
+
+    with pytest.raises(KafkaStateError, match="committed offset 2 no longer exists"):
+        exactly_once.join().read_while_quiet()

@@ -1,0 +1,237 @@
+"""What the contract suite needs of a transport: the fake one, and Kafka with either outbox."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
+
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
+from consumer.records import Outgoing
+from consumer.settings import ConsumerSettings, Limits
+from consumer.source import KafkaSource
+from shared.kafka import KafkaSettings
+from tests.support.fakes import FakeKafka, FakeOutbox, FakeSource, Written
+from tests.support.topics import produce, read_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from confluent_kafka import Message
+
+    from consumer.records import Outbox, Record, Source
+    from tests.support.kafka import Broker, MakeTopic
+    from tests.support.topics import Sent
+
+PARTITIONS: Final = {"texts": 3, "sentiments": 2, "sentiments.dlq": 1}
+MAX_BYTES: Final = 10_000
+"""The output topic takes no larger record."""
+DEADLINE_S: Final = 30.0
+QUIET_S: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One consumer of a group with its outbox, and how a test reads with it."""
+
+    source: Source
+    outbox: Outbox
+    quiet_s: float
+
+    def read(self, count: int) -> list[Record]:
+        """Reads until exactly `count` records are there."""
+        records: list[Record] = []
+        deadline = time.monotonic() + DEADLINE_S
+        while len(records) < count and time.monotonic() < deadline:
+            records += self.source.read(count - len(records), 0.1)
+        assert len(records) == count, f"{len(records)} of {count} records after {DEADLINE_S:.0f} s"
+        return records
+
+    def read_all(self, count: int) -> list[Record]:
+        """Reads `count` records and whatever comes beyond them."""
+        return self.read(count) + self.read_while_quiet()
+
+    def read_while_quiet(self) -> list[Record]:
+        """Reads until nothing has come for a while."""
+        records: list[Record] = []
+        deadline = time.monotonic() + self.quiet_s
+        while True:
+            found = self.source.read(100, 0.1)
+            records += found
+            if found:
+                deadline = time.monotonic() + self.quiet_s
+            elif self.source.joined and time.monotonic() >= deadline:
+                return records
+
+    def leave(self) -> None:
+        """Leaves the group in an orderly way."""
+        self.source.close()
+        self.outbox.close()
+
+
+class Transport(Protocol):
+    """An input topic with three partitions, an output topic with two, a dead-letter topic with one."""
+
+    def produce(self, *records: Sent) -> None:
+        """Writes to the input topic, in order."""
+        ...
+
+    def join(self, *, group: str = "group", start: str = "earliest", subscribe: bool = True) -> Member:
+        """A new member; `subscribe` off leaves it outside of the group."""
+        ...
+
+    def results(self, count: int) -> list[Written]:
+        """What a read_committed reader finds in the output topic, once that is `count` or more."""
+        ...
+
+    def letters(self, count: int, *, committed: bool = True) -> list[Written]:
+        """The same of the dead-letter topic; with `committed` off also what was taken back."""
+        ...
+
+    def close(self) -> None:
+        """Ends all members."""
+        ...
+
+
+class FakeTransport:
+    """Everything in memory."""
+
+    def __init__(self) -> None:
+        self._kafka = FakeKafka(dict(PARTITIONS), max_bytes=MAX_BYTES)
+
+    def produce(self, *records: Sent) -> None:
+        """Appends to the input topic."""
+        for one in records:
+            self._kafka.produce(
+                one.value,
+                partition=one.partition,
+                timestamp_ms=one.timestamp_ms,
+                key=one.key,
+                headers=one.headers,
+            )
+
+    def join(self, *, group: str = "group", start: str = "earliest", subscribe: bool = True) -> Member:
+        """A fake source and a fake outbox on it."""
+        source = FakeSource(self._kafka, group=group, start=start)
+        if subscribe:
+            source.subscribe()
+        return Member(source, FakeOutbox(self._kafka, source), 0.0)
+
+    def results(self, count: int) -> list[Written]:
+        """All of the output topic."""
+        return self._all("sentiments", count)
+
+    def letters(self, count: int, *, committed: bool = True) -> list[Written]:  # noqa: ARG002 - nothing is half done
+        """All of the dead-letter topic."""
+        return self._all("sentiments.dlq", count)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _all(self, topic: str, count: int) -> list[Written]:
+        written = [one for log in self._kafka.partitions(topic) for one in log]
+        assert len(written) >= count
+        return written
+
+
+class KafkaTransport:
+    """A real broker, topics of its own, and one of the two outboxes."""
+
+    def __init__(self, kafka: Broker, topic: MakeTopic, delivery: str) -> None:
+        self._servers = kafka.bootstrap_servers
+        self.exactly_once = delivery == "exactly-once"
+        limits: dict[str, dict[str, str]] = {"sentiments": {"max.message.bytes": str(MAX_BYTES)}}
+        self.topics = {
+            name: topic(name, partitions=count, config=limits.get(name)) for name, count in PARTITIONS.items()
+        }
+        self._run = uuid4().hex[:8]
+        self._open = ExitStack()
+
+    def produce(self, *records: Sent) -> None:
+        """Writes to the input topic and waits for the acknowledgements."""
+        produce(self._servers, self.topics["texts"], records)
+
+    def join(
+        self,
+        *,
+        group: str = "group",
+        start: str = "earliest",
+        subscribe: bool = True,
+        replica: str | None = None,
+    ) -> Member:
+        """A source and an outbox as `serve` wires them; a replica of its own unless one is named."""
+        settings = self._settings(group, start, replica or uuid4().hex[:8])
+        source = KafkaSource(settings)
+        counts = {self.topics[name]: count for name, count in PARTITIONS.items()}
+        sender = Sender(settings, counts, transactional=self.exactly_once)
+        outbox: Outbox = (
+            ExactlyOnceOutbox(sender, source.group_metadata)
+            if self.exactly_once
+            else AtLeastOnceOutbox(sender, source.commit)
+        )
+        if subscribe:
+            source.subscribe()
+        member = Member(source, outbox, QUIET_S)
+        self._open.callback(member.leave)
+        return member
+
+    def results(self, count: int) -> list[Written]:
+        """Reads the output topic to its end."""
+        return self._read("sentiments", count, committed=True)
+
+    def letters(self, count: int, *, committed: bool = True) -> list[Written]:
+        """Reads the dead-letter topic to its end."""
+        return self._read("sentiments.dlq", count, committed=committed)
+
+    def close(self) -> None:
+        """Lets every member leave; one that has left already does not mind."""
+        self._open.close()
+
+    def _settings(self, group: str, start: str, replica: str) -> ConsumerSettings:
+        # Rebalances begin soon, and an empty partition does not hold back the next for half a second.
+        hasty: dict[str, str | int | float | bool] = {"heartbeat.interval.ms": 500, "fetch.wait.max.ms": 50}
+        return ConsumerSettings.model_validate(
+            {
+                "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty),
+                "group_id": f"{group}-{self._run}",
+                "input_topics": [self.topics["texts"]],
+                "output_topic": self.topics["sentiments"],
+                "dlq_topic": self.topics["sentiments.dlq"],
+                "delivery": "exactly-once" if self.exactly_once else "at-least-once",
+                "replica": replica,
+                "start": start,
+                "limits": Limits(publish_s=15),
+            }
+        )
+
+    def _read(self, name: str, count: int, *, committed: bool) -> list[Written]:
+        """Reads to the end until `count` records are there: a commit is visible a little after it returned."""
+        isolation = "read_committed" if committed else "read_uncommitted"
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            messages = read_all(self._servers, self.topics[name], isolation=isolation)
+            if len(messages) >= count:
+                return [_written(message) for message in messages]
+            assert time.monotonic() < deadline, f"{len(messages)} of {count} records after {DEADLINE_S:.0f} s"
+
+
+def placed(written: Sequence[Written], partition: int) -> list[Written]:
+    """Those of one partition, in order."""
+    return [one for one in written if one.partition == partition]
+
+
+def answers(records: Sequence[Record], mark: bytes = b"answer to ") -> list[Outgoing]:
+    """One result for each record, with a header and the record's own timestamp."""
+    return [
+        Outgoing(one, mark + (one.value or b""), (*one.headers, ("schema", b"1")), one.timestamp_ms or 0)
+        for one in records
+    ]
+
+
+def _written(message: Message) -> Written:
+    partition = message.partition()
+    assert partition is not None
+    headers: Any = message.headers() or ()
+    return Written(partition, message.timestamp()[1], message.key(), message.value(), tuple(headers))

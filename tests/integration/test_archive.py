@@ -1,0 +1,123 @@
+"""`sentiment-trainer archive` against a real broker: what was sent is what is archived."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+from confluent_kafka import Producer
+
+from shared.errors import KafkaStateError
+from shared.kafka import KafkaSettings
+from shared.messages import InputFormat
+from trainer.archive import Archived, Selection, archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.kafka import Broker, MakeTopic
+
+RECORDS = 3000
+START_MS = 1_767_225_600_000
+
+Sent = tuple[int, bytes | None, list[tuple[str, bytes | None]], bytes | None, int]
+"""Partition, key, headers, value, timestamp in milliseconds."""
+
+
+def record(number: int) -> Sent:
+    """Odd ones among the plain: no key, no text, no value, bytes that are no UTF-8."""
+    value = json.dumps({"id": f"id-{number}", "text": f"text {number} \u2603", "extra": number}).encode()
+    odd = {1: None, 2: b"\xff\xfe", 3: b'{"text": ""}'}
+    headers: list[tuple[str, bytes | None]] = [("n", str(number).encode()), ("n", None), ("raw", bytes([0, 255]))]
+    key = None if number % 7 == 0 else f"key-{number}".encode()
+    return number % 3, key, headers, odd.get(number % 100, value), START_MS + number
+
+
+def send(kafka: Broker, topic: str, numbers: range) -> list[Sent]:
+    """Sends the records with those numbers and waits until all are stored."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "enable.idempotence": True})
+    sent = [record(number) for number in numbers]
+    for partition, key, headers, value, timestamp in sent:
+        producer.produce(topic, value, key, partition, timestamp=timestamp, headers=[*headers])
+    assert producer.flush(30) == 0
+    return sent
+
+
+def run(kafka: Broker, topic: str, folder: Path, selection: Selection | None = None) -> Archived:
+    """Archives JSON records."""
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers)
+    return archive(settings, topic, folder, selection or Selection(), InputFormat())
+
+
+def read(folder: Path) -> list[tuple[int, int, Sent]]:
+    """Partition, offset and record of every row, as the parts hold them."""
+    rows = []
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path)
+        moments = table.column("timestamp").cast("int64").to_pylist()
+        for row, moment in zip(table.to_pylist(), moments, strict=True):
+            headers = [(header["name"], header["value"]) for header in row["headers"]]
+            found = (row["partition"], row["key"], headers, row["value"], moment)
+            rows.append((row["partition"], row["offset"], found))
+    return rows
+
+
+def test_two_runs_equal_what_was_sent_byte_for_byte(kafka: Broker, topic: MakeTopic, tmp_path: Path) -> None:
+    """First up to an offset, then the rest, then nothing: every record once, in order within its partition."""
+    name = topic("archive", partitions=3)
+    sent = send(kafka, name, range(RECORDS))
+    first = run(kafka, name, tmp_path / "a", Selection(to_offset=400))
+    assert (first.rows, first.already) == (1200, 0)
+    second = run(kafka, name, tmp_path / "a")
+    assert (second.rows, second.already) == (1800, 1200)
+    assert first.undecodable + second.undecodable == sum(number % 100 in {1, 2, 3} for number in range(RECORDS))
+    assert run(kafka, name, tmp_path / "a").rows == 0
+    expected = [
+        (partition, offset, found)
+        for partition in range(3)
+        for offset, found in enumerate(one for one in sent if one[0] == partition)
+    ]
+    assert read(tmp_path / "a") == expected
+
+
+def test_ranges_by_offset_time_and_count(kafka: Broker, topic: MakeTopic, tmp_path: Path) -> None:
+    """Starts are included, ends are not; --last takes the newest from all partitions."""
+    name = topic("archive-ranges", partitions=3)
+    send(kafka, name, range(300))
+    by_offset = run(kafka, name, tmp_path / "offset", Selection(from_offset=10, to_offset=12))
+    assert by_offset.rows == 6
+    times = Selection(from_time_ms=START_MS + 30, to_time_ms=START_MS + 60)
+    assert run(kafka, name, tmp_path / "time", times).rows == 30
+    moments = sorted(found[4] - START_MS for _, _, found in read(tmp_path / "time"))
+    assert moments == list(range(30, 60))
+    assert run(kafka, name, tmp_path / "last", Selection(last=30)).rows == 30
+    assert sorted(found[4] - START_MS for _, _, found in read(tmp_path / "last")) == list(range(270, 300))
+    late = Selection(from_time_ms=START_MS + 10_000_000)
+    assert run(kafka, name, tmp_path / "late", late).rows == 0
+
+
+def test_aborted_records_are_not_archived_and_do_not_block(
+    kafka: Broker, topic: MakeTopic, tmp_path: Path
+) -> None:
+    """Offsets of aborted records and of transaction markers hold nothing to archive; the run ends all the same."""
+    name = topic("archive-transactions")
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": name})
+    producer.init_transactions(30)
+    for text, commit in (("kept", True), ("aborted", False), ("kept too", True), ("aborted too", False)):
+        producer.begin_transaction()
+        producer.produce(name, json.dumps({"text": text}).encode())
+        producer.flush(30)
+        end = producer.commit_transaction if commit else producer.abort_transaction
+        end(30)
+    assert run(kafka, name, tmp_path / "a").rows == 2
+    values = [json.loads(found[3] or b"")["text"] for _, _, found in read(tmp_path / "a")]
+    assert values == ["kept", "kept too"]
+
+
+def test_a_topic_that_does_not_exist_is_named(kafka: Broker, tmp_path: Path) -> None:
+    """Nothing is created, neither topic nor folder."""
+    with pytest.raises(KafkaStateError, match="no such topic: nowhere-at-all"):
+        run(kafka, "nowhere-at-all", tmp_path / "a")
+    assert not (tmp_path / "a").exists()

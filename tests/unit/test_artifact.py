@@ -1,0 +1,243 @@
+"""A model folder is opened only when every file is what the trainer sealed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from shared import artifact
+from shared.artifact import MANIFEST, Base, Manifest, Normaliser, TrainingData, open_artifact, seal
+from shared.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LABELS = ("negative", "positive")
+
+
+def manifest(**changes: Any) -> Manifest:
+    """A valid manifest with some changes."""
+    fields: dict[str, Any] = {
+        "name": "test",
+        "labels": LABELS,
+        "max_tokens": 64,
+        "class_priors": {"negative": 0.4, "positive": 0.6},
+        "base": Base(name="base", revision="1"),
+        "data": TrainingData(source="none", rows=2, fingerprint="0"),
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Manifest(**(fields | changes))
+
+
+@pytest.fixture
+def unsealed(tmp_path: Path) -> Path:
+    """What a trainer writes before it seals: configuration, weights, and a file in a folder below."""
+    folder = tmp_path / "model"
+    (folder / "extra").mkdir(parents=True)
+    id2label = {str(index): label for index, label in enumerate(LABELS)}
+    (folder / "config.json").write_text(json.dumps({"id2label": id2label}))
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "extra" / "notes.txt").write_text("notes")
+    return folder
+
+
+@pytest.fixture
+def folder(unsealed: Path) -> Path:
+    """A sealed folder."""
+    seal(unsealed, manifest())
+    return unsealed
+
+
+def test_a_sealed_folder_opens(folder: Path) -> None:
+    """Given a sealed folder, when opened, then manifest and version are there and every file is listed."""
+    found = open_artifact(folder)
+
+    assert found.path == folder
+    assert set(found.manifest.files) == {"config.json", "model.safetensors", "extra/notes.txt"}
+    assert len(found.version) == 12
+    assert not list(folder.glob("*.partial"))
+
+
+def test_a_copy_has_the_same_version(folder: Path, tmp_path: Path) -> None:
+    """Given a copy elsewhere, when opened, then its version is the same."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+
+    assert open_artifact(copy).version == open_artifact(folder).version
+
+
+def alter(name: str, content: bytes | str) -> Callable[[Path], object]:
+    """Writes one file of the folder."""
+    return lambda folder: (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def edit(**changes: Any) -> Callable[[Path], object]:
+    """Changes fields of the manifest behind the trainer's back."""
+    return lambda folder: (folder / MANIFEST).write_text(
+        json.dumps(json.loads((folder / MANIFEST).read_text()) | changes)
+    )
+
+
+def remove(name: str) -> Callable[[Path], object]:
+    """Removes one file of the folder."""
+    return lambda folder: (folder / name).unlink()
+
+
+def dangle(folder: Path) -> None:
+    """Leaves a link to nothing."""
+    (folder / "vocab.txt").symlink_to(folder / "gone.txt")
+
+
+@pytest.mark.parametrize(
+    ("harm", "name", "why", "advice"),
+    [
+        (remove("model.safetensors"), "", "no .safetensors weights", "restore the folder"),
+        (remove("extra/notes.txt"), "extra/notes.txt", "is missing", "restore the folder"),
+        (alter("model.safetensors", b"Weights"), "model.safetensors", "was altered", "restore the folder"),
+        (alter("extra/notes.txt", b""), "extra/notes.txt", "was altered", "restore the folder"),
+        (alter("added.json", "{}"), "added.json", "is not listed", "remove it"),
+        (alter("extra/pytorch_model.bin", b""), "extra/pytorch_model.bin", "pickle or code", "remove the file"),
+        (alter("training.PT", b""), "training.PT", "pickle or code", "remove the file"),
+        (alter("modeling.py", "import os"), "modeling.py", "pickle or code", "remove the file"),
+        (alter("weights.dat", pickle.dumps([1])), "weights.dat", "pickle or code", "remove the file"),
+        (alter("model.safetensors", b"PK\x03\x04zip"), "model.safetensors", "pickle or code", "remove the file"),
+        (remove(MANIFEST), "", f"has no {MANIFEST}", "sentiment-trainer train"),
+        (alter(MANIFEST, "{"), MANIFEST, "not a valid manifest", "train again"),
+        (alter(MANIFEST, b"\xff"), MANIFEST, "not a valid manifest", "train again"),
+        (edit(format_version=2), MANIFEST, "format_version", "train again"),
+        (edit(unknown=1), MANIFEST, "unknown", "train again"),
+        (edit(temperature=0), MANIFEST, "temperature", "train again"),
+        (edit(labels=["a", "b"]), MANIFEST, "class_priors", "train again"),
+        (edit(labels=["positive", "negative"]), "", "labels", "train the model again"),
+        (edit(normaliser={"version": 99}), "", "normaliser 99", "train it again"),
+        (dangle, "vocab.txt", "link to nothing", "copy the model folder"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,
+)
+def test_an_unfit_folder_is_refused(
+    folder: Path, harm: Callable[[Path], object], name: str, why: str, advice: str
+) -> None:
+    """Given a sealed folder that was harmed, when opened, then the error names file, fault and what to do."""
+    harm(folder)
+
+    with pytest.raises(ArtifactError) as raised:
+        open_artifact(folder)
+
+    message = str(raised.value)
+    assert message.startswith(str(folder / name) if name else str(folder))
+    assert why in message
+    assert advice in message
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ("{", "names no labels"),
+        ("{}", "names no labels"),
+        ('{"id2label": ["negative", "positive"]}', "names no labels"),
+        ('{"id2label": {"0": "negative", "1": "positive", "2": "x"}}', "differ from the model's own"),
+        ('{"id2label": {"0": "negative", "1": "positive"}, "problem_type": "regression"}', "'regression'"),
+    ],
+)
+def test_a_model_of_other_answers_is_refused(unsealed: Path, config: str, why: str) -> None:
+    """Given a configuration that does not fit the manifest, when sealed, then the folder is refused."""
+    (unsealed / "config.json").write_text(config)
+
+    with pytest.raises(ArtifactError, match=why):
+        seal(unsealed, manifest())
+
+
+def test_a_folder_without_configuration_is_refused(unsealed: Path) -> None:
+    """Given no config.json, when sealed, then the folder is refused."""
+    (unsealed / "config.json").unlink()
+
+    with pytest.raises(ArtifactError, match="names no labels"):
+        seal(unsealed, manifest())
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    """Given the name of nothing, when opened, then the error asks for a model folder."""
+    with pytest.raises(ArtifactError, match="is not a folder; give a model folder"):
+        open_artifact(tmp_path / "nothing")
+
+
+def test_a_link_to_a_file_is_read(folder: Path, tmp_path: Path) -> None:
+    """Given weights that are a link, as in a download cache, when opened, then they count as the file."""
+    shutil.move(folder / "model.safetensors", tmp_path / "blob")
+    (folder / "model.safetensors").symlink_to(tmp_path / "blob")
+
+    assert open_artifact(folder).manifest.labels == LABELS
+
+
+def version_with(folder: Path, **changes: Any) -> str:
+    """The version of the folder when it is sealed anew."""
+    return seal(folder, manifest(**changes)).version
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"metrics": {"accuracy": 0.9}}, {"created_at": datetime(2027, 1, 1, tzinfo=UTC)}],
+    ids=["metrics", "time"],
+)
+def test_what_shapes_no_score_leaves_the_version(unsealed: Path, changes: dict[str, Any]) -> None:
+    """Given other metrics or another time, when sealed, then the version is the same."""
+    assert version_with(unsealed, **changes) == version_with(unsealed)
+
+
+@pytest.mark.parametrize("name", ["README.md", "plots/confusion.png", "metrics.json"])
+def test_a_description_leaves_the_version(unsealed: Path, name: str) -> None:
+    """Given a description beside the model, when it is added and rewritten, then the version is the same."""
+    before = version_with(unsealed)
+    (unsealed / name).parent.mkdir(exist_ok=True)
+    (unsealed / name).write_text("one")
+    with_one = version_with(unsealed)
+    (unsealed / name).write_text("two")
+
+    assert before == with_one == version_with(unsealed)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 2.0},
+        {"max_tokens": 32},
+        {"name": "other"},
+        {"normaliser": Normaliser.model_validate({"version": 1, "options": {"lowercase": True}})},
+        {"class_priors": {"negative": 0.5, "positive": 0.5}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_what_shapes_a_score_changes_the_version(unsealed: Path, changes: dict[str, Any]) -> None:
+    """Given another temperature or length or the like, when sealed, then the version differs."""
+    assert version_with(unsealed, **changes) != version_with(unsealed)
+
+
+def test_other_weights_change_the_version(unsealed: Path) -> None:
+    """Given one byte of the weights changed, when sealed, then the version differs."""
+    before = version_with(unsealed)
+    (unsealed / "model.safetensors").write_bytes(b"Weights")
+
+    assert version_with(unsealed) != before
+
+
+def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a model, when the normaliser moves on, then the model is refused and both versions are named."""
+    monkeypatch.setattr(artifact, "NORMALISER_VERSION", 2)
+
+    with pytest.raises(ArtifactError, match="normaliser 1, this is version 2"):
+        open_artifact(folder)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"data": None}]
+)
+def test_a_manifest_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:
+    """Given one label, priors for others, or no room for a token, when built, then it is refused."""
+    with pytest.raises(ValidationError):
+        manifest(**changes)

@@ -1,0 +1,282 @@
+"""The command line as an operator or a script meets it: exit codes, one-line errors, JSON Lines."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from consumer.__main__ import main
+from shared import __version__
+from shared.messages import Result
+from tests.support.processes import run_command
+from tests.support.tiny import LABELS, tiny_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOBODY = "127.0.0.1:1"
+"""An address where no broker listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def results(self) -> list[Result]:
+        """Its output as results, one a line."""
+        return [Result.model_validate_json(line, strict=True) for line in self.out.splitlines()]
+
+
+class Command(Protocol):
+    """What the fixture `command` is."""
+
+    def __call__(self, *arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
+        """Runs one command line to its end."""
+        ...
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `sentiment-consumer` within this process, which spares the import of torch.
+
+    Logging and signal handling are left out: they would outlive the test.
+    """
+    for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("consumer.__main__.configure_logs", lambda _level: None)
+    monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
+    monkeypatch.setattr("shared.kafka.CONNECT_TIMEOUT_S", 0.3)
+
+    def run(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sentiment-consumer", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+        with pytest.raises(SystemExit) as raised:
+            main()
+        captured = capsys.readouterr()
+        code = raised.value.code
+        assert isinstance(code, int)
+        return Ended(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder."""
+    return tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+def test_the_version_is_told(command: Command) -> None:
+    """Given --version, when run, then it is printed and nothing else happens."""
+    assert command("--version") == Ended(0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["check"], ["score"], ["topics", "create"]])
+def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
+    """Given an option that no command has, when run, then the exit code is 2."""
+    ended = command(*arguments, "--no-such-option")
+
+    assert ended.code == 2
+    assert "--no-such-option" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["score", "a"], 78, "give --model or set SENTIMENT_MODEL"),
+        (["score", "a", "--model", "/nowhere"], 66, "/nowhere is not a folder; give a model folder"),
+        (["run"], 78, "give --model or set SENTIMENT_MODEL"),
+        (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'at-least-once' or 'exactly-once'"),
+        (["run", "--config", "/nowhere.yaml"], 78, "cannot read the settings file /nowhere.yaml"),
+        (["topics", "create", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_one_line(
+    command: Command, arguments: list[str], code: int, said: str
+) -> None:
+    """Given a wrong setting, folder or address, when run, then one line says what to do, and the code fits."""
+    ended = command(*arguments)
+
+    assert ended.code == code
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert said in line
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--bootstrap-servers", ""),
+        ("--device", "tpu"),
+        ("--format", "xml"),
+        ("--input-topic", "bad topic!"),
+        ("--log-level", "loud"),
+        ("--max-messages", "0"),
+        ("--replica", "a b"),
+        ("--text-field", ""),
+        ("--until-idle", "-1"),
+    ],
+)
+def test_an_error_names_a_flag_that_exists(command: Command, flag: str, value: str) -> None:
+    """Given a flag with a wrong value, when run, then the flag that the error names is one that can be given."""
+    ended = command("run", flag, value)
+    named = re.search(r"\(set (--[a-z-]+), SENTIMENT_", ended.err)
+
+    assert ended.code == 78
+    assert named is not None
+    assert command("run", named[1], value).code == 78  # an unknown one would be a usage error
+
+
+def test_a_misspelt_variable_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given SENTIMENT_GROUPID, when run, then the error names SENTIMENT_GROUP_ID."""
+    monkeypatch.setenv("SENTIMENT_GROUPID", "mine")
+
+    ended = command("run")
+
+    assert ended.code == 78
+    assert "did you mean SENTIMENT_GROUP_ID?" in ended.err
+
+
+def test_run_refuses_to_load_a_model_for_a_broker_that_does_not_answer(command: Command, model: Path) -> None:
+    """Given no broker, when run, then that is told at once, with the address and the code 69."""
+    ended = command("run", "--model", str(model), "--bootstrap-servers", NOBODY)
+
+    assert ended.code == 69
+    assert f"Kafka at {NOBODY} does not answer" in ended.err
+
+
+@pytest.mark.parametrize(("ended_well", "code"), [(True, 0), (False, 7)])
+def test_a_scorer_left_in_a_pass_is_not_torn_down(
+    command: Command, monkeypatch: pytest.MonkeyPatch, code: int, *, ended_well: bool
+) -> None:
+    """Given a run that left its scorer inside a pass, when it is over, then the process ends without clean-up."""
+
+    def end_hard(code: int) -> None:
+        assert code == 0
+        raise SystemExit(7)
+
+    monkeypatch.setattr("consumer.service.serve", lambda _settings, _stop: ended_well)
+    monkeypatch.setattr("os._exit", end_hard)
+
+    assert command("run").code == code
+
+
+def test_scores_of_arguments_are_json_lines_in_a_pipe(command: Command, model: Path) -> None:
+    """Given texts as arguments, when scored into a pipe, then each line is a Result with its text, in order."""
+    ended = command("score", "--model", str(model), "I love it", "so   bad", "I love it")
+
+    first, second, third = ended.results()
+    assert ended.code == 0
+    assert [one.text for one in (first, second, third)] == ["I love it", "so   bad", "I love it"]
+    assert first.probabilities.keys() == set(LABELS)
+    assert first.label == max(first.probabilities, key=first.probabilities.__getitem__)
+    assert first.probabilities == third.probabilities != second.probabilities
+    assert (first.model.name, first.source) == ("tiny", None)
+
+
+def test_scores_of_standard_input_are_one_a_line(command: Command, model: Path) -> None:
+    """Given lines, also blank ones and other line ends, when scored, then there is one result for each."""
+    ended = command("score", "--model", str(model), stdin="one\r\n\ncaf\u00e9\nlast".encode())
+
+    assert [one.text for one in ended.results()] == ["one", "", "caf\u00e9", "last"]
+
+
+def test_more_lines_than_a_window_keep_their_order(command: Command, model: Path) -> None:
+    """Given more lines than are scored at once, when scored, then the results are in the lines' order."""
+    texts = [f"text {number}" for number in range(600)]
+
+    ended = command("score", "--model", str(model), stdin="\n".join(texts).encode())
+
+    assert [one.text for one in ended.results()] == texts
+
+
+def test_json_lines_in_are_json_lines_out(command: Command, model: Path) -> None:
+    """Given JSON Lines with fields elsewhere, when scored, then ids are kept."""
+    lines = [json.dumps({"data": {"t": f"text {number}"}, "key": number}) for number in range(3)]
+
+    ended = command(
+        "score",
+        "--json",
+        "--model",
+        str(model),
+        "--text-field",
+        "data.t",
+        "--id-field",
+        "key",
+        stdin="\n".join(lines).encode(),
+    )
+
+    assert [(one.id, one.text) for one in ended.results()] == [(str(n), f"text {n}") for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "said"),
+    [
+        (["--json"], b'{"text": "fine"}\n{"txt": "private"}\n', "line 2: the field 'text' is missing or null"),
+        (["--json"], b'{"text": "fine"}\n{"text": "a"}\nprivate', "line 3: the value is not JSON"),
+        ([], b"fine\n\xffprivate\n", "line 2 is not UTF-8"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(
+    command: Command, model: Path, arguments: list[str], stdin: bytes, said: str
+) -> None:
+    """Given a bad line, when scored, then the exit code is 65 and the error names the line, not its content."""
+    ended = command("score", "--model", str(model), *arguments, stdin=stdin)
+
+    assert ended.code == 65
+    assert ended.err.startswith(f"error: {said}")
+    assert "private" not in ended.err
+
+
+def test_a_terminal_gets_a_table(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a terminal, when a hostile text is scored, then a table shows it harmlessly."""
+    monkeypatch.setenv("COLUMNS", "200")
+    ended = command("score", "--model", str(model), "fine\x1b[31m [red]text", terminal=True)
+
+    assert ended.code == 0
+    for shown in ("probability", *LABELS, "\\u001b[31m [red]text"):
+        assert shown in ended.out
+    assert "\x1b[31m" not in ended.out
+
+
+def test_check_says_of_each_part_what_it_found(command: Command, model: Path) -> None:
+    """Given a model and no broker, when checked, then the model's lines are ok and the code is the broker's."""
+    ended = command("check", "--model", str(model), "--device", "cpu", "--bootstrap-servers", NOBODY)
+
+    marks = {line.split()[1]: line.split()[0] for line in ended.out.splitlines()}
+    assert ended.code == 69
+    assert marks == dict.fromkeys(("settings", "model", "device", "score"), "ok") | {
+        "broker": "FAIL",
+        "topics": "-",
+        "rights": "-",
+        "retention": "-",
+    }
+
+
+def test_check_does_not_score_without_a_model(command: Command) -> None:
+    """Given neither broker nor model, when checked, then both fail and what needs them is not tried."""
+    ended = command("check", "--bootstrap-servers", NOBODY)
+
+    assert ended.code == 69
+    assert re.search(r"FAIL +model +no model folder: give --model", ended.out)
+    assert re.search(r"- +score +not tried: needs model and device", ended.out)
+
+
+def test_the_command_works_as_a_process(model: Path) -> None:
+    """Given a bad line, when scored in a process of its own, then stdout is empty and stderr one line."""
+    done = run_command("consumer", "score", "--json", "--model", str(model), stdin=b"{}\n")
+
+    assert (done.returncode, done.stdout) == (65, b"")
+    assert done.stderr == b"error: line 1: the field 'text' is missing or null\n"

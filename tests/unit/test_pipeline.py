@@ -1,0 +1,422 @@
+"""The loop publishes everything once, in order, whatever fails around it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.encode import Encoder
+from consumer.pipeline import Pipeline, Totals
+from consumer.scoring import ScoringThread
+from consumer.settings import Limits
+from shared.errors import RecoveriesExhausted, ScorerError
+from shared.messages import InputFormat, ModelRef, Result
+from tests.support.fakes import (
+    DLQ,
+    INPUT,
+    LABELS,
+    OUTPUT,
+    FakeClock,
+    FakeKafka,
+    FakeOutbox,
+    FakeScorer,
+    FakeSource,
+    oracle,
+    text_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.records import Record
+    from tests.support.fakes import Written
+
+UNREADABLE = b"\xff"
+IDLE_S = 5.0
+
+
+class World:
+    """A pipeline between a fake Kafka and a fake scorer."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        partitions: int = 2,
+        gate: threading.Event | None = None,
+        error: Exception | None = None,
+        until_idle_s: float | None = IDLE_S,
+        max_records: int | None = None,
+        observe: Callable[[Sequence[Record]], None] | None = None,
+        clock_step_s: float = 1.0,
+    ) -> None:
+        self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
+        self.source = FakeSource(self.kafka)
+        self.outbox = FakeOutbox(self.kafka, self.source)
+        self.scorer = FakeScorer(gate=gate, error=error)
+        self.scoring = ScoringThread(self.scorer)
+        self.stop = threading.Event()
+        self.clock = FakeClock(clock_step_s)
+        self.pipeline = Pipeline(
+            source=self.source,
+            scoring=self.scoring,
+            outbox=self.outbox,
+            encoder=Encoder(
+                labels=LABELS,
+                model=ModelRef(name="oracle", version="1"),
+                include_text=False,
+                uncertain_below=0.5,
+                timestamps="input",
+                max_bytes=1_000_000,
+            ),
+            input_format=InputFormat(),
+            limits=limits or Limits(),
+            stop=self.stop,
+            until_idle_s=until_idle_s,
+            max_records=max_records,
+            observe=observe,
+            clock=self.clock,
+        )
+        self.source.subscribe()
+
+    def produce(self, count: int, partition: int = 0) -> None:
+        """Writes texts that tell themselves apart, each with its text as key."""
+        for number in range(count):
+            text = f"text {partition}/{number}"
+            self.kafka.produce(text_value(text), partition=partition, key=text.encode())
+
+    def run(self) -> Totals:
+        """Runs the pipeline to its end and lets the scorer's thread go."""
+        try:
+            return self.pipeline.run()
+        finally:
+            self.scoring.close(0)
+
+    def results(self, partition: int) -> list[bytes | None]:
+        """Keys of the results of one partition, each checked against the oracle."""
+        return [checked(one) for one in self.kafka.partitions(OUTPUT)[partition]]
+
+    def committed(self, partition: int) -> int | None:
+        """The group's committed offset."""
+        return self.kafka.group("sentiment").committed.get((INPUT, partition))
+
+
+def checked(written: Written) -> bytes | None:
+    """The key of a result; its value must be the score of the very text that the key is."""
+    assert written.value is not None
+    assert written.key is not None
+    result = Result.model_validate_json(written.value)
+    assert tuple(result.probabilities.values()) == oracle(written.key.decode()).probabilities
+    return written.key
+
+
+def keys(count: int, partition: int = 0) -> list[bytes]:
+    """What `World.produce` wrote."""
+    return [f"text {partition}/{number}".encode() for number in range(count)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    stream=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=40),
+    batch_records=st.integers(1, 9),
+    inflight=st.integers(1, 4),
+    fail_at=st.sets(st.integers(1, 12), max_size=5),
+)
+def test_everything_is_published_once_in_order(
+    stream: list[tuple[int, bool]], batch_records: int, inflight: int, fail_at: set[int]
+) -> None:
+    """Given good and unreadable records, any batch size and failing publishes, when run, then nothing is lost.
+
+    Every record is answered once, by a result of its own text or by a dead letter, in its partition's order.
+    """
+    limits = Limits(batch_records=batch_records, inflight_batches=inflight, recoveries=5)
+    world = World(limits=limits, partitions=3)
+    world.outbox.fail_at = fail_at
+    expected: dict[tuple[str, int], list[bytes]] = {(t, p): [] for t in (OUTPUT, DLQ) for p in range(3)}
+    for number, (partition, good) in enumerate(stream):
+        key = f"text {number}"
+        world.kafka.produce(text_value(key) if good else UNREADABLE, partition=partition, key=key.encode())
+        expected[OUTPUT if good else DLQ, partition].append(key.encode())
+
+    totals = world.run()
+
+    for partition in range(3):
+        assert world.results(partition) == expected[OUTPUT, partition]
+        assert [one.key for one in world.kafka.partitions(DLQ)[partition]] == expected[DLQ, partition]
+    assert (totals.results + totals.dead_letters, totals.records, totals.abandoned) == (len(stream),) * 2 + (0,)
+    assert world.source.rewinds == world.outbox.resets == totals.recoveries <= len(fail_at)
+
+
+def test_dead_letters_carry_what_could_not_be_read() -> None:
+    """Given one unreadable record among good ones, when run, then it alone is in the dead-letter topic."""
+    world = World()
+    world.produce(2)
+    world.kafka.produce(UNREADABLE, key=b"bad", headers=(("trace", b"1"),))
+    world.produce(1, partition=1)
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert (letter.key, letter.value, letter.headers[0]) == (b"bad", UNREADABLE, ("trace", b"1"))
+    assert (totals.results, totals.dead_letters) == (3, 1)
+    assert world.results(0) == keys(2)
+    assert world.committed(0) == 3
+
+
+def test_too_many_failures_end_the_run() -> None:
+    """Given every publish failing, when more than `recoveries` did, then the run ends and nothing is committed."""
+    world = World(limits=Limits(recoveries=2), clock_step_s=0.01)
+    world.outbox.fail_at = set(range(1, 100))
+    world.produce(1)
+
+    with pytest.raises(RecoveriesExhausted, match="3 times"):
+        world.run()
+
+    assert world.outbox.publishes == 3
+    assert world.committed(0) is None
+
+
+def test_failures_far_apart_do_not_add_up() -> None:
+    """Given more failures than `recoveries`, when they lie further apart than the window, then the run goes on."""
+    world = World(limits=Limits(recoveries=1, recovery_window_s=10, batch_records=1), clock_step_s=20)
+    world.outbox.fail_at = {1, 3, 5}
+    world.produce(3)
+
+    assert world.run().recoveries == 3
+    assert world.results(0) == keys(3)
+
+
+def test_a_recovery_that_fails_is_tried_again() -> None:
+    """Given a reset that fails twice, when a publish has failed, then the third recovery mends it."""
+    world = World()
+    world.produce(2)
+    world.outbox.fail_at = {1}
+    world.outbox.fail_resets = 2
+
+    assert world.run().recoveries == 3
+    assert world.results(0) == keys(2)
+
+
+def test_rows_of_a_revoked_partition_are_dropped() -> None:
+    """Given a batch of two partitions, when one is revoked meanwhile, then only the other's rows are published.
+
+    What was dropped stays uncommitted, so its new owner scores it.
+    """
+    gate = threading.Event()
+    world = World(gate=gate, limits=Limits(inflight_batches=1))
+    world.produce(2, partition=0)
+    world.produce(2, partition=1)
+    world.kafka.produce(UNREADABLE, partition=0)
+
+    def revoke_then_open() -> None:
+        if world.source.reads == 1:
+            world.source.revoke(0)
+        else:
+            gate.set()
+
+    world.source.on_read = revoke_then_open
+    world.run()
+
+    assert (world.results(0), world.results(1)) == ([], keys(2, partition=1))
+    assert world.kafka.partitions(DLQ)[0] == []
+    assert (world.committed(0), world.committed(1)) == (None, 2)
+
+
+def test_a_batch_of_which_nothing_is_owned_is_not_published() -> None:
+    """Given a batch of one partition, when it is revoked and comes back, then it is read and published again."""
+    gate = threading.Event()
+    world = World(gate=gate, limits=Limits(inflight_batches=1), partitions=1)
+    world.produce(3)
+
+    def lose_and_regain() -> None:
+        if world.source.reads == 1:
+            world.source.revoke(0)
+        else:
+            world.source.assign(0)
+            gate.set()
+
+    world.source.on_read = lose_and_regain
+    world.run()
+
+    assert world.outbox.publishes == 1
+    assert world.results(0) == keys(3)
+    assert len(world.scorer.calls) == 2
+
+
+def test_what_the_scorer_raises_ends_the_run() -> None:
+    """Given a scorer that fails, when a batch reaches it, then the run ends with that very error."""
+    error = ScorerError("the device is gone")
+    world = World(error=error)
+    world.produce(1)
+
+    with pytest.raises(ScorerError) as raised:
+        world.run()
+
+    assert raised.value is error
+    assert world.committed(0) is None
+
+
+def test_a_stop_publishes_what_is_in_hand() -> None:
+    """Given a batch at the scorer, when told to stop, then it is published and nothing more is read."""
+    gate = threading.Event()
+    world = World(gate=gate, limits=Limits(batch_records=2, inflight_batches=1), clock_step_s=0)
+    world.produce(6)
+
+    def stop_then_open() -> None:
+        if world.source.reads == 1:
+            world.stop.set()
+        else:
+            gate.set()
+
+    world.source.on_read = stop_then_open
+    totals = world.run()
+
+    assert world.results(0) == keys(2)
+    assert (totals.records, totals.results, totals.abandoned) == (2, 2, 0)
+    assert world.source.reads_while_paused >= 1
+
+
+def test_a_stop_abandons_what_takes_too_long() -> None:
+    """Given a scorer that never answers, when told to stop, then the run ends after `shutdown_s` uncommitted."""
+    gate = threading.Event()
+    world = World(gate=gate, limits=Limits(batch_records=2, shutdown_s=6))
+    world.produce(4)
+    world.source.on_read = lambda: world.stop.set() if world.source.reads == 1 else None
+
+    totals = world.run()
+    gate.set()
+
+    assert (totals.records, totals.abandoned) == (2, 2)
+    assert world.outbox.publishes == 0
+    assert world.source.reads_while_paused == 5  # the clock moves a second whenever it is asked
+
+
+def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
+    """Given a failing outbox, when told to stop, then the run ends in order and the batch stays uncommitted."""
+    gate = threading.Event()
+    world = World(gate=gate)
+    world.outbox.fail_at = {1}
+    world.produce(2)
+
+    def stop_then_open() -> None:
+        world.stop.set()
+        if world.source.reads > 1:
+            gate.set()
+
+    world.source.on_read = stop_then_open
+    totals = world.run()
+
+    assert (totals.abandoned, world.committed(0)) == (2, None)
+
+
+def test_idle_counts_only_with_nothing_in_hand() -> None:
+    """Given a slow scorer, when the topic is read out for longer than `until_idle`, then the run still waits."""
+    gate = threading.Event()
+    world = World(gate=gate, clock_step_s=0, until_idle_s=3)
+    world.produce(1)
+
+    def pass_time() -> None:
+        world.clock.now_s += 1
+        if world.source.reads == 20:
+            gate.set()
+
+    world.source.on_read = pass_time
+    world.run()
+
+    assert world.results(0) == keys(1)
+    assert world.source.reads >= 20 + 3
+
+
+def test_idle_begins_with_the_membership() -> None:
+    """Given a group that takes its time to admit this member, when run until idle, then it waits for that."""
+    world = World(clock_step_s=0, until_idle_s=3, partitions=1)
+    world.source.close()
+    world.produce(2)
+
+    def join_late() -> None:
+        world.clock.now_s += 1
+        if world.source.reads == 10:
+            world.source.subscribe()
+
+    world.source.on_read = join_late
+    world.run()
+
+    assert world.results(0) == keys(2)
+
+
+@pytest.mark.parametrize("batch_records", [1, 3, 4, 100])
+def test_max_records_is_exact(batch_records: int) -> None:
+    """Given more records than wanted, when run to a number of them, then exactly that many are published."""
+    world = World(limits=Limits(batch_records=batch_records), max_records=7, until_idle_s=None)
+    world.produce(20)
+
+    assert world.run().records == 7
+    assert world.results(0) == keys(7)
+    assert world.committed(0) == 7
+
+
+def test_max_records_counts_what_a_recovery_repeats_once() -> None:
+    """Given a publish that fails, when its records come again, then they are counted once."""
+    world = World(limits=Limits(batch_records=3), max_records=7, until_idle_s=None)
+    world.outbox.fail_at = {1, 3}
+    world.produce(20)
+
+    assert world.run().records == 7
+    assert world.results(0) == keys(7)
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_once"),
+    [
+        (Limits(batch_records=2, inflight_batches=3), 6),
+        (Limits(batch_records=2, inflight_batches=9, inflight_bytes=1), 2),
+    ],
+    ids=["batches", "bytes"],
+)
+def test_what_is_in_hand_is_bounded(limits: Limits, at_once: int) -> None:
+    """Given a scorer that stands still, when the pipeline is full, then it reads no further and keeps polling."""
+    gate = threading.Event()
+    read: list[int] = []
+    world = World(limits=limits, gate=gate, observe=lambda records: read.append(len(records)))
+    world.produce(10)
+    in_hand: deque[int] = deque()
+
+    def look() -> None:
+        if world.source.reads_while_paused:
+            in_hand.append(sum(read))
+            gate.set()
+
+    world.source.on_read = look
+    world.run()
+
+    assert in_hand[0] == at_once
+    assert world.results(0) == keys(10)
+
+
+def test_a_busy_scorer_does_not_cost_the_membership() -> None:
+    """Given a scorer at work, when the pipeline is full, then the source is read paused, and later resumed."""
+    gate = threading.Event()
+    world = World(limits=Limits(batch_records=1, inflight_batches=1), gate=gate)
+    world.produce(2)
+    world.source.on_read = lambda: gate.set() if world.source.reads_while_paused else None
+
+    world.run()
+
+    assert world.source.reads_while_paused >= 1
+    assert world.results(0) == keys(2)
+
+
+def test_observers_see_every_record_read() -> None:
+    """Given an observer, when run, then it is shown all records in order."""
+    seen: list[bytes | None] = []
+    world = World(observe=lambda records: seen.extend(one.key for one in records))
+    world.produce(5)
+
+    world.run()
+
+    assert seen == keys(5)

@@ -1,0 +1,80 @@
+"""The command line: exit codes, one line per error, and where settings come from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.errors import SettingsError
+from trainer.settings import trainer_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Runs the trainer as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "trainer", *map(str, words)],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (
+            ("fetch", "no-such-set", "--output", "x.parquet"),
+            65,
+            "unknown data set 'no-such-set'; known are: vader-",
+        ),
+        (
+            ("evaluate", "--model", "nowhere", "--data", "x.csv"),
+            66,
+            "nowhere is not a folder; give a model folder",
+        ),
+        (
+            ("train", "--data", "x.csv", "--output", "m", "--epochs", "0"),
+            78,
+            "epochs: Input should be greater than 0",
+        ),
+        (("train", "--data", "nowhere.csv", "--output", "m"), 65, "cannot read nowhere.csv: No such file"),
+    ],
+)
+def test_an_error_is_one_line_and_a_code_of_its_own(
+    tmp_path: Path, words: tuple[str, ...], code: int, says: str
+) -> None:
+    """Nothing but the line: no traceback, no warning."""
+    done = command(*words, XDG_CACHE_HOME=str(tmp_path))
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_usage_error_ends_with_2() -> None:
+    """A missing option is the command line's own kind of error."""
+    assert command("train").returncode == 2
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    """Each source overrides the next."""
+    file = tmp_path / "settings.yaml"
+    file.write_text("trainer: {epochs: 7, batch_size: 8, seed: 3}\n", encoding="utf-8")
+    environ = {"SENTIMENT_TRAINER__EPOCHS": "5", "SENTIMENT_TRAINER__SEED": "4"}
+    found = trainer_environment({"trainer.seed": 9, "trainer.patience": None}, file, environ).trainer
+    assert (found.seed, found.epochs, found.batch_size, found.patience) == (9, 5, 8, 4)
+
+
+def test_settings_of_the_consumer_pass_and_misspelt_own_ones_do_not() -> None:
+    """Both may stand in one environment; a near miss of ours is an error that names the right spelling."""
+    trainer_environment({}, None, {"SENTIMENT_BATCHING__MAX_WAIT_MS": "5", "SENTIMENT_INPUT_TOPIC": "texts"})
+    with pytest.raises(SettingsError, match="did you mean SENTIMENT_TRAINER__LEARNING_RATE"):
+        trainer_environment({}, None, {"SENTIMENT_TRAINER__LEARNING_RAET": "1"})

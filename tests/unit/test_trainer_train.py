@@ -1,0 +1,230 @@
+"""From a labelled file to a sealed folder, through the command line, with a tiny base and no network."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from shared.artifact import open_artifact
+from shared.errors import InputDataError, SettingsError
+from shared.text import normalise
+from tests.support.tiny import tiny_base, tiny_model
+from trainer.__main__ import app
+from trainer.bases import load_base
+from trainer.examples import Examples, write_examples
+from trainer.model_folder import check_output, load_model, replacing
+from trainer.predict import predict
+from trainer.reading import read_examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LABELS = ("negative", "neutral", "positive")
+WORDS = (("bad", "awful", "sad"), ("table", "phone", "street"), ("good", "great", "happy"))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Tiny tensors are faster on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Downloads would go here, if there were any."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
+def write_data(path: Path, rows: int = 300) -> Path:
+    """Made-up rows: one telling word and some numbered ones, so that no two are near-duplicates."""
+    chance = np.random.default_rng(0)
+    labels = chance.integers(0, 3, rows)
+    texts = [
+        f"{chance.choice(WORDS[label])} {' '.join(f'w{number}' for number in chance.integers(0, 999, 6))}"
+        for label in labels
+    ]
+    ids = tuple(f"id-{row}" for row in range(rows))
+    write_examples(Examples(tuple(texts), labels, LABELS, ids, "made up"), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data.parquet, base/, held-out.parquet and model/, made by the command line."""
+    folder = tmp_path_factory.mktemp("trained")
+    tiny_base(folder / "base")
+    write_data(folder / "data.parquet")
+    run("train", "--data", folder / "data.parquet", "--base", folder / "base", "--output", folder / "model",
+        "--held-out", folder / "held-out.parquet", "--test-rows", 60, "--epochs", 2, "--learning-rate", 3e-3,
+        "--precision", "fp32", "--device", "cpu")  # fmt: skip
+    return folder
+
+
+def run(*words: object) -> None:
+    """Runs one command line in this process; errors come out as they are."""
+    app([str(word) for word in words], standalone_mode=False)
+
+
+def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> None:
+    """Labels, problem type and normaliser are there, no pickle is, and the readable files tell the figures."""
+    manifest = open_artifact(trained / "model").manifest
+    assert manifest.labels == LABELS
+    assert manifest.base.name == "base"
+    assert manifest.max_tokens == 64
+    assert manifest.metrics["test"]["rows"] == 60
+    assert sum(manifest.class_priors.values()) == pytest.approx(1)
+    config = AutoModelForSequenceClassification.from_pretrained(trained / "model").config
+    assert config.problem_type == "single_label_classification"
+    assert config.label2id == {"negative": 0, "neutral": 1, "positive": 2}
+    assert sorted(path.name for path in (trained / "model").iterdir()) == [
+        "README.md", "config.json", "metrics.json", "model.safetensors", "sentiment.json", "tokenizer.json",
+        "tokenizer_config.json",
+    ]  # fmt: skip
+
+
+def test_card_and_metrics_tell_of_the_model_and_quote_no_text(trained: Path) -> None:
+    """The card names version, base, parts and figures; none of the texts' own words is in it."""
+    card = (trained / "model" / "README.md").read_text(encoding="utf-8")
+    version = open_artifact(trained / "model").version
+    for told in (version, "`base`", "| test | 60 |", "macro F1", "Quality on `test` (60 rows)"):
+        assert told in card
+    texts = read_examples(trained / "data.parquet").texts
+    assert not any(text in card for text in texts)
+    metrics = json.loads((trained / "model" / "metrics.json").read_bytes())
+    assert metrics["training"]["rows"]["test"] == 60
+    assert len(metrics["evaluations"]["test"]["confusion"]) == 3
+
+
+def test_held_out_rows_are_exact_and_were_never_trained_on(trained: Path) -> None:
+    """60 rows with ids and labels; their number and the parts' add up to all rows."""
+    data, held_out = (read_examples(trained / name) for name in ("data.parquet", "held-out.parquet"))
+    assert len(held_out) == 60
+    label_of = dict(zip(data.ids, data.labels.tolist(), strict=True))
+    assert [label_of[row_id] for row_id in held_out.ids] == held_out.labels.tolist()
+    rows = json.loads((trained / "model" / "metrics.json").read_bytes())["training"]["rows"]
+    assert sum(rows.values()) == len(data)
+    assert open_artifact(trained / "model").manifest.data.rows == rows["train"]
+
+
+def test_the_same_seed_gives_the_same_version(trained: Path, tmp_path: Path) -> None:
+    """Training again, elsewhere, gives files and settings with the same digest; another seed does not."""
+    first = open_artifact(trained / "model")
+    for seed, same in ((0, True), (1, False)):
+        run("train", "--data", trained / "data.parquet", "--base", trained / "base", "--output", tmp_path / "m",
+            "--name", "model", "--test-rows", 60, "--epochs", 2, "--learning-rate", 3e-3, "--precision", "fp32",
+            "--device", "cpu", "--seed", seed, "--overwrite", "--resume")  # fmt: skip
+        assert (open_artifact(tmp_path / "m").version == first.version) is same
+    assert [path.name for path in tmp_path.iterdir()] == ["m"]  # neither checkpoint nor half-made folder stays
+
+
+def test_evaluate_writes_its_result_and_keeps_the_version(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On the held-out rows it finds the very figures of training; the folder stays sealed, its version too."""
+    before = open_artifact(trained / "model")
+    run("evaluate", "--model", trained / "model", "--data", trained / "held-out.parquet", "--device", "cpu")
+    after = open_artifact(trained / "model")
+    assert after.version == before.version
+    assert after.manifest.metrics["held-out"] == before.manifest.metrics["test"]
+    assert "Quality on `held-out`" in (trained / "model" / "README.md").read_text(encoding="utf-8")
+    assert "macro F1" in capsys.readouterr().out
+
+
+def test_evaluate_without_writing_leaves_the_folder_alone(trained: Path) -> None:
+    """--no-write only prints."""
+    before = {path.name: path.read_bytes() for path in (trained / "model").iterdir()}
+    run("evaluate", "--model", trained / "model", "--data", trained / "data.parquet", "--no-write")
+    assert {path.name: path.read_bytes() for path in (trained / "model").iterdir()} == before
+
+
+def test_evaluate_refuses_labels_the_model_does_not_know(tmp_path: Path) -> None:
+    """Both sides are named."""
+    tiny_model(tmp_path / "model")
+    (tmp_path / "d.csv").write_text("text,label\nx,joy\ny,positive\n", encoding="utf-8")
+    with pytest.raises(InputDataError, match="does not know the label 'joy'; its labels are 'negative'"):
+        run("evaluate", "--model", tmp_path / "model", "--data", tmp_path / "d.csv")
+
+
+def test_predict_equals_one_text_at_a_time_in_plain_transformers(tmp_path: Path) -> None:
+    """Batching, padding and sorting change nothing; rows come back in the order of the texts."""
+    artifact = open_artifact(tiny_model(tmp_path / "model"))
+    model, tokenizer = load_model(artifact.path)
+    texts = ["I love it!", "awful " * 100, "@ann it is &amp; was a table", "", "no"] * 3
+    found = predict(model, tokenizer, artifact.manifest, texts)
+    assert found.sum(axis=1) == pytest.approx(np.ones(len(texts)))
+    plain = AutoTokenizer.from_pretrained(artifact.path)
+    for text, row in zip(texts, found, strict=True):
+        inputs = plain(normalise(text), truncation=True, max_length=64, return_tensors="pt")
+        with torch.inference_mode():
+            logits = model(**inputs).logits[0]
+        assert row == pytest.approx(torch.softmax(logits / 1.5, -1).numpy(), abs=1e-5)
+
+
+def test_an_output_that_is_no_model_is_never_touched(tmp_path: Path) -> None:
+    """Files of someone else: refused even with --overwrite; a model needs --overwrite; empty is fine."""
+    (tmp_path / "mine").mkdir()
+    check_output(tmp_path / "mine", overwrite=False)
+    check_output(tmp_path / "new", overwrite=False)
+    (tmp_path / "mine" / "thesis.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(SettingsError, match="files that are no model"):
+        check_output(tmp_path / "mine", overwrite=True)
+    tiny_model(tmp_path / "model")
+    check_output(tmp_path / "model", overwrite=True)
+    with pytest.raises(SettingsError, match="add --overwrite"):
+        check_output(tmp_path / "model", overwrite=False)
+
+
+def test_a_failed_replacement_leaves_the_old_model(tmp_path: Path) -> None:
+    """The old folder stays as it is, and nothing half-made is left beside it."""
+    version = open_artifact(tiny_model(tmp_path / "model")).version
+
+    def fail() -> None:
+        with replacing(tmp_path / "model") as folder:
+            (folder / "config.json").write_text("{}", encoding="utf-8")
+            raise InputDataError("for the test")
+
+    with pytest.raises(InputDataError):
+        fail()
+    assert open_artifact(tmp_path / "model").version == version
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_tokenizer_with_fixed_padding_is_reset(tmp_path: Path) -> None:
+    """Some bases pad everything to 128 tokens and cut there; ours must do neither by itself."""
+    tiny_base(tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
+    tokenizer.backend_tokenizer.enable_padding(length=128)
+    tokenizer.backend_tokenizer.enable_truncation(128)
+    tokenizer.backend_tokenizer.save(str(tmp_path / "base" / "tokenizer.json"))
+    backend = load_base(str(tmp_path / "base"), None, LABELS, tmp_path).tokenizer.backend_tokenizer
+    assert (backend.padding, backend.truncation) == (None, None)
+
+
+def test_a_base_with_a_head_for_other_labels_gets_a_fresh_one(tmp_path: Path) -> None:
+    """Two labels instead of three: the encoder is kept, the head is new."""
+    base = load_base(str(tiny_model(tmp_path / "model")), None, ("no", "yes"), tmp_path)
+    assert base.model.config.id2label == {0: "no", 1: "yes"}
+    assert base.model.classifier.weight.shape == (2, 32)
+
+
+def test_a_base_that_cannot_be_had_names_the_ways_out(tmp_path: Path) -> None:
+    """A folder without a model is told like a hub out of reach: local folder, minilm, or get online."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputDataError, match=r"three ways out: .* use --base minilm"):
+        load_base(str(tmp_path / "empty"), None, LABELS, tmp_path)
+
+
+def test_more_tokens_than_the_base_reads_are_refused(trained: Path, tmp_path: Path) -> None:
+    """The tiny base has 128 positions."""
+    with pytest.raises(SettingsError, match="--max-tokens 129 is more than the 128"):
+        run("train", "--data", trained / "data.parquet", "--base", trained / "base", "--output", tmp_path / "m",
+            "--max-tokens", 129)  # fmt: skip

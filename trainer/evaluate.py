@@ -1,0 +1,67 @@
+"""Measures a sealed model on a labelled data set and writes the result into its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from shared.artifact import open_artifact
+from shared.errors import InputDataError
+from trainer.encoding import tokenise
+from trainer.metrics import Figures, figures
+from trainer.model_folder import load_model, publish
+from trainer.predict import score
+from trainer.reading import read_examples
+from trainer.report import read_report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainer.examples import Examples, IntArray
+    from trainer.reading import ColumnNames
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What `evaluate` found."""
+
+    name: str
+    """Of the data: its file name without the ending."""
+    version: str
+    figures: Figures
+
+
+def evaluate(
+    folder: Path, data: Path, names: ColumnNames, *, labels: Path | None, device: str, write: bool
+) -> Measured:
+    """Scores every labelled row, duplicates included, in fp32; raises ArtifactError or InputDataError.
+
+    With `write`, metrics.json, the card and the manifest tell the result; the version stays as it is.
+    """
+    artifact = open_artifact(folder)
+    manifest = artifact.manifest
+    examples = read_examples(data, names, labels)
+    gold = _in_order_of(manifest.labels, examples)
+    model, tokenizer = load_model(folder)
+    tokens = tokenise(tokenizer, examples.texts, manifest.max_tokens, manifest.normaliser.options)
+    logits = score(model, tokens, tokenizer.pad_token_id, device)
+    found = figures(logits, gold, manifest.labels, manifest.temperature)
+    if write:
+        report = read_report(folder)
+        evaluations = {**report.evaluations, data.stem: found}
+        publish(folder, manifest, report.model_copy(update={"evaluations": evaluations}))
+    return Measured(data.stem, artifact.version, found)
+
+
+def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:
+    """[rows], the true labels as indices into the model's labels."""
+    unknown = sorted(set(examples.label_names) - set(labels))
+    if unknown:
+        raise InputDataError(
+            f"the model does not know the label {', '.join(map(repr, unknown))}; "
+            f"its labels are {', '.join(map(repr, labels))}"
+        )
+    index = np.array([labels.index(name) for name in examples.label_names], dtype=np.int64)
+    return index[examples.labels]

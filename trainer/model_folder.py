@@ -1,0 +1,103 @@
+"""Writes a model folder, proves that it answers as the model in memory did, and puts it in place.
+
+The folder comes into being beside its final place and moves there whole, so nobody ever opens a
+half-written one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from shared.artifact import MANIFEST, Artifact, Manifest, seal
+from shared.errors import ArtifactError, SettingsError
+from trainer.predict import score
+from trainer.report import CARD, METRICS, Report, card, headline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from trainer.encoding import Tokens
+
+
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuses a place where something would be lost; raises SettingsError. Call before training."""
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"--output {output} is a file; give the folder that the model shall be")
+    if not output.exists() or not any(output.iterdir()):
+        return
+    if not (output / MANIFEST).is_file():
+        raise SettingsError(f"--output {output} holds files that are no model; give a new or empty folder")
+    if not overwrite:
+        raise SettingsError(f"--output {output} holds a model; add --overwrite to replace it, or choose another")
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes."""
+    output = output.absolute()
+    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        if output.exists():
+            output.rename(old)
+        fresh.rename(output)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe: Tokens) -> None:
+    """Writes model and tokenizer, reads them back and compares; raises ArtifactError if they differ.
+
+    `probe` is scored by both on the CPU and must get equal logits, bit for bit. The model stays there.
+    """
+    model.cpu().float().save_pretrained(folder)
+    tokenizer.model_max_length = max_tokens
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):  # written for the owner only, whatever the umask
+        weights.chmod((folder / "config.json").stat().st_mode)
+    again, tokenizer_again = load_model(folder)
+    ours, theirs = (score(one, probe, tokenizer.pad_token_id) for one in (model, again))
+    if not np.array_equal(ours, theirs) or tokenizer_again.get_vocab() != tokenizer.get_vocab():
+        raise ArtifactError(f"{folder}: the saved model does not answer as the trained one; please report this")
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Model, in fp32 and evaluation mode on the CPU, and tokenizer; for a folder that was checked or just made."""
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return model.eval(), tokenizer
+
+
+def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
+    """Writes metrics and card and seals the folder; neither changes the version that the card names."""
+    _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
+    described = manifest.model_copy(update={"metrics": headline(report)})
+    version = seal(folder, described).version
+    _replace(folder / CARD, card(described, report, version))
+    return seal(folder, described)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,196 @@
+"""What a model folder tells of itself: metrics.json for programs, README.md and tables for people.
+
+No text of the data appears in either.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, Field, ValidationError
+from rich.markup import escape
+from rich.table import Table
+
+from shared.errors import ArtifactError
+from trainer.metrics import Figures  # noqa: TC001 - pydantic needs it at run time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.artifact import Manifest
+
+METRICS: Final = "metrics.json"
+CARD: Final = "README.md"
+TEST: Final = "test"
+
+
+class Look(BaseModel, frozen=True):
+    """One evaluation on the validation rows during training."""
+
+    step: int
+    epoch: float
+    training_loss: float
+    macro_recall: float
+    macro_f1: float
+
+
+class TrainingReport(BaseModel, frozen=True):
+    """How training went."""
+
+    rows: dict[str, int]
+    """Rows by part: train, validation, calibration, test."""
+    order: str
+    """How the parts were cut: by time or at random."""
+    left_out: dict[str, int]
+    """Rows that were not used, by reason."""
+    seconds: float
+    best_step: int
+    history: list[Look]
+
+
+class Report(BaseModel, frozen=True):
+    """Content of metrics.json."""
+
+    training: TrainingReport | None = None
+    evaluations: dict[str, Figures] = Field(default_factory=dict)
+    """By name of the data: `test` is what training held out, others come from `evaluate`."""
+
+
+def read_report(folder: Path) -> Report:
+    """The report in a model folder, empty where there is none; raises ArtifactError if it is not one."""
+    try:
+        return Report.model_validate_json((folder / METRICS).read_bytes())
+    except FileNotFoundError:
+        return Report()
+    except ValidationError:
+        raise ArtifactError(f"{folder / METRICS} was not written by this version; remove it") from None
+
+
+def headline(report: Report) -> dict[str, Any]:
+    """The few figures that go into the manifest."""
+    return {
+        name: {
+            "rows": found.rows,
+            "accuracy": round(found.accuracy, 4),
+            "macro_f1": round(found.macro_f1, 4),
+            "macro_recall": round(found.macro_recall, 4),
+            "ece": round(found.calibrated.ece, 4),
+        }
+        for name, found in report.evaluations.items()
+    }
+
+
+def figures_table(title: str, found: Figures) -> Table:
+    """Overall figures with their intervals, then one line per label; for a terminal."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for heading in ("", "value", "95 % interval"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, value, interval in _overall(found):
+        table.add_row(name, value, interval)
+    for name, label in found.labels.items():
+        table.add_row(escape(f"{name}: F1"), _share(label.f1), f"of {label.rows} rows")
+    return table
+
+
+def card(manifest: Manifest, report: Report, version: str) -> str:
+    """The model card, in Markdown."""
+    parts = [
+        f"# {manifest.name}",
+        (
+            f"A text classifier with the labels {', '.join(f'`{label}`' for label in manifest.labels)}, "
+            f"fine-tuned from `{manifest.base.name}` (`{manifest.base.revision[:12]}`) on "
+            f"{manifest.data.rows:,} texts of `{manifest.data.source}`. "
+            f"Version `{version}`, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
+        ),
+    ]
+    if report.training:
+        parts += ["## Data", _data(manifest, report.training)]
+    for name, found in report.evaluations.items():
+        parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
+    parts += ["## Use", _use(manifest), "## Limits", _LIMITS, "## How it was made", _settings(manifest)]
+    return "\n\n".join(parts) + "\n"
+
+
+_LIMITS: Final = (
+    "The figures hold for texts like those it was tested on; other sources, topics, languages or years can do "
+    "worse. The intervals tell how far the figures may be off by the choice of test rows alone. Probabilities "
+    "are calibrated on data of the same source; recalibrate for another."
+)
+
+
+def _overall(found: Figures) -> list[tuple[str, str, str]]:
+    """Name, value and interval of each overall figure."""
+    rows = []
+    for name in ("accuracy", "macro_f1", "macro_recall"):
+        low, high = found.intervals[name]
+        rows.append((_words(name), _share(getattr(found, name)), f"{_share(low)} - {_share(high)}"))
+    rows.append(("ROC-AUC", "-" if found.roc_auc is None else _share(found.roc_auc), ""))
+    before, after = found.uncalibrated, found.calibrated
+    rows.append(("calibration error (ECE)", _share(after.ece), f"{_share(before.ece)} uncalibrated"))
+    rows.append(("log-likelihood (NLL)", _share(after.nll), f"{_share(before.nll)} uncalibrated"))
+    rows.append(("Brier score", _share(after.brier), f"{_share(before.brier)} uncalibrated"))
+    return rows
+
+
+def _data(manifest: Manifest, training: TrainingReport) -> str:
+    cut = "by time" if training.order == "time" else "at random, the labels' shares kept"
+    left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in training.left_out.items() if rows)
+    priors = ", ".join(f"{label} {share:.1%}" for label, share in manifest.class_priors.items())
+    return (
+        f"Split {cut}; near-duplicates are kept on one side.\n\n"
+        + _markdown(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
+        + f"\n\nLeft out: {left_out or 'nothing'}. Labels of the training rows: {priors}."
+    )
+
+
+def _quality(found: Figures) -> str:
+    label_rows = [
+        (
+            name,
+            *(_share(figure) for figure in (label.precision, label.recall, label.f1)),
+            "-" if label.roc_auc is None else _share(label.roc_auc),
+            f"{label.rows:,}",
+        )
+        for name, label in found.labels.items()
+    ]
+    return (
+        _markdown(("", "value", "95 % interval"), _overall(found))
+        + "\n\n"
+        + _markdown(("label", "precision", "recall", "F1", "ROC-AUC", "rows"), label_rows)
+    )
+
+
+def _confusion(found: Figures) -> str:
+    rows = [(f"**{name}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)]
+    return "Rows are the true labels, columns the answers:\n\n" + _markdown(("", *found.labels), rows)
+
+
+def _use(manifest: Manifest) -> str:
+    return (
+        "`sentiment-consumer` loads this folder as it is. Plain `transformers` does too, with "
+        "`AutoModelForSequenceClassification.from_pretrained(folder)`; to get the same probabilities, clean "
+        f"the text with normaliser {manifest.normaliser.version} of this project, truncate to "
+        f"{manifest.max_tokens} tokens and divide the logits by {manifest.temperature:.4f} before the softmax."
+    )
+
+
+def _settings(manifest: Manifest) -> str:
+    rows = [(_words(name), f"{value}") for name, value in {**manifest.training, **manifest.libraries}.items()]
+    return _markdown(("setting", "value"), rows)
+
+
+def _markdown(heading: tuple[str, ...], rows: list[Any]) -> str:
+    lines = [heading, tuple("---" if index == 0 else "---:" for index in range(len(heading))), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _words(name: str) -> str:
+    return "macro F1" if name == "macro_f1" else name.replace("_", " ")
