@@ -43,7 +43,7 @@ MODEL = Path(".demo/model")
 TWEETS = Path(".demo/vader-tweets.parquet")
 RESULTS = Path(__file__).parent / "results" / "throughput.json"
 MESSAGES = 1_000
-ROUNDS = 5
+ROUNDS = 3
 PARTITIONS = 3
 
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from typing import Self
 
 TIMEOUT_S = 10.0
+FETCH_WAIT_MS = 10
+"""The mock answers a fetch that finds nothing only after this wait, also when a record arrives meanwhile
+(a real broker answers at once), so the client's default of 500 ms would be most of the latency."""
 
 
 class EmbeddedBroker:
@@ -43,6 +46,7 @@ class EmbeddedBroker:
                 "group.id": "demo-dashboard",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
                 "log_level": 0,
             }
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from demo.broker import FETCH_WAIT_MS
 from shared.errors import SentimentError
 
 if TYPE_CHECKING:
@@ -26,8 +29,11 @@ STOP_S = 15.0
 def running_consumer(address: str, model: Path, log: Path, console: Console) -> Iterator[None]:
     """Runs `sentiment-consumer run` until the block ends; raises SentimentError if it fails."""
     command = [sys.executable, "-m", "consumer", "run", "--bootstrap-servers", address, "--model", str(model)]
+    properties = json.dumps({"fetch.wait.max.ms": FETCH_WAIT_MS})
     with log.open("w") as stderr:
-        process = subprocess.Popen(command, stderr=stderr)
+        process = subprocess.Popen(
+            command, stderr=stderr, env={**os.environ, "SENTIMENT_KAFKA__PROPERTIES": properties}
+        )
     try:
         _await_ready(process, log)
         console.print(f"   model loaded and partitions assigned; its log: {log}")

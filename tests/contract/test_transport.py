@@ -313,8 +313,24 @@ def test_what_was_taken_back_is_only_seen_uncommitted(exactly_once: KafkaTranspo
     assert [one.value for one in exactly_once.letters(2, committed=False)] == [b"taken back 0/0", b"kept 0/0"]
 
 
-def test_one_who_is_no_member_publishes_nothing(exactly_once: KafkaTransport) -> None:
-    """Given a consumer outside of the group, when it publishes, then it is refused: no broker would fence it."""
+def test_one_who_is_no_member_commits_nothing(transport: Transport) -> None:
+    """Given a consumer outside of the group, when it publishes, then it is refused and nothing is committed."""
+    transport.produce(*numbered(1))
+    member = transport.join()
+    records = member.read(1)
+    outsider = transport.join(subscribe=False)
+
+    with pytest.raises(PublishFailed):
+        outsider.outbox.publish([], answers(records), records)
+    outsider.outbox.reset()
+    outsider.leave()
+    member.leave()
+
+    assert values(transport.join().read_all(1)) == [b"0/0"]
+
+
+def test_group_metadata_of_no_member_is_never_sent(exactly_once: KafkaTransport) -> None:
+    """Given a consumer outside of the group, when it publishes, then its letter is taken back."""
     exactly_once.produce(*numbered(1))
     records = exactly_once.join().read(1)
     outsider = exactly_once.join(subscribe=False)
@@ -326,6 +342,17 @@ def test_one_who_is_no_member_publishes_nothing(exactly_once: KafkaTransport) ->
 
     assert exactly_once.letters(0) == []
     assert len(exactly_once.letters(1, committed=False)) == 1
+
+
+def test_a_batch_larger_than_the_queue_of_the_client_is_published(exactly_once: KafkaTransport) -> None:
+    """Given a client that queues 10 records, when 500 are published at once, then all arrive in order."""
+    exactly_once.produce(*numbered(500))
+    member = exactly_once.join(properties={"queue.buffering.max.messages": 10})
+    records = member.read(500)
+
+    member.outbox.publish(answers(records), [], records)
+
+    assert [one.value for one in exactly_once.results(500)] == [one.value for one in answers(records)]
 
 
 def test_a_second_process_of_the_same_replica_fences_the_first(exactly_once: KafkaTransport) -> None:

@@ -17,7 +17,7 @@ from tests.support.fakes import FakeKafka, FakeOutbox, FakeSource, Written
 from tests.support.topics import produce, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from confluent_kafka import Message
 
@@ -160,9 +160,10 @@ class KafkaTransport:
         start: str = "earliest",
         subscribe: bool = True,
         replica: str | None = None,
+        properties: Mapping[str, int] | None = None,
     ) -> Member:
         """A source and an outbox as `serve` wires them; a replica of its own unless one is named."""
-        settings = self._settings(group, start, replica or uuid4().hex[:8])
+        settings = self._settings(group, start, replica or uuid4().hex[:8], properties or {})
         source = KafkaSource(settings)
         counts = {self.topics[name]: count for name, count in PARTITIONS.items()}
         sender = Sender(settings, counts, transactional=self.exactly_once)
@@ -189,9 +190,13 @@ class KafkaTransport:
         """Lets every member leave; one that has left already does not mind."""
         self._open.close()
 
-    def _settings(self, group: str, start: str, replica: str) -> ConsumerSettings:
+    def _settings(self, group: str, start: str, replica: str, extra: Mapping[str, int]) -> ConsumerSettings:
         # Rebalances begin soon, and an empty partition does not hold back the next for half a second.
-        hasty: dict[str, str | int | float | bool] = {"heartbeat.interval.ms": 500, "fetch.wait.max.ms": 50}
+        hasty: dict[str, str | int | float | bool] = {
+            "heartbeat.interval.ms": 500,
+            "fetch.wait.max.ms": 50,
+            **extra,
+        }
         return ConsumerSettings.model_validate(
             {
                 "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty),

@@ -63,20 +63,20 @@ def oracle(text: str) -> Score:
 
 
 class FakeScorer:
-    """Answers with `oracle`, when the gate lets it, or raises what it was told to."""
+    """Answers with `oracle`, or raises what it was told to; each call first waits at its gate, later ones at the last."""
 
     labels = LABELS
 
-    def __init__(self, *, gate: threading.Event | None = None, error: Exception | None = None) -> None:
+    def __init__(self, *, gates: Sequence[threading.Event] = (), error: Exception | None = None) -> None:
         self.calls: list[tuple[str, ...]] = []
-        self._gate = gate
+        self._gates = gates
         self._error = error
 
     def score(self, texts: Sequence[str]) -> list[Score]:
         """Notes the call, waits at the gate, answers in input order."""
         self.calls.append(tuple(texts))
-        if self._gate is not None:
-            self._gate.wait(GATE_S)
+        if self._gates:
+            self._gates[min(len(self.calls), len(self._gates)) - 1].wait(GATE_S)
         if self._error is not None:
             raise self._error
         return [oracle(text) for text in texts]

@@ -48,17 +48,18 @@ class World:
         *,
         limits: Limits | None = None,
         partitions: int = 2,
-        gate: threading.Event | None = None,
+        gates: Sequence[threading.Event] = (),
         error: Exception | None = None,
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
         clock_step_s: float = 1.0,
+        max_bytes: int = 1_000_000,
     ) -> None:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
         self.outbox = FakeOutbox(self.kafka, self.source)
-        self.scorer = FakeScorer(gate=gate, error=error)
+        self.scorer = FakeScorer(gates=gates, error=error)
         self.scoring = ScoringThread(self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
@@ -72,7 +73,7 @@ class World:
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",
-                max_bytes=1_000_000,
+                max_bytes=max_bytes,
             ),
             input_format=InputFormat(),
             limits=limits or Limits(),
@@ -168,6 +169,20 @@ def test_dead_letters_carry_what_could_not_be_read() -> None:
     assert world.committed(0) == 3
 
 
+def test_a_result_too_large_to_be_written_is_a_dead_letter() -> None:
+    """Given a record whose result is above the limit, when run, then a letter takes its place."""
+    world = World(max_bytes=1_500)
+    world.kafka.produce(text_value("long"), key=b"k" * 1_300)
+    world.produce(1)
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert dict(letter.headers)["__connect.errors.stage"] == b"encode"
+    assert world.results(0) == keys(1)
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (1, 1, 2)
+
+
 def test_too_many_failures_end_the_run() -> None:
     """Given every publish failing, when more than `recoveries` did, then the run ends and nothing is committed."""
     world = World(limits=Limits(recoveries=2), clock_step_s=0.01)
@@ -202,13 +217,37 @@ def test_a_recovery_that_fails_is_tried_again() -> None:
     assert world.results(0) == keys(2)
 
 
+def test_a_recovery_forgets_what_is_in_hand() -> None:
+    """Given three batches in hand, when the first cannot be published, then all are read and published anew.
+
+    The one that waited for its turn is never scored in vain.
+    """
+    first, others = threading.Event(), threading.Event()
+    world = World(gates=[first, others], limits=Limits(batch_records=1, inflight_batches=3))
+    world.outbox.fail_at = {1}
+    world.produce(3)
+
+    def open_gates() -> None:
+        if world.source.reads_while_paused:
+            first.set()
+        if world.source.rewinds:
+            others.set()
+
+    world.source.on_read = open_gates
+    totals = world.run()
+
+    assert world.results(0) == keys(3)
+    assert world.scorer.calls == [("text 0/0",), ("text 0/1",), ("text 0/0",), ("text 0/1",), ("text 0/2",)]
+    assert (totals.records, totals.results, totals.recoveries) == (3, 3, 1)
+
+
 def test_rows_of_a_revoked_partition_are_dropped() -> None:
     """Given a batch of two partitions, when one is revoked meanwhile, then only the other's rows are published.
 
     What was dropped stays uncommitted, so its new owner scores it.
     """
     gate = threading.Event()
-    world = World(gate=gate, limits=Limits(inflight_batches=1))
+    world = World(gates=[gate], limits=Limits(inflight_batches=1))
     world.produce(2, partition=0)
     world.produce(2, partition=1)
     world.kafka.produce(UNREADABLE, partition=0)
@@ -230,7 +269,7 @@ def test_rows_of_a_revoked_partition_are_dropped() -> None:
 def test_a_batch_of_which_nothing_is_owned_is_not_published() -> None:
     """Given a batch of one partition, when it is revoked and comes back, then it is read and published again."""
     gate = threading.Event()
-    world = World(gate=gate, limits=Limits(inflight_batches=1), partitions=1)
+    world = World(gates=[gate], limits=Limits(inflight_batches=1), partitions=1)
     world.produce(3)
 
     def lose_and_regain() -> None:
@@ -264,7 +303,7 @@ def test_what_the_scorer_raises_ends_the_run() -> None:
 def test_a_stop_publishes_what_is_in_hand() -> None:
     """Given a batch at the scorer, when told to stop, then it is published and nothing more is read."""
     gate = threading.Event()
-    world = World(gate=gate, limits=Limits(batch_records=2, inflight_batches=1), clock_step_s=0)
+    world = World(gates=[gate], limits=Limits(batch_records=2, inflight_batches=1), clock_step_s=0)
     world.produce(6)
 
     def stop_then_open() -> None:
@@ -284,7 +323,7 @@ def test_a_stop_publishes_what_is_in_hand() -> None:
 def test_a_stop_abandons_what_takes_too_long() -> None:
     """Given a scorer that never answers, when told to stop, then the run ends after `shutdown_s` uncommitted."""
     gate = threading.Event()
-    world = World(gate=gate, limits=Limits(batch_records=2, shutdown_s=6))
+    world = World(gates=[gate], limits=Limits(batch_records=2, shutdown_s=6))
     world.produce(4)
     world.source.on_read = lambda: world.stop.set() if world.source.reads == 1 else None
 
@@ -299,7 +338,7 @@ def test_a_stop_abandons_what_takes_too_long() -> None:
 def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
     """Given a failing outbox, when told to stop, then the run ends in order and the batch stays uncommitted."""
     gate = threading.Event()
-    world = World(gate=gate)
+    world = World(gates=[gate])
     world.outbox.fail_at = {1}
     world.produce(2)
 
@@ -317,7 +356,7 @@ def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
 def test_idle_counts_only_with_nothing_in_hand() -> None:
     """Given a slow scorer, when the topic is read out for longer than `until_idle`, then the run still waits."""
     gate = threading.Event()
-    world = World(gate=gate, clock_step_s=0, until_idle_s=3)
+    world = World(gates=[gate], clock_step_s=0, until_idle_s=3)
     world.produce(1)
 
     def pass_time() -> None:
@@ -330,6 +369,21 @@ def test_idle_counts_only_with_nothing_in_hand() -> None:
 
     assert world.results(0) == keys(1)
     assert world.source.reads >= 20 + 3
+
+
+def test_idle_begins_anew_with_every_record() -> None:
+    """Given records that come now and then, when each gap is shorter than `until_idle`, then all are published."""
+    world = World(clock_step_s=0, until_idle_s=5, partitions=1)
+
+    def pass_time() -> None:
+        world.clock.now_s += 1
+        if world.source.reads in {4, 8, 12}:
+            world.kafka.produce(text_value("late"), key=b"late")
+
+    world.source.on_read = pass_time
+    world.run()
+
+    assert world.results(0) == [b"late"] * 3
 
 
 def test_idle_begins_with_the_membership() -> None:
@@ -360,10 +414,11 @@ def test_max_records_is_exact(batch_records: int) -> None:
     assert world.committed(0) == 7
 
 
-def test_max_records_counts_what_a_recovery_repeats_once() -> None:
-    """Given a publish that fails, when its records come again, then they are counted once."""
+@pytest.mark.parametrize("fail_at", [{1}, {1, 3}, {3}, {3, 4}])
+def test_max_records_counts_what_a_recovery_repeats_once(fail_at: set[int]) -> None:
+    """Given publishes that fail, also the last one, when their records come again, then they are counted once."""
     world = World(limits=Limits(batch_records=3), max_records=7, until_idle_s=None)
-    world.outbox.fail_at = {1, 3}
+    world.outbox.fail_at = fail_at
     world.produce(20)
 
     assert world.run().records == 7
@@ -382,7 +437,7 @@ def test_what_is_in_hand_is_bounded(limits: Limits, at_once: int) -> None:
     """Given a scorer that stands still, when the pipeline is full, then it reads no further and keeps polling."""
     gate = threading.Event()
     read: list[int] = []
-    world = World(limits=limits, gate=gate, observe=lambda records: read.append(len(records)))
+    world = World(limits=limits, gates=[gate], observe=lambda records: read.append(len(records)))
     world.produce(10)
     in_hand: deque[int] = deque()
 
@@ -401,7 +456,7 @@ def test_what_is_in_hand_is_bounded(limits: Limits, at_once: int) -> None:
 def test_a_busy_scorer_does_not_cost_the_membership() -> None:
     """Given a scorer at work, when the pipeline is full, then the source is read paused, and later resumed."""
     gate = threading.Event()
-    world = World(limits=Limits(batch_records=1, inflight_batches=1), gate=gate)
+    world = World(limits=Limits(batch_records=1, inflight_batches=1), gates=[gate])
     world.produce(2)
     world.source.on_read = lambda: gate.set() if world.source.reads_while_paused else None
 

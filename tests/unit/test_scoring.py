@@ -61,7 +61,7 @@ def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
 
 def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
     """Given a batch that waits its turn, when cancelled, then the scorer never sees it; the next is scored."""
-    scorer = FakeScorer(gate=gate)
+    scorer = FakeScorer(gates=[gate])
     thread = ScoringThread(scorer)
     first, second, third = (thread.submit([name]) for name in ("first", "second", "third"))
 
@@ -78,7 +78,7 @@ def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
 
 def test_closing_tells_whether_the_thread_ended(gate: threading.Event) -> None:
     """Given a pass that does not end, when closed, then False comes at the timeout, and True once it has ended."""
-    thread = ScoringThread(FakeScorer(gate=gate))
+    thread = ScoringThread(FakeScorer(gates=[gate]))
     future = thread.submit(["a"])
 
     assert not thread.close(0.01)

@@ -1,0 +1,299 @@
+"""What the outboxes do when the client or the broker fails; no broker is needed for that."""
+
+# ruff: noqa: SLF001 - the client's public constants
+
+from __future__ import annotations
+
+import struct
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender, require_membership
+from consumer.records import Outgoing, PublishFailed
+from consumer.settings import ConsumerSettings, Limits
+from consumer.source import KafkaSource, next_offsets
+from shared.errors import KafkaRefused, KafkaStateError, SentimentError, SettingsError
+from shared.kafka import KafkaSettings
+from tests.support.fakes import FakeClock, record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from consumer.records import Record
+
+NOBODY = "127.0.0.1:1"
+"""An address where no broker listens."""
+RECORDS = [record(b"a", offset=4), record(b"b", offset=5)]
+
+
+def outgoing(records: Sequence[Record] = RECORDS) -> list[Outgoing]:
+    """Something to publish for each record."""
+    return [Outgoing(one, one.value, (), 0) for one in records]
+
+
+def config(**properties: int) -> ConsumerSettings:
+    """Settings for a Kafka that is not there."""
+    kafka = KafkaSettings(bootstrap_servers=NOBODY, properties=dict(properties))
+    return ConsumerSettings(kafka=kafka, limits=Limits(publish_s=0.2))
+
+
+def metadata(generation: int = 3, member: bytes = b"member-1", start: bytes = b"CGMDv2:") -> bytes:
+    """Group metadata as librdkafka serialises it."""
+    return start + struct.pack("=i", generation) + b"group\0" + member + b"\0\0"
+
+
+def kafka_error(code: int, *, retriable: bool = False) -> KafkaException:
+    """An exception of the client."""
+    return KafkaException(KafkaError(code, None, False, retriable))
+
+
+class ScriptedProducer:
+    """A transactional producer whose calls fail as told, in the order given, and succeed after that."""
+
+    def __init__(self, clock: FakeClock, **failures: list[KafkaException]) -> None:
+        self.calls: list[str] = []
+        self.commit_s = 0.0
+        self._clock = clock
+        self._failures = failures
+
+    def init_transactions(self, _timeout: float) -> None:
+        """Begins a new epoch."""
+        self._call("init")
+
+    def begin_transaction(self) -> None:
+        """Opens a transaction."""
+        self._call("begin")
+
+    def send_offsets_to_transaction(self, _offsets: object, _metadata: object) -> None:
+        """Adds offsets."""
+        self._call("offsets")
+
+    def commit_transaction(self) -> None:
+        """Takes as long as it was told."""
+        self._clock.now_s += self.commit_s
+        self._call("commit")
+
+    def abort_transaction(self, _timeout: float) -> None:
+        """Takes all back."""
+        self._call("abort")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self._failures.get(name):
+            raise self._failures[name].pop(0)
+
+
+class ScriptedSender:
+    """A sender that writes nothing and counts how often its producer was replaced."""
+
+    output_topic, dlq_topic = "sentiments", "sentiments.dlq"
+
+    def __init__(self, producer: ScriptedProducer) -> None:
+        self.producer = producer
+        self.sent = 0
+        self.replaced = 0
+
+    def send(self, _topic: str, _outgoing: Outgoing) -> None:
+        """Counts."""
+        self.sent += 1
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def replace(self) -> None:
+        """Counts."""
+        self.replaced += 1
+
+    def failed(self, error: KafkaError) -> Exception:
+        """Always worth a recovery."""
+        return PublishFailed(error.name())
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock by which the outbox judges a slow commit."""
+    found = FakeClock()
+    monkeypatch.setattr("consumer.outbox.time", SimpleNamespace(monotonic=found))
+    return found
+
+
+def scripted(
+    clock: FakeClock, **failures: list[KafkaException]
+) -> tuple[ExactlyOnceOutbox, ScriptedSender, ScriptedProducer]:
+    """An exactly-once outbox on a scripted producer."""
+    producer = ScriptedProducer(clock, **failures)
+    sender: Any = ScriptedSender(producer)
+    return ExactlyOnceOutbox(sender, metadata), sender, producer
+
+
+def test_a_publish_is_one_transaction(clock: FakeClock) -> None:
+    """Given nothing that fails, when published twice, then each is one transaction by the same producer."""
+    outbox, sender, producer = scripted(clock)
+
+    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish([], outgoing(), RECORDS)
+
+    assert producer.calls == ["init", *["begin", "offsets", "commit"] * 2]
+    assert (sender.sent, sender.replaced) == (4, 0)
+
+
+@pytest.mark.parametrize(("commit_s", "replaced"), [(0.23, 0), (0.25, 1)])
+def test_a_slow_commit_costs_the_producer(clock: FakeClock, commit_s: float, replaced: int) -> None:
+    """Given a commit that lasts as long as a hidden retry, when publishing goes on, then with a new producer."""
+    outbox, sender, producer = scripted(clock)
+    producer.commit_s = commit_s
+
+    outbox.publish(outgoing(), [], RECORDS)
+    producer.commit_s = 0
+    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], RECORDS)
+
+    assert sender.replaced == replaced
+    assert producer.calls.count("init") == 1 + replaced
+
+
+def test_a_retriable_commit_is_repeated_and_then_suspect(clock: FakeClock) -> None:
+    """Given a commit that may be retried, when it is, then it succeeds, and the next has a new producer."""
+    outbox, sender, producer = scripted(
+        clock,
+        offsets=[kafka_error(KafkaError._TIMED_OUT, retriable=True)] * 2,
+        commit=[kafka_error(KafkaError._TIMED_OUT, retriable=True)],
+    )
+
+    outbox.publish(outgoing(), [], RECORDS)
+    assert producer.calls == ["init", "begin", *["offsets"] * 3, *["commit"] * 2]
+    outbox.publish(outgoing(), [], RECORDS)
+
+    assert sender.replaced == 1
+
+
+@pytest.mark.parametrize("call", ["begin", "offsets", "commit"])
+def test_a_transaction_that_fails_is_to_be_recovered(clock: FakeClock, call: str) -> None:
+    """Given a call that fails for good, when published, then PublishFailed says why; a reset aborts and renews."""
+    outbox, sender, producer = scripted(
+        clock,
+        **{call: [kafka_error(KafkaError.ILLEGAL_GENERATION)]},
+        abort=[kafka_error(KafkaError._STATE)],
+    )
+
+    with pytest.raises(PublishFailed, match="ILLEGAL_GENERATION"):
+        outbox.publish(outgoing(), [], RECORDS)
+    outbox.reset()
+    outbox.publish(outgoing(), [], RECORDS)
+
+    assert sender.replaced == 1
+    assert producer.calls[-5:] == ["abort", "init", "begin", "offsets", "commit"]
+
+
+def test_a_new_producer_waits_for_its_predecessors_end(clock: FakeClock) -> None:
+    """Given a broker that is still ending the last transaction, when begun, then it is asked again."""
+    _, _, producer = scripted(clock, init=[kafka_error(KafkaError._TIMED_OUT, retriable=True)] * 3)
+
+    assert producer.calls == ["init"] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "said"),
+    [
+        (kafka_error(KafkaError._UNSUPPORTED_FEATURE), KafkaStateError, "--delivery at-least-once"),
+        (kafka_error(KafkaError.UNSUPPORTED_VERSION), KafkaStateError, "--delivery at-least-once"),
+        (kafka_error(KafkaError._FENCED), PublishFailed, "_FENCED"),
+    ],
+)
+def test_transactions_that_cannot_begin_say_why(
+    clock: FakeClock, error: KafkaException, kind: type[Exception], said: str
+) -> None:
+    """Given a broker without transactions or a fenced producer, when begun, then the error says so."""
+    with pytest.raises(kind, match=said):
+        scripted(clock, init=[error])
+
+
+def test_metadata_of_a_member_is_sent() -> None:
+    """Given the metadata of a member, when checked, then it is returned as it is."""
+    assert require_membership(metadata()) == metadata()
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (metadata(generation=-1), PublishFailed),
+        (metadata(member=b""), PublishFailed),
+        (metadata(start=b"CGMDv9:"), KafkaStateError),
+    ],
+)
+def test_metadata_that_no_broker_would_fence_is_refused(raw: bytes, kind: type[Exception]) -> None:
+    """Given no generation, no member or an unknown form, when checked, then it is never sent."""
+    with pytest.raises(kind):
+        require_membership(raw)
+
+
+@settings(deadline=None)
+@given(places=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.integers(0, 9)), max_size=20))
+def test_the_offset_after_the_last_record_is_committed(places: list[tuple[str, int, int]]) -> None:
+    """Given records in any order, when committed, then per partition it is the offset after the highest."""
+    found = next_offsets([record(topic=topic, partition=part, offset=offset) for topic, part, offset in places])
+
+    expected: dict[tuple[str, int], int] = {}
+    for topic, part, offset in places:
+        expected[topic, part] = max(expected.get((topic, part), 0), offset + 1)
+    assert {(one.topic, one.partition): one.offset for one in found} == expected
+    assert len(found) == len(expected)
+
+
+def at_least_once(committed: list[Sequence[Record]]) -> tuple[AtLeastOnceOutbox, Sender]:
+    """An outbox whose Kafka does not answer."""
+    sender = Sender(config(), {"sentiments": 1, "sentiments.dlq": 1}, transactional=False)
+    return AtLeastOnceOutbox(sender, committed.append), sender
+
+
+def test_nothing_is_committed_that_was_not_acknowledged() -> None:
+    """Given no broker, when published, then that fails within `publish_s` and nothing is committed."""
+    committed: list[Sequence[Record]] = []
+    outbox, sender = at_least_once(committed)
+
+    with pytest.raises(PublishFailed):
+        outbox.publish(outgoing(), outgoing(), RECORDS)
+
+    assert committed == []
+    spoilt = sender.producer
+    outbox.reset()
+    assert sender.producer is not spoilt
+    outbox.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (KafkaError._MSG_TIMED_OUT, PublishFailed),
+        (KafkaError.NOT_ENOUGH_REPLICAS, PublishFailed),
+        (KafkaError.MSG_SIZE_TOO_LARGE, PublishFailed),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaRefused),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaStateError),
+        (KafkaError._UNKNOWN_TOPIC, KafkaStateError),
+    ],
+)
+def test_only_errors_that_would_come_again_end_the_process(code: int, kind: type[Exception]) -> None:
+    """Given an error of a delivery, when judged, then it is to be recovered from or ends the process."""
+    outbox, sender = at_least_once([])
+
+    found = sender.failed(KafkaError(code))
+    outbox.close()
+
+    assert type(found) is kind
+    assert isinstance(found, PublishFailed | SentimentError)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [KafkaSource, lambda found: Sender(found, {}, transactional=False)],
+    ids=["source", "sender"],
+)
+def test_a_property_that_the_client_does_not_know_is_named(build: Callable[[ConsumerSettings], object]) -> None:
+    """Given a misspelt property, when a client is built, then the error names it."""
+    with pytest.raises(SettingsError, match=r"fetch\.wait\.max"):
+        build(ConsumerSettings(kafka=KafkaSettings(properties={"fetch.wait.max": 1})))
