@@ -55,7 +55,9 @@ def main() -> None:
     pipeline: Any = transformers.pipeline(
         "text-classification", str(MODEL), device="cpu", dtype=torch.float32, top_k=None
     )
-    engines = _interleaved({"ours": lambda: scorer.score(texts), "peer": lambda: pipeline(texts, batch_size=32)})
+    engines = _interleaved(
+        {"ours": lambda: scorer.score(texts), "peer": lambda: pipeline(texts, batch_size=32, truncation=True)}
+    )
     with broker() as kafka:
         streams = _interleaved(
             {
@@ -131,7 +133,9 @@ def _users_loop(servers: str, texts: Sequence[str], pipeline: Any) -> float:
         messages = [message for message in consumer.consume(32, 1.0) if message.error() is None]
         if not messages:
             continue
-        answers = pipeline([json.loads(message.value() or b"")["text"] for message in messages], batch_size=32)
+        answers = pipeline(
+            [json.loads(message.value() or b"")["text"] for message in messages], batch_size=32, truncation=True
+        )
         for message, answer in zip(messages, answers, strict=True):
             producer.produce(names[1], key=message.key(), value=json.dumps(answer))
         producer.flush()
