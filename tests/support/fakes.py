@@ -63,7 +63,7 @@ def oracle(text: str) -> Score:
 
 
 class FakeScorer:
-    """Answers with `oracle`, or raises what it was told to; each call first waits at its gate, later ones at the last."""
+    """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, further ones at the last."""
 
     labels = LABELS
 
