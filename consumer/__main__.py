@@ -65,8 +65,11 @@ def run(
     input_topic: Inputs = None,
     output_topic: Output = None,
     dlq_topic: Dlq = None,
-    delivery: Annotated[str | None, typer.Option(help="at-least-once or exactly-once.")] = None,
-    replica: Annotated[str | None, typer.Option(help="Stable name of this process, for exactly-once.")] = None,
+    delivery: Annotated[str | None, typer.Option(help="exactly-once or at-least-once.")] = None,
+    replica: Annotated[
+        str | None, typer.Option(help="Name of this process, stable and unique in its group, for exactly-once.")
+    ] = None,
+    group_protocol: Annotated[str | None, typer.Option(help="classic, or consumer (KIP-848).")] = None,
     start: Annotated[str | None, typer.Option(help="earliest or latest: where a new group begins.")] = None,
     format_: Format = None,
     text_field: TextField = None,

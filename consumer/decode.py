@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from consumer.records import DeadLetter, Document
 from shared.errors import BadRecord
@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
     from consumer.records import Record
 
+DIED: Final = "the process ended again and again while this record was in hand, also when it was alone"
+
 
 def decode(record: Record, form: InputFormat) -> Document | DeadLetter:
     """Reads the text and the id of one record; whatever is wrong with it becomes the reason of a dead letter."""
+    caution = record.owner.caution
+    if caution is not None and caution.condemned == record.offset:
+        return DeadLetter(record, "score", "ProcessDied", DIED)
     try:
         parsed = parse_input(record.value, form)
     except BadRecord as reason:

@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.records import PublishFailed
 from consumer.source import next_offsets
-from shared.errors import KafkaStateError
+from shared.errors import KafkaStateError, RecoveriesExhausted
 from shared.kafka import ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ RETRY_BACKOFF_MS: Final = 300
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 INIT_S: Final = 60.0
 """How long a new transactional producer may take to end its predecessor's transaction."""
+ABORT_S: Final = 5.0
+"""How long a failed transaction is given to be taken back in order; the next producer does it anyway."""
 
 _METADATA_START: Final = b"CGMDv2:"
 _FINAL: Final = frozenset(
@@ -49,6 +51,25 @@ _FINAL: Final = frozenset(
     }
 )
 """Errors of a delivery that a fresh producer would meet again: they end the process."""
+
+_REFUSED: Final = frozenset(
+    {
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+    }
+)
+"""Answers of a broker to what stands in a record: that record would be refused for ever."""
+
+_FENCED: Final = frozenset(
+    {
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError._FENCED,  # noqa: SLF001
+    }
+)
 
 
 class Sender:
@@ -70,6 +91,8 @@ class Sender:
             "delivery.report.only.error": True,
             "message.timeout.ms": int(settings.limits.publish_s * 1000),
             "message.max.bytes": settings.limits.output_bytes + 65_536,
+            # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
+            "batch.size": settings.limits.output_bytes,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             "socket.timeout.ms": 30_000,
         }
@@ -153,7 +176,13 @@ class Sender:
     def _ended(self, error: KafkaError) -> Exception:
         if error.code() in _FINAL:
             return explain(error, self._servers)
-        return PublishFailed(f"{error.name()}: {error.str()}")
+        if error.code() in _FENCED:
+            return PublishFailed(
+                f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
+                "over (if this repeats, two processes share it: give each its own --replica)"
+            )
+        refused = error.name() if error.code() in _REFUSED else None
+        return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)
 
 
 class AtLeastOnceOutbox:
@@ -192,7 +221,14 @@ class ExactlyOnceOutbox:
         self._sender = sender
         self._group_metadata = group_metadata
         self._suspect = False
-        self._begin()
+        try:
+            self._begin()
+        except PublishFailed as failure:
+            raise RecoveriesExhausted(
+                f"no transaction can be begun ({failure}); exactly-once needs Kafka's transaction coordinator: is "
+                "transaction.state.log.replication.factor above the number of brokers? Start again, or run with "
+                "--delivery at-least-once"
+            ) from None
 
     def publish(
         self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
@@ -206,7 +242,8 @@ class ExactlyOnceOutbox:
             _send_all(self._sender, results, dead_letters)
             self._sender.flush()
             metadata = require_membership(self._group_metadata())
-            self._retry(lambda: producer.send_offsets_to_transaction(next_offsets(consumed), metadata))
+            offsets = next_offsets(consumed)
+            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
             began = time.monotonic()
             retried = self._retry(producer.commit_transaction)
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
@@ -216,7 +253,7 @@ class ExactlyOnceOutbox:
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""
         try:
-            self._sender.producer.abort_transaction(5)
+            self._sender.producer.abort_transaction(ABORT_S)
         except (KafkaException, SystemError) as error:
             # Whatever it says, the new producer's init_transactions decides the transaction's fate.
             log.debug("abort_failed", error=str(error))

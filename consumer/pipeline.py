@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from consumer.breaker import Breaker
 from consumer.decode import split
 from consumer.records import DeadLetter, PublishFailed
-from shared.errors import RecoveriesExhausted
+from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:
     import threading
@@ -96,6 +97,9 @@ class Pipeline:
         self._clock = clock
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
+        self._breaker = Breaker(limits)
+        self._refused: dict[tuple[str, int, int], str] = {}
+        """Why the broker refused the result of the record there, until its dead letter is published."""
         self._recovered_at: deque[float] = deque()
         self._idle_since: float | None = None
         """When a read first found nothing while nothing was in hand."""
@@ -133,7 +137,9 @@ class Pipeline:
             self._submit(self._source.read(1, 0.0))
 
     def _room(self) -> int:
-        """How many records may be read now."""
+        """How many records may be read now; a suspect is read only with nothing else in hand."""
+        if self._inflight and self._source.careful:
+            return 0
         if len(self._inflight) >= self._limits.inflight_batches:
             return 0
         if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
@@ -158,9 +164,25 @@ class Pipeline:
         if self._observe is not None:
             self._observe(records)
         documents, dead_letters = split(records, self._format)
+        if self._refused:
+            documents, refused = self._separate_refused(documents)
+            dead_letters += refused
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
         self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
+
+    def _separate_refused(self, documents: list[Document]) -> tuple[list[Document], list[DeadLetter]]:
+        kept: list[Document] = []
+        letters: list[DeadLetter] = []
+        for document in documents:
+            why = self._refused.get(_place(document.record))
+            if why is None:
+                kept.append(document)
+            else:
+                letters.append(
+                    DeadLetter(document.record, "publish", why, "Kafka refuses the result of this record")
+                )
+        return kept, letters
 
     def _publish_scored(self) -> None:
         while self._inflight and self._inflight[0].scores.done():
@@ -177,7 +199,17 @@ class Pipeline:
             log.info("batch_dropped", records=len(batch.records))
             return
         results, dead_letters = self._encode(batch, scores)
-        self._outbox.publish(results, dead_letters, owned)
+        letters = {_place(outgoing.source) for outgoing in dead_letters}
+        breaker = self._breaker.after([_place(record) in letters for record in owned])
+        try:
+            self._outbox.publish(results, dead_letters, owned)
+        except PublishFailed as failure:
+            if failure.refused and len(owned) == 1:
+                self._refuse(owned[0], failure.refused)
+            raise
+        self._breaker = breaker
+        for record in owned:
+            self._refused.pop(_place(record), None)
         self._totals.results += len(results)
         self._totals.dead_letters += len(dead_letters)
         tokens, padded = sum(s.tokens for s in scores), sum(s.padded_tokens for s in scores)
@@ -192,6 +224,15 @@ class Pipeline:
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
+
+    def _refuse(self, record: Record, why: str) -> None:
+        """Notes that Kafka refuses what becomes of one record; raises KafkaStateError if that is its letter."""
+        if _place(record) in self._refused:
+            raise KafkaStateError(
+                f"Kafka refuses the dead letter of {record.topic}-{record.partition}-{record.offset} ({why}); "
+                "raise max.message.bytes of the dead-letter topic or lower limits.output_bytes"
+            )
+        self._refused[_place(record)] = why
 
     def _encode(self, batch: Batch, scores: list[Score]) -> tuple[list[Outgoing], list[Outgoing]]:
         now = datetime.now(UTC)
@@ -209,30 +250,35 @@ class Pipeline:
     def _recover(self, failure: PublishFailed) -> None:
         """Forgets everything in hand, replaces the producer and goes back to the last commit.
 
-        Counted: more than `recoveries` within `recovery_window_s` end the process, since a fresh one
-        on another machine may fare better than this one does.
+        A record that Kafka refuses is found by reading on one by one. Other failures are counted: more
+        than `recoveries` within `recovery_window_s` end the process, since a fresh one on another machine
+        may fare better than this one does.
         """
-        now = self._clock()
-        recent = self._recovered_at
-        recent.append(now)
-        while now - recent[0] > self._limits.recovery_window_s:
-            recent.popleft()
         self._totals.recoveries += 1
-        log.warning("recovering", reason=str(failure), recent=len(recent))
-        if len(recent) > self._limits.recoveries:
-            raise RecoveriesExhausted(
-                f"publishing failed {len(recent)} times in {self._limits.recovery_window_s:g} s, last: {failure}; "
-                "nothing is lost: start again once Kafka is well"
-            )
+        log.warning("recovering", reason=str(failure), refused=failure.refused)
+        if failure.refused is None:
+            self._count_recovery(failure)
         for batch in self._inflight:
             batch.scores.cancel()
             self._totals.records -= len(batch.records)
         self._inflight.clear()
         try:
             self._outbox.reset()
-            self._source.rewind()
+            self._source.rewind(carefully=failure.refused is not None)
         except PublishFailed as again:
             self._recover(again)
+
+    def _count_recovery(self, failure: PublishFailed) -> None:
+        now = self._clock()
+        recent = self._recovered_at
+        recent.append(now)
+        while now - recent[0] > self._limits.recovery_window_s:
+            recent.popleft()
+        if len(recent) > self._limits.recoveries:
+            raise RecoveriesExhausted(
+                f"publishing failed {len(recent)} times in {self._limits.recovery_window_s:g} s, last: {failure}; "
+                "nothing is lost: start again once Kafka is well"
+            )
 
     def _drain(self) -> None:
         """Publishes what is being scored, for at most `shutdown_s`; abandons the rest, which is uncommitted."""
@@ -246,3 +292,7 @@ class Pipeline:
         except PublishFailed as failure:
             log.warning("shutdown_publish_failed", reason=str(failure))
         self._totals.abandoned = sum(len(batch.records) for batch in self._inflight)
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.topic, record.partition, record.offset

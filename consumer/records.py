@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from consumer.suspects import Caution
     from shared.messages import Headers
 
 
@@ -18,13 +19,15 @@ class Ownership:
     before it is published: whoever owns the partition now scores it again.
     """
 
-    __slots__ = ("first", "next")
+    __slots__ = ("caution", "first", "next")
 
-    def __init__(self, position: int | None = None) -> None:
+    def __init__(self, position: int | None = None, caution: Caution | None = None) -> None:
         self.first = position
         """Offset of the first record read, or where reading was made to start; None before that."""
         self.next = position
         """Offset of the next record that is expected; anything below it was read already."""
+        self.caution = caution
+        """What is known of crashes at this partition; None until its first record was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,11 @@ class Outgoing:
 class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, not an end
     """Nothing, or not all, was published; the loop rewinds to the last commit and goes on."""
 
+    def __init__(self, reason: str, *, refused: str | None = None) -> None:
+        super().__init__(reason)
+        self.refused = refused
+        """The broker's name for what is wrong with a record, where the same publish would fail for ever."""
+
 
 class Source(Protocol):
     """Kafka in: records of the partitions this member owns. Used by one thread only."""
@@ -104,8 +112,13 @@ class Source(Protocol):
     joined: bool
     """Whether the group has assigned partitions (perhaps none) to this member."""
 
+    @property
+    def careful(self) -> bool:
+        """Whether the next record is a suspect and read alone; `read` then wants nothing else in hand."""
+        ...
+
     def read(self, max_records: int, wait_s: float) -> list[Record]:
-        """Returns at most `max_records`, in order per partition; waits only while there is none.
+        """Returns at most `max_records`, in order per partition; waits only while there is none; none if paused.
 
         Must be called at least once per poll interval, also while paused: it is what keeps membership.
         """
@@ -123,8 +136,11 @@ class Source(Protocol):
         """Ends `pause`."""
         ...
 
-    def rewind(self) -> None:
-        """Goes back to the last commit and makes every record read so far stale."""
+    def rewind(self, *, carefully: bool = False) -> None:
+        """Goes back to the last commit and makes every record read so far stale.
+
+        With `carefully` the next records are suspects: each is read alone.
+        """
         ...
 
     def lag_records(self) -> int:

@@ -50,6 +50,14 @@ class Limits(Settings):
     recoveries: int = Field(default=5, ge=0)
     """Failed publishes within `recovery_window_s` after which the process ends with exit code 75."""
     recovery_window_s: float = Field(default=300, gt=0)
+    deaths: int = Field(default=3, ge=2)
+    """Ends of a process on the same records after which these are scored one by one, to find the culprit."""
+    dlq_window: int = Field(default=10_000, gt=0)
+    """Records over which the share of dead letters is taken."""
+    dlq_share: float = Field(default=0.2, gt=0, le=1)
+    """More dead letters than this share of the last `dlq_window` records end the process."""
+    dlq_in_a_row: int = Field(default=1_000, gt=0)
+    """So many dead letters without one result between them end the process."""
 
 
 class ConsumerSettings(Settings):
@@ -64,9 +72,12 @@ class ConsumerSettings(Settings):
     """Names, or one pattern that starts with ^; several are parted by commas."""
     output_topic: str = Field(default="sentiments", min_length=1)
     dlq_topic: str = Field(default="sentiments.dlq", min_length=1)
-    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """How the group shares partitions: `classic`, cooperative-sticky, or `consumer`, that of KIP-848."""
+    delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
     replica: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
-    """Stable name of this process among its group, for exactly-once; default: the hostname's ordinal or 0."""
+    """Stable name of this process, unique in its group, for exactly-once; default: the hostname's ordinal,
+    as in a StatefulSet's `consumer-2`, or else the whole hostname."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a group without a committed offset begins."""
     format: Literal["json", "text"] = "json"
@@ -115,8 +126,9 @@ class ConsumerSettings(Settings):
     @property
     def transactional_id(self) -> str:
         """Stable over restarts and unique per replica, so that a restart ends its own orphaned transaction."""
-        ordinal = re.search(r"-(\d+)$", socket.gethostname())
-        slot = self.replica or (ordinal[1] if ordinal else "0")
+        host = socket.gethostname()
+        ordinal = re.search(r"-(\d+)$", host)
+        slot = self.replica or (ordinal[1] if ordinal else host)
         return f"sentiment-{self.group_id}-{slot}"
 
 

@@ -23,6 +23,7 @@ from confluent_kafka import (
 )
 
 from consumer.records import Ownership, PublishFailed, Record
+from consumer.suspects import Commit, Suspects, as_metadata, carried, from_metadata
 from shared.errors import KafkaStateError
 from shared.kafka import ClientErrors, client_config, explain, refused_configuration
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.settings import ConsumerSettings
+    from consumer.suspects import Place
 
 log = structlog.get_logger()
 
@@ -37,6 +39,11 @@ REQUEST_S: Final = 5.0
 """Timeout of one question to the broker."""
 STABLE_S: Final = 60.0
 """How long a rewind waits for offsets that an unfinished transaction holds back."""
+
+_PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
+    "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
+    "consumer": {"group.protocol": "consumer"},
+}
 
 _TRANSIENT: Final = frozenset(
     {
@@ -62,7 +69,7 @@ class KafkaSource:
             {
                 "client.id": f"sentiment-consumer-{settings.transactional_id.rsplit('-', 1)[-1]}",
                 "group.id": settings.group_id,
-                "partition.assignment.strategy": "cooperative-sticky",
+                **_PROTOCOLS[settings.group_protocol],
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 # Where to begin is decided in `_begin`, so that an offset lost to retention halts loudly.
@@ -77,6 +84,13 @@ class KafkaSource:
         except KafkaException as error:
             raise refused_configuration(error) from None
         self._owned: dict[tuple[str, int], Ownership] = {}
+        self._suspects = Suspects(
+            deaths=settings.limits.deaths,
+            reach=settings.limits.batch_records * settings.limits.inflight_batches,
+            committed=self._committed_counts,
+            commit=self._commit_counts,
+            owns=self.owns,
+        )
         self._callback_failure: KafkaException | None = None
         self._paused = False
         self.joined = False
@@ -103,15 +117,22 @@ class KafkaSource:
 
         Raises an explained error when the broker denies a right or a partition's offset is gone.
         """
-        first = self._consumer.poll(wait_s)
+        careful, waiting = self._suspects.careful, self._suspects.waiting
+        first = self._consumer.poll(0.0 if waiting else wait_s)
         messages = [] if first is None else [first]
         # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
-        if first is not None and max_records > 1:
+        if first is not None and max_records > 1 and not waiting:
             messages += self._consumer.consume(max_records - 1, 0)
         if self._callback_failure is not None:
             failure, self._callback_failure = self._callback_failure, None
             raise PublishFailed(f"a rebalance failed: {failure.args[0].name()}")
-        return [record for record in map(self._accept, messages) if record is not None]
+        self._suspects.add([record for record in map(self._accept, messages) if record is not None])
+        return [] if self._paused else self._suspects.take(max_records, alone=careful)
+
+    @property
+    def careful(self) -> bool:
+        """Whether the next record is read alone; see `Source`."""
+        return self._suspects.careful
 
     def owns(self, record: Record) -> bool:
         """Tells whether the assignment under which the record was read still holds."""
@@ -143,7 +164,7 @@ class KafkaSource:
         """The membership under which offsets join a transaction; opaque."""
         return self._consumer.consumer_group_metadata()
 
-    def rewind(self) -> None:
+    def rewind(self, *, carefully: bool = False) -> None:
         """Seeks every owned partition to its committed offset and makes all records read so far stale.
 
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
@@ -155,9 +176,11 @@ class KafkaSource:
             if owner is None:
                 continue
             position = partition.offset if partition.offset >= 0 else owner.first
-            self._owned[key] = Ownership(position)
+            self._owned[key] = Ownership(position, owner.caution)
             target = self._begin(partition) if position is None else position
             self._seek(TopicPartition(*key, target))
+        if carefully:
+            self._suspects.be_careful(owner.caution for owner in self._owned.values())
 
     def lag_records(self) -> int:
         """Records between the next to be read and the high watermark that the last fetch told."""
@@ -261,6 +284,18 @@ class KafkaSource:
                 raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
         return []
 
+    def _committed_counts(self, places: list[Place]) -> list[Commit]:
+        found = self._committed([TopicPartition(*place) for place in places])
+        return [Commit((p.topic, p.partition), p.offset, from_metadata(p.metadata)) for p in found]
+
+    def _commit_counts(self, commits: list[Commit]) -> None:
+        """Commits where the group stands already, for the count beside it; a failure costs only the count."""
+        offsets = [TopicPartition(*one.place, one.offset, as_metadata(one.attempts)) for one in commits]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            log.warning("attempts_not_counted", error=error.args[0].name())
+
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in self._owned]
 
@@ -290,11 +325,12 @@ class KafkaSource:
 
 def next_offsets(consumed: Sequence[Record]) -> list[TopicPartition]:
     """Per partition the offset after the last consumed record: what is to be committed, never `position()`."""
-    offsets: dict[tuple[str, int], int] = {}
+    last: dict[Place, Record] = {}
     for record in consumed:
-        key = (record.topic, record.partition)
-        offsets[key] = max(offsets.get(key, 0), record.offset + 1)
-    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        place = (record.topic, record.partition)
+        if place not in last or record.offset > last[place].offset:
+            last[place] = record
+    return [TopicPartition(*place, one.offset + 1, as_metadata(carried(one))) for place, one in last.items()]
 
 
 def _names(partitions: Iterable[TopicPartition]) -> list[str]:

@@ -29,6 +29,7 @@ STOP_S = 15.0
 def running_consumer(address: str, model: Path, log: Path, console: Console) -> Iterator[None]:
     """Runs `sentiment-consumer run` until the block ends; raises SentimentError if it fails."""
     command = [sys.executable, "-m", "consumer", "run", "--bootstrap-servers", address, "--model", str(model)]
+    command += ["--delivery", "at-least-once"]  # the embedded broker takes transactions but does not apply them
     properties = json.dumps({"fetch.wait.max.ms": FETCH_WAIT_MS})
     with log.open("w") as stderr:
         process = subprocess.Popen(

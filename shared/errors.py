@@ -8,7 +8,8 @@
     ├── KafkaRefused              77   the broker denies a right
     ├── KafkaStateError           76   topics or offsets are not as they must be
     ├── RecoveriesExhausted       75   Kafka failed too often; a restart may help
-    └── ScorerError               71   the device or the model failed
+    ├── ScorerError               71   the device or the model failed
+    └── TooManyDeadLetters        79   so much cannot be scored that something else must be wrong
 
 Codes follow sysexits(3) where it has a fitting one. 2 is a usage error of the command line.
 Bad *data of the stream* is no error: it is a value, `BadRecord` caught at once and dead-lettered.
@@ -69,6 +70,12 @@ class ScorerError(SentimentError):
     """The device or the model failed in a way no single text explains."""
 
     exit_code = 71
+
+
+class TooManyDeadLetters(SentimentError):  # noqa: N818
+    """So many records cannot be scored that the cause is not in the records; a restart would not help."""
+
+    exit_code = 79
 
 
 class BadRecord(ValueError):  # noqa: N818 - a reason, turned into a dead letter at once

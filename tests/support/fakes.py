@@ -164,6 +164,7 @@ class FakeSource:
         start: str = "earliest",
     ) -> None:
         self.joined = False
+        self.careful = False
         self.reads = 0
         self.reads_while_paused = 0
         self.rewinds = 0
@@ -199,6 +200,7 @@ class FakeSource:
         if self._paused:
             self.reads_while_paused += 1
             return []
+        max_records = 1 if self.careful else max_records
         rows = zip_longest(*(self._ahead(place, max_records) for place in self._owned))
         taken = [one for row in rows for one in row if one is not None][:max_records]
         for one in taken:
@@ -226,8 +228,9 @@ class FakeSource:
             place = (one.topic, one.partition)
             self._group.committed[place] = max(self._group.committed.get(place, 0), one.offset + 1)
 
-    def rewind(self) -> None:
+    def rewind(self, *, carefully: bool = False) -> None:
         """Goes back to the last commit, or to where this member began; all tokens are new."""
+        self.careful = carefully
         self.rewinds += 1
         for place, owner in self._owned.items():
             begin = owner.first if owner.first is not None else self._begin(place)
@@ -294,6 +297,10 @@ class FakeOutbox:
         self.closed = False
         self.fail_at: set[int] = set()
         """Numbers, from 1, of the publishes that are to fail."""
+        self.refuse: set[tuple[str, int, int]] = set()
+        """Topic, partition and offset of inputs whose results the broker refuses for ever."""
+        self.refuse_letters = False
+        """Whether their dead letters are refused as well."""
         self.fail_resets = 0
         """How many of the next resets are to fail."""
         self._kafka = kafka
@@ -308,6 +315,10 @@ class FakeOutbox:
         self.publishes += 1
         outgoing = list(zip((results, dead_letters), self._topics, strict=True))
         too_large = any(one.size > self._kafka.max_bytes for batch, _ in outgoing for one in batch)
+        candidates = [*results, *(dead_letters if self.refuse_letters else ())]
+        if any((one.source.topic, one.source.partition, one.source.offset) in self.refuse for one in candidates):
+            self._broken = True
+            raise PublishFailed("a record is refused", refused="INVALID_RECORD")
         if self._broken or too_large or self.publishes in self.fail_at:
             self._broken = True
             raise PublishFailed(f"publish {self.publishes} fails")

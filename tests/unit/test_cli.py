@@ -98,7 +98,7 @@ def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[st
         (["score", "a"], 78, "give --model or set SENTIMENT_MODEL"),
         (["score", "a", "--model", "/nowhere"], 66, "/nowhere is not a folder; give a model folder"),
         (["run"], 78, "give --model or set SENTIMENT_MODEL"),
-        (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'at-least-once' or 'exactly-once'"),
+        (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         (["run", "--config", "/nowhere.yaml"], 78, "cannot read the settings file /nowhere.yaml"),
         (["topics", "create", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
     ],

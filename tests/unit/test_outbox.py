@@ -17,7 +17,7 @@ from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender, requir
 from consumer.records import Outgoing, PublishFailed
 from consumer.settings import ConsumerSettings, Limits
 from consumer.source import KafkaSource, next_offsets
-from shared.errors import KafkaRefused, KafkaStateError, SentimentError, SettingsError
+from shared.errors import KafkaRefused, KafkaStateError, RecoveriesExhausted, SentimentError, SettingsError
 from shared.kafka import KafkaSettings
 from tests.support.fakes import FakeClock, record
 
@@ -202,7 +202,7 @@ def test_a_new_producer_waits_for_its_predecessors_end(clock: FakeClock) -> None
     [
         (kafka_error(KafkaError._UNSUPPORTED_FEATURE), KafkaStateError, "--delivery at-least-once"),
         (kafka_error(KafkaError.UNSUPPORTED_VERSION), KafkaStateError, "--delivery at-least-once"),
-        (kafka_error(KafkaError._FENCED), PublishFailed, "_FENCED"),
+        (kafka_error(KafkaError._FENCED), RecoveriesExhausted, "_FENCED"),
     ],
 )
 def test_transactions_that_cannot_begin_say_why(

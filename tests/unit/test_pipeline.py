@@ -14,7 +14,7 @@ from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
 from consumer.scoring import ScoringThread
 from consumer.settings import Limits
-from shared.errors import RecoveriesExhausted, ScorerError
+from shared.errors import KafkaStateError, RecoveriesExhausted, ScorerError, TooManyDeadLetters
 from shared.messages import InputFormat, ModelRef, Result
 from tests.support.fakes import (
     DLQ,
@@ -181,6 +181,52 @@ def test_a_result_too_large_to_be_written_is_a_dead_letter() -> None:
     assert dict(letter.headers)["__connect.errors.stage"] == b"encode"
     assert world.results(0) == keys(1)
     assert (totals.results, totals.dead_letters, world.committed(0)) == (1, 1, 2)
+
+
+def test_a_record_that_kafka_refuses_is_a_dead_letter() -> None:
+    """Given a result that the broker refuses for ever, when run, then its letter takes its place.
+
+    The others are published, and the failures that it took to find it count towards no limit.
+    """
+    world = World(limits=Limits(recoveries=0, batch_records=8))
+    world.produce(5)
+    world.outbox.refuse = {("texts", 0, 3)}
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert letter.key == keys(5)[3]
+    assert dict(letter.headers)["__connect.errors.stage"] == b"publish"
+    assert world.results(0) == [key for key in keys(5) if key != letter.key]
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (4, 1, 5)
+
+
+def test_a_dead_letter_that_kafka_refuses_halts_loudly() -> None:
+    """Given a record of which neither result nor letter is taken, when run, then the run says what to change."""
+    world = World()
+    world.produce(2)
+    world.outbox.refuse = {("texts", 0, 1)}
+    world.outbox.refuse_letters = True
+
+    with pytest.raises(KafkaStateError, match=r"texts-0-1.*max\.message\.bytes"):
+        world.run()
+
+    assert world.committed(0) == 1
+
+
+def test_too_many_dead_letters_stop_the_run() -> None:
+    """Given a producer gone wrong, when a thousandth letter in a row would be written, then the run stops.
+
+    The batch that would have been one too many is not committed.
+    """
+    world = World(limits=Limits(batch_records=100, dlq_in_a_row=250), partitions=1)
+    for _ in range(400):
+        world.kafka.produce(UNREADABLE)
+
+    with pytest.raises(TooManyDeadLetters, match="250 dead letters in a row"):
+        world.run()
+
+    assert len(world.kafka.partitions(DLQ)[0]) == world.committed(0) == 200
 
 
 def test_too_many_failures_end_the_run() -> None:

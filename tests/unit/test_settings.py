@@ -245,7 +245,7 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
         ({"input_topics": ["^["]}, "no valid pattern"),
         ({"input_topics": []}, "at least 1 item"),
         ({"device": "tpu"}, "device: String should match pattern"),
-        ({"delivery": "maybe"}, "delivery: Input should be 'at-least-once' or 'exactly-once'"),
+        ({"delivery": "maybe"}, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         ({"limits.batch_records": 0}, "limits.batch_records: Input should be greater than 0"),
         ({"replica": "a b"}, "replica: String should match pattern"),
         ({"uncertain_below": 1.1}, "uncertain_below: Input should be less than or equal to 1"),
@@ -269,7 +269,8 @@ def test_a_consumer_without_a_model_says_how_to_name_one() -> None:
 @pytest.mark.parametrize(
     ("replica", "host", "expected"),
     [
-        ("", "laptop", "sentiment-g-0"),
+        ("", "laptop", "sentiment-g-laptop"),
+        ("", "scorer-7d9f-x2k4q", "sentiment-g-scorer-7d9f-x2k4q"),
         ("", "scorer-12", "sentiment-g-12"),
         ("blue", "scorer-12", "sentiment-g-blue"),
     ],
