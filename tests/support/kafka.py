@@ -218,14 +218,14 @@ class _Node:
 
 @contextmanager
 def _node(port: int) -> Iterator[_Node]:
-    java, class_path = _java(), _class_path()
+    java, class_path = find_java(), find_class_path()
     folder = Path(tempfile.mkdtemp(prefix="kafka-"))
     try:
         listener, controller = _free_ports(port)
         properties = _format(folder, java, class_path, listener, controller)
         address = f"127.0.0.1:{listener}"
         log = folder / "broker.log"
-        command = [java, "-Xmx512m", *_options(class_path), "kafka.Kafka", str(properties)]
+        command = [java, "-Xmx512m", *java_options(class_path), "kafka.Kafka", str(properties)]
         with _guarded(command, folder, log) as process:
             _await_answer(address, process, log)
             version = re.search(r"kafka-tools-([\w.]+)\.jar", class_path)
@@ -235,14 +235,15 @@ def _node(port: int) -> Iterator[_Node]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _java() -> str:
+def find_java() -> str:
+    """Returns the path of Java; raises UnavailableError."""
     home = os.environ.get("JAVA_HOME")
     if java := shutil.which("java", path=f"{home}/bin" if home else None):
         return java
     raise UnavailableError("no java on the PATH or in JAVA_HOME (Java 17 or newer is needed)")
 
 
-def _class_path() -> str:
+def find_class_path() -> str:
     """Asks Maven once per version of the pom for the jars; afterwards reads the answer from the cache."""
     cached = CACHE / f"{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}.classpath"
     if cached.is_file():
@@ -257,13 +258,13 @@ def _class_path() -> str:
     goal = ["dependency:build-classpath", f"-Dmdep.outputFile={fresh}"]
     command = [maven, "-q", "-B", "-f", str(POM), *goal]
     try:
-        _run(command, timeout_s=FETCH_S, doing="Maven could not fetch the jars of Kafka")
+        run_step(command, timeout_s=FETCH_S, doing="Maven could not fetch the jars of Kafka")
         return fresh.replace(cached).read_text()
     finally:
         fresh.unlink(missing_ok=True)
 
 
-def _run(command: list[str], *, timeout_s: float, doing: str) -> None:
+def run_step(command: list[str], *, timeout_s: float, doing: str) -> None:
     """Runs a step of the preparation; its failure means that this way to a broker is not open."""
     try:
         done = subprocess.run(
@@ -315,12 +316,21 @@ def _format(folder: Path, java: str, class_path: str, listener: int, controller:
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     # Joined by "=": an identifier may begin with "-" and would read as an option.
     cluster = "--cluster-id=" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-    command = [java, *_options(class_path), "kafka.tools.StorageTool", "format", cluster, "-c", str(properties)]
-    _run(command, timeout_s=START_S, doing="Java could not format the storage")
+    command = [
+        java,
+        *java_options(class_path),
+        "kafka.tools.StorageTool",
+        "format",
+        cluster,
+        "-c",
+        str(properties),
+    ]
+    run_step(command, timeout_s=START_S, doing="Java could not format the storage")
     return properties
 
 
-def _options(class_path: str) -> list[str]:
+def java_options(class_path: str) -> list[str]:
+    """Options of every Java process here: its jars, and no log below a warning."""
     return ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", class_path]
 
 
