@@ -78,6 +78,14 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Unscorable:
+    """Why one text has no score though the model is well. The reason never quotes the text."""
+
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record to be written: to the partition that follows from where `source` stood."""
 
