@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from consumer.decode import split
-from consumer.records import DeadLetter, PublishFailed
+from consumer.records import DeadLetter, PublishFailed, Score
 from shared.errors import RecoveriesExhausted
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from consumer.encode import Encoder
-    from consumer.records import Document, Outbox, Outgoing, Record, Score, Source
+    from consumer.records import Document, Outbox, Outgoing, Record, Source, Unscorable
     from consumer.scoring import ScoringThread
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -48,7 +48,7 @@ class Batch:
     records: list[Record]
     documents: list[Document]
     dead_letters: list[DeadLetter]
-    scores: Future[list[Score]]
+    scores: Future[list[Score | Unscorable]]
     read_at: float
     size: int
 
@@ -180,7 +180,8 @@ class Pipeline:
         self._outbox.publish(results, dead_letters, owned)
         self._totals.results += len(results)
         self._totals.dead_letters += len(dead_letters)
-        tokens, padded = sum(s.tokens for s in scores), sum(s.padded_tokens for s in scores)
+        given = [score for score in scores if isinstance(score, Score)]
+        tokens, padded = sum(s.tokens for s in given), sum(s.padded_tokens for s in given)
         log.info(
             "batch",
             records=len(owned),
@@ -193,13 +194,17 @@ class Pipeline:
             lag=self._source.lag_records(),
         )
 
-    def _encode(self, batch: Batch, scores: list[Score]) -> tuple[list[Outgoing], list[Outgoing]]:
+    def _encode(self, batch: Batch, scores: list[Score | Unscorable]) -> tuple[list[Outgoing], list[Outgoing]]:
         now = datetime.now(UTC)
         results: list[Outgoing] = []
         letters = [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
         for document, score in zip(batch.documents, scores, strict=True):
             if self._source.owns(document.record):
-                encoded = self._encoder.result(document, score, now)
+                encoded = (
+                    self._encoder.result(document, score, now)
+                    if isinstance(score, Score)
+                    else DeadLetter(document.record, "score", score.error, score.reason)
+                )
                 if isinstance(encoded, DeadLetter):
                     letters.append(encoded)
                 else:

@@ -152,8 +152,11 @@ class Scorer(Protocol):
         """Names of the probabilities of every score, in their order."""
         ...
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
-        """Scores any number of texts of any length; answers in input order."""
+    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
+        """Scores any number of texts of any length; answers in input order.
+
+        Raises ScorerError where the device or the model, and not a text, is why that cannot be done.
+        """
         ...
 
     def describe(self) -> dict[str, str]:
