@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.preflight import Preflight, describe_partitions
+from consumer.records import Unscorable
 from consumer.scorer.torch_padded import TorchScorer, choose_device
 from shared.artifact import open_artifact
-from shared.errors import SentimentError
+from shared.errors import ScorerError, SentimentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,8 @@ def run_checks(settings: ConsumerSettings) -> int:
 
 def _score_one(scorer: TorchScorer) -> str:
     (score,) = scorer.score([SENTENCE])
+    if isinstance(score, Unscorable):
+        raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
     label, probability = max(zip(scorer.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
     return f"{SENTENCE!r} is {label} ({probability:.2f})"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.encode import answer
+from consumer.records import Unscorable
 from consumer.scorer.torch_padded import TorchScorer
 from shared.artifact import open_artifact
 from shared.errors import BadRecord, InputDataError
@@ -31,16 +32,20 @@ WINDOW = 512
 def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json: bool) -> None:
     """Scores arguments or standard input and prints a table, or JSON Lines with `as_json` or in a pipe.
 
-    Raises InputDataError with the line's number and reason for a line that cannot be read.
+    Raises InputDataError with the line's number and reason for a line that cannot be read or scored.
     """
     artifact = open_artifact(settings.model_folder)
     scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     inputs = _inputs(settings, texts, as_json=as_json)
     table = None if as_json or not sys.stdout.isatty() else _table(scorer.labels)
+    numbers = count(1)
     while window := list(islice(inputs, WINDOW)):
         scores = scorer.score([parsed.text for parsed in window])
         for parsed, score in zip(window, scores, strict=True):
+            number = next(numbers)
+            if isinstance(score, Unscorable):
+                raise InputDataError(f"line {number} cannot be scored: {score.reason}")
             result = answer(
                 score,
                 labels=scorer.labels,

@@ -20,7 +20,7 @@ import structlog
 
 from consumer.breaker import Breaker
 from consumer.decode import split
-from consumer.records import DeadLetter, PublishFailed
+from consumer.records import DeadLetter, PublishFailed, Score
 from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from consumer.encode import Encoder
-    from consumer.records import Document, Outbox, Outgoing, Record, Score, Source
+    from consumer.records import Document, Outbox, Outgoing, Record, Source, Unscorable
     from consumer.scoring import ScoringThread
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -49,7 +49,7 @@ class Batch:
     records: list[Record]
     documents: list[Document]
     dead_letters: list[DeadLetter]
-    scores: Future[list[Score]]
+    scores: Future[list[Score | Unscorable]]
     read_at: float
     size: int
 
@@ -212,7 +212,8 @@ class Pipeline:
             self._refused.pop(_place(record), None)
         self._totals.results += len(results)
         self._totals.dead_letters += len(dead_letters)
-        tokens, padded = sum(s.tokens for s in scores), sum(s.padded_tokens for s in scores)
+        given = [score for score in scores if isinstance(score, Score)]
+        tokens, padded = sum(s.tokens for s in given), sum(s.padded_tokens for s in given)
         log.info(
             "batch",
             records=len(owned),
@@ -234,13 +235,17 @@ class Pipeline:
             )
         self._refused[_place(record)] = why
 
-    def _encode(self, batch: Batch, scores: list[Score]) -> tuple[list[Outgoing], list[Outgoing]]:
+    def _encode(self, batch: Batch, scores: list[Score | Unscorable]) -> tuple[list[Outgoing], list[Outgoing]]:
         now = datetime.now(UTC)
         results: list[Outgoing] = []
         letters = [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
         for document, score in zip(batch.documents, scores, strict=True):
             if self._source.owns(document.record):
-                encoded = self._encoder.result(document, score, now)
+                encoded = (
+                    self._encoder.result(document, score, now)
+                    if isinstance(score, Score)
+                    else DeadLetter(document.record, "score", score.error, score.reason)
+                )
                 if isinstance(encoded, DeadLetter):
                     letters.append(encoded)
                 else:

@@ -81,6 +81,14 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Unscorable:
+    """Why one text has no score though the model is well. The reason never quotes the text."""
+
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A record to be written: to the partition that follows from where `source` stood."""
 
@@ -160,8 +168,11 @@ class Scorer(Protocol):
         """Names of the probabilities of every score, in their order."""
         ...
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
-        """Scores any number of texts of any length; answers in input order."""
+    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
+        """Scores any number of texts of any length; answers in input order.
+
+        Raises ScorerError where the device or the model, and not a text, is why that cannot be done.
+        """
         ...
 
     def describe(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Score, Scorer
+    from consumer.records import Score, Scorer, Unscorable
 
 
 class ScoringThread:
@@ -21,13 +21,13 @@ class ScoringThread:
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
-        self._queue: SimpleQueue[tuple[Future[list[Score]], Sequence[str]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Future[list[Score | Unscorable]], Sequence[str]] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
         self._thread.start()
 
-    def submit(self, texts: Sequence[str]) -> Future[list[Score]]:
-        """Queues texts; the future holds their scores in input order, or what the scorer raised."""
-        future: Future[list[Score]] = Future()
+    def submit(self, texts: Sequence[str]) -> Future[list[Score | Unscorable]]:
+        """Queues texts; the future holds their answers in input order, or what the scorer raised."""
+        future: Future[list[Score | Unscorable]] = Future()
         self._queue.put((future, texts))
         return future
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from consumer.records import Ownership, PublishFailed, Record, Score
+from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from consumer.records import Outgoing
     from shared.messages import Headers
@@ -62,24 +62,35 @@ def oracle(text: str) -> Score:
     return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False)
 
 
+UNSCORABLE: Final = Unscorable("ForwardPassFailed", "the fake cannot score it")
+"""What FakeScorer answers to a text that it was told not to score."""
+
+
 class FakeScorer:
     """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, further ones at the last."""
 
     labels = LABELS
 
-    def __init__(self, *, gates: Sequence[threading.Event] = (), error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        gates: Sequence[threading.Event] = (),
+        error: Exception | None = None,
+        unscorable: Collection[str] = (),
+    ) -> None:
         self.calls: list[tuple[str, ...]] = []
         self._gates = gates
         self._error = error
+        self._unscorable = unscorable
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
+    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
         """Notes the call, waits at the gate, answers in input order."""
         self.calls.append(tuple(texts))
         if self._gates:
             self._gates[min(len(self.calls), len(self._gates)) - 1].wait(GATE_S)
         if self._error is not None:
             raise self._error
-        return [oracle(text) for text in texts]
+        return [UNSCORABLE if text in self._unscorable else oracle(text) for text in texts]
 
     def describe(self) -> dict[str, str]:
         """Says that it is a fake."""

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from consumer.__main__ import main
+from consumer.check import SENTENCE
 from shared import __version__
 from shared.messages import Result
+from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
 
@@ -240,6 +242,21 @@ def test_a_line_that_cannot_be_read_is_named(
     assert "private" not in ended.err
 
 
+@pytest.mark.parametrize("place", [1, 3, 700])
+def test_a_line_that_cannot_be_scored_is_named(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    """Given a text that the model cannot score, when scored, then the error names the line."""
+    monkeypatch.setattr("consumer.offline.TorchScorer", lambda *_: FakeScorer(unscorable={"private"}))
+    lines = ["fine"] * (place - 1) + ["private"] + ["fine"]
+
+    ended = command("score", "--model", str(model), stdin="\n".join(lines).encode())
+
+    assert ended.code == 65
+    assert ended.err == f"error: line {place} cannot be scored: {UNSCORABLE.reason}\n"
+    assert len(ended.results()) == place - 1
+
+
 def test_a_terminal_gets_a_table(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a terminal, when a hostile text is scored, then a table shows it harmlessly."""
     monkeypatch.setenv("COLUMNS", "200")
@@ -263,6 +280,17 @@ def test_check_says_of_each_part_what_it_found(command: Command, model: Path) ->
         "rights": "-",
         "retention": "-",
     }
+
+
+def test_check_fails_on_a_model_that_cannot_score(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a model that cannot score the check's sentence, when checked, then that line fails and says why."""
+    monkeypatch.setattr("consumer.check.TorchScorer", lambda *_: FakeScorer(unscorable={SENTENCE}))
+
+    ended = command("check", "--model", str(model), "--device", "cpu", "--bootstrap-servers", NOBODY)
+
+    assert re.search(rf"FAIL +score +.* cannot be scored: {UNSCORABLE.reason}", ended.out)
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
@@ -21,6 +22,7 @@ from tests.support.fakes import (
     INPUT,
     LABELS,
     OUTPUT,
+    UNSCORABLE,
     FakeClock,
     FakeKafka,
     FakeOutbox,
@@ -31,7 +33,7 @@ from tests.support.fakes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from consumer.records import Record
     from tests.support.fakes import Written
@@ -50,6 +52,7 @@ class World:
         partitions: int = 2,
         gates: Sequence[threading.Event] = (),
         error: Exception | None = None,
+        unscorable: Collection[str] = (),
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
@@ -59,7 +62,7 @@ class World:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
         self.outbox = FakeOutbox(self.kafka, self.source)
-        self.scorer = FakeScorer(gates=gates, error=error)
+        self.scorer = FakeScorer(gates=gates, error=error, unscorable=unscorable)
         self.scoring = ScoringThread(self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
@@ -227,6 +230,29 @@ def test_too_many_dead_letters_stop_the_run() -> None:
         world.run()
 
     assert len(world.kafka.partitions(DLQ)[0]) == world.committed(0) == 200
+
+
+def test_a_text_that_cannot_be_scored_is_a_dead_letter() -> None:
+    """Given a text that the model cannot score, when run, then it alone is in the dead-letter topic, and says why.
+
+    The results of its batch keep their order, and the padding logged is that of the scores.
+    """
+    world = World(unscorable={"text 0/1"})
+    world.produce(4)
+
+    with capture_logs() as lines:
+        totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"text 0/1", text_value("text 0/1"))
+    assert headers["__connect.errors.stage"] == b"score"
+    assert headers["__connect.errors.exception.class.name"] == UNSCORABLE.error.encode()
+    assert headers["__connect.errors.exception.message"] == UNSCORABLE.reason.encode()
+    assert world.results(0) == [key for key in keys(4) if key != b"text 0/1"]
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (3, 1, 4)
+    (batch,) = [line for line in lines if line["event"] == "batch"]
+    assert (batch["dead_letters"], batch["tokens"]) == (1, 3 * oracle("text 0/0").tokens)
 
 
 def test_too_many_failures_end_the_run() -> None:

@@ -1,0 +1,300 @@
+"""What becomes of the text, its batch and the process when model, tokenizer or device fail."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+import torch
+from structlog.testing import capture_logs
+
+from consumer.isolation import OutOfMemory, PassFailed
+from consumer.records import Score, Unscorable
+from consumer.scorer.torch_padded import TorchScorer, classify
+from shared.artifact import Artifact, open_artifact
+from shared.errors import ScorerError
+from tests.support.tiny import tiny_model, vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Fault = Callable[[torch.Tensor, torch.Tensor], None]
+    """Looks at ids `[rows, tokens]` and logits `[rows, labels]` of a pass; raises, or alters the logits."""
+
+BAD = vocabulary()["terrible"]
+"""The token that makes a text bad in these tests."""
+BAD_AT = (3, 17)
+TEXTS = [" ".join(["good"] * (1 + 7 * number % 61) + ["terrible"] * (number in BAD_AT)) for number in range(40)]
+CPU = torch.device("cpu")
+CUDA = torch.device("cuda")
+MEMORY = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to"
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A sealed tiny model."""
+    return open_artifact(tiny_model(tmp_path_factory.mktemp("tiny") / "model"))
+
+
+@pytest.fixture
+def scorer(artifact: Artifact) -> TorchScorer:
+    """The tiny model, in which all of TEXTS share two passes."""
+    return TorchScorer(artifact, "cpu", batch_tokens=2_048)
+
+
+class Inject(Protocol):
+    """What the fixture `inject` is."""
+
+    def __call__(self, fault: Fault) -> None:
+        """Lets the fault at every pass from now on."""
+        ...
+
+
+@pytest.fixture
+def inject(scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch) -> Inject:
+    """Puts a fault into the scorer's model."""
+    model: Any = vars(scorer)["_model"]
+
+    def install(fault: Fault) -> None:
+        def faulty(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
+            output = model(input_ids=input_ids, attention_mask=attention_mask)
+            fault(input_ids, output.logits)
+            return output
+
+        monkeypatch.setattr(scorer, "_model", faulty)
+
+    return install
+
+
+def fails_with(error: Exception) -> Fault:
+    """Raises where a bad text is in the pass."""
+
+    def fault(ids: torch.Tensor, _logits: torch.Tensor) -> None:
+        if (ids == BAD).any():
+            raise error
+
+    return fault
+
+
+def answers_with(number: float) -> Fault:
+    """Puts a number into the logits of bad texts."""
+
+    def fault(ids: torch.Tensor, logits: torch.Tensor) -> None:
+        logits[(ids == BAD).any(dim=1), 0] = number
+
+    return fault
+
+
+def has_memory_for(tokens: int) -> Fault:
+    """Runs out of memory on more padded tokens."""
+
+    def fault(ids: torch.Tensor, _logits: torch.Tensor) -> None:
+        if ids.numel() > tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    return fault
+
+
+def near(one: Score | Unscorable, other: Score | Unscorable) -> bool:
+    """Whether both are scores with the same numbers, but for rounding."""
+    return (
+        isinstance(one, Score)
+        and isinstance(other, Score)
+        and (one.tokens, one.truncated) == (other.tokens, other.truncated)
+        and one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
+    )
+
+
+def assert_others_are_scored(answers: Sequence[Score | Unscorable], well: Sequence[Score | Unscorable]) -> None:
+    """Every text but the bad ones has the answer that it has on a model without faults."""
+    for number, (answer, other) in enumerate(zip(answers, well, strict=True)):
+        assert near(answer, other) == (number not in BAD_AT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "said"),
+    [
+        (
+            fails_with(IndexError("terrible")),
+            "ForwardPassFailed",
+            "IndexError in a forward pass of this text alone",
+        ),
+        (fails_with(RuntimeError("terrible")), "ForwardPassFailed", "RuntimeError in a forward pass"),
+        (fails_with(ValueError("terrible")), "ForwardPassFailed", "ValueError in a forward pass"),
+        (fails_with(RuntimeError(MEMORY)), "OutOfMemory", "no memory for a forward pass of this text alone"),
+        (fails_with(MemoryError()), "OutOfMemory", "no memory"),
+        (answers_with(float("nan")), "NotFinite", "is not finite"),
+        (answers_with(float("-inf")), "NotFinite", "is not finite"),
+    ],
+)
+def test_bad_texts_fail_and_the_others_are_scored(
+    scorer: TorchScorer, inject: Inject, fault: Fault, error: str, said: str
+) -> None:
+    """Given two bad texts among forty, when scored, then they alone are unscorable, with a reason without text."""
+    well = scorer.score(TEXTS)
+    inject(fault)
+
+    answers = scorer.score(TEXTS)
+
+    assert_others_are_scored(answers, well)
+    for number in BAD_AT:
+        bad = answers[number]
+        assert isinstance(bad, Unscorable)
+        assert bad.error == error
+        assert said in bad.reason
+        assert "terrible" not in bad.reason
+
+
+@pytest.mark.parametrize("memory", [64, 500, 1_500])
+def test_running_out_of_memory_costs_no_text(scorer: TorchScorer, inject: Inject, memory: int) -> None:
+    """Given a device with memory for some padded tokens, when more are scored, then every text has its answer."""
+    well = scorer.score(TEXTS)
+    inject(has_memory_for(memory))
+
+    answers = scorer.score(TEXTS)
+
+    assert all(near(one, other) for one, other in zip(answers, well, strict=True))
+    assert max(score.padded_tokens for score in answers if isinstance(score, Score)) <= memory
+
+
+def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: TorchScorer, inject: Inject) -> None:
+    """Given passes that run out of memory, when run again smaller, then the former's tensors are freed."""
+    held: list[weakref.ref[torch.Tensor]] = []
+    alive: list[int] = []
+
+    def fault(ids: torch.Tensor, logits: torch.Tensor) -> None:
+        alive.append(sum(ref() is not None for ref in held))
+        held.append(weakref.ref(logits))
+        has_memory_for(200)(ids, logits)
+
+    inject(fault)
+    scorer.score(TEXTS)
+
+    assert len(alive) > 10
+    assert max(alive) == 0
+
+
+def test_a_model_that_fails_on_everything_ends_the_process(scorer: TorchScorer, inject: Inject) -> None:
+    """Given a model that fails on the control sentence too, when scored, then that is a ScorerError."""
+
+    def fault(_ids: torch.Tensor, _logits: torch.Tensor) -> None:
+        raise RuntimeError("could not execute a primitive")
+
+    inject(fault)
+    with pytest.raises(ScorerError, match=r"control sentence fails .*\(RuntimeError\)"):
+        scorer.score(TEXTS[:5])
+
+
+def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: TorchScorer, inject: Inject) -> None:
+    """Given a model that answers NaN to everything, when scored, then that is a ScorerError."""
+
+    def fault(_ids: torch.Tensor, logits: torch.Tensor) -> None:
+        logits.fill_(float("nan"))
+
+    inject(fault)
+    with pytest.raises(ScorerError, match="not finite"):
+        scorer.score(TEXTS[:5])
+
+
+def test_a_single_bad_text_is_told_from_a_bad_device(scorer: TorchScorer, inject: Inject) -> None:
+    """Given one bad text alone in its window, when scored, then the control clears the device."""
+    inject(fails_with(IndexError()))
+
+    (answer,) = scorer.score(["terrible"])
+
+    assert answer == Unscorable(
+        "ForwardPassFailed", "IndexError in a forward pass of this text alone, of 3 tokens"
+    )
+
+
+def test_a_device_error_ends_the_process_at_once(scorer: TorchScorer, inject: Inject) -> None:
+    """Given an error of the accelerator, when one text meets it, then ScorerError comes after that very pass."""
+    passes: list[int] = []
+
+    def fault(ids: torch.Tensor, logits: torch.Tensor) -> None:
+        passes.append(len(ids))
+        fails_with(torch.AcceleratorError("CUDA error: device-side assert triggered\nCompile with"))(ids, logits)
+
+    inject(fault)
+    with pytest.raises(ScorerError, match=r"cpu failed \(AcceleratorError: CUDA error: device-side assert trig"):
+        scorer.score([TEXTS[number] for number in BAD_AT])
+    assert passes == [2]
+
+
+def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: TorchScorer, inject: Inject) -> None:
+    """Given a mistake in the program, when it shows in a pass, then it is raised as it is."""
+    inject(fails_with(TypeError("mistake")))
+
+    with pytest.raises(TypeError, match="mistake"):
+        scorer.score(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("error", "device", "kind"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), CUDA, OutOfMemory),
+        (torch.OutOfMemoryError("out of memory"), CPU, OutOfMemory),
+        (MemoryError(), CUDA, OutOfMemory),
+        (MemoryError(), CPU, OutOfMemory),
+        (RuntimeError(MEMORY), CPU, OutOfMemory),
+        (RuntimeError("std::bad_alloc"), CPU, OutOfMemory),
+        (RuntimeError("could not execute a primitive"), CPU, PassFailed),
+        (IndexError("index out of range in self"), CPU, PassFailed),
+        (ValueError("shapes"), CPU, PassFailed),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), CUDA, ScorerError),
+        (torch.AcceleratorError("CUDA error"), CPU, ScorerError),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED"), CUDA, ScorerError),
+        (IndexError("index out of range in self"), CUDA, ScorerError),
+    ],
+)
+def test_errors_are_told_apart(error: Exception, device: torch.device, kind: type[Exception]) -> None:
+    """Given what torch raises, when classified, then it is a matter of memory, of a text, or of the device."""
+    assert type(classify(error, device)) is kind
+
+
+def test_an_allocation_that_the_cpu_refuses_is_out_of_memory() -> None:
+    """Given torch as installed, when far too much is allocated, then its error is recognised."""
+    with pytest.raises(RuntimeError) as raised:
+        torch.empty(2**50)
+
+    assert isinstance(classify(raised.value, CPU), OutOfMemory)
+
+
+class FaultyTokenizer:
+    """A tokenizer that raises, as tokenizers does, the bare Exception on texts with a certain word."""
+
+    def __init__(self, inner: Any, word: str) -> None:
+        self._inner = inner
+        self._word = word
+
+    def encode_batch_fast(self, texts: Sequence[str]) -> Any:
+        """Tokenises all or none."""
+        if any(self._word in text for text in texts):
+            raise Exception(f"cannot tokenise {self._word}")  # noqa: TRY002
+        return self._inner.encode_batch_fast(texts)
+
+
+def test_a_text_that_cannot_be_tokenised_fails_alone(scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a tokenizer that fails on two texts, when forty are scored, then these two alone are unscorable."""
+    well = scorer.score(TEXTS)
+    monkeypatch.setattr(scorer, "_tokenizer", FaultyTokenizer(vars(scorer)["_tokenizer"], "terrible"))
+
+    with capture_logs() as lines:
+        answers = scorer.score(TEXTS)
+
+    assert_others_are_scored(answers, well)
+    assert {answers[number] for number in BAD_AT} == {
+        Unscorable("TokenizerFailed", "Exception for this text alone")
+    }
+    assert lines == [{"event": "tokenised_alone", "log_level": "warning", "texts": 40, "unscorable": 2}]
+
+
+def test_a_tokenizer_that_fails_on_everything_ends_the_process(
+    scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a tokenizer that fails on the control sentence too, when scored, then that is a ScorerError."""
+    monkeypatch.setattr(scorer, "_tokenizer", FaultyTokenizer(vars(scorer)["_tokenizer"], ""))
+
+    with pytest.raises(ScorerError, match="tokenizer fails on the control sentence too: Exception"):
+        scorer.score(["fine"])
