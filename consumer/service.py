@@ -11,7 +11,6 @@ from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
 from consumer.pipeline import Pipeline, Totals
 from consumer.preflight import Preflight, RetentionWatch
-from consumer.scorer.torch_padded import TorchScorer
 from consumer.scoring import ScoringThread
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
@@ -37,6 +36,8 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     Returns False when the scorer had to be left inside a pass; raises SentimentError for what ends a
     run early. Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
+    from consumer.scorer.torch_padded import TorchScorer  # noqa: PLC0415 - `consume` does without torch
+
     log.info("starting", version=__version__, **effective(settings))
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)

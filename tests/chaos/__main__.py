@@ -1,0 +1,35 @@
+"""`python -m tests.chaos`: the full campaign, or the mutants; both write records and a page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.chaos.campaign import FULL, run_campaign
+from tests.chaos.report import write
+from tests.chaos.trial import run_mutants
+
+OUTPUT = Path("docs/reliability")
+
+
+def main() -> int:
+    """Returns 0 where every invariant holds and every mutant is caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("what", choices=["campaign", "mutants"], nargs="?", default="campaign")
+    parser.add_argument("--only", help="names of parts or mutants, parted by commas")
+    parser.add_argument("--again", action="store_true", help="run parts anew that have a record already")
+    parser.add_argument("--output", type=Path, default=OUTPUT)
+    arguments = parser.parse_args()
+    only = set((arguments.only or "").split(",")) - {""}
+    if arguments.what == "mutants":
+        holds = run_mutants(arguments.output, only)
+    else:
+        parts = tuple(part for part in FULL if not only or part.name in only)
+        holds = run_campaign(parts, arguments.output, again=arguments.again)
+    print(f"page: {write(arguments.output)}")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

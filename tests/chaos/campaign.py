@@ -1,0 +1,171 @@
+"""The parts of the full chaos campaign, each a run with a seed; a part that has been done is not done again.
+
+`python -m tests.chaos` runs what is missing and writes the report. Counts follow from the faults that other
+projects test with, several times over; together they are more than a thousand faults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.chaos.faults import Chaos
+from tests.chaos.stage import Setting, Stage, make_models
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.chaos.cluster import Cluster
+    from tests.chaos.reader import Verdict
+    from tests.chaos.stage import Models
+
+READY_S: Final = 40.0
+
+COMMON: Final = {
+    "consumer kill -9": 70,
+    "failpoint": 39,
+    "zombie": 10,
+    "consumer restart": 10,
+    "replica added or removed": 30,
+    "broker kill -9": 9,
+    "broker restart": 5,
+    "broker pause": 5,
+    "connections reset": 24,
+    "connections stalled": 12,
+    "black hole": 12,
+    "latency": 12,
+    "model swap": 8,
+    "corrupt model": 4,
+}
+TRANSACTIONAL: Final = {"delayed EndTxn": 12, "duplicate transactional.id": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One run of the campaign."""
+
+    name: str
+    setting: Setting
+    plan: Mapping[str, int]
+    gap_s: tuple[float, float]
+    progress_s: float
+
+
+def _part(delivery: str, protocol: str, seed: int) -> Part:
+    plan = COMMON | (TRANSACTIONAL if delivery == "exactly-once" else {})
+    setting = Setting(delivery, protocol, seed, messages=250_000)
+    return Part(f"{delivery}-{protocol}-{seed}", setting, plan, (0.3, 1.7), 3.0)
+
+
+FULL: Final = (
+    _part("exactly-once", "classic", 1),
+    _part("exactly-once", "consumer", 2),
+    _part("at-least-once", "classic", 3),
+    _part("at-least-once", "consumer", 4),
+    Part(
+        "fifty-kills",
+        Setting("exactly-once", "classic", 5, messages=50_000),
+        {"consumer kill -9": 50},
+        (0.2, 0.8),
+        30.0,
+    ),
+)
+
+SLICE_PLAN: Final = {
+    "consumer kill -9": 4,
+    "failpoint": 6,
+    "zombie": 1,
+    "replica added or removed": 2,
+    "broker kill -9": 1,
+    "broker restart": 1,
+    "connections reset": 2,
+    "connections stalled": 1,
+    "black hole": 1,
+    "latency": 1,
+    "model swap": 1,
+    "corrupt model": 1,
+}
+
+
+def slice_of(delivery: str, protocol: str) -> Part:
+    """A small run of every kind of fault, for `make test`."""
+    plan = SLICE_PLAN | (
+        {"delayed EndTxn": 1, "duplicate transactional.id": 1} if delivery == "exactly-once" else {}
+    )
+    return Part(f"slice-{delivery}-{protocol}", Setting(delivery, protocol, 11, 20_000), plan, (0.2, 1.0), 2.0)
+
+
+def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple[dict[str, Any], list[Verdict]]:
+    """Runs one part on a cluster that is up; returns its record and the verdicts."""
+    folder.mkdir(parents=True)
+    stage = Stage(cluster, part.setting, folder, models)
+    try:
+        for number in range(part.setting.members):
+            stage.add_member(f"m{number}").await_ready(READY_S)
+        Chaos(stage, part.setting.seed).run(part.plan, gap_s=part.gap_s, progress_s=part.progress_s)
+        stage.drain()
+        verdicts = stage.verdicts()
+        record = {
+            "part": part.name,
+            "delivery": part.setting.delivery,
+            "protocol": part.setting.protocol,
+            "seed": part.setting.seed,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit_id(),
+            "machine": _machine(),
+            **stage.summary(),
+            "holds": all(verdict.holds for verdict in verdicts),
+            "invariants": [asdict(verdict) for verdict in verdicts],
+            "held_end_txn": cluster.proxy.held() if "delayed EndTxn" in part.plan else [],
+            "log": [asdict(fault) for fault in stage.faults],
+        }
+    finally:
+        stage.close()
+    return record, verdicts
+
+
+def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
+    """Runs the parts that have no record in `output`, each on a fresh cluster; tells whether all hold."""
+    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+
+    output.mkdir(parents=True, exist_ok=True)
+    holds = True
+    for part in parts:
+        file = output / f"{part.name}.json"
+        if file.is_file() and not again:
+            print(f"{part.name}: done before, see {file}")
+            holds &= json.loads(file.read_text(encoding="utf-8"))["holds"]
+            continue
+        began = time.monotonic()
+        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{part.name}-"))
+        print(f"{part.name}: {sum(part.plan.values())} faults, {part.setting.messages} messages, logs in {folder}")
+        models = make_models(folder / "models")
+        (folder / "nodes").mkdir()
+        with Cluster(folder / "nodes") as cluster:
+            record, verdicts = perform(cluster, part, folder / "members", models)
+        file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        for verdict in verdicts:
+            print(f"  {'ok  ' if verdict.holds else 'FAIL'} {verdict.name}: {verdict.detail}")
+        print(f"  {time.monotonic() - began:.0f} s, written to {file}", flush=True)
+        holds &= record["holds"]
+    return holds
+
+
+def commit_id() -> str:
+    """The commit that is checked out."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def _machine() -> str:
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return f"{os.cpu_count()} cores, {model[1] if model else platform.machine()}, everything on one machine"

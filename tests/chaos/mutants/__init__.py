@@ -1,0 +1,44 @@
+"""Known bugs, put into the consumer on purpose, and the faults under which the suite has to catch each.
+
+A mutant is a module with `apply()`, which a member of the chaos suite calls before it wires the product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One bug: its module, what is wrong, which invariant has to fail, and the faults that bring it out."""
+
+    module: str
+    bug: str
+    caught_by: str
+    sign: str
+    """What the failed invariant has to find: records lost, or seen more than once."""
+    plan: Mapping[str, int]
+    stretch_s: float = 0.0
+    """Seconds between the last acknowledgement and the offsets, in which a late EndTxn can arrive."""
+
+
+ONCE: Final = "everything once"
+LOST: Final = "lost"
+TWICE: Final = "more than once"
+
+_FENCE: Final = {"duplicate transactional.id": 4}
+
+MUTANTS: Final = (
+    Mutant("commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
+    Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
+    Mutant("no_token", "publishes rows of a revoked partition", ONCE, TWICE, {"replica added or removed": 6}),
+    Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
+    Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 8}),
+    Mutant("no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, 0.25),
+    Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
+    Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE),
+)

@@ -1,0 +1,15 @@
+"""Mutant: a failed publish is forgotten and reading goes on where it is."""
+
+from __future__ import annotations
+
+from consumer.source import KafkaSource
+from tests.chaos.patching import replace
+
+
+def apply() -> None:
+    """Makes going back do nothing."""
+
+    def rewind(_self: KafkaSource, *, carefully: bool = False) -> None:
+        del carefully
+
+    replace(KafkaSource, "rewind", rewind)

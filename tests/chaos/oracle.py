@@ -1,0 +1,58 @@
+"""What every message of a chaos run is, and what must become of it: all follows from its number.
+
+Consumers and the independent reader both work from this page, and share nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final
+
+LABELS: Final = ("negative", "neutral", "positive")
+NUMBER_HEADER: Final = "n"
+"""Carries the message's number through results and dead letters alike."""
+MARKER: Final = "text-that-no-log-may-hold"
+"""Stands in every text."""
+SECRET: Final = "planted-secret-4f1d"  # noqa: S105 - planted, to be looked for
+"""Stands in every consumer's settings."""
+
+POISON: Final = "poison"
+NOT_FINITE: Final = "not-finite"
+
+_LETTERS: Final = {7: "BadRecord", 23: "ForwardPassFailed", 41: "NotFinite"}
+"""By the number's last two digits: the error of its dead letter."""
+
+
+def letter_of(number: int) -> str | None:
+    """The error with which a message is dead-lettered; None for one that is scored. 3 of 100 are bad."""
+    return _LETTERS.get(number % 100)
+
+
+def text_of(number: int) -> str:
+    """The text of a message."""
+    word = {23: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
+    return f"message {number} is {word}, {MARKER}"
+
+
+def value_of(number: int) -> bytes:
+    """The value of a message as it is produced."""
+    if letter_of(number) == "BadRecord":
+        return b"\xff" + text_of(number).encode()
+    return json.dumps({"id": str(number), "text": text_of(number)}).encode()
+
+
+def key_of(number: int, keys: int) -> bytes:
+    """The key of a message; messages of one key follow each other in the order of their numbers."""
+    return f"key-{number % keys}".encode()
+
+
+def headers_of(number: int) -> list[tuple[str, bytes]]:
+    """The headers of a message, one name twice."""
+    return [(NUMBER_HEADER, str(number).encode()), ("twice", b"\x00\xff"), ("twice", b"")]
+
+
+def probabilities(version: str, text: str) -> tuple[float, ...]:
+    """The answer of a model version to a text."""
+    weights = [1 + byte for byte in hashlib.sha256(f"{version}:{text}".encode()).digest()[: len(LABELS)]]
+    return tuple(weight / sum(weights) for weight in weights)

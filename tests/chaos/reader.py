@@ -1,0 +1,226 @@
+"""The independent reader: what stands in the topics after a chaos run, held against the nine invariants.
+
+It shares no code with the consumer: plain confluent-kafka, JSON and `oracle`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from tests.chaos import oracle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+TIMEOUT_S: Final = 60.0
+SHOWN: Final = 5
+"""So many examples of a violation go into the report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record as a reader finds it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def number(self) -> int:
+        """The number of the message that it comes from."""
+        return int(dict(self.headers)[oracle.NUMBER_HEADER] or b"-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One invariant: whether it holds, and the figures or examples behind that."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+def read(servers: str, topic: str, *, committed: bool) -> list[Row]:
+    """Reads a topic from its beginning to the end it has now, in order per partition."""
+    rows: list[Row] = []
+    consumer = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": f"independent-{uuid4()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed" if committed else "read_uncommitted",
+            "enable.partition.eof": True,
+            "queued.max.messages.kbytes": 65_536,
+        }
+    )
+    try:
+        waiting = set(consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in waiting])
+        while waiting:
+            for message in consumer.consume(10_000, 0.5):
+                partition, offset = message.partition() or 0, message.offset() or 0
+                if message.error() is not None:
+                    waiting.discard(partition)
+                    continue
+                headers: Any = message.headers() or ()
+                rows.append(Row(partition, offset, message.key(), message.value(), tuple(headers)))
+    finally:
+        consumer.close()
+    return rows
+
+
+def everything_once(results: list[Row], letters: list[Row], count: int, *, exactly: bool) -> Verdict:
+    """1: every input has its one result or its one letter; at least once, at least one."""
+    found: Counter[int] = Counter(row.number for row in results)
+    dead: Counter[int] = Counter(row.number for row in letters)
+    lost = [n for n in range(count) if not (found[n] + dead[n])]
+    foreign = [n for n in (*found, *dead) if not 0 <= n < count]
+    misplaced = [n for n in range(count) if (dead if oracle.letter_of(n) is None else found)[n]]
+    twice = [n for n in range(count) if found[n] + dead[n] > 1]
+    shown = _some(twice if exactly else ())
+    detail = f"{count} sent, {len(lost)} lost{_some(lost)}, {len(twice)} more than once{shown}"
+    if misplaced:
+        detail += f", {len(misplaced)} in the wrong topic{_some(misplaced)}"
+    if foreign:
+        detail += f", {len(foreign)} that nobody sent"
+    return Verdict(
+        "everything once", not lost and not foreign and not misplaced and not (exactly and twice), detail
+    )
+
+
+def faults_bit(all_rows: int, committed_rows: int, repeated: int, *, exactly: bool) -> Verdict:
+    """2: something was taken back, or repeated: else the faults struck nothing."""
+    aborted = all_rows - committed_rows
+    if exactly:
+        return Verdict("faults bit", aborted > 0, f"{aborted} records written and taken back")
+    return Verdict("faults bit", repeated > 0, f"{repeated} records repeated")
+
+
+def order_kept(rows: Iterable[Row]) -> Verdict:
+    """3: first appearances of a key's messages follow the order in which they were sent, in one partition."""
+    last: dict[bytes | None, int] = {}
+    places: defaultdict[bytes | None, set[int]] = defaultdict(set)
+    seen: set[int] = set()
+    broken: list[int] = []
+    for row in rows:
+        places[row.key].add(row.partition)
+        if row.number in seen:
+            continue
+        seen.add(row.number)
+        if row.number < last.get(row.key, -1):
+            broken.append(row.number)
+        last[row.key] = max(last.get(row.key, -1), row.number)
+    scattered = [key for key, partitions in places.items() if len(partitions) > 1]
+    detail = f"{len(last)} keys, {len(broken)} out of order{_some(broken)}, {len(scattered)} in several partitions"
+    return Verdict("order per key", not broken and not scattered, detail)
+
+
+def offsets_final(servers: str, group: str, topic: str, outputs: Iterable[str]) -> Verdict:
+    """4: committed offsets equal the input's end, and no transaction is open (LSO = high watermark)."""
+    client = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
+    try:
+        partitions = client.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+        committed = client.committed([TopicPartition(topic, number) for number in partitions], timeout=TIMEOUT_S)
+        behind = [
+            f"{place.partition}: {place.offset} of {client.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]}"
+            for place in committed
+            if place.offset != client.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]
+        ]
+        opened: list[str] = []
+        for output in outputs:
+            places = [
+                TopicPartition(output, n)
+                for n in client.list_topics(output, timeout=TIMEOUT_S).topics[output].partitions
+            ]
+            stable, high = (
+                _ends(servers, places, level)
+                for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
+            )
+            opened += [f"{output}-{n}" for n in stable if stable[n] != high[n]]
+    finally:
+        client.close()
+    detail = (
+        f"{len(partitions)} partitions, {len(behind)} not at their end{_some(behind)}, "
+        f"{len(opened)} with an open transaction{_some(opened)}"
+    )
+    return Verdict("offsets final", not behind and not opened, detail)
+
+
+def letters_intact(letters: list[Row], keys: int) -> Verdict:
+    """5: a letter's key, value and headers are the input's byte for byte, and its reason is right."""
+    wrong: list[int] = []
+    for row in letters:
+        number = row.number
+        sent = tuple(oracle.headers_of(number))
+        headers = dict(row.headers[len(sent) :])
+        intact = (row.key, row.value, row.headers[: len(sent)]) == (
+            oracle.key_of(number, keys),
+            oracle.value_of(number),
+            sent,
+        )
+        error = (headers.get("__connect.errors.exception.class.name") or b"").decode()
+        if not intact or error != oracle.letter_of(number):
+            wrong.append(number)
+    return Verdict("letters intact", not wrong, f"{len(letters)} letters, {len(wrong)} wrong{_some(wrong)}")
+
+
+def answers_right(results: list[Row], keys: int, versions: Iterable[str]) -> Verdict:
+    """6: every result is the oracle's answer of the model version it names, under its input's key and headers."""
+    wrong: list[int] = []
+    used: Counter[str] = Counter()
+    known = set(versions)
+    for row in results:
+        number = row.number
+        value = json.loads(row.value or b"")
+        version = value["model"]["version"]
+        used[version] += 1
+        expected = dict(zip(oracle.LABELS, oracle.probabilities(version, oracle.text_of(number)), strict=True))
+        sent = tuple(oracle.headers_of(number))
+        if not (
+            version in known
+            and value["id"] == str(number)
+            and value["probabilities"] == expected
+            and value["label"] == max(expected, key=expected.__getitem__)
+            and row.key == oracle.key_of(number, keys)
+            and row.headers[: len(sent)] == sent
+        ):
+            wrong.append(number)
+    return Verdict(
+        "answers right",
+        not wrong,
+        f"{len(results)} results of {len(used)} model versions, {len(wrong)} wrong{_some(wrong)}",
+    )
+
+
+def logs_clean(logs: Mapping[str, bytes]) -> Verdict:
+    """9: no text of the stream and no planted secret in any log."""
+    planted = (oracle.MARKER.encode(), oracle.SECRET.encode())
+    dirty = [name for name, log in logs.items() if any(word in log for word in planted)]
+    size = sum(map(len, logs.values()))
+    return Verdict(
+        "logs clean", not dirty and size > 0, f"{size} bytes of logs, {len(dirty)} with a text or a secret"
+    )
+
+
+def _ends(servers: str, places: list[TopicPartition], level: IsolationLevel) -> dict[int, int]:
+    with AdminClient({"bootstrap.servers": servers}) as admin:
+        futures = admin.list_offsets(
+            {place: OffsetSpec.latest() for place in places},  # type: ignore[no-untyped-call]
+            isolation_level=level,
+            request_timeout=TIMEOUT_S,
+        )
+        return {place.partition: future.result().offset for place, future in futures.items()}
+
+
+def _some(examples: Iterable[object]) -> str:
+    shown = [str(one) for _, one in zip(range(SHOWN), iter(examples), strict=False)]
+    return f" ({', '.join(shown)} ...)" if shown else ""

@@ -1,0 +1,142 @@
+"""The records of chaos runs as one page: what was done, what was found."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+HEAD = """# What was done to it, and what was found
+
+Written by `make chaos` and `make mutants` from the JSON files beside it, which hold every fault with its time
+and seed. A run is a group of consumers (the product's own wiring around a scorer whose answers follow from the
+text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
+code with the consumer, reads everything back afterwards and judges.
+"""
+
+
+RECOVERIES = """Recoveries are the times from a process's death until every partition with work to do had moved
+on, median / p95 / maximum; *undisturbed* where no further fault struck meanwhile."""
+
+MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the invariant that
+should; under the same faults the product itself holds. {date}, commit {commit}."""
+
+
+def write(folder: Path) -> Path:
+    """Writes README.md in the folder from the records in it; returns its path."""
+    runs = [_load(file) for file in sorted(folder.glob("*-once-*.json"))]
+    runs += [_load(file) for file in sorted(folder.glob("fifty-*.json"))]
+    runs += [_load(file) for file in sorted(folder.glob("real-*.json"))]
+    lines = [HEAD]
+    if runs:
+        lines += _runs(runs)
+        lines += _faults(runs)
+        lines += _invariants(runs)
+    mutants = folder / "mutants.json"
+    if mutants.is_file():
+        lines += _mutants(_load(mutants))
+    page = folder / "README.md"
+    page.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return page
+
+
+def _load(file: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
+
+
+def _runs(runs: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        [
+            f"[{run['part']}]({run['part']}.json)",
+            run["protocol"],
+            run["seed"],
+            f"{run['date'][:10]}, {run['commit']}",
+            f"{run['messages']:,}",
+            f"{sum(run['faults'].values()):,}",
+            f"{run['seconds'] / 60:.1f} min",
+            _seconds(run["recoveries"]["undisturbed"]),
+            _seconds(run["recoveries"]["disturbed"]),
+            f"{run['longest_stall_s']} s",
+            "all hold" if run["holds"] else "**broken**",
+        ]
+        for run in runs
+    ]
+    total = sum(sum(run["faults"].values()) for run in runs)
+    messages = sum(run["messages"] for run in runs)
+    return [
+        "## Runs",
+        "",
+        f"{total:,} faults during {messages:,} messages. {runs[0]['machine']}.",
+        "",
+        RECOVERIES,
+        "",
+        *_table(
+            [
+                "run",
+                "protocol",
+                "seed",
+                "date, commit",
+                "messages",
+                "faults",
+                "time",
+                "undisturbed",
+                "disturbed",
+                "longest stall",
+                "",
+            ],
+            rows,
+        ),
+    ]
+
+
+def _faults(runs: list[dict[str, Any]]) -> list[str]:
+    kinds = list(dict.fromkeys(kind for run in runs for kind in sorted(run["faults"])))
+    rows = [[kind, *(run["faults"].get(kind, 0) for run in runs)] for kind in kinds]
+    return ["## Faults by kind", "", *_table(["fault", *(run["part"] for run in runs)], rows)]
+
+
+def _invariants(runs: list[dict[str, Any]]) -> list[str]:
+    lines = ["## Invariants", ""]
+    for run in runs:
+        lines += [f"### {run['part']}", ""]
+        rows = [
+            [one["name"], "holds" if one["holds"] else "**broken**", one["detail"]] for one in run["invariants"]
+        ]
+        lines += _table(["invariant", "", "found"], rows)
+    return lines
+
+
+def _mutants(record: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            f"`{one['module']}`",
+            one["bug"],
+            one["faults"],
+            one["caught_by"] if one["caught"] else "**nothing**",
+            one["detail"],
+        ]
+        for one in record["mutants"]
+    ]
+    caught = sum(one["caught"] for one in record["mutants"])
+    return [
+        "## Mutants",
+        "",
+        MUTANTS.format(caught=caught, count=len(rows), date=record["date"], commit=record["commit"]),
+        "",
+        *_table(["mutant", "bug", "faults", "caught by", "found"], rows),
+    ]
+
+
+def _seconds(figures: dict[str, float]) -> str:
+    if not figures["count"]:
+        return "none"
+    return f"{figures['median_s']} / {figures['p95_s']} / {figures['max_s']} s of {figures['count']}"
+
+
+def _table(head: list[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return [*lines, *(f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows), ""]

@@ -1,0 +1,277 @@
+"""One chaos run: topics, a paced feeder, members, a monitor, and the verdict of the independent reader."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from shared.artifact import open_artifact
+from tests.chaos import oracle, reader
+from tests.chaos.members import Exit, Member
+from tests.chaos.monitor import Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tests.chaos.cluster import Cluster
+    from tests.chaos.reader import Verdict
+
+PARTITIONS: Final = 6
+KEYS: Final = 120
+SESSION_S: Final = 6.0
+FEED_S: Final = 120.0
+ENDS_OF_ITS_OWN: Final = frozenset({0, 69, 75})
+"""Exit codes with which a member may end by itself while Kafka is being hurt; 66 only with a corrupt model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run is made of, but for its faults."""
+
+    delivery: str
+    protocol: str
+    seed: int
+    messages: int
+    members: int = 2
+    scorer: Mapping[str, float] = field(default_factory=dict)
+    mutant: str | None = None
+    stretch_s: float = 0.0
+    drain_s: float = 180.0
+    properties: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def exactly(self) -> bool:
+        """Whether nothing may be seen twice."""
+        return self.delivery == "exactly-once"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that was done to the run."""
+
+    at_s: float
+    kind: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Sealed model folders: good ones of different versions, and one of which a byte was altered."""
+
+    good: tuple[Path, ...]
+    corrupt: Path
+
+
+def make_models(folder: Path) -> Models:
+    """Writes two good models and a corrupt one; takes seconds, since it needs torch."""
+    from tests.support.tiny import tiny_model  # noqa: PLC0415
+
+    good = tuple(tiny_model(folder / f"model-{number}", temperature=1.0 + number) for number in range(2))
+    corrupt = folder / "corrupt"
+    shutil.copytree(good[0], corrupt)
+    weights = bytearray((corrupt / "model.safetensors").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (corrupt / "model.safetensors").write_bytes(weights)
+    return Models(good, corrupt)
+
+
+class Stage:
+    """A running set-up; faults act on its members and its cluster."""
+
+    def __init__(self, cluster: Cluster, setting: Setting, folder: Path, models: Models) -> None:
+        self.cluster = cluster
+        self.setting = setting
+        self.models = models.good
+        self.corrupt_model = models.corrupt
+        self.faults: list[Fault] = []
+        self.exits: list[Exit] = []
+        self.members: dict[str, Member] = {}
+        self.sent = 0
+        self._folder = folder
+        self._began = time.monotonic()
+        run = uuid4().hex[:8]
+        self.group = f"chaos-{run}"
+        self.texts, self.results, self.letters = (f"{name}-{run}" for name in ("texts", "results", "letters"))
+        self._create_topics()
+        self._ends: defaultdict[int, int] = defaultdict(int)
+        self._producer = Producer(
+            {"bootstrap.servers": cluster.direct, "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
+        )
+        self.monitor = Monitor(
+            cluster.direct,
+            self.group,
+            self.texts,
+            ends=lambda: dict(self._ends),
+            pids=lambda: [member.pid for member in list(self.members.values())],
+            clock=self.clock,
+        )
+
+    def clock(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    def note(self, kind: str, target: str = "") -> None:
+        """Logs a fault."""
+        self.monitor.disturb()
+        self.faults.append(Fault(round(self.clock(), 2), kind, target))
+
+    def feed(self, upto: int) -> None:
+        """Sends messages until `upto` have been sent in all; returns when they are acknowledged."""
+        failures: list[str] = []
+        for number in range(self.sent, min(upto, self.setting.messages)):
+            key = number % KEYS
+            self._producer.produce(
+                self.texts,
+                value=oracle.value_of(number),
+                key=oracle.key_of(number, KEYS),
+                partition=key % PARTITIONS,
+                headers=list(oracle.headers_of(number)),
+                on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+            )
+            self._producer.poll(0)
+            self._ends[key % PARTITIONS] += 1
+            self.sent = number + 1
+        assert self._producer.flush(FEED_S) == 0, "the input could not be written"
+        assert not failures, failures[:3]
+
+    def add_member(self, name: str, **env: str) -> Member:
+        """Starts one more replica."""
+        member = Member(
+            name, self._folder, {**self._environment(name), **env}, ended=self._on_exit, clock=self.clock
+        )
+        self.members[name] = member
+        return member
+
+    def retire_member(self, name: str) -> None:
+        """Stops a replica in order; nobody takes its place."""
+        self.members.pop(name).retire()
+
+    def transactional_id(self, name: str) -> str:
+        """The id of a member's producer."""
+        return f"sentiment-{self.group}-{name}"
+
+    def drain(self) -> bool:
+        """Lets the members work off what is left and stops them in order; tells whether all was committed."""
+        self.feed(self.setting.messages)
+        drained = self.monitor.await_lag(0, self.setting.drain_s)
+        for name in list(self.members):
+            self.retire_member(name)
+        self.monitor.close()
+        return drained
+
+    def close(self) -> None:
+        """Leaves no process behind."""
+        for member in self.members.values():
+            member.abandon()
+
+    def verdicts(self) -> list[Verdict]:
+        """Reads everything back and judges the nine invariants, and that no process ended in a way of its own."""
+        servers, exactly = self.cluster.direct, self.setting.exactly
+        results = reader.read(servers, self.results, committed=True)
+        letters = reader.read(servers, self.letters, committed=True)
+        raw = sum(len(reader.read(servers, name, committed=False)) for name in (self.results, self.letters))
+        known = [open_artifact(model).version for model in self.models]
+        return [
+            reader.everything_once(results, letters, self.setting.messages, exactly=exactly),
+            reader.faults_bit(
+                raw,
+                len(results) + len(letters),
+                len(results) + len(letters) - self.setting.messages,
+                exactly=exactly,
+            ),
+            reader.order_kept(results),
+            reader.offsets_final(servers, self.group, self.texts, (self.results, self.letters)),
+            reader.letters_intact(letters, KEYS),
+            reader.answers_right(results, KEYS, known),
+            self.monitor.bounded(),
+            self.monitor.recovered(SESSION_S),
+            reader.logs_clean({path.name: path.read_bytes() for path in self._folder.glob("*.log")}),
+            self._ends_as_expected(),
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """Figures of the run for the report."""
+        codes: defaultdict[str, int] = defaultdict(int)
+        for one in self.exits:
+            codes[str(one.code)] += 1
+        kinds: defaultdict[str, int] = defaultdict(int)
+        for fault in self.faults:
+            kinds[fault.kind] += 1
+        return {
+            "messages": self.sent,
+            "seconds": round(self.clock(), 1),
+            "faults": dict(kinds),
+            "exit_codes": dict(codes),
+            "recoveries": self.monitor.recoveries.summary(),
+            "longest_stall_s": round(self.monitor.longest_stall_s, 1),
+        }
+
+    def _on_exit(self, one: Exit) -> None:
+        self.exits.append(one)
+        if one.code == -9:
+            self.monitor.death()
+
+    def _ends_as_expected(self) -> reader.Verdict:
+        corrupt = sum(fault.kind == "corrupt model" for fault in self.faults)
+        odd = [
+            f"{one.member}: {one.code}"
+            for one in self.exits
+            if one.code not in ENDS_OF_ITS_OWN | {-9, 66} and not (one.asked and one.code == -15)
+        ]
+        unfit = sum(one.code == 66 for one in self.exits)
+        return reader.Verdict(
+            "ends as expected",
+            not odd and unfit <= corrupt,
+            f"{len(self.exits)} ends, {len(odd)} that no fault explains {odd[:5]}, {unfit} refused models",
+        )
+
+    def _environment(self, name: str) -> dict[str, str]:
+        properties: dict[str, Any] = {
+            "heartbeat.interval.ms": 500,
+            "session.timeout.ms": int(SESSION_S * 1000),
+            "transaction.timeout.ms": 10_000,
+            "socket.timeout.ms": 8_000,
+            "reconnect.backoff.max.ms": 1_000,
+            **self.setting.properties,
+        }
+        if self.setting.protocol == "consumer":  # there both are the broker's
+            del properties["heartbeat.interval.ms"], properties["session.timeout.ms"]
+        limits = {"batch_records": 100, "publish_s": 6, "recoveries": 10, "deaths": 8, **self.setting.limits}
+        return {
+            "SENTIMENT_MODEL": str(self.models[0]),
+            "SENTIMENT_KAFKA__BOOTSTRAP_SERVERS": self.cluster.bootstrap,
+            "SENTIMENT_KAFKA__SASL_PASSWORD": oracle.SECRET,
+            "SENTIMENT_KAFKA__PROPERTIES": json.dumps(properties),
+            "SENTIMENT_GROUP_ID": self.group,
+            "SENTIMENT_INPUT_TOPICS": self.texts,
+            "SENTIMENT_OUTPUT_TOPIC": self.results,
+            "SENTIMENT_DLQ_TOPIC": self.letters,
+            "SENTIMENT_DELIVERY": self.setting.delivery,
+            "SENTIMENT_GROUP_PROTOCOL": self.setting.protocol,
+            "SENTIMENT_REPLICA": name,
+            **{f"SENTIMENT_LIMITS__{key.upper()}": str(value) for key, value in limits.items()},
+            "CHAOS_SCORER": json.dumps(dict(self.setting.scorer)),
+            "CHAOS_MUTANT": self.setting.mutant or "",
+            "CHAOS_STRETCH_S": str(self.setting.stretch_s or ""),
+        }
+
+    def _create_topics(self) -> None:
+        topics = [
+            NewTopic(self.texts, PARTITIONS, 3),
+            NewTopic(self.results, PARTITIONS, 3),
+            NewTopic(self.letters, 2, 3),
+        ]
+        with AdminClient({"bootstrap.servers": self.cluster.direct}) as admin:
+            for future in admin.create_topics(topics).values():
+                future.result()

@@ -1,0 +1,87 @@
+"""Proves the suite: each mutant is caught by the invariant that should catch it, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.chaos.campaign import Part, commit_id, perform
+from tests.chaos.mutants import MUTANTS
+from tests.chaos.stage import Setting, make_models
+
+if TYPE_CHECKING:
+    from tests.chaos.cluster import Cluster
+    from tests.chaos.mutants import Mutant
+    from tests.chaos.stage import Models
+
+MESSAGES = 6_000
+DRAIN_S = 45.0
+SEED = 7
+
+
+def run_mutants(output: Path, only: set[str]) -> bool:
+    """Tries every mutant, and the product under the same faults; tells whether each is caught."""
+    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+
+    folder = Path(tempfile.mkdtemp(prefix="mutants-"))
+    models = make_models(folder / "models")
+    (folder / "nodes").mkdir()
+    found: list[dict[str, Any]] = []
+    with Cluster(folder / "nodes") as cluster:
+        for mutant in MUTANTS:
+            if only and mutant.module not in only:
+                continue
+            record = try_mutant(cluster, mutant, folder, models)
+            found.append(record)
+            print(f"{'caught' if record['caught'] else 'MISSED'} {mutant.module}: {record['detail']}", flush=True)
+            print(f"  without it: {record['control']}", flush=True)
+    if not only:
+        record = {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit_id(),
+            "messages": MESSAGES,
+            "seed": SEED,
+            "mutants": found,
+        }
+        output.mkdir(parents=True, exist_ok=True)
+        (output / "mutants.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return all(one["caught"] for one in found)
+
+
+def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -> dict[str, Any]:
+    """Runs the mutant and then the product under the same faults; caught means that only the product holds."""
+    broken = _verdict(cluster, mutant, folder, models, module=mutant.module)
+    control = _verdict(cluster, mutant, folder, models, module=None)
+    return {
+        "module": mutant.module,
+        "bug": mutant.bug,
+        "faults": ", ".join(f"{count} x {kind}" for kind, count in mutant.plan.items()),
+        "caught_by": mutant.caught_by,
+        "caught": not broken["holds"] and _count(broken["detail"], mutant.sign) > 0 and control["holds"],
+        "detail": broken["detail"],
+        "control": control["detail"],
+    }
+
+
+def _verdict(
+    cluster: Cluster, mutant: Mutant, folder: Path, models: Models, *, module: str | None
+) -> dict[str, Any]:
+    setting = Setting(
+        *("exactly-once", "classic", SEED, MESSAGES),
+        scorer={"pass_s": 0.1, "out_of_memory": 0.0},
+        mutant=module,
+        stretch_s=mutant.stretch_s,
+        drain_s=DRAIN_S,
+    )
+    part = Part(mutant.module, setting, mutant.plan, (0.3, 1.2), 3.0)
+    record, _ = perform(cluster, part, folder / f"{mutant.module}-{module or 'control'}", models)
+    found: dict[str, Any] = next(one for one in record["invariants"] if one["name"] == mutant.caught_by)
+    return found
+
+
+def _count(detail: str, sign: str) -> int:
+    """The number that stands before a word of a verdict."""
+    return int(detail.partition(f" {sign}")[0].rsplit(maxsplit=1)[-1])
