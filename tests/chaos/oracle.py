@@ -19,6 +19,8 @@ SECRET: Final = "planted-secret-4f1d"  # noqa: S105 - planted, to be looked for
 
 POISON: Final = "poison"
 NOT_FINITE: Final = "not-finite"
+KILLER: Final = "killer"
+"""A text with this word ends the process that scores it; no numbered message has it."""
 
 _LETTERS: Final = {7: "BadRecord", 23: "ForwardPassFailed", 41: "NotFinite"}
 """By the number's last two digits: the error of its dead letter."""

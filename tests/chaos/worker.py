@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import threading
 import time
 from importlib import import_module
@@ -64,6 +65,8 @@ class OracleScorer:
         time.sleep(self._pass_s)
         if len(texts) > SMALL_ROWS and self._random.random() < self._out_of_memory:
             raise OutOfMemory
+        if any(oracle.KILLER in text for text in texts):
+            os.kill(os.getpid(), signal.SIGKILL)
         if any(oracle.POISON in text for text in texts):
             raise PassFailed("poison")
         return [None if oracle.NOT_FINITE in text else oracle.probabilities(self._version, text) for text in texts]

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 TIMEOUT_S: Final = 240.0
@@ -32,13 +32,19 @@ def run_command(
 
 
 class Consumer:
-    """A running `sentiment-consumer run`, its log in a file."""
+    """A running `sentiment-consumer run`, or another module's command, its log in a file."""
 
-    def __init__(self, log: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = ("consumer", "run"),
+    ) -> None:
         self._log = log
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "consumer", "run", *arguments], env=_environment(env), stderr=stderr
+                [sys.executable, "-m", *command, *arguments], env=_environment(env), stderr=stderr
             )
 
     @property

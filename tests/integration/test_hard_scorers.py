@@ -1,0 +1,123 @@
+"""A scorer that ends the process, or takes longer than Kafka allows: nothing is lost, nothing comes twice.
+
+The consumer is that of the chaos suite: the product's own wiring around a scorer that does as it is told.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from tests.chaos import oracle
+from tests.support.processes import Consumer
+from tests.support.tiny import tiny_model
+from tests.support.topics import Sent, produce, read_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Topics
+    from tests.support.kafka import Broker, MakeTopic
+
+PARTITIONS = 2
+
+
+@pytest.fixture
+def topics(kafka: Broker, topic: MakeTopic) -> Topics:
+    """Topics of two partitions and a group of their own."""
+    from tests.integration.conftest import Topics  # noqa: PLC0415
+
+    names = [topic(name, partitions=PARTITIONS) for name in ("texts", "sentiments", "letters")]
+    return Topics(kafka.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4()}")
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_a_text_that_ends_the_process_is_dead_lettered(delivery: str, topics: Topics, tmp_path: Path) -> None:
+    """Given a text that kills whoever scores it, when the process is started again and again, then that ends.
+
+    After five ends at most the text is in the dead-letter topic, byte for byte, and all others are scored.
+    """
+    values = [json.dumps({"id": str(n), "text": f"message {n}"}).encode() for n in range(300)]
+    values[151] = json.dumps({"id": "151", "text": f"a {oracle.KILLER}"}).encode()
+    produce(topics.servers, topics.texts, [Sent(value, partition=n % 2) for n, value in enumerate(values)])
+    model = tiny_model(tmp_path / "model")
+
+    codes: list[int] = []
+    while not codes or codes[-1] == -signal.SIGKILL:
+        properties = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 300}
+        consumer = worker(tmp_path / f"life-{len(codes)}.log", topics, model, delivery, properties, idle_s=6)
+        codes.append(consumer.wait())
+
+    assert codes[-1] == 0
+    assert 3 <= codes.count(-signal.SIGKILL) <= 5
+    (letter,) = read_all(topics.servers, topics.letters)
+    assert letter.value() == values[151]
+    assert dict(letter.headers() or ())["__connect.errors.exception.class.name"] == b"ProcessDied"
+    ids = Counter(json.loads(one.value() or b"")["id"] for one in read_all(topics.servers, topics.sentiments))
+    assert set(ids) == {str(n) for n in range(300) if n != 151}
+    if delivery == "exactly-once":
+        assert max(ids.values()) == 1
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
+    protocol: str, topics: Topics, tmp_path: Path
+) -> None:
+    """Given passes of 12 s and a poll interval of 6 s, when three batches are scored, then nobody is evicted.
+
+    No partition is taken away, and nothing comes twice.
+    """
+    values = [json.dumps({"id": str(n), "text": f"message {n}"}).encode() for n in range(30)]
+    produce(topics.servers, topics.texts, [Sent(value) for value in values])
+    model = tiny_model(tmp_path / "model")
+    properties: dict[str, int] = {"max.poll.interval.ms": 6_000}
+    if protocol == "classic":
+        properties["session.timeout.ms"] = 6_000
+    consumer = worker(
+        *(tmp_path / "slow.log", topics, model, "exactly-once", properties),
+        idle_s=3,
+        scorer={"pass_s": 12.0},
+        more={"SENTIMENT_LIMITS__BATCH_RECORDS": "10", "SENTIMENT_GROUP_PROTOCOL": protocol},
+    )
+
+    assert consumer.wait() == 0
+    assert consumer.log.count('"event": "batch"') == 3
+    assert consumer.log.count("partitions_assigned") == 1
+    assert "MAX_POLL" not in consumer.log
+    assert "recovering" not in consumer.log
+    ids = Counter(json.loads(one.value() or b"")["id"] for one in read_all(topics.servers, topics.sentiments))
+    assert ids == Counter({str(n): 1 for n in range(30)})
+
+
+def worker(
+    log: Path,
+    topics: Topics,
+    model: Path,
+    delivery: str,
+    properties: dict[str, int],
+    *,
+    idle_s: int,
+    scorer: dict[str, float] | None = None,
+    more: dict[str, str] | None = None,
+) -> Consumer:
+    """Starts a consumer of the chaos suite."""
+    env = {
+        "SENTIMENT_KAFKA__BOOTSTRAP_SERVERS": topics.servers,
+        "SENTIMENT_KAFKA__PROPERTIES": json.dumps(properties),
+        "SENTIMENT_GROUP_ID": topics.group,
+        "SENTIMENT_INPUT_TOPICS": topics.texts,
+        "SENTIMENT_OUTPUT_TOPIC": topics.sentiments,
+        "SENTIMENT_DLQ_TOPIC": topics.letters,
+        "SENTIMENT_MODEL": str(model),
+        "SENTIMENT_DELIVERY": delivery,
+        "SENTIMENT_UNTIL_IDLE": str(idle_s),
+        "SENTIMENT_LIMITS__BATCH_RECORDS": "40",
+        "CHAOS_SCORER": json.dumps({"out_of_memory": 0.0, **(scorer or {})}),
+        **(more or {}),
+    }
+    return Consumer(log, env=env, command=("tests.chaos.worker",))
