@@ -11,8 +11,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, Self
+from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tests.chaos.node import LOCALHOST, Node, Ports
 from tests.chaos.proxy import Proxy
@@ -95,6 +97,18 @@ class Cluster:
     def pid(self, node: int) -> int:
         """The node's Java process."""
         return self._nodes[node].pid
+
+    def new_topic(self, *, partitions: int = 1, on_node: int | None = None) -> str:
+        """Creates a topic with three copies, or one on the given node; returns its name once it is led."""
+        name = f"chaos-{uuid4().hex[:8]}"
+        request = NewTopic(name, partitions)
+        if on_node is not None:
+            request = NewTopic(name, 1, replica_assignment=[[on_node]], config={"min.insync.replicas": "1"})
+        with AdminClient({"bootstrap.servers": self.direct, "log_level": 0}) as admin:
+            admin.create_topics([request])[name].result()
+        for partition in range(partitions):
+            self.leader_of(name, partition)
+        return name
 
     def leader_of(self, topic: str, partition: int) -> int:
         """Which node leads a partition; waits for one, and raises TimeoutError if there is none."""

@@ -31,9 +31,6 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self.transport = cast("asyncio.Transport", transport)
-        cast("socket.socket", transport.get_extra_info("socket")).setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )
         if self._obstacles:
             self.transport.pause_reading()
         self._link.opened(self)
