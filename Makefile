@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types bench kafka schemas clean
+.PHONY: help setup demo test lint types chaos mutants bench kafka schemas clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,12 @@ lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
+
+chaos: setup ## Runs the full chaos campaign, parts that were done left out, and 100,000 hostile inputs (about 70 min).
+	@$(PYTHON) -m tests.chaos campaign $(ARGS)
+
+mutants: setup ## Shows that each known bug is caught by the chaos suite (about 10 min).
+	@$(PYTHON) -m tests.chaos mutants $(ARGS)
 
 bench: setup ## Runs the benchmarks and writes benchmarks/results/.
 	@$(PYTHON) -m benchmarks.throughput $(ARGS)

@@ -14,6 +14,7 @@ from collections import deque
 from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -185,20 +186,22 @@ class Pipeline:
         return kept, letters
 
     def _publish_scored(self) -> None:
-        while self._inflight and self._inflight[0].scores.done():
-            self._publish(self._inflight[0])
-            self._inflight.popleft()
+        """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
+        if self._inflight and self._inflight[0].scores.done():
+            self._inflight[0].scores.result()  # raises what the scorer raised
+            ready = list(takewhile(_is_scored, self._inflight))
+            self._publish(ready)
+            for _ in ready:
+                self._inflight.popleft()
 
-    def _publish(self, batch: Batch) -> None:
-        """Publishes what is still ours of a scored batch; raises what the scorer raised."""
-        scored_s = self._clock() - batch.read_at
+    def _publish(self, batches: Sequence[Batch]) -> None:
+        """Publishes what is still ours of scored batches."""
         began = self._clock()
-        scores = batch.scores.result()
-        owned = [record for record in batch.records if self._source.owns(record)]
+        owned = [record for batch in batches for record in batch.records if self._source.owns(record)]
         if not owned:
-            log.info("batch_dropped", records=len(batch.records))
+            log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
             return
-        results, dead_letters = self._encode(batch, scores)
+        results, dead_letters = self._encode(batches)
         letters = {_place(outgoing.source) for outgoing in dead_letters}
         breaker = self._breaker.after([_place(record) in letters for record in owned])
         try:
@@ -212,7 +215,7 @@ class Pipeline:
             self._refused.pop(_place(record), None)
         self._totals.results += len(results)
         self._totals.dead_letters += len(dead_letters)
-        given = [score for score in scores if isinstance(score, Score)]
+        given = [score for batch in batches for score in batch.scores.result() if isinstance(score, Score)]
         tokens, padded = sum(s.tokens for s in given), sum(s.padded_tokens for s in given)
         log.info(
             "batch",
@@ -221,7 +224,7 @@ class Pipeline:
             dead_letters=len(dead_letters),
             tokens=tokens,
             padding=round(1 - tokens / padded, 3) if padded else 0.0,
-            scored_after_ms=round(scored_s * 1000, 1),
+            scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
@@ -235,12 +238,15 @@ class Pipeline:
             )
         self._refused[_place(record)] = why
 
-    def _encode(self, batch: Batch, scores: list[Score | Unscorable]) -> tuple[list[Outgoing], list[Outgoing]]:
+    def _encode(self, batches: Sequence[Batch]) -> tuple[list[Outgoing], list[Outgoing]]:
         now = datetime.now(UTC)
         results: list[Outgoing] = []
-        letters = [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
-        for document, score in zip(batch.documents, scores, strict=True):
-            if self._source.owns(document.record):
+        letters: list[DeadLetter] = []
+        for batch in batches:
+            letters += [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
+            for document, score in zip(batch.documents, batch.scores.result(), strict=True):
+                if not self._source.owns(document.record):
+                    continue
                 encoded = (
                     self._encoder.result(document, score, now)
                     if isinstance(score, Score)
@@ -301,3 +307,7 @@ class Pipeline:
 
 def _place(record: Record) -> tuple[str, int, int]:
     return record.topic, record.partition, record.offset
+
+
+def _is_scored(batch: Batch) -> bool:
+    return batch.scores.done() and batch.scores.exception() is None

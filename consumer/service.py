@@ -22,9 +22,9 @@ from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from consumer.records import Outbox
+    from consumer.records import Outbox, Record
     from consumer.settings import ConsumerSettings
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         labels=scorer.labels,
         model=model,
         stop=stop,
-        watch=watch,
+        observe=watch if settings.timestamps == "input" else None,
     )
     log.info("stopped", **asdict(totals))
     return scoring.close(timeout_s=1.0)
@@ -68,9 +68,9 @@ def consume(
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,
-    watch: RetentionWatch,
+    observe: Callable[[Sequence[Record]], None] | None,
 ) -> Totals:
-    """Joins the group and carries messages until done; always leaves the group."""
+    """Joins the group and carries messages until done; always leaves the group. `observe` sees what is read."""
     source = KafkaSource(settings)
     sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
     outbox: Outbox = (
@@ -95,7 +95,7 @@ def consume(
         stop=stop,
         until_idle_s=settings.until_idle,
         max_records=settings.max_messages,
-        observe=watch if settings.timestamps == "input" else None,
+        observe=observe,
     )
     source.subscribe()
     try:

@@ -25,7 +25,7 @@ from confluent_kafka import (
 from consumer.records import Ownership, PublishFailed, Record
 from consumer.suspects import Commit, Suspects, as_metadata, carried, from_metadata
 from shared.errors import KafkaStateError
-from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,6 +76,7 @@ class KafkaSource:
                 "auto.offset.reset": "error",
                 "check.crcs": True,
                 "socket.timeout.ms": 30_000,
+                "reconnect.backoff.max.ms": RECONNECT_MS,
                 "queued.max.messages.kbytes": 16_384,
             },
         )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 CONNECT_TIMEOUT_S: Final = 10.0
+RECONNECT_MS: Final = 1_000
+"""Longest pause between two attempts to connect. After a few disconnects in a row the client's default of 10 s
+stops everything for longer: a repeated commit was seen to take over 20 s."""
 
 RESERVED: Final = frozenset(
     {
@@ -30,6 +33,7 @@ RESERVED: Final = frozenset(
         "group.protocol",
         "isolation.level",
         "partition.assignment.strategy",
+        "retry.backoff.ms",
         "transactional.id",
     }
 )

@@ -56,14 +56,18 @@ class Part:
     name: str
     setting: Setting
     plan: Mapping[str, int]
-    gap_s: tuple[float, float]
-    progress_s: float
+    gap_s: tuple[float, float] = (0.2, 1.2)
+    """Between a commit that moved after the last fault and the next fault, drawn evenly."""
+    progress_s: float = 2.0
+    """How long the next fault waits for such a commit."""
+    calm: bool = False
+    """Whether the next fault waits until the group has recovered from the last."""
 
 
 def _part(delivery: str, protocol: str, seed: int) -> Part:
     plan = COMMON | (TRANSACTIONAL if delivery == "exactly-once" else {})
     setting = Setting(delivery, protocol, seed, messages=250_000)
-    return Part(f"{delivery}-{protocol}-{seed}", setting, plan, (0.3, 1.7), 3.0)
+    return Part(f"{delivery}-{protocol}-{seed}", setting, plan)
 
 
 FULL: Final = (
@@ -75,8 +79,7 @@ FULL: Final = (
         "fifty-kills",
         Setting("exactly-once", "classic", 5, messages=50_000),
         {"consumer kill -9": 50},
-        (0.2, 0.8),
-        30.0,
+        calm=True,
     ),
 )
 
@@ -101,7 +104,7 @@ def slice_of(delivery: str, protocol: str) -> Part:
     plan = SLICE_PLAN | (
         {"delayed EndTxn": 1, "duplicate transactional.id": 1} if delivery == "exactly-once" else {}
     )
-    return Part(f"slice-{delivery}-{protocol}", Setting(delivery, protocol, 11, 20_000), plan, (0.2, 1.0), 2.0)
+    return Part(f"slice-{delivery}-{protocol}", Setting(delivery, protocol, 11, 20_000), plan)
 
 
 def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple[dict[str, Any], list[Verdict]]:
@@ -111,7 +114,7 @@ def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple
     try:
         for number in range(part.setting.members):
             stage.add_member(f"m{number}").await_ready(READY_S)
-        Chaos(stage, part.setting.seed).run(part.plan, gap_s=part.gap_s, progress_s=part.progress_s)
+        Chaos(stage, part.setting.seed).run(part)
         stage.drain()
         verdicts = stage.verdicts()
         record = {

@@ -18,12 +18,14 @@ from tests.chaos.failpoints import GROUP_PLACES, TRANSACTION_PLACES, spec_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from tests.chaos.campaign import Part
     from tests.chaos.members import Member
     from tests.chaos.stage import Stage
 
 READY_S: Final = 20.0
 EXTRA: Final = "extra"
 FENCE_S: Final = 15.0
+CALM_S: Final = 60.0
 
 
 class Chaos:
@@ -55,14 +57,16 @@ class Chaos:
             "corrupt model": self.corrupt,
         }
 
-    def run(self, plan: Mapping[str, int], *, gap_s: tuple[float, float], progress_s: float) -> None:
+    def run(self, part: Part) -> None:
         """Strikes with every fault of the plan, shuffled; feeds the messages evenly in between."""
-        kinds = [kind for kind, count in plan.items() for _ in range(count)]
+        kinds = [kind for kind, count in part.plan.items() for _ in range(count)]
         self._random.shuffle(kinds)
         for number, kind in enumerate(kinds, start=1):
             self._stage.feed(self._stage.setting.messages * number // len(kinds))
-            self._stage.monitor.await_progress(progress_s)
-            time.sleep(self._random.uniform(*gap_s))
+            if part.calm:
+                self._stage.monitor.await_recovery(CALM_S)
+            self._stage.monitor.await_progress(part.progress_s)
+            time.sleep(self._random.uniform(*part.gap_s))
             self.kinds[kind]()
             if self._failed:
                 break

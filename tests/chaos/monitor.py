@@ -142,6 +142,12 @@ class Monitor:
         while self.progress <= before and self.lag and time.monotonic() < deadline:
             time.sleep(LOOK_S / 2)
 
+    def await_recovery(self, timeout_s: float) -> None:
+        """Waits until the group has recovered from every death so far."""
+        deadline = time.monotonic() + timeout_s
+        while self._watches and time.monotonic() < deadline:
+            time.sleep(LOOK_S / 2)
+
     def close(self) -> None:
         """Ends the thread."""
         self._stop.set()

@@ -76,7 +76,7 @@ def _verdict(
         stretch_s=mutant.stretch_s,
         drain_s=DRAIN_S,
     )
-    part = Part(mutant.module, setting, mutant.plan, (0.3, 1.2), 3.0)
+    part = Part(mutant.module, setting, mutant.plan)
     record, _ = perform(cluster, part, folder / f"{mutant.module}-{module or 'control'}", models)
     found: dict[str, Any] = next(one for one in record["invariants"] if one["name"] == mutant.caught_by)
     return found

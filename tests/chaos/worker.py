@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumer import settings as consumer_settings
 from consumer.isolation import Isolation, OutOfMemory, PassFailed, TokenBudget
-from consumer.preflight import Preflight, RetentionWatch
+from consumer.preflight import Preflight
 from consumer.records import Score, Unscorable
 from consumer.scoring import ScoringThread
 from consumer.service import consume
@@ -98,7 +98,7 @@ def main() -> None:
         labels=oracle.LABELS,
         model=ModelRef(name="oracle", version=artifact.version),
         stop=stop,
-        watch=RetentionWatch(settings.output_topic, preflight.output_config()),
+        observe=None,
     )
 
 

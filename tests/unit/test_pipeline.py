@@ -156,6 +156,25 @@ def test_everything_is_published_once_in_order(
     assert world.source.rewinds == world.outbox.resets == totals.recoveries <= len(fail_at)
 
 
+def test_what_is_scored_is_published_at_once() -> None:
+    """Given three batches that are scored, when published, then it is one publish, in order."""
+    gate = threading.Event()
+    world = World(gates=[gate], limits=Limits(batch_records=2, inflight_batches=3), partitions=1)
+    world.produce(6)
+
+    def open_when_full() -> None:
+        if world.source.reads_while_paused:
+            gate.set()
+            for batch in list(world.pipeline._inflight):  # noqa: SLF001 - the test stands in for a slow publish
+                batch.scores.result(20)
+
+    world.source.on_read = open_when_full
+    world.run()
+
+    assert world.results(0) == keys(6)
+    assert world.outbox.publishes == 1
+
+
 def test_dead_letters_carry_what_could_not_be_read() -> None:
     """Given one unreadable record among good ones, when run, then it alone is in the dead-letter topic."""
     world = World()
@@ -270,7 +289,8 @@ def test_too_many_failures_end_the_run() -> None:
 
 def test_failures_far_apart_do_not_add_up() -> None:
     """Given more failures than `recoveries`, when they lie further apart than the window, then the run goes on."""
-    world = World(limits=Limits(recoveries=1, recovery_window_s=10, batch_records=1), clock_step_s=20)
+    limits = Limits(recoveries=1, recovery_window_s=10, batch_records=1, inflight_batches=1)
+    world = World(limits=limits, clock_step_s=20)
     world.outbox.fail_at = {1, 3, 5}
     world.produce(3)
 
