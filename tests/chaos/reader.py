@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tests.chaos import oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 TIMEOUT_S: Final = 60.0
 SHOWN: Final = 5
@@ -78,22 +78,29 @@ def read(servers: str, topic: str, *, committed: bool) -> list[Row]:
     return rows
 
 
-def everything_once(results: list[Row], letters: list[Row], count: int, *, exactly: bool) -> Verdict:
-    """1: every input has its one result or its one letter; at least once, at least one."""
+def everything_once(
+    results: list[Row], letters: list[Row], count: int, *, exactly: bool, passed: Container[int]
+) -> Verdict:
+    """1: every input has its one result or its one letter; at least once, at least one.
+
+    `passed` are the numbers whose offsets the group has committed: missing ones of them are lost, others
+    were left undone.
+    """
     found: Counter[int] = Counter(row.number for row in results)
     dead: Counter[int] = Counter(row.number for row in letters)
-    lost = [n for n in range(count) if not (found[n] + dead[n])]
-    foreign = [n for n in (*found, *dead) if not 0 <= n < count]
+    missing = [n for n in range(count) if not (found[n] + dead[n])]
+    lost = [n for n in missing if n in passed]
     misplaced = [n for n in range(count) if (dead if oracle.letter_of(n) is None else found)[n]]
     twice = [n for n in range(count) if found[n] + dead[n] > 1]
+    foreign = [n for n in (*found, *dead) if not 0 <= n < count]
     shown = _some(twice if exactly else ())
-    detail = f"{count} sent, {len(lost)} lost{_some(lost)}, {len(twice)} more than once{shown}"
-    if misplaced:
-        detail += f", {len(misplaced)} in the wrong topic{_some(misplaced)}"
-    if foreign:
-        detail += f", {len(foreign)} that nobody sent"
+    detail = (
+        f"{count} sent, {len(lost)} lost{_some(lost)}, {len(missing) - len(lost)} left undone, "
+        f"{len(twice)} more than once{shown}, {len(misplaced)} in the wrong topic{_some(misplaced)}, "
+        f"{len(foreign)} that nobody sent"
+    )
     return Verdict(
-        "everything once", not lost and not foreign and not misplaced and not (exactly and twice), detail
+        "everything once", not missing and not misplaced and not foreign and not (exactly and twice), detail
     )
 
 
@@ -124,32 +131,34 @@ def order_kept(rows: Iterable[Row]) -> Verdict:
     return Verdict("order per key", not broken and not scattered, detail)
 
 
-def offsets_final(servers: str, group: str, topic: str, outputs: Iterable[str]) -> Verdict:
-    """4: committed offsets equal the input's end, and no transaction is open (LSO = high watermark)."""
+def committed_offsets(servers: str, group: str, topic: str) -> dict[int, tuple[int, int]]:
+    """By partition of a topic: what the group has committed, and the end."""
     client = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
     try:
         partitions = client.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
-        committed = client.committed([TopicPartition(topic, number) for number in partitions], timeout=TIMEOUT_S)
-        behind = [
-            f"{place.partition}: {place.offset} of {client.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]}"
-            for place in committed
-            if place.offset != client.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]
-        ]
-        opened: list[str] = []
-        for output in outputs:
-            places = [
-                TopicPartition(output, n)
-                for n in client.list_topics(output, timeout=TIMEOUT_S).topics[output].partitions
-            ]
-            stable, high = (
-                _ends(servers, places, level)
-                for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
-            )
-            opened += [f"{output}-{n}" for n in stable if stable[n] != high[n]]
+        places = client.committed([TopicPartition(topic, number) for number in partitions], timeout=TIMEOUT_S)
+        return {
+            place.partition: (place.offset, client.get_watermark_offsets(place, timeout=TIMEOUT_S)[1])
+            for place in places
+        }
     finally:
         client.close()
+
+
+def offsets_final(servers: str, offsets: Mapping[int, tuple[int, int]], outputs: Mapping[str, int]) -> Verdict:
+    """4: committed offsets equal the input's end, and no transaction is open (LSO = high watermark).
+
+    `outputs` are the topics written to, with their partitions.
+    """
+    behind = [f"{partition}: {at} of {end}" for partition, (at, end) in offsets.items() if at != end]
+    opened: list[str] = []
+    for output, count in outputs.items():
+        places = [TopicPartition(output, number) for number in range(count)]
+        stable = _ends(servers, places, IsolationLevel.READ_COMMITTED)
+        high = _ends(servers, places, IsolationLevel.READ_UNCOMMITTED)
+        opened += [f"{output}-{number}" for number in stable if stable[number] != high[number]]
     detail = (
-        f"{len(partitions)} partitions, {len(behind)} not at their end{_some(behind)}, "
+        f"{len(offsets)} partitions, {len(behind)} not at their end{_some(behind)}, "
         f"{len(opened)} with an open transaction{_some(opened)}"
     )
     return Verdict("offsets final", not behind and not opened, detail)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.chaos.reader import Verdict
 
 PARTITIONS: Final = 6
+LETTER_PARTITIONS: Final = 2
 KEYS: Final = 120
 SESSION_S: Final = 6.0
 FEED_S: Final = 120.0
@@ -104,6 +105,8 @@ class Stage:
         self.group = f"chaos-{run}"
         self.texts, self.results, self.letters = (f"{name}-{run}" for name in ("texts", "results", "letters"))
         self._create_topics()
+        self._places: list[tuple[int, int]] = []
+        """Partition and offset of every message, by number."""
         self._ends: defaultdict[int, int] = defaultdict(int)
         self._producer = Producer(
             {"bootstrap.servers": cluster.direct, "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
@@ -140,6 +143,7 @@ class Stage:
                 on_delivery=lambda error, _: failures.append(str(error)) if error else None,
             )
             self._producer.poll(0)
+            self._places.append((key % PARTITIONS, self._ends[key % PARTITIONS]))
             self._ends[key % PARTITIONS] += 1
             self.sent = number + 1
         assert self._producer.flush(FEED_S) == 0, "the input could not be written"
@@ -181,9 +185,11 @@ class Stage:
         results = reader.read(servers, self.results, committed=True)
         letters = reader.read(servers, self.letters, committed=True)
         raw = sum(len(reader.read(servers, name, committed=False)) for name in (self.results, self.letters))
+        offsets = reader.committed_offsets(servers, self.group, self.texts)
+        passed = {number for number, place in enumerate(self._places) if place[1] < offsets[place[0]][0]}
         known = [open_artifact(model).version for model in self.models]
         return [
-            reader.everything_once(results, letters, self.setting.messages, exactly=exactly),
+            reader.everything_once(results, letters, self.setting.messages, exactly=exactly, passed=passed),
             reader.faults_bit(
                 raw,
                 len(results) + len(letters),
@@ -191,7 +197,7 @@ class Stage:
                 exactly=exactly,
             ),
             reader.order_kept(results),
-            reader.offsets_final(servers, self.group, self.texts, (self.results, self.letters)),
+            reader.offsets_final(servers, offsets, {self.results: PARTITIONS, self.letters: LETTER_PARTITIONS}),
             reader.letters_intact(letters, KEYS),
             reader.answers_right(results, KEYS, known),
             self.monitor.bounded(),
@@ -270,7 +276,7 @@ class Stage:
         topics = [
             NewTopic(self.texts, PARTITIONS, 3),
             NewTopic(self.results, PARTITIONS, 3),
-            NewTopic(self.letters, 2, 3),
+            NewTopic(self.letters, LETTER_PARTITIONS, 3),
         ]
         with AdminClient({"bootstrap.servers": self.cluster.direct}) as admin:
             for future in admin.create_topics(topics).values():
