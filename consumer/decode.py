@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 def decode(record: Record, form: InputFormat) -> Document | DeadLetter:
     """Reads the text and the id of one record; whatever is wrong with it becomes the reason of a dead letter."""
+    if record.headers_lost:
+        reason = "the name of a header is not UTF-8, so the client cannot read the headers; they stay behind"
+        return DeadLetter(record, "decode", BadRecord.__name__, reason)
     try:
         parsed = parse_input(record.value, form)
-    except BadRecord as reason:
-        return DeadLetter(record, "decode", type(reason).__name__, str(reason))
+    except BadRecord as error:
+        return DeadLetter(record, "decode", BadRecord.__name__, str(error))
     return Document(record, parsed.id or f"{record.topic}-{record.partition}-{record.offset}", parsed.text)
 
 

@@ -24,7 +24,7 @@ from confluent_kafka import (
 
 from consumer.records import Ownership, PublishFailed, Record
 from shared.errors import KafkaStateError
-from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import ClientErrors, client_config, explain, headers_of, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -188,6 +188,7 @@ class KafkaSource:
             owner.first = offset
         owner.next = offset + 1
         kind, timestamp_ms = message.timestamp()
+        headers = headers_of(message)
         return Record(
             topic,
             partition,
@@ -195,8 +196,9 @@ class KafkaSource:
             None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
             message.key(),
             message.value(),
-            tuple(message.headers() or ()),  # type: ignore[arg-type]
+            headers or (),
             owner,
+            headers_lost=headers is None,
         )
 
     def _classify(self, error: KafkaError, message: Message) -> None:
