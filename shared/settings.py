@@ -181,4 +181,5 @@ def _fault(item: Any, flags: Mapping[str, object], known: Iterable[str]) -> str:
     name = next((setting for setting in known if place.startswith(f"{setting}.")), place)
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
     flag = f"--{name.rsplit('.', 1)[-1].replace('_', '-')}, " if name in flags else ""
-    return f"{place if _PLAIN.fullmatch(place) else name}: {message} (set {flag}{variable(name)} or {name} in a settings file)"
+    shown = place if _PLAIN.fullmatch(place) else name
+    return f"{shown}: {message} (set {flag}{variable(name)} or {name} in a settings file)"
