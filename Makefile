@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types chaos mutants bench kafka schemas clean
+.PHONY: help setup demo test hostile lint types chaos mutants bench kafka schemas clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
 	@$(PYTHON) -m pytest --cov --cov-report=term $(ARGS)
 
+hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
+	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)
+
 lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
@@ -43,6 +46,7 @@ lint: setup ## Checks formatting, style, types and the import rule.
 
 chaos: setup ## Runs the full chaos campaign, parts that were done left out, and 100,000 hostile inputs (about 70 min).
 	@$(PYTHON) -m tests.chaos campaign $(ARGS)
+	@$(MAKE) hostile
 
 mutants: setup ## Shows that each known bug is caught by the chaos suite (about 10 min).
 	@$(PYTHON) -m tests.chaos mutants $(ARGS)

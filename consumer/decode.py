@@ -21,10 +21,13 @@ def decode(record: Record, form: InputFormat) -> Document | DeadLetter:
     caution = record.owner.caution
     if caution is not None and caution.condemned == record.offset:
         return DeadLetter(record, "score", "ProcessDied", DIED)
+    if record.headers_lost:
+        reason = "the name of a header is not UTF-8, so the client cannot read the headers; they stay behind"
+        return DeadLetter(record, "decode", BadRecord.__name__, reason)
     try:
         parsed = parse_input(record.value, form)
-    except BadRecord as reason:
-        return DeadLetter(record, "decode", type(reason).__name__, str(reason))
+    except BadRecord as error:
+        return DeadLetter(record, "decode", BadRecord.__name__, str(error))
     return Document(record, parsed.id or f"{record.topic}-{record.partition}-{record.offset}", parsed.text)
 
 

@@ -132,4 +132,5 @@ class Encoder:
     def _timestamp_ms(self, record: Record, at: datetime) -> int:
         if self.timestamps == "now" or record.timestamp_ms is None:
             return 0
-        return record.timestamp_ms if record.timestamp_ms < at.timestamp() * 1000 + FUTURE_MS else 0
+        # One that the broker refuses fails its whole batch, and -1 means "none" to it.
+        return record.timestamp_ms if 0 <= record.timestamp_ms < at.timestamp() * 1000 + FUTURE_MS else 0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consumer.suspects import Caution
     from shared.messages import Headers
+
+_FRAME_BYTES: Final = 10
+"""What the lengths of a header's name and value take at most; 100,000 headers without any content add up."""
 
 
 class Ownership:
@@ -42,11 +45,13 @@ class Record:
     value: bytes | None
     headers: Headers
     owner: Ownership
+    headers_lost: bool = False
+    """Whether it has headers that the Kafka client cannot read; `headers` is then empty."""
 
     @property
     def size(self) -> int:
-        """Bytes of key and value."""
-        return len(self.key or b"") + len(self.value or b"")
+        """Bytes of key, value and headers."""
+        return len(self.key or b"") + len(self.value or b"") + _size(self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,11 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Bytes of key, value and headers."""
-        carried = sum(len(name) + len(value or b"") for name, value in self.headers)
-        return len(self.source.key or b"") + len(self.value or b"") + carried
+        return len(self.source.key or b"") + len(self.value or b"") + _size(self.headers)
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name.encode()) + len(value or b"") + _FRAME_BYTES for name, value in headers)
 
 
 class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, not an end

@@ -39,8 +39,11 @@ class Limits(Settings):
     """Bytes of input in hand; reading pauses above it."""
     record_bytes: int = Field(default=2**18, gt=0)
     """Larger input values are dead-lettered unread."""
-    output_bytes: int = Field(default=1_000_000, gt=1_000)
-    """Largest record written, key and headers included; below `max.message.bytes` of the topics written to."""
+    output_bytes: int = Field(default=1_000_000, ge=4_096)
+    """Largest record written, key and headers included; below `max.message.bytes` of the topics written to.
+
+    The headers of a dead letter take up to 1,900 bytes, so that with the least of limits any letter fits.
+    """
     read_wait_s: float = Field(default=0.1, gt=0, le=1)
     """How long a read waits when there is nothing to do."""
     publish_s: float = Field(default=20, gt=0, le=50)
@@ -103,7 +106,7 @@ class ConsumerSettings(Settings):
             if topic.startswith("^"):
                 try:
                     re.compile(topic)
-                except re.error as error:
+                except (re.error, OverflowError, RecursionError) as error:
                     raise ValueError(f"{topic!r} is no valid pattern: {error}") from None
             elif not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic):
                 raise ValueError(f"{topic!r} is no valid topic name")

@@ -25,7 +25,7 @@ from confluent_kafka import (
 from consumer.records import Ownership, PublishFailed, Record
 from consumer.suspects import Commit, Suspects, as_metadata, carried, from_metadata
 from shared.errors import KafkaStateError
-from shared.kafka import RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import RECONNECT_MS, ClientErrors, client_config, explain, headers_of, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -212,6 +212,7 @@ class KafkaSource:
             owner.first = offset
         owner.next = offset + 1
         kind, timestamp_ms = message.timestamp()
+        headers = headers_of(message)
         return Record(
             topic,
             partition,
@@ -219,8 +220,9 @@ class KafkaSource:
             None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
             message.key(),
             message.value(),
-            tuple(message.headers() or ()),  # type: ignore[arg-type]
+            headers or (),
             owner,
+            headers_lost=headers is None,
         )
 
     def _classify(self, error: KafkaError, message: Message) -> None:

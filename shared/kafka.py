@@ -13,8 +13,10 @@ from shared.settings import MASK, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from confluent_kafka import Consumer, Producer
+    from confluent_kafka import Consumer, Message, Producer
     from confluent_kafka.admin import AdminClient, ClusterMetadata
+
+    from shared.messages import Headers
 
 CONNECT_TIMEOUT_S: Final = 10.0
 RECONNECT_MS: Final = 1_000
@@ -76,6 +78,18 @@ class KafkaSettings(Settings):
     ssl_key_password: SecretStr | None = None
     properties: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
+    @field_validator("*")
+    @classmethod
+    def _encodable(cls, value: Any) -> Any:
+        """Refuses what is no UTF-8: the client ends the process at such a key and loses such a value."""
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        try:
+            for text in [*plain, *plain.values()] if isinstance(plain, dict) else [plain]:
+                str(text).encode()
+        except UnicodeEncodeError:
+            raise ValueError("must be valid UTF-8") from None
+        return value
+
     @field_validator("properties")
     @classmethod
     def _leave_delivery_alone(cls, properties: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +135,20 @@ def client_config(
     # The client's own lines on standard error repeat what error_cb says, and cannot be structured.
     quiet = {"log_level": 2, "error_cb": errors}
     return {**quiet, **plain, **ours, **settings.properties}
+
+
+def headers_of(message: Message) -> Headers | None:
+    """The headers as they are; None where the client cannot read them.
+
+    The protocol wants names in UTF-8, not every producer keeps to it, and confluent-kafka 2.16 raises a
+    SystemError at such a name. Of a record with more than 100,000 headers librdkafka hands over none.
+    """
+    try:
+        found = message.headers() or ()
+    except (SystemError, UnicodeDecodeError):
+        return None
+    pairs = found.items() if isinstance(found, dict) else found
+    return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
 
 
 def redacted(config: Mapping[str, Any]) -> dict[str, Any]:

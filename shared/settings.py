@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
 
@@ -17,13 +18,26 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
 MASK: Final = "***"
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
 """Path of an optional YAML file of settings; `--config` goes above it."""
+
+_NOT_YAML: Final = (
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+)
+"""PyYAML lets through whatever Python raises at a date of month 13, `!!bool x`, `!!int ""` or `[[[[...`."""
+_PLAIN = re.compile(r"[\w.-]{1,100}")
+"""Names that an error may quote. In {sasl_password:secret}, without a blank, the whole is one name in YAML."""
 
 
 class Settings(BaseModel):
@@ -68,7 +82,7 @@ def load_settings(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        faults = [_fault(item, flags) for item in error.errors(include_input=False)]
+        faults = [_fault(item, flags, known) for item in error.errors(include_input=False)]
         raise SettingsError("; ".join(faults)) from None
 
 
@@ -103,10 +117,16 @@ def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
 
 
 def _leaves(tree: dict[str, Any], known: dict[str, type], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted name.
+
+    Goes no deeper than names do, as an alias may contain itself; and never into a setting's own value:
+    a password such as {secret} is a mapping in YAML, and would end up in a name and an error.
+    """
+    deepest = max(name.count(".") for name in known)
     leaves: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        if isinstance(value, dict) and known.get(path) is not dict:
+        if isinstance(value, dict) and path not in known and prefix.count(".") < deepest:
             leaves |= _leaves(value, known, f"{path}.")
         else:
             leaves[path] = value
@@ -124,13 +144,14 @@ def _is_ours(
     if foreign and not near:
         return False
     hint = f"; did you mean {spell(near[0])}?" if near else ""
-    raise SettingsError(f"unknown setting {spell(name)} in {where}{hint}")
+    shown = spell(name) if _PLAIN.fullmatch(name) else "with no plain name"
+    raise SettingsError(f"unknown setting {shown} in {where}{hint}")
 
 
 def _mapping(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         raise SettingsError(f'{key} must hold JSON such as {{"socket.timeout.ms": 10000}}') from None
 
 
@@ -139,7 +160,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {file}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
         raise SettingsError(f"the settings file {file} is not valid YAML{line}") from None
@@ -155,8 +176,10 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
     tree[last] = value
 
 
-def _fault(item: Any, flags: Mapping[str, object]) -> str:
-    name = ".".join(str(part) for part in item["loc"]) or "settings"
+def _fault(item: Any, flags: Mapping[str, object], known: Iterable[str]) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "settings"
+    name = next((setting for setting in known if place.startswith(f"{setting}.")), place)
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
     flag = f"--{name.rsplit('.', 1)[-1].replace('_', '-')}, " if name in flags else ""
-    return f"{name}: {message} (set {flag}{variable(name)} or {name} in a settings file)"
+    shown = place if _PLAIN.fullmatch(place) else name
+    return f"{shown}: {message} (set {flag}{variable(name)} or {name} in a settings file)"

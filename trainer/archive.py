@@ -23,6 +23,7 @@ from shared.kafka import (
     client_config,
     cluster_metadata,
     explain,
+    headers_of,
     refused_configuration,
     require_topics,
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from shared.kafka import KafkaSettings
-    from shared.messages import Headers, InputFormat
+    from shared.messages import InputFormat
 
 POLL_RECORDS: Final = 500
 POLL_S: Final = 1.0
@@ -237,15 +238,9 @@ def _record(message: Message) -> ArchivedRecord:
         offset=offset,
         timestamp_ms=None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
         key=_bytes(message.key()),
-        headers=_headers(message),
+        headers=headers_of(message) or (),  # those that the client cannot read are left out
         value=_bytes(message.value()),
     )
-
-
-def _headers(message: Message) -> Headers:
-    found = message.headers() or []
-    pairs = found.items() if isinstance(found, dict) else found
-    return tuple((name, _bytes(value)) for name, value in pairs)
 
 
 def _bytes(content: str | bytes | None) -> bytes | None:

@@ -1,1 +1,1 @@
-"""Faults on purpose: what is promised must hold while brokers, network and processes fail."""
+"""Faults and hostile input on purpose: what is promised must hold all the same."""
