@@ -161,8 +161,8 @@ class TransactionalWriter:
     def _undelivered(self, error: KafkaError, letter: Letter) -> SentimentError:
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return _stopped(
-                f"records are refused as too large, the largest is that of the letter {letter.envelope.place} with "
-                f"{letter.size} bytes; raise max.message.bytes of the target (it holds for batches too: "
+                f"records are refused as too large, the largest is that of the letter {letter.envelope.place} "
+                f"with {letter.size} bytes; raise max.message.bytes of the target (it holds for batches too: "
                 "batch.size in kafka.properties) or SENTIMENT_LIMITS__OUTPUT_BYTES"
             )
         return self._ended(error)

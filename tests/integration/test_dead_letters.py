@@ -259,7 +259,8 @@ def test_what_is_no_letter_is_named(*, topics: Topics) -> None:
     _write_letters(topics, 1)
     _dlq(topics, "replay")
     for arguments, said in [
-        (("show", "0:1"), "nothing, or nothing any more"),
+        (("show", "0:1"), f"the receipt for the letter 0:0, replayed to {topics.texts}"),
+        (("show", "0:2"), "nothing, or nothing any more"),
         (("show", "7:0"), "has no partition 7"),
         (("show", "0:9999"), "nothing, or nothing any more"),
         (("list", "--dlq-topic", "no-such"), "no such topic: no-such"),
