@@ -124,7 +124,7 @@ def replay_letters(
     since: Since = None,
     topic: Topic = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Replay at most so many, the oldest.")] = None,
-    rate: Annotated[float | None, typer.Option(min=0.001, help="At most so many letters a second.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0.01, help="At most so many letters a second.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were replayed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be.")] = False,
     config: Config = None,

@@ -34,6 +34,8 @@ _FENCED: Final = frozenset(
         KafkaError.PRODUCER_FENCED,
     }
 )
+_PURGED: Final = frozenset({KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE})  # noqa: SLF001
+_PASSING: Final = _PURGED | {KafkaError._MSG_TIMED_OUT}  # noqa: SLF001
 _NO_TRANSACTIONS: Final = frozenset(
     {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}  # noqa: SLF001
 )
@@ -98,8 +100,7 @@ class TransactionalWriter:
                 self._write(letter, target, partitions)
             waiting = self._producer.flush(self._deadline_s)
             if self._failures:
-                # A broker refuses whole batches: the largest letter among them is the likely cause.
-                raise self._undelivered(*max(self._failures, key=lambda failed: failed[1].size))
+                raise self._undelivered(*self._cause())
             if waiting:
                 raise _stopped(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
             began = time.monotonic()
@@ -158,6 +159,14 @@ class TransactionalWriter:
             else:
                 return retried
 
+    def _cause(self) -> tuple[KafkaError, Letter]:
+        """The failure behind all others: what the client purged after it says nothing.
+
+        A broker refuses whole batches, so the largest letter is the likely cause.
+        """
+        causes = [failed for failed in self._failures if failed[0].code() not in _PURGED] or self._failures
+        return max(causes, key=lambda failed: failed[1].size)
+
     def _undelivered(self, error: KafkaError, letter: Letter) -> SentimentError:
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
             return _stopped(
@@ -173,7 +182,7 @@ class TransactionalWriter:
                 f"another replay of {self._dlq_topic} has taken over, or this one stood still for "
                 f"{TRANSACTION_TIMEOUT_MS // 1000} s; what it replayed has its receipts, the rest is the other's"
             )
-        if error.retriable() or error.txn_requires_abort() or error.code() == KafkaError._MSG_TIMED_OUT:  # noqa: SLF001
+        if error.retriable() or error.txn_requires_abort() or error.code() in _PASSING:
             return _stopped(f"{error.name()}: {error.str()}")
         return explain(error, self._servers)
 

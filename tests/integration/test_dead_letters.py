@@ -56,6 +56,10 @@ from consumer import replay_writer
 class Sabotaged(replay_writer.Producer):
     commits = 0
 
+    def init_transactions(self, *arguments):
+        {init}
+        super().init_transactions(*arguments)
+
     def commit_transaction(self, *arguments):
         self.commits += 1
         if self.commits == 2:
@@ -82,10 +86,7 @@ def topics(kafka: Broker, topic: MakeTopic) -> Topics:
     return Topics(kafka.bootstrap_servers, texts, topic("sentiments"), letters, f"group-{uuid4()}")
 
 
-@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
-def test_letters_go_back_as_the_inputs_they_were(
-    *, delivery: str, topics: Topics, model: Path, consumers: Consumers
-) -> None:
+def test_letters_go_back_as_the_inputs_they_were(*, topics: Topics, model: Path, consumers: Consumers) -> None:
     """Given 1,000 bad inputs that became letters, when replayed, then each stands in its topic once more.
 
     Only those whose values stayed behind are reported instead. A dry run writes nothing, a second replay
@@ -97,7 +98,7 @@ def test_letters_go_back_as_the_inputs_they_were(
         "SENTIMENT_LIMITS__RECORD_BYTES": str(RECORD_BYTES),
         "SENTIMENT_LIMITS__OUTPUT_BYTES": str(OUTPUT_BYTES),
     }
-    flags = topics.flags("--model", str(model), "--delivery", delivery, "--max-messages", str(BAD))
+    flags = topics.flags("--model", str(model), "--delivery", "exactly-once", "--max-messages", str(BAD))
     assert consumers.start(flags, limits).wait() == 0
     whole = [sent for sent in inputs if len(sent.value or b"") < TOO_LARGE]
     left = BAD - len(whole)
@@ -139,7 +140,7 @@ def test_a_replay_that_is_killed_doubles_nothing(*, before: str, after: str, top
 def test_a_second_replay_fences_the_first(*, topics: Topics) -> None:
     """Given a replay in the middle of a transaction, when another runs, then that does all the rest, alone."""
     letters = _write_letters(topics, 1200)
-    first = _sabotaged(topics, "replay", before=RUN_ANOTHER, after="pass")
+    first = _sabotaged(topics, "replay", before=RUN_ANOTHER)
     assert first.returncode == 76, first.stderr
     assert b"another replay of " + topics.letters.encode() + b" has taken over" in first.stderr
     assert f"replayed 700 letters: {topics.texts} 700; 500 were before".encode() in first.stdout
@@ -152,12 +153,39 @@ def test_a_replay_that_takes_over_again_reads_the_receipts_anew(*, topics: Topic
     The first shuts the other out and goes on, so what it knew of the receipts before is no longer true.
     """
     letters = _write_letters(topics, 1200)
-    first = _sabotaged(topics, "replay", before="pass", after=RUN_ANOTHER)
+    first = _sabotaged(topics, "replay", after=RUN_ANOTHER)
     assert first.returncode == 0, first.stderr
     assert [line.split(";")[0] for line in first.stdout.decode().splitlines()] == [
         f"replayed 200 letters: {topics.texts} 200",
         f"replayed 1000 letters: {topics.texts} 1000",
     ]
+    assert _contents(topics.servers, topics.texts) == letters
+
+
+def test_a_replay_reads_the_receipts_after_it_has_taken_over(*, topics: Topics) -> None:
+    """Given another replay right before this one takes over, when it goes on, then nothing is left to do."""
+    letters = _write_letters(topics, 60)
+    late = _sabotaged(topics, "replay", init=RUN_ANOTHER)
+    assert late.returncode == 0, late.stderr
+    assert late.stdout.decode().splitlines()[1:] == ["replayed 0 letters; 60 were before"]
+    assert _contents(topics.servers, topics.texts) == letters
+
+
+def test_a_replay_that_is_told_to_stop_ends_between_transactions(*, topics: Topics) -> None:
+    """Given a slow replay, when it gets SIGTERM, then it ends with 0 and the next run does the rest."""
+    letters = _write_letters(topics, 60)
+    command = [sys.executable, "-m", "consumer", "dlq", "replay", "--rate", "1", *_flags(topics)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as slow:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not read_all(topics.servers, topics.texts):
+            assert slow.poll() is None
+            assert time.monotonic() < deadline
+        slow.terminate()
+        out, err = slow.communicate(timeout=TIMEOUT_S)
+    assert slow.returncode == 0, err
+    done = _contents(topics.servers, topics.texts).total()
+    assert f"replayed {done} letters: {topics.texts} {done}; {60 - done} left, as it was stopped" in out.decode()
+    _dlq(topics, "replay")
     assert _contents(topics.servers, topics.texts) == letters
 
 
@@ -336,9 +364,11 @@ def _dlq(topics: Topics, *arguments: str) -> str:
     return done.stdout.decode()
 
 
-def _sabotaged(topics: Topics, *arguments: str, before: str, after: str) -> subprocess.CompletedProcess[bytes]:
-    """Runs `dlq` with something done right before and after its second commit."""
-    code = SABOTAGE.format(before=before, after=after)
+def _sabotaged(
+    topics: Topics, *arguments: str, init: str = "pass", before: str = "pass", after: str = "pass"
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs `dlq` with something done before it takes over, or right before or after its second commit."""
+    code = SABOTAGE.format(init=init, before=before, after=after)
     return subprocess.run(
         [sys.executable, "-c", code, "dlq", *arguments, *_flags(topics)],
         capture_output=True,
