@@ -12,6 +12,8 @@ import structlog
 import typer
 
 from consumer import settings as consumer_settings
+from consumer.dlq_commands import app as dlq_app
+from consumer.options import Config, Dlq, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
 from shared.logs import configure_logs, exit_with
 
@@ -23,10 +25,9 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="The topics this service reads and writes.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(dlq_app, name="dlq")
 log = structlog.get_logger()
 
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
-Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port[,host:port]")]
 Model = Annotated[Path | None, typer.Option(help="Model folder written by sentiment-trainer.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.")]
@@ -35,11 +36,9 @@ Inputs = Annotated[
     typer.Option("--input-topic", "--input-topics", help="Topic to read; repeat it, or give one ^pattern."),
 ]
 Output = Annotated[str | None, typer.Option("--output-topic", help="Topic for results.")]
-Dlq = Annotated[str | None, typer.Option("--dlq-topic", help="Topic for dead letters.")]
 Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
 TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
 IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
-LogLevel = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
 
 
 def main() -> NoReturn:

@@ -112,6 +112,8 @@ class Encoder:
         pointer = Outgoing(record, value, (*record.headers, *why.as_headers()), 0)
         if pointer.size <= self.max_bytes:
             return pointer
+        if value is None:  # nothing of it stayed behind, but the letter must not look whole
+            why = why.model_copy(update={"value_bytes": "0"})
         return Outgoing(replace(record, key=None), value, why.as_headers(), 0)
 
     def _reason(self, letter: DeadLetter) -> DeadLetterHeaders:

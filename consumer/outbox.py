@@ -69,6 +69,7 @@ _REFUSED: Final = frozenset(
 )
 """Answers of a broker to what stands in a record: that record would be refused for ever."""
 
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
 _FENCED: Final = frozenset(
     {
         KafkaError.INVALID_PRODUCER_EPOCH,
@@ -137,7 +138,7 @@ class Sender:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
         waiting = self._serve(lambda: self.producer.flush(self._deadline_s))
         if self._failures:
-            raise self._ended(self._failures[0])
+            raise self._ended(_cause(self._failures))
         if waiting:
             raise PublishFailed(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
 
@@ -313,6 +314,12 @@ def require_membership(metadata: Any) -> Any:
     if generation < 0 or not member:
         raise PublishFailed("this consumer is between two memberships of its group")
     return metadata
+
+
+def _cause(failures: Sequence[KafkaError]) -> KafkaError:
+    """The failure that explains the others: what was only purged may be reported before what went wrong."""
+    told = [error for error in failures if error.code() not in _PURGED] or failures
+    return next((error for error in told if error.code() in _REFUSED | _FINAL), told[0])
 
 
 def _send_all(sender: Sender, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:

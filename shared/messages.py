@@ -1,4 +1,4 @@
-"""What stands in the topics: input, result and dead letter, and how an input value is read.
+"""What stands in the topics: input, result, dead letter and its receipt, and how an input value is read.
 
 The models are the contract; `python -m shared.messages FOLDER` writes their JSON Schemas.
 """
@@ -23,6 +23,8 @@ SCHEMA_HEADER: Final = "sentiment.schema"
 MAX_ID_CHARS: Final = 512
 REASON_BYTES: Final = 1024
 """How long a dead letter's reason may be, in bytes of UTF-8."""
+RECEIPT_KEY: Final = "sentiment.replayed:"
+"""Start of a replay receipt's key; partition, a colon and the offset of the letter follow."""
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -103,17 +105,35 @@ class DeadLetterHeaders(BaseModel):
     value_bytes: str | None = Field(
         default=None,
         alias="sentiment.value_bytes",
-        description="only where the value was too large to carry: its size; the letter's value is then empty",
+        description="only where something was too large to carry: the value's size; the letter's value is then "
+        "empty, or null beside a 0, and key and headers may be missing too",
     )
     value_sha256: str | None = Field(
         default=None,
         alias="sentiment.value_sha256",
-        description="only with sentiment.value_bytes: its digest",
+        description="only with sentiment.value_bytes, and not for a null value: its digest",
     )
 
     def as_headers(self) -> Headers:
         """Encodes the set fields in the order above."""
         fields: dict[str, str] = self.model_dump(exclude_none=True)
+        return tuple((name, value.encode()) for name, value in fields.items())
+
+
+class ReplayReceiptHeaders(BaseModel):
+    """The one header of a receipt: a record of the dead-letter topic that says a letter was replayed.
+
+    Its key is `sentiment.replayed:<partition>:<offset>` of the letter, its value is empty, and it stands in
+    the letter's own partition, behind it. A letter never looks like one: letters end in their own headers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
+
+    replayed_to: str = Field(alias="sentiment.replayed_to", description="the topic it was replayed to")
+
+    def as_headers(self) -> Headers:
+        """Encodes the header."""
+        fields: dict[str, str] = self.model_dump()
         return tuple((name, value.encode()) for name, value in fields.items())
 
 
@@ -215,6 +235,7 @@ def schemas() -> dict[str, str]:
         "input": InputMessage,
         "result": Result,
         "dead-letter-headers": DeadLetterHeaders,
+        "replay-receipt-headers": ReplayReceiptHeaders,
     }
     return {
         f"{name}.schema.json": json.dumps(model.model_json_schema(by_alias=True), indent=2) + "\n"

@@ -60,6 +60,8 @@ class Part:
     """Between a commit that moved after the last fault and the next fault, drawn evenly."""
     progress_s: float = 2.0
     """How long the next fault waits for such a commit."""
+    at_once: bool = False
+    """Whether all messages are there before the first fault, so that there is always something in hand."""
     calm: bool = False
     """Whether the next fault waits until the group has recovered from the last."""
 

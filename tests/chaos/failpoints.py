@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 DURING_S: Final = 0.002
 """How long after a commit was begun the process dies in the middle of it."""
 
+STRETCH_AT: Final = 20
+"""So many records of a transaction are written before its pause."""
+STRETCH_FLUSH_S: Final = 5.0
+
 TRANSACTION_PLACES: Final = (
     *(
         "after_offsets",
@@ -82,15 +86,22 @@ def install(spec: str) -> None:
 
 
 def stretch(seconds: float) -> None:
-    """Puts a pause between the last acknowledgement of a transaction and its offsets."""
+    """Puts a pause into every transaction, when part of it is acknowledged and part is still to be written."""
 
-    def late(self: Producer, *arguments: Any) -> None:
-        time.sleep(seconds)
-        Producer.send_offsets_to_transaction(self, *arguments)
+    def begin(self: Producer) -> None:
+        Producer.begin_transaction(self)
+        written.clear()
 
-    replace(
-        consumer.outbox, "Producer", type("StretchedProducer", (Producer,), {"send_offsets_to_transaction": late})
-    )
+    def produce(self: Producer, *arguments: Any, **named: Any) -> None:
+        if len(written) == STRETCH_AT:
+            Producer.flush(self, STRETCH_FLUSH_S)
+            time.sleep(seconds)
+        written.append(None)
+        Producer.produce(self, *arguments, **named)
+
+    written: list[None] = []
+    members: dict[str, Callable[..., Any]] = {"begin_transaction": begin, "produce": produce}
+    replace(consumer.outbox, "Producer", type("StretchedProducer", (Producer,), members))
 
 
 def _producer(point: _Failpoint) -> type[Producer]:

@@ -62,7 +62,8 @@ class Chaos:
         kinds = [kind for kind, count in part.plan.items() for _ in range(count)]
         self._random.shuffle(kinds)
         for number, kind in enumerate(kinds, start=1):
-            self._stage.feed(self._stage.setting.messages * number // len(kinds))
+            share = 1 if part.at_once else number / len(kinds)
+            self._stage.feed(int(self._stage.setting.messages * share))
             if part.calm:
                 self._stage.monitor.await_recovery(CALM_S)
             self._stage.monitor.await_progress(part.progress_s)

@@ -22,7 +22,7 @@ NOT_FINITE: Final = "not-finite"
 KILLER: Final = "killer"
 """A text with this word ends the process that scores it; no numbered message has it."""
 
-_LETTERS: Final = {7: "BadRecord", 23: "ForwardPassFailed", 41: "NotFinite"}
+_LETTERS: Final = {7: "BadRecord", 24: "ForwardPassFailed", 41: "NotFinite"}
 """By the number's last two digits: the error of its dead letter."""
 
 
@@ -33,7 +33,7 @@ def letter_of(number: int) -> str | None:
 
 def text_of(number: int) -> str:
     """The text of a message."""
-    word = {23: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
+    word = {24: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
     return f"message {number} is {word}, {MARKER}"
 
 

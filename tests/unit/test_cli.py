@@ -57,6 +57,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr("consumer.__main__.configure_logs", lambda _level: None)
+    monkeypatch.setattr("consumer.dlq_commands.configure_logs", lambda _level: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("shared.kafka.CONNECT_TIMEOUT_S", 0.3)
 
@@ -85,13 +86,33 @@ def test_the_version_is_told(command: Command) -> None:
     assert command("--version") == Ended(0, f"{__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["check"], ["score"], ["topics", "create"]])
+@pytest.mark.parametrize("arguments", [["run"], ["check"], ["score"], ["topics", "create"], ["dlq", "list"]])
 def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
     """Given an option that no command has, when run, then the exit code is 2."""
     ended = command(*arguments, "--no-such-option")
 
     assert ended.code == 2
     assert "--no-such-option" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["dlq", "list", "--since", "1 hour"], "--since"),
+        (["dlq", "list", "--since", "2026-11-24T08:00:00"], "--since"),
+        (["dlq", "list", "--topic", "no topic"], "--topic"),
+        (["dlq", "list", "--limit", "-1"], "--limit"),
+        (["dlq", "show", "0-7"], "PARTITION:OFFSET"),
+        (["dlq", "replay", "--rate", "0"], "--rate"),
+        (["dlq", "replay", "--to", "sentiments.dlq"], "--to"),
+    ],
+)
+def test_a_filter_that_cannot_be_is_a_usage_error(command: Command, arguments: list[str], option: str) -> None:
+    """Given a time without zone, a place or name that cannot be, when run, then the code is 2 and it is named."""
+    ended = command(*arguments)
+
+    assert ended.code == 2
+    assert option in ended.err
 
 
 @pytest.mark.parametrize(
@@ -103,6 +124,9 @@ def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[st
         (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         (["run", "--config", "/nowhere.yaml"], 78, "cannot read the settings file /nowhere.yaml"),
         (["topics", "create", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
+        (["dlq", "list", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
+        (["dlq", "show", "0:0", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
+        (["dlq", "replay", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_line(

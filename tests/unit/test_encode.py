@@ -235,3 +235,4 @@ def test_no_letter_is_too_large(key: bytes | None, headers: tuple[tuple[str, byt
     assert outgoing.source.partition == 3
     added = dict(outgoing.headers)
     assert (added["__connect.errors.partition"], added["__connect.errors.offset"]) == (b"3", b"9")
+    assert added["sentiment.value_bytes"] == str(len(value or b"")).encode(), "it must not pass for a whole one"

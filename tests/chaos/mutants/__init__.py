@@ -23,7 +23,7 @@ class Mutant:
     """What the failed invariant has to find: records lost, or seen more than once."""
     plan: Mapping[str, int]
     stretch_s: float = 0.0
-    """Seconds between the last acknowledgement and the offsets, in which a late EndTxn can arrive."""
+    """Seconds for which every transaction is half written, so that a late EndTxn finds it so."""
 
 
 ONCE: Final = "everything once"
@@ -37,7 +37,7 @@ MUTANTS: Final = (
     Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
     Mutant("no_token", "publishes rows of a revoked partition", ONCE, TWICE, {"replica added or removed": 6}),
     Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
-    Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 8}),
+    Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 13}),
     Mutant("no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, 0.25),
     Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
     Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE),

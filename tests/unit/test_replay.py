@@ -1,0 +1,252 @@
+"""What a replay decides: which letters, how fast, and when to begin anew. Kafka itself is tested elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from structlog.testing import capture_logs
+
+from consumer import replay as module
+from consumer.dead_letters import Index, Letter, Origin, Place, Wanted
+from consumer.replay import CHUNK_BYTES, CHUNK_LETTERS, Pacer, Plan, Request, plan, preview, replay
+from consumer.settings import ConsumerSettings
+from shared.errors import KafkaStateError
+from tests.support.fakes import FakeClock
+from tests.unit.test_dead_letters import envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from consumer.dead_letters import Envelope
+
+SETTINGS = ConsumerSettings()
+
+
+class FakeTopic:
+    """Letters in memory, and the origins whose receipts are there."""
+
+    name = SETTINGS.dlq_topic
+
+    def __init__(self, envelopes: list[Envelope], *, value: bytes = b"v", keeps_ms: int | None = None) -> None:
+        self.envelopes = envelopes
+        self.replayed: dict[Origin, list[str]] = {}
+        self.indexed = 0
+        self._value = value
+        self._keeps_ms = keeps_ms
+
+    def __enter__(self) -> Self:
+        """Is there."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stays."""
+
+    def index(self, *, complete: bool = False) -> Index:  # noqa: ARG002 - nothing is ever open here
+        """All there is now."""
+        self.indexed += 1
+        return Index(self.envelopes, dict(self.replayed))
+
+    def letters(self, places: Collection[Place]) -> Iterator[Letter]:
+        """Those that are asked for."""
+        for one in self.envelopes:
+            if one.place in places:
+                yield Letter(one, None, self._value, (), ())
+
+    def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
+        """One of each."""
+        return dict.fromkeys(topics, 1)
+
+    def retention_ms(self, _topic: str) -> int | None:
+        """As told."""
+        return self._keeps_ms
+
+
+class FakeWriter:
+    """Notes what is written, and the receipts with it; the first writer's commits may be slow."""
+
+    def __init__(self, topic: FakeTopic, after: Callable[[], object], *, suspect: bool) -> None:
+        self.suspect = False
+        self.chunks: list[list[tuple[Place, str]]] = []
+        self._topic = topic
+        self._after = after
+        self._becomes_suspect = suspect
+
+    def __enter__(self) -> Self:
+        """Takes over."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends."""
+
+    def write(self, letters: Iterable[tuple[Letter, str]], _partitions: Mapping[str, int]) -> None:
+        """Writes all."""
+        addressed = list(letters)
+        self.chunks.append([(letter.envelope.place, target) for letter, target in addressed])
+        for letter, target in addressed:
+            self._topic.replayed.setdefault(letter.envelope.origin, []).append(target)
+        self.suspect = self._becomes_suspect
+        self._after()
+
+
+class Stage:
+    """Puts the fakes in place of Kafka; `writers` are those that were made, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, topic: FakeTopic, *, suspects: int = 0) -> None:
+        self.topic = topic
+        self.writers: list[FakeWriter] = []
+        self.stop = threading.Event()
+        self.after: Callable[[], object] = lambda: None
+
+        def writer(_settings: object) -> FakeWriter:
+            made = FakeWriter(topic, self.after, suspect=len(self.writers) < suspects)
+            self.writers.append(made)
+            return made
+
+        monkeypatch.setattr(module, "DeadLetterTopic", lambda _settings: topic)
+        monkeypatch.setattr(module, "TransactionalWriter", writer)
+
+    def replay(self, request: Request | None = None, per_s: float | None = None) -> module.Outcome:
+        """Runs a replay that never waits."""
+        pacer = Pacer(per_s, wait=lambda _s: None, clock=FakeClock())
+        return replay(SETTINGS, request or Request(), pacer=pacer, stop=self.stop)
+
+    @property
+    def chunks(self) -> list[list[tuple[Place, str]]]:
+        """All that was written."""
+        return [chunk for writer in self.writers for chunk in writer.chunks]
+
+
+def letters(count: int) -> list[Envelope]:
+    """Letters about as many inputs, oldest first."""
+    return [envelope(Place(0, number), number) for number in range(count)]
+
+
+def places(envelopes: Iterable[Envelope]) -> list[int]:
+    """Their offsets."""
+    return [one.place.offset for one in envelopes]
+
+
+def test_each_letter_is_chosen_counted_or_reported_once() -> None:
+    """Given letters of all kinds, when planned, then each is in exactly one part of the plan."""
+    new, done, left, repeated, unwanted = letters(5)
+    left = envelope(left.place, 2, value_left_bytes=9)
+    repeated = envelope(repeated.place, 3, origin=new.origin)
+    unwanted = envelope(unwanted.place, 4, stage="encode")
+    index = Index([new, done, left, repeated, unwanted], {done.origin: ["texts"]})
+
+    assert plan(index, Request(Wanted(stage="decode"))) == Plan([new], [left], replayed_before=1, repeated=1)
+    assert plan(index, Request(Wanted(stage="decode"), again=True)).chosen == [new, done]
+    assert plan(index, Request(Wanted(stage="decode"), again=True), {done.origin}).chosen == [new]
+
+
+def test_a_limit_counts_what_is_replayed_and_takes_the_oldest() -> None:
+    """Given a limit, when planned in a later round too, then the oldest that can be replayed are chosen."""
+    index = Index([envelope(Place(0, 9), 0, value_left_bytes=1), *letters(5)], {letters(5)[0].origin: ["texts"]})
+
+    assert places(plan(index, Request(limit=2)).chosen) == [1, 2]
+    assert places(plan(index, Request(limit=2), {letters(5)[1].origin}).chosen) == [2]
+
+
+def test_every_letter_goes_to_where_it_came_from_or_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given inputs of two topics, when replayed, then each goes to its own, or with --to all to that one."""
+    some = [envelope(Place(0, n), n, origin=Origin(topic, 0, n, 9)) for n, topic in enumerate(["a", "b", "a"])]
+    assert Stage(monkeypatch, FakeTopic(some)).replay().replayed == {"a": 2, "b": 1}
+    assert Stage(monkeypatch, FakeTopic(some)).replay(Request(to="c")).replayed == {"c": 3}
+
+
+def test_chunks_end_at_their_letters_their_bytes_or_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given many letters, large ones or a rate, when replayed, then no transaction is longer than it may be."""
+    stage = Stage(monkeypatch, FakeTopic(letters(CHUNK_LETTERS + 1)))
+    stage.replay()
+    assert [len(chunk) for chunk in stage.chunks] == [CHUNK_LETTERS, 1]
+
+    stage = Stage(monkeypatch, FakeTopic(letters(5), value=b"x" * (CHUNK_BYTES // 2)))
+    stage.replay()
+    assert [len(chunk) for chunk in stage.chunks] == [2, 2, 1]
+
+    stage = Stage(monkeypatch, FakeTopic(letters(5)))
+    stage.replay(per_s=2)
+    assert [len(chunk) for chunk in stage.chunks] == [2, 2, 1]
+
+
+def test_a_pacer_spaces_letters_and_makes_up_for_nothing() -> None:
+    """Given 10 letters a second, when chunks follow at once, then each waits for the one before."""
+    clock = FakeClock()
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.now_s += seconds
+
+    pacer = Pacer(10, wait=wait, clock=clock)
+    for count in (10, 5, 10):
+        pacer.admit(count)
+    assert waits == pytest.approx([1, 0.5])
+    clock.now_s += 100
+    for count in (10, 10):
+        pacer.admit(count)
+    assert waits == pytest.approx([1, 0.5, 1])
+    assert (pacer.chunk_letters, Pacer(0.5, wait=wait).chunk_letters, Pacer(9999, wait=wait).chunk_letters) == (
+        10,
+        1,
+        CHUNK_LETTERS,
+    )
+
+
+def test_without_a_rate_nothing_waits() -> None:
+    """Given no rate, when chunks follow at once, then none waits."""
+    pacer = Pacer(None, wait=lambda _s: pytest.fail("it waited"), clock=FakeClock())
+    for _ in range(3):
+        pacer.admit(CHUNK_LETTERS)
+
+
+def test_a_stopped_replay_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stop within the first chunk, when replayed, then that chunk is the last and is told."""
+    stage = Stage(monkeypatch, FakeTopic(letters(5)))
+    stage.after = stage.stop.set
+    outcome = stage.replay(per_s=2)
+
+    assert outcome.replayed.total() == 2
+    assert len(outcome.plan.chosen) == 5
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_slow_commit_begins_a_new_round_without_doubling(
+    monkeypatch: pytest.MonkeyPatch, *, again: bool
+) -> None:
+    """Given two slow commits, when replayed, with --again too, then receipts are read anew and none doubles."""
+    stage = Stage(monkeypatch, FakeTopic(letters(6)), suspects=2)
+    outcome = stage.replay(Request(again=again, limit=5), per_s=2)
+
+    assert [len(writer.chunks) for writer in stage.writers] == [1, 1, 1]
+    assert stage.topic.indexed == 3
+    assert [place.offset for chunk in stage.chunks for place, _ in chunk] == [0, 1, 2, 3, 4]
+    assert outcome.replayed == {"texts": 5}
+    assert places(outcome.plan.chosen) == [0, 1, 2, 3, 4]
+
+
+def test_letters_are_never_replayed_to_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an input that came from the dead-letter topic, when replayed, then that is refused unwritten."""
+    own = envelope(Place(0, 0), 0, origin=Origin(SETTINGS.dlq_topic, 0, 0, 9))
+    stage = Stage(monkeypatch, FakeTopic([own]))
+    with pytest.raises(KafkaStateError, match="replay to another topic with --to"):
+        stage.replay()
+    assert stage.chunks == []
+
+
+@pytest.mark.parametrize(("age_ms", "warned"), [(7_200_000, True), (60_000, False)])
+def test_records_that_would_expire_at_once_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, age_ms: int, *, warned: bool
+) -> None:
+    """Given a target that keeps an hour, when older inputs are to be replayed, then a warning counts them."""
+    stamp = int(time.time() * 1000) - age_ms
+    one = envelope(Place(0, 0), 0, origin=Origin("texts", 0, 0, stamp))
+    Stage(monkeypatch, FakeTopic([one], keeps_ms=3_600_000))
+    with capture_logs() as logs:
+        found = preview(SETTINGS, Request())
+
+    assert places(found.chosen) == [0]
+    assert [(line["event"], line["letters"]) for line in logs] == [("replayed_will_expire", 1)] * warned
