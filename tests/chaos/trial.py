@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.chaos.mutants import Mutant
     from tests.chaos.stage import Models
 
-MESSAGES = 8_000
 DRAIN_S = 90.0
 SEED = 7
 
@@ -42,7 +41,6 @@ def run_mutants(output: Path, only: set[str]) -> bool:
         record = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": commit_id(),
-            "messages": MESSAGES,
             "seed": SEED,
             "mutants": found,
         }
@@ -70,8 +68,8 @@ def _verdict(
     cluster: Cluster, mutant: Mutant, folder: Path, models: Models, *, module: str | None
 ) -> dict[str, Any]:
     setting = Setting(
-        *("exactly-once", "classic", SEED, MESSAGES),
-        scorer={"pass_s": 0.04, "out_of_memory": 0.0},
+        *("exactly-once", "classic", SEED, mutant.messages),
+        scorer={"pass_s": mutant.pass_s, "out_of_memory": 0.0},
         mutant=module,
         stretch_s=mutant.stretch_s,
         drain_s=DRAIN_S,

@@ -22,6 +22,9 @@ class Mutant:
     sign: str
     """What the failed invariant has to find: records lost, or seen more than once."""
     plan: Mapping[str, int]
+    messages: int = 8_000
+    pass_s: float = 0.04
+    """Seconds that a forward pass takes."""
     stretch_s: float = 0.0
     """Seconds for which every transaction is half written, so that a late EndTxn finds it so."""
 
@@ -35,10 +38,20 @@ _FENCE: Final = {"duplicate transactional.id": 4}
 MUTANTS: Final = (
     Mutant("commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
     Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
-    Mutant("no_token", "publishes rows of a revoked partition", ONCE, TWICE, {"replica added or removed": 6}),
+    Mutant(  # rows have to be in hand for longer than the partition takes to reach its new owner
+        "no_token",
+        "publishes rows of a revoked partition",
+        ONCE,
+        TWICE,
+        {"replica added or removed": 6},
+        messages=3_000,
+        pass_s=0.25,
+    ),
     Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
     Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 13}),
-    Mutant("no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, 0.25),
+    Mutant(
+        "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
+    ),
     Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
     Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE),
 )

@@ -21,7 +21,7 @@ def apply() -> None:
         raise KafkaException(KafkaError(KafkaError._FAIL))  # noqa: SLF001 - the client's public constant
 
     def configured(*arguments: Any, **named: Any) -> dict[str, Any]:
-        return {**configure(*arguments, **named), "stats_cb": raises, "statistics.interval.ms": 50}
+        return {**configure(*arguments, **named), "stats_cb": raises, "statistics.interval.ms": 5}
 
     def careless(self: KafkaSource, max_records: int, wait_s: float) -> list[Record]:
         try:
