@@ -87,7 +87,7 @@ def _ours(servers: str, texts: Sequence[str], scorer: TorchScorer, delivery: str
     names = _topics(servers, texts)
     settings = ConsumerSettings.model_validate(
         {
-            "kafka": KafkaSettings(bootstrap_servers=servers),
+            "kafka": KafkaSettings(bootstrap_servers=servers, insecure=True),
             "group_id": str(uuid4()),
             "input_topics": names[0],
             "output_topic": names[1],

@@ -18,7 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from consumer.records import PublishFailed
 from consumer.source import next_offsets
 from shared.errors import KafkaStateError
-from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import DENIED, ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +37,9 @@ INIT_S: Final = 60.0
 """How long a new transactional producer may take to end its predecessor's transaction."""
 
 _METADATA_START: Final = b"CGMDv2:"
-_FINAL: Final = frozenset(
+_FINAL: Final = DENIED | frozenset(
     {
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_EXCEPTION,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constants
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
@@ -59,6 +56,16 @@ class Sender:
         self.dlq_topic = settings.dlq_topic
         self._servers = settings.kafka.bootstrap_servers
         self._partitions = partitions
+        written = f"WRITE on topic {settings.output_topic} or {settings.dlq_topic}"
+        self._rights = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: written,
+            # What an idempotent producer is told that may write to no topic at all.
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED: written,
+            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {settings.group_id}",
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+                f"WRITE on transactional id {settings.transactional_id}"
+            ),
+        }
         self._deadline_s = settings.limits.publish_s
         self._failures: list[KafkaError] = []
         self._errors = ClientErrors()
@@ -142,7 +149,9 @@ class Sender:
             return call()
         except KafkaException as error:
             raise self._ended(error.args[0]) from None
-        except SystemError:
+        except SystemError as error:
+            if isinstance(error.__cause__, KafkaException):
+                raise self._ended(error.__cause__.args[0]) from None
             raise PublishFailed("the producer failed for good") from None
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
@@ -152,7 +161,7 @@ class Sender:
 
     def _ended(self, error: KafkaError) -> Exception:
         if error.code() in _FINAL:
-            return explain(error, self._servers)
+            return explain(error, self._servers, self._rights)
         return PublishFailed(f"{error.name()}: {error.str()}")
 
 
@@ -212,6 +221,21 @@ class ExactlyOnceOutbox:
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
+        except PublishFailed as failure:
+            raise self._reason(failure) from None
+
+    def _reason(self, failure: PublishFailed) -> Exception:
+        """Why a transaction failed whose deliveries say no more than that they were purged.
+
+        Where the broker denies a topic only the transaction knows. Beginning another within it is never
+        allowed, changes nothing, and is answered with what has broken it.
+        """
+        try:
+            self._sender.producer.begin_transaction()
+        except KafkaException as error:
+            if error.args[0].txn_requires_abort():
+                return self._sender.failed(error.args[0])
+        return failure
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""

@@ -24,12 +24,13 @@ from confluent_kafka import (
 
 from consumer.records import Ownership, PublishFailed, Record
 from shared.errors import KafkaStateError
-from shared.kafka import ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import DENIED, ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.settings import ConsumerSettings
+    from shared.errors import SentimentError
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class KafkaSource:
 
     def __init__(self, settings: ConsumerSettings) -> None:
         self._servers = settings.kafka.bootstrap_servers
+        self._group = settings.group_id
         self._start = settings.start
         self._errors = ClientErrors()
         config = client_config(
@@ -134,9 +136,11 @@ class KafkaSource:
         try:
             done = self._consumer.commit(offsets=next_offsets(consumed), asynchronous=False)
         except KafkaException as error:
+            self._end_if_denied(error.args[0])
             raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
         for partition in done or ():
             if partition.error is not None:
+                self._end_if_denied(partition.error, partition.topic)
                 raise PublishFailed(f"the commit failed: {partition.error.name()}")
 
     def group_metadata(self) -> Any:
@@ -208,7 +212,7 @@ class KafkaSource:
         elif code in _TRANSIENT or error.retriable():
             log.warning("kafka_transient_error", error=error.name())
         else:
-            raise explain(error, self._servers)
+            raise self._explained(error, message.topic())
 
     def _start_or_halt(self, partition: TopicPartition) -> None:
         """Begins a partition that has no committed offset; halts when it has one that no longer exists."""
@@ -257,9 +261,22 @@ class KafkaSource:
                 failed = error.args[0]
             if failed is None:
                 return answer
+            self._end_if_denied(failed)
             if time.monotonic() > deadline:
                 raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
         return []
+
+    def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
+        rights = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topic or ', '.join(self._topics)}",
+            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {self._group}",
+        }
+        return explain(error, self._servers, rights)
+
+    def _end_if_denied(self, error: KafkaError, topic: str | None = None) -> None:
+        """Raises KafkaRefused for a right that was taken away, which no recovery brings back."""
+        if error.code() in DENIED:
+            raise self._explained(error, topic) from None
 
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in self._owned]
