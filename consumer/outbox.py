@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -21,7 +22,7 @@ from shared.errors import KafkaStateError
 from shared.kafka import DENIED, ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from confluent_kafka import Message
 
@@ -129,8 +130,13 @@ class Sender:
         with contextlib.suppress(KafkaException, SystemError):
             self.producer.flush(0)
 
-    def failed(self, error: KafkaError) -> Exception:
-        """What a failed call means: PublishFailed for the loop to recover from, or the end."""
+    def failed(self, error: KafkaError, read: Iterable[str] = ()) -> Exception:
+        """What a failed call means: PublishFailed for the loop to recover from, or the end.
+
+        `read` are the input topics that the call was about: to write their offsets takes the right to read.
+        """
+        if topics := ", ".join(sorted(read)):
+            return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 
     def _new(self) -> Producer:
@@ -159,9 +165,9 @@ class Sender:
         if error is not None:
             self._failures.append(error)
 
-    def _ended(self, error: KafkaError) -> Exception:
+    def _ended(self, error: KafkaError, rights: Mapping[int, str] = MappingProxyType({})) -> Exception:
         if error.code() in _FINAL:
-            return explain(error, self._servers, self._rights)
+            return explain(error, self._servers, {**self._rights, **rights})
         return PublishFailed(f"{error.name()}: {error.str()}")
 
 
@@ -214,8 +220,7 @@ class ExactlyOnceOutbox:
             producer.begin_transaction()
             _send_all(self._sender, results, dead_letters)
             self._sender.flush()
-            metadata = require_membership(self._group_metadata())
-            self._retry(lambda: producer.send_offsets_to_transaction(next_offsets(consumed), metadata))
+            self._send_offsets(consumed)
             began = time.monotonic()
             retried = self._retry(producer.commit_transaction)
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
@@ -223,6 +228,14 @@ class ExactlyOnceOutbox:
             raise self._sender.failed(error.args[0]) from None
         except PublishFailed as failure:
             raise self._reason(failure) from None
+
+    def _send_offsets(self, consumed: Sequence[Record]) -> None:
+        metadata = require_membership(self._group_metadata())
+        producer, offsets = self._sender.producer, next_offsets(consumed)
+        try:
+            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+        except KafkaException as error:
+            raise self._sender.failed(error.args[0], {offset.topic for offset in offsets}) from None
 
     def _reason(self, failure: PublishFailed) -> Exception:
         """Why a transaction failed whose deliveries say no more than that they were purged.

@@ -74,7 +74,7 @@ def needed(settings: ConsumerSettings) -> list[Right]:
 def require(rights: list[Right], admin: AdminClient, settings: ConsumerSettings) -> list[Right]:
     """Asks for every right; returns those that the broker confirms, and raises KafkaRefused for the missing.
 
-    A broker that cannot answer, as embedded ones, confirms nothing and denies nothing.
+    A broker that cannot answer, as old ones, confirms nothing and denies nothing.
     """
     try:
         answers = {right: _ask(right, admin, settings) for right in rights}
