@@ -218,27 +218,23 @@ class ExactlyOnceOutbox:
         producer = self._sender.producer
         try:
             producer.begin_transaction()
-            _send_all(self._sender, results, dead_letters)
-            self._sender.flush()
+            self._write(results, dead_letters)
             self._send_offsets(consumed)
             began = time.monotonic()
             retried = self._retry(producer.commit_transaction)
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
+
+    def _write(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+        try:
+            _send_all(self._sender, results, dead_letters)
+            self._sender.flush()
         except PublishFailed as failure:
             raise self._reason(failure) from None
 
-    def _send_offsets(self, consumed: Sequence[Record]) -> None:
-        metadata = require_membership(self._group_metadata())
-        producer, offsets = self._sender.producer, next_offsets(consumed)
-        try:
-            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
-        except KafkaException as error:
-            raise self._sender.failed(error.args[0], {offset.topic for offset in offsets}) from None
-
     def _reason(self, failure: PublishFailed) -> Exception:
-        """Why a transaction failed whose deliveries say no more than that they were purged.
+        """Why a transaction failed whose records say no more than that they were purged.
 
         Where the broker denies a topic only the transaction knows. Beginning another within it is never
         allowed, changes nothing, and is answered with what has broken it.
@@ -249,6 +245,14 @@ class ExactlyOnceOutbox:
             if error.args[0].txn_requires_abort():
                 return self._sender.failed(error.args[0])
         return failure
+
+    def _send_offsets(self, consumed: Sequence[Record]) -> None:
+        metadata = require_membership(self._group_metadata())
+        producer, offsets = self._sender.producer, next_offsets(consumed)
+        try:
+            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+        except KafkaException as error:
+            raise self._sender.failed(error.args[0], {offset.topic for offset in offsets}) from None
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""

@@ -22,8 +22,8 @@ _VERIFYING: Final = {
 def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
     """The hosts among bootstrap servers that are neither this machine nor spoken to over TLS.
 
-    A server may carry a protocol of its own (`SASL_SSL://host:9093`), which can only make matters worse:
-    where it says plaintext it is believed, where it says TLS the setting counts.
+    A server may carry a protocol of its own (`SASL_SSL://host:9093`). librdkafka passes those over that differ
+    from the setting, so neither may be plaintext.
     """
     found = []
     for server in filter(None, map(str.strip, servers.split(","))):
@@ -44,10 +44,10 @@ def unverified(properties: Mapping[str, object]) -> str | None:
 
 
 def _host(server: str) -> str:
-    """The host of `host`, `host:port`, `[v6]:port` or a bare IPv6 address."""
+    """The host of `host`, `host:port`, `[v6]:port`, a bare IPv6 address, or `:port`, which is this machine."""
     if server.startswith("["):
         return server[1:].partition("]")[0]
-    return server if server.count(":") > 1 else server.partition(":")[0]
+    return server if server.count(":") > 1 else server.partition(":")[0] or "localhost"
 
 
 def _is_loopback(host: str) -> bool:
