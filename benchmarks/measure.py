@@ -64,7 +64,7 @@ class Stream:
         texts, sentiments = fresh_topics(self._servers, self._texts)
         settings = ConsumerSettings.model_validate(
             {
-                "kafka": KafkaSettings(bootstrap_servers=self._servers),
+                "kafka": KafkaSettings(bootstrap_servers=self._servers, insecure=True),
                 "group_id": str(uuid4()),
                 "input_topics": texts,
                 "output_topic": sentiments,

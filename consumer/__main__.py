@@ -13,7 +13,7 @@ import typer
 
 from consumer import settings as consumer_settings
 from consumer.dlq_commands import app as dlq_app
-from consumer.options import Config, Dlq, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
+from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
 from shared.logs import configure_logs, exit_with
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 topics_app = typer.Typer(help="The topics this service reads and writes.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
+config_app = typer.Typer(help="The settings as they are in effect.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
 log = structlog.get_logger()
 
 Model = Annotated[Path | None, typer.Option(help="Model folder written by sentiment-trainer.")]
@@ -36,6 +38,10 @@ Inputs = Annotated[
     typer.Option("--input-topic", "--input-topics", help="Topic to read; repeat it, or give one ^pattern."),
 ]
 Output = Annotated[str | None, typer.Option("--output-topic", help="Topic for results.")]
+Delivery = Annotated[str | None, typer.Option(help="exactly-once or at-least-once.")]
+Replica = Annotated[
+    str | None, typer.Option(help="Name of this process, stable and unique in its group, for exactly-once.")
+]
 Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
 TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
 IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
@@ -58,16 +64,15 @@ def run(
     *,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
     group_id: Group = None,
     input_topic: Inputs = None,
     output_topic: Output = None,
     dlq_topic: Dlq = None,
-    delivery: Annotated[str | None, typer.Option(help="exactly-once or at-least-once.")] = None,
-    replica: Annotated[
-        str | None, typer.Option(help="Name of this process, stable and unique in its group, for exactly-once.")
-    ] = None,
+    delivery: Delivery = None,
+    replica: Replica = None,
     group_protocol: Annotated[str | None, typer.Option(help="classic, or consumer (KIP-848).")] = None,
     start: Annotated[str | None, typer.Option(help="earliest or latest: where a new group begins.")] = None,
     format_: Format = None,
@@ -99,15 +104,18 @@ def check(
     *,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
     group_id: Group = None,
     input_topic: Inputs = None,
     output_topic: Output = None,
     dlq_topic: Dlq = None,
+    delivery: Delivery = None,
+    replica: Replica = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Test broker, topics, rights, model folder and device; each line is ok or says what to do."""
+    """Test broker, rights, topics, model folder and device; each line is ok or says what to do."""
     settings = consumer_settings.load(_flags(locals()), config)
     configure_logs(settings.log_level)
     from consumer.check import run_checks  # noqa: PLC0415
@@ -145,6 +153,7 @@ def create_topics(
     *,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     input_topic: Inputs = None,
     output_topic: Output = None,
     dlq_topic: Dlq = None,
@@ -161,9 +170,37 @@ def create_topics(
         print(line)  # noqa: T201
 
 
+@config_app.command("show")
+def show_config(
+    *,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
+    model: Model = None,
+    device: Device = None,
+    group_id: Group = None,
+    input_topic: Inputs = None,
+    output_topic: Output = None,
+    dlq_topic: Dlq = None,
+    delivery: Delivery = None,
+    replica: Replica = None,
+) -> None:
+    """Print every setting as YAML, with where it comes from; secrets are masked."""
+    flags = _flags(locals())
+    from consumer.show import lines  # noqa: PLC0415
+
+    for line in lines(consumer_settings.load(flags, config), consumer_settings.origins(flags, config)):
+        print(line)  # noqa: T201
+
+
 def _flags(arguments: dict[str, Any]) -> dict[str, object]:
     """Command-line values by the dotted names of the settings; None where nothing was given."""
-    renamed = {"bootstrap_servers": "kafka.bootstrap_servers", "input_topic": "input_topics", "format_": "format"}
+    renamed = {
+        "bootstrap_servers": "kafka.bootstrap_servers",
+        "insecure": "kafka.insecure",
+        "input_topic": "input_topics",
+        "format_": "format",
+    }
     return {
         renamed.get(name, name): None if value is False or value == [] else value
         for name, value in arguments.items()

@@ -27,13 +27,15 @@ def run_checks(settings: ConsumerSettings) -> int:
     report = _Report()
     preflight = report.line("settings", lambda: Preflight(settings), lambda _: "valid")
     if preflight is not None and report.line("broker", preflight.broker, str) is not None:
-        if report.line("topics", preflight.partitions, describe_partitions) is not None:
-            report.line("rights", preflight.rights, str)
-            report.line("retention", preflight.retention, str)
+        # Rights first: a topic that may not be described looks as if it did not exist.
+        if report.line("rights", preflight.rights, str) is None:
+            report.skip("topics", "retention", why="needs the rights")
+        elif report.line("topics", preflight.partitions, describe_partitions) is None:
+            report.skip("retention", why="needs the topics")
         else:
-            report.skip("rights", "retention", why="needs the topics")
+            report.line("retention", preflight.retention, str)
     else:
-        report.skip("topics", "rights", "retention", why="needs the broker")
+        report.skip("rights", "topics", "retention", why="needs the broker")
     artifact = report.line(
         "model",
         lambda: open_artifact(settings.model_folder),

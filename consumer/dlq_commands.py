@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from consumer import settings as consumer_settings
-from consumer.options import Config, Dlq, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
+from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -76,11 +76,12 @@ def list_letters(
     json: Annotated[bool, typer.Option("--json", help="Letters as JSON Lines, without the counts.")] = False,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     dlq_topic: Dlq = None,
     log_level: LogLevel = None,
 ) -> None:
     """Count the letters by stage, error and reason, and list them, newest first; never their texts."""
-    settings = _settings(config, bootstrap_servers, dlq_topic, log_level)
+    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     from consumer.dead_letter_topic import DeadLetterTopic  # noqa: PLC0415
     from consumer.dlq_view import print_index, print_json  # noqa: PLC0415
 
@@ -96,12 +97,13 @@ def show_letter(
     text: Annotated[bool, typer.Option("--text", help="Show key and value too, made harmless.")] = False,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     dlq_topic: Dlq = None,
     log_level: LogLevel = None,
 ) -> None:
     """Show one letter whole: why, where from, all headers and sizes."""
     where = place(letter)
-    settings = _settings(config, bootstrap_servers, dlq_topic, log_level)
+    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     from consumer.dead_letter_topic import DeadLetterTopic  # noqa: PLC0415
     from consumer.dead_letters import Place  # noqa: PLC0415
     from consumer.dlq_view import print_letter  # noqa: PLC0415
@@ -129,11 +131,12 @@ def replay_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be.")] = False,
     config: Config = None,
     bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
     dlq_topic: Dlq = None,
     log_level: LogLevel = None,
 ) -> None:
     """Send letters back as the inputs they were, each exactly once, however often this is run."""
-    settings = _settings(config, bootstrap_servers, dlq_topic, log_level)
+    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     if to == settings.dlq_topic:
         raise typer.BadParameter("letters are read from this topic", param_hint="--to")
     from consumer.dlq_view import print_outcome  # noqa: PLC0415
@@ -150,9 +153,14 @@ def replay_letters(
 
 
 def _settings(
-    config: Path | None, servers: str | None, dlq_topic: str | None, log_level: str | None
+    config: Path | None, servers: str | None, insecure: bool | None, dlq_topic: str | None, log_level: str | None
 ) -> ConsumerSettings:
-    flags = {"kafka.bootstrap_servers": servers, "dlq_topic": dlq_topic, "log_level": log_level}
+    flags = {
+        "kafka.bootstrap_servers": servers,
+        "kafka.insecure": insecure or None,
+        "dlq_topic": dlq_topic,
+        "log_level": log_level,
+    }
     settings = consumer_settings.load(flags, config)
     configure_logs(settings.log_level)
     return settings

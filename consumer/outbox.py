@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -18,10 +19,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from consumer.records import PublishFailed
 from consumer.source import next_offsets
 from shared.errors import KafkaStateError, RecoveriesExhausted
-from shared.kafka import RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
+from shared.kafka import DENIED, RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from confluent_kafka import Message
 
@@ -45,12 +46,9 @@ ABORT_S: Final = 5.0
 """How long a failed transaction is given to be taken back in order; the next producer does it anyway."""
 
 _METADATA_START: Final = b"CGMDv2:"
-_FINAL: Final = frozenset(
+_FINAL: Final = DENIED | frozenset(
     {
-        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_EXCEPTION,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constants
         KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
@@ -87,6 +85,16 @@ class Sender:
         self.dlq_topic = settings.dlq_topic
         self._servers = settings.kafka.bootstrap_servers
         self._partitions = partitions
+        written = f"WRITE on topic {settings.output_topic} or {settings.dlq_topic}"
+        self._rights = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: written,
+            # What an idempotent producer is told that may write to no topic at all.
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED: written,
+            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {settings.group_id}",
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+                f"WRITE on transactional id {settings.transactional_id}"
+            ),
+        }
         self._deadline_s = settings.limits.publish_s
         self._failures: list[KafkaError] = []
         self._errors = ClientErrors()
@@ -153,8 +161,13 @@ class Sender:
         with contextlib.suppress(KafkaException, SystemError):
             self.producer.flush(0)
 
-    def failed(self, error: KafkaError) -> Exception:
-        """What a failed call means: PublishFailed for the loop to recover from, or the end."""
+    def failed(self, error: KafkaError, read: Iterable[str] = ()) -> Exception:
+        """What a failed call means: PublishFailed for the loop to recover from, or the end.
+
+        `read` are the input topics that the call was about: to write their offsets takes the right to read.
+        """
+        if topics := ", ".join(sorted(read)):
+            return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 
     def _new(self) -> Producer:
@@ -173,7 +186,9 @@ class Sender:
             return call()
         except KafkaException as error:
             raise self._ended(error.args[0]) from None
-        except SystemError:
+        except SystemError as error:
+            if isinstance(error.__cause__, KafkaException):
+                raise self._ended(error.__cause__.args[0]) from None
             raise PublishFailed("the producer failed for good") from None
 
     def _delivered(self, error: KafkaError | None, _message: Message) -> None:
@@ -181,9 +196,9 @@ class Sender:
         if error is not None:
             self._failures.append(error)
 
-    def _ended(self, error: KafkaError) -> Exception:
+    def _ended(self, error: KafkaError, rights: Mapping[int, str] = MappingProxyType({})) -> Exception:
         if error.code() in _FINAL:
-            return explain(error, self._servers)
+            return explain(error, self._servers, {**self._rights, **rights})
         if error.code() in _FENCED:
             return PublishFailed(
                 f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
@@ -247,16 +262,41 @@ class ExactlyOnceOutbox:
         producer = self._sender.producer
         try:
             producer.begin_transaction()
-            _send_all(self._sender, results, dead_letters)
-            self._sender.flush()
-            metadata = require_membership(self._group_metadata())
-            offsets = next_offsets(consumed)
-            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+            self._write(results, dead_letters)
+            self._send_offsets(consumed)
             began = time.monotonic()
             retried = self._retry(producer.commit_transaction)
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
+
+    def _write(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+        try:
+            _send_all(self._sender, results, dead_letters)
+            self._sender.flush()
+        except PublishFailed as failure:
+            raise self._reason(failure) from None
+
+    def _reason(self, failure: PublishFailed) -> Exception:
+        """Why a transaction failed whose records say no more than that they were purged.
+
+        Where the broker denies a topic only the transaction knows. Beginning another within it is never
+        allowed, changes nothing, and is answered with what has broken it.
+        """
+        try:
+            self._sender.producer.begin_transaction()
+        except KafkaException as error:
+            if error.args[0].txn_requires_abort():
+                return self._sender.failed(error.args[0])
+        return failure
+
+    def _send_offsets(self, consumed: Sequence[Record]) -> None:
+        metadata = require_membership(self._group_metadata())
+        producer, offsets = self._sender.producer, next_offsets(consumed)
+        try:
+            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+        except KafkaException as error:
+            raise self._sender.failed(error.args[0], {offset.topic for offset in offsets}) from None
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""

@@ -41,6 +41,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     log.info("starting", version=__version__, **effective(settings))
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)
+    preflight.rights()
     partitions = preflight.partitions()
     watch = RetentionWatch(settings.output_topic, preflight.output_config())
     scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)

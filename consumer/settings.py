@@ -13,7 +13,7 @@ from shared.errors import SettingsError
 from shared.kafka import KafkaSettings
 from shared.logs import Level  # noqa: TC001
 from shared.messages import InputFormat
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, load_settings, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,3 +138,8 @@ class ConsumerSettings(Settings):
 def load(flags: Mapping[str, object], config: Path | None = None) -> ConsumerSettings:
     """Reads flags, environment and settings file; raises SettingsError with what to correct."""
     return load_settings(ConsumerSettings, flags=flags, file=config, others=OTHER_COMMANDS)
+
+
+def origins(flags: Mapping[str, object], config: Path | None = None) -> dict[str, str]:
+    """By setting, the flag, variable or file that it comes from; those at their default are left out."""
+    return sources(ConsumerSettings, flags=flags, file=config, others=OTHER_COMMANDS)

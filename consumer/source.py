@@ -25,13 +25,22 @@ from confluent_kafka import (
 from consumer.records import Ownership, PublishFailed, Record
 from consumer.suspects import Commit, Suspects, as_metadata, carried, from_metadata
 from shared.errors import KafkaStateError
-from shared.kafka import RECONNECT_MS, ClientErrors, client_config, explain, headers_of, refused_configuration
+from shared.kafka import (
+    DENIED,
+    RECONNECT_MS,
+    ClientErrors,
+    client_config,
+    explain,
+    headers_of,
+    refused_configuration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.settings import ConsumerSettings
     from consumer.suspects import Place
+    from shared.errors import SentimentError
 
 log = structlog.get_logger()
 
@@ -61,6 +70,7 @@ class KafkaSource:
 
     def __init__(self, settings: ConsumerSettings) -> None:
         self._servers = settings.kafka.bootstrap_servers
+        self._group = settings.group_id
         self._start = settings.start
         self._errors = ClientErrors()
         config = client_config(
@@ -156,9 +166,11 @@ class KafkaSource:
         try:
             done = self._consumer.commit(offsets=next_offsets(consumed), asynchronous=False)
         except KafkaException as error:
+            self._end_if_denied(error.args[0])
             raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
         for partition in done or ():
             if partition.error is not None:
+                self._end_if_denied(partition.error, partition.topic)
                 raise PublishFailed(f"the commit failed: {partition.error.name()}")
 
     def group_metadata(self) -> Any:
@@ -234,7 +246,7 @@ class KafkaSource:
         elif code in _TRANSIENT or error.retriable():
             log.warning("kafka_transient_error", error=error.name())
         else:
-            raise explain(error, self._servers)
+            raise self._explained(error, message.topic())
 
     def _start_or_halt(self, partition: TopicPartition) -> None:
         """Begins a partition that has no committed offset; halts when it has one that no longer exists."""
@@ -283,6 +295,7 @@ class KafkaSource:
                 failed = error.args[0]
             if failed is None:
                 return answer
+            self._end_if_denied(failed)
             if time.monotonic() > deadline:
                 raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
         return []
@@ -298,6 +311,18 @@ class KafkaSource:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
             log.warning("attempts_not_counted", error=error.args[0].name())
+
+    def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
+        rights = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topic or ', '.join(self._topics)}",
+            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {self._group}",
+        }
+        return explain(error, self._servers, rights)
+
+    def _end_if_denied(self, error: KafkaError, topic: str | None = None) -> None:
+        """Raises KafkaRefused for a right that was taken away, which no recovery brings back."""
+        if error.code() in DENIED:
+            raise self._explained(error, topic) from None
 
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in self._owned]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from confluent_kafka import KafkaError, KafkaException
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError, SettingsError
+from shared.exposure import plaintext_hosts, unverified
 from shared.settings import MASK, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from confluent_kafka import Consumer, Message, Producer
+    from confluent_kafka import Consumer, Message
     from confluent_kafka.admin import AdminClient, ClusterMetadata
 
     from shared.messages import Headers
@@ -41,11 +44,34 @@ RESERVED: Final = frozenset(
 )
 """Keys on which delivery depends; they follow from this service's own settings."""
 
+NAMED: Final = MappingProxyType(
+    {
+        "security.protocol": "security_protocol",
+        "sasl.mechanism": "sasl_mechanism",
+        "sasl.username": "sasl_username",
+        "sasl.password": "sasl_password",
+        "ssl.ca.location": "ssl_ca_location",
+        "ssl.certificate.location": "ssl_certificate_location",
+        "ssl.key.location": "ssl_key_location",
+        "ssl.key.password": "ssl_key_password",
+    }
+)
+"""Keys that have a setting of their own, which alone is checked and masked."""
+
+_ALIASES: Final = MappingProxyType(
+    {
+        "bootstrap.servers": "bootstrap_servers",
+        "metadata.broker.list": "bootstrap_servers",
+        "sasl.mechanisms": "sasl_mechanism",
+    }
+)
+
 _SHOWN: Final = frozenset(
     {
         *RESERVED,
         "client.id",
         "compression.type",
+        "enable.ssl.certificate.verification",
         "fetch.min.bytes",
         "linger.ms",
         "log_level",
@@ -58,6 +84,9 @@ _SHOWN: Final = frozenset(
         "session.timeout.ms",
         "socket.timeout.ms",
         "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.endpoint.identification.algorithm",
+        "ssl.key.location",
         "transaction.timeout.ms",
     }
 )
@@ -78,6 +107,9 @@ class KafkaSettings(Settings):
     ssl_key_password: SecretStr | None = None
     properties: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
+    insecure: bool = Field(default=False, validate_default=True)
+    """Allows texts and passwords to cross a network unencrypted, or to a broker that is not verified."""
+
     @field_validator("*")
     @classmethod
     def _encodable(cls, value: Any) -> Any:
@@ -92,11 +124,32 @@ class KafkaSettings(Settings):
 
     @field_validator("properties")
     @classmethod
-    def _leave_delivery_alone(cls, properties: dict[str, Any]) -> dict[str, Any]:
+    def _leave_what_has_its_own_setting(cls, properties: dict[str, Any]) -> dict[str, Any]:
+        for key in sorted(properties):
+            if setting := NAMED.get(key) or _ALIASES.get(key):
+                raise ValueError(f"{key} cannot be set here: set kafka.{setting} instead")
         taken = sorted(RESERVED & properties.keys())
         if taken:
             raise ValueError(f"{', '.join(taken)} cannot be set here: this service sets it from its own settings")
         return properties
+
+    @field_validator("insecure")
+    @classmethod
+    def _stay_private(cls, insecure: bool, info: ValidationInfo) -> bool:
+        """Refuses what others could read or answer in the broker's place, unless told otherwise."""
+        if insecure or not {"bootstrap_servers", "security_protocol", "properties"} <= info.data.keys():
+            return insecure
+        if hosts := plaintext_hosts(info.data["bootstrap_servers"], info.data["security_protocol"]):
+            raise ValueError(
+                f"texts and credentials would cross the network to {', '.join(hosts)} unencrypted; set "
+                "kafka.security_protocol to ssl or sasl_ssl, or allow it where the network is private"
+            )
+        if off := unverified(info.data["properties"]):
+            raise ValueError(
+                f"this value of {off} lets anybody answer in the broker's place; remove it from "
+                "kafka.properties and name the authority in kafka.ssl_ca_location, or allow it"
+            )
+        return insecure
 
 
 class ClientErrors:
@@ -116,17 +169,8 @@ def client_config(
     settings: KafkaSettings, errors: ClientErrors, ours: Mapping[str, str | int | float | bool]
 ) -> dict[str, Any]:
     """Builds a librdkafka configuration; the user's properties win over `ours` but for reserved keys."""
-    named = {
-        "bootstrap.servers": settings.bootstrap_servers,
-        "security.protocol": settings.security_protocol,
-        "sasl.mechanism": settings.sasl_mechanism,
-        "sasl.username": settings.sasl_username,
-        "sasl.password": settings.sasl_password,
-        "ssl.ca.location": settings.ssl_ca_location,
-        "ssl.certificate.location": settings.ssl_certificate_location,
-        "ssl.key.location": settings.ssl_key_location,
-        "ssl.key.password": settings.ssl_key_password,
-    }
+    named = {"bootstrap.servers": settings.bootstrap_servers}
+    named |= {key: getattr(settings, name) for key, name in NAMED.items()}
     plain = {
         key: value.get_secret_value() if isinstance(value, SecretStr) else value
         for key, value in named.items()
@@ -162,19 +206,35 @@ def refused_configuration(error: KafkaException) -> SettingsError:
 
 
 def cluster_metadata(
-    client: Consumer | Producer | AdminClient, errors: ClientErrors, servers: str
+    client: Consumer | AdminClient, errors: ClientErrors, servers: str, topic: str | None = None
 ) -> ClusterMetadata:
-    """Asks any broker for the cluster's topics, within CONNECT_TIMEOUT_S; raises an explained error."""
-    try:
-        return client.list_topics(timeout=CONNECT_TIMEOUT_S)
-    except KafkaException as error:
-        raise explain(errors.last or error.args[0], servers) from None
+    """Asks any broker for one topic or for all that the user may see, within CONNECT_TIMEOUT_S.
+
+    Raises an explained error. Asking for one topic by name may create it, but for a Consumer.
+    """
+    deadline = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        try:
+            return client.list_topics(topic=topic, timeout=CONNECT_TIMEOUT_S / 4)
+        except KafkaException as error:
+            client.poll(0)  # only within it the client tells `errors` why
+            reason = errors.last or error.args[0]
+            if reason.code() in _HOPELESS or time.monotonic() >= deadline:
+                raise explain(reason, servers) from None
 
 
 def require_topics(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str, int]:
-    """Counts the partitions of each topic; raises KafkaStateError for one that does not exist."""
+    """Counts the partitions of each topic; raises KafkaStateError for one that does not exist.
+
+    Raises KafkaRefused where the broker says that the topic is not for this user.
+    """
     found = metadata.topics
     missing = [name for name in names if name not in found or not found[name].partitions]
+    hidden = [name for name in missing if name in found and _is_denied(found[name].error)]
+    if hidden:
+        raise KafkaRefused(
+            f"Kafka denies READ or WRITE on topic {', '.join(hidden)}; ask the cluster's owner for this right"
+        )
     if missing:
         raise KafkaStateError(
             f"no such topic: {', '.join(missing)}; correct the name, or run sentiment-consumer topics create"
@@ -182,7 +242,7 @@ def require_topics(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str,
     return {name: len(found[name].partitions) for name in names}
 
 
-_DENIED: Final = frozenset(
+DENIED: Final = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -190,21 +250,29 @@ _DENIED: Final = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
+"""The broker denies a right: no repetition mends it."""
+
+_UNAUTHENTICATED: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
+_HOPELESS: Final = DENIED | _UNAUTHENTICATED | {KafkaError._SSL}  # noqa: SLF001
 
 
-def explain(error: KafkaError, servers: str) -> SentimentError:
-    """Turns a client error that no retry mends into one line that says what to do."""
+def explain(error: KafkaError, servers: str, rights: Mapping[int, str] = MappingProxyType({})) -> SentimentError:
+    """Turns a client error that no retry mends into one line that says what to do.
+
+    `rights` names by error code what was needed: the client itself tells that a topic was denied, but
+    seldom which and what for.
+    """
     code = error.code()
-    if code in {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}:  # noqa: SLF001
+    if code in _UNAUTHENTICATED:
         return KafkaRefused(
-            f"Kafka at {servers} refuses the credentials; check kafka.sasl_username and its password"
+            f"Kafka at {servers} refuses the credentials; check kafka.sasl_username, its password and "
+            "kafka.sasl_mechanism"
         )
-    if code in _DENIED:
-        return KafkaRefused(f"Kafka denies a right: {error.str()}; ask the cluster's owner for it")
+    if code in DENIED:
+        right = rights.get(code) or error.str()
+        return KafkaRefused(f"Kafka denies {right}; ask the cluster's owner for this right")
     if code == KafkaError._SSL:  # noqa: SLF001
-        return KafkaUnreachable(
-            f"no TLS connection to Kafka at {servers}: {error.str()}; check kafka.ssl_ca_location, host name"
-        )
+        return KafkaUnreachable(_no_tls(error.str(), servers))
     if code == KafkaError._RESOLVE:  # noqa: SLF001
         return KafkaUnreachable(f"the host name of Kafka at {servers} is unknown; check --bootstrap-servers")
     if code in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
@@ -217,3 +285,17 @@ def explain(error: KafkaError, servers: str) -> SentimentError:
             f"a topic does not exist: {error.str()}; create with: sentiment-consumer topics create"
         )
     return KafkaStateError(f"Kafka: {error.name()}: {error.str()}")
+
+
+def _is_denied(error: KafkaError | None) -> bool:
+    return error is not None and error.code() in DENIED
+
+
+def _no_tls(reason: str, servers: str) -> str:
+    # The client says the same of a wrong authority and of a wrong host name.
+    if "certificate verify failed" in reason:
+        return (
+            f"no TLS connection to Kafka at {servers}: its certificate is not issued by the authority in "
+            "kafka.ssl_ca_location, or not to the host name in --bootstrap-servers, or it has expired"
+        )
+    return f"no TLS connection to Kafka at {servers}: {reason}; check kafka.security_protocol and kafka.ssl_*"

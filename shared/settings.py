@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
@@ -63,27 +63,26 @@ def load_settings(
     of names that belong to sister commands and may stand in the same environment: they are passed over,
     unless they look like a misspelling of a setting of this command.
     """
-    known = _names(model)
-    if file is None and environ.get(CONFIG_VARIABLE):
-        file = Path(environ[CONFIG_VARIABLE])
     tree: dict[str, Any] = {}
-    for name, value in (_leaves(_read_yaml(file), known) if file else {}).items():
-        if _is_ours(name, known, others, where=str(file), spell=str):
-            _put(tree, name, value)
-    for key, text in environ.items():
-        if not key.startswith(PREFIX) or key == CONFIG_VARIABLE:
-            continue
-        name = key.removeprefix(PREFIX).lower().replace(NESTING, ".")
-        if _is_ours(name, known, others, where="the environment", spell=variable):
-            _put(tree, name, _mapping(key, text) if known[name] is dict else text)
-    for name, value in flags.items():
-        if value is not None:
-            _put(tree, name, value)
+    for name, value, _ in _given(model, flags, environ, file, others):
+        _put(tree, name, value)
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        faults = [_fault(item, flags, known) for item in error.errors(include_input=False)]
+        faults = [_fault(item, flags, _names(model)) for item in error.errors(include_input=False)]
         raise SettingsError("; ".join(faults)) from None
+
+
+def sources(
+    model: type[Settings],
+    *,
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] = os.environ,
+    file: Path | None = None,
+    others: tuple[str, ...] = (),
+) -> dict[str, str]:
+    """Where each setting that is not left to its default comes from: a flag, a variable or a file."""
+    return {name: source for name, _, source in _given(model, flags, environ, file, others)}
 
 
 def variable(name: str) -> str:
@@ -102,6 +101,36 @@ def effective(settings: Settings) -> dict[str, Any]:
             value = dict.fromkeys(value, MASK)
         flat[name] = MASK if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
     return flat
+
+
+def _given(
+    model: type[Settings],
+    flags: Mapping[str, object],
+    environ: Mapping[str, str],
+    file: Path | None,
+    others: tuple[str, ...],
+) -> Iterator[tuple[str, object, str]]:
+    """Every value that some source gives, with its dotted name and that source; the later ones win."""
+    known = _names(model)
+    if file is None and environ.get(CONFIG_VARIABLE):
+        file = Path(environ[CONFIG_VARIABLE])
+    for name, value in (_leaves(_read_yaml(file), known) if file else {}).items():
+        if _is_ours(name, known, others, where=str(file), spell=str):
+            yield name, value, str(file)
+    for key, text in environ.items():
+        if not key.startswith(PREFIX) or key == CONFIG_VARIABLE:
+            continue
+        name = key.removeprefix(PREFIX).lower().replace(NESTING, ".")
+        if _is_ours(name, known, others, where="the environment", spell=variable):
+            yield name, _mapping(key, text) if known[name] is dict else text, key
+    for name, value in flags.items():
+        if value is not None:
+            yield name, value, flag(name)
+
+
+def flag(name: str) -> str:
+    """The command-line flag of a dotted setting name, where the command has one."""
+    return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
@@ -180,6 +209,6 @@ def _fault(item: Any, flags: Mapping[str, object], known: Iterable[str]) -> str:
     place = ".".join(str(part) for part in item["loc"]) or "settings"
     name = next((setting for setting in known if place.startswith(f"{setting}.")), place)
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    flag = f"--{name.rsplit('.', 1)[-1].replace('_', '-')}, " if name in flags else ""
+    by_flag = f"{flag(name)}, " if name in flags else ""
     shown = place if _PLAIN.fullmatch(place) else name
-    return f"{shown}: {message} (set {flag}{variable(name)} or {name} in a settings file)"
+    return f"{shown}: {message} (set {by_flag}{variable(name)} or {name} in a settings file)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -25,9 +25,9 @@ DESCRIPTION = pytest.StashKey[str]()
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that uses the broker, directly or through another fixture, as `kafka`."""
+    """Marks every test that uses a broker, directly or through another fixture, as `kafka`."""
     for item in items:
-        if "kafka" in getattr(item, "fixturenames", ()):
+        if {"kafka", "secure_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
 
 
@@ -35,6 +35,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Says which broker the tests ran on."""
     if description := config.stash.get(DESCRIPTION, None):
         terminalreporter.write_line(f"kafka: {description}")
+
+
+def skip_or_fail(why: str) -> NoReturn:
+    """Ends a test that cannot run here: skipped on a developer's machine, failed under CI=true."""
+    if os.environ.get("CI", "").lower() in {"true", "1"}:
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +54,7 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
         except NoBrokerError as reason:
             why = str(reason)
         if found is None:
-            if os.environ.get("CI", "").lower() in {"true", "1"}:
-                pytest.fail(why, pytrace=False)
-            pytest.skip(why)
+            skip_or_fail(why)
         pytestconfig.stash[DESCRIPTION] = found.description
         yield found
 

@@ -151,6 +151,9 @@ def archive(
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port.", show_default=False)
     ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow plaintext, or an unverified broker, off this machine.")
+    ] = False,
     format: Annotated[str | None, _setting("format")] = None,  # noqa: A002 - the consumer's name for it
     text_field: Annotated[str | None, _setting("text_field")] = None,
     id_field: Annotated[str | None, _setting("id_field")] = None,
@@ -158,7 +161,8 @@ def archive(
     log_level: LogLevel = None,
 ) -> None:
     """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
-    environment = _settings(config, {**_given(locals()), "kafka.bootstrap_servers": bootstrap_servers})
+    kafka = {"kafka.bootstrap_servers": bootstrap_servers, "kafka.insecure": insecure or None}
+    environment = _settings(config, {**_given(locals()), **kafka})
     from shared.messages import InputFormat
     from trainer.archive import Selection
     from trainer.archive import archive as run

@@ -89,7 +89,7 @@ def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection
     done = archived_until(output, topic)
     errors = ClientErrors()
     with _consumer(kafka, errors) as consumer:
-        metadata = cluster_metadata(consumer, errors, kafka.bootstrap_servers)
+        metadata = cluster_metadata(consumer, errors, kafka.bootstrap_servers, topic)
         partitions = range(require_topics(metadata, [topic])[topic])
         try:
             wanted = _spans(consumer, topic, partitions, selection)
@@ -97,7 +97,8 @@ def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection
             writer = PartWriter(output)
             _copy(consumer, topic, [span for span in left if span.start < span.end], writer, form)
         except KafkaException as error:
-            raise explain(errors.last or error.args[0], kafka.bootstrap_servers) from None
+            rights = {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topic}"}
+            raise explain(errors.last or error.args[0], kafka.bootstrap_servers, rights) from None
         except TimeoutError:
             raise _silence(errors, kafka.bootstrap_servers) from None
     already = _offsets(wanted) - _offsets(left)
@@ -200,6 +201,8 @@ def _records(consumer: Consumer, topic: str, spans: list[Span]) -> Iterator[Arch
         elif time.monotonic() - heard > SILENT_S:
             raise TimeoutError
         for message in messages:
+            if _is_about_the_group(message):
+                continue
             partition, offset = _where(message)
             span = open_spans.get(partition)
             if span is None:
@@ -212,6 +215,12 @@ def _records(consumer: Consumer, topic: str, spans: list[Span]) -> Iterator[Arch
             if ended or offset >= span.end - 1:
                 del open_spans[partition]
                 consumer.incremental_unassign([TopicPartition(topic, partition)])
+
+
+def _is_about_the_group(message: Message) -> bool:
+    """Whether the client complains that it may not use its group, which it names but never joins."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 def _is_end(message: Message) -> bool:

@@ -27,7 +27,8 @@ def main() -> int:
     else:
         parts = tuple(part for part in FULL if not only or part.name in only)
         holds = run_campaign(parts, arguments.output, again=arguments.again)
-    print(f"page: {write(arguments.output)}")
+    if arguments.output.is_dir():
+        print(f"page: {write(arguments.output)}")
     return 0 if holds else 1
 
 

@@ -199,7 +199,7 @@ class KafkaTransport:
         }
         return ConsumerSettings.model_validate(
             {
-                "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty),
+                "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty, insecure=True),
                 "group_id": f"{group}-{self._run}",
                 "input_topics": [self.topics["texts"]],
                 "output_topic": self.topics["sentiments"],

@@ -47,7 +47,7 @@ def send(kafka: Broker, topic: str, numbers: range) -> list[Sent]:
 
 def run(kafka: Broker, topic: str, folder: Path, selection: Selection | None = None) -> Archived:
     """Archives JSON records."""
-    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers)
+    settings = KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, insecure=True)
     return archive(settings, topic, folder, selection or Selection(), InputFormat())
 
 

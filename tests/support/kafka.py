@@ -30,7 +30,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -147,9 +147,10 @@ def broker() -> Iterator[Broker]:
     raise NoBrokerError(message)
 
 
-def answers(bootstrap_servers: str, timeout_s: float) -> bool:
+def answers(bootstrap_servers: str, timeout_s: float, login: Mapping[str, str] | None = None) -> bool:
     """Whether a broker answers a metadata request in time; waits for it to come up meanwhile."""
-    client = AdminClient({"bootstrap.servers": bootstrap_servers, "reconnect.backoff.max.ms": 500, "log_level": 0})
+    quiet: dict[str, Any] = {"reconnect.backoff.max.ms": 500, "log_level": 0}
+    client = AdminClient({"bootstrap.servers": bootstrap_servers, **quiet, **(login or {})})
     try:
         return bool(client.list_topics(timeout=timeout_s).brokers)
     except KafkaException:
@@ -312,19 +313,17 @@ def _format(folder: Path, java: str, class_path: str, listener: int, controller:
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "data"),
     }
+    return _format_storage(folder, java, class_path, settings)
+
+
+def _format_storage(folder: Path, java: str, class_path: str, settings: Mapping[str, str], *more: str) -> Path:
+    """Writes properties and formats a storage by them; `more` are options of the format command."""
     properties = folder / "node.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     # Joined by "=": an identifier may begin with "-" and would read as an option.
     cluster = "--cluster-id=" + base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-    command = [
-        java,
-        *java_options(class_path),
-        "kafka.tools.StorageTool",
-        "format",
-        cluster,
-        "-c",
-        str(properties),
-    ]
+    tool = [java, *java_options(class_path), "kafka.tools.StorageTool"]
+    command = [*tool, "format", cluster, "-c", str(properties), *more]
     run_step(command, timeout_s=START_S, doing="Java could not format the storage")
     return properties
 
@@ -357,12 +356,14 @@ def _guarded(command: list[str], folder: Path, log: Path) -> Iterator[subprocess
             process.wait()
 
 
-def _await_answer(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_answer(
+    address: str, process: subprocess.Popen[bytes], log: Path, login: Mapping[str, str] | None = None
+) -> None:
     with log.open(errors="replace") as lines:  # opened first: the guard deletes the file when Java ends
         deadline = time.monotonic() + START_S
         why = f"did not answer within {START_S:.0f} s"
         while time.monotonic() < deadline:
-            if answers(address, timeout_s=1.0):
+            if answers(address, timeout_s=1.0, login=login):
                 return
             if process.poll() is not None:
                 why = f"ended with code {process.returncode} before it answered"

@@ -9,7 +9,7 @@ from uuid import uuid4
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 TIMEOUT_S: Final = 60.0
 
@@ -25,10 +25,11 @@ class Sent:
     partition: int = 0
 
 
-def produce(servers: str, topic: str, records: Iterable[Sent]) -> None:
+def produce(servers: str, topic: str, records: Iterable[Sent], login: Mapping[str, str] | None = None) -> None:
     """Writes records in order and waits until all are acknowledged."""
     failures: list[str] = []
-    producer = Producer({"bootstrap.servers": servers, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    fast = {"linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
+    producer = Producer({"bootstrap.servers": servers, **fast, **(login or {})})
 
     def delivered(error: object, _message: Message) -> None:
         if error is not None:
@@ -49,7 +50,9 @@ def produce(servers: str, topic: str, records: Iterable[Sent]) -> None:
     assert not failures
 
 
-def read_all(servers: str, topic: str, *, isolation: str = "read_committed") -> list[Message]:
+def read_all(
+    servers: str, topic: str, *, isolation: str = "read_committed", login: Mapping[str, str] | None = None
+) -> list[Message]:
     """Reads a topic from its beginning to the end it has now, in order per partition."""
     consumer = Consumer(
         {
@@ -58,6 +61,7 @@ def read_all(servers: str, topic: str, *, isolation: str = "read_committed") -> 
             "enable.auto.commit": False,
             "isolation.level": isolation,
             "enable.partition.eof": True,
+            **(login or {}),
         }
     )
     partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions

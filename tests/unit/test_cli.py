@@ -86,7 +86,9 @@ def test_the_version_is_told(command: Command) -> None:
     assert command("--version") == Ended(0, f"{__version__}\n", "")
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["check"], ["score"], ["topics", "create"], ["dlq", "list"]])
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["check"], ["score"], ["topics", "create"], ["dlq", "list"], ["config", "show"]]
+)
 def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
     """Given an option that no command has, when run, then the exit code is 2."""
     ended = command(*arguments, "--no-such-option")
@@ -123,6 +125,11 @@ def test_a_filter_that_cannot_be_is_a_usage_error(command: Command, arguments: l
         (["run"], 78, "give --model or set SENTIMENT_MODEL"),
         (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         (["run", "--config", "/nowhere.yaml"], 78, "cannot read the settings file /nowhere.yaml"),
+        (["run", "--bootstrap-servers", "kafka:9092"], 78, "to kafka unencrypted; set kafka.security_protocol"),
+        (["check", "--bootstrap-servers", "kafka:9092"], 78, "(set --insecure, SENTIMENT_KAFKA__INSECURE or"),
+        (["topics", "create", "--bootstrap-servers", "kafka:9092"], 78, "(set --insecure, "),
+        (["config", "show", "--bootstrap-servers", "kafka:9092"], 78, "(set --insecure, "),
+        (["dlq", "list", "--bootstrap-servers", "kafka:9092"], 78, "(set --insecure, "),
         (["topics", "create", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
         (["dlq", "list", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
         (["dlq", "show", "0:0", "--bootstrap-servers", NOBODY], 69, f"Kafka at {NOBODY} does not answer"),
@@ -315,6 +322,28 @@ def test_check_fails_on_a_model_that_cannot_score(
     ended = command("check", "--model", str(model), "--device", "cpu", "--bootstrap-servers", NOBODY)
 
     assert re.search(rf"FAIL +score +.* cannot be scored: {UNSCORABLE.reason}", ended.out)
+
+
+def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Given settings from three sources, when shown, then each names its source, and the output can be loaded."""
+    monkeypatch.setenv("SENTIMENT_KAFKA__SASL_PASSWORD", "hunter2")
+    monkeypatch.setenv("SENTIMENT_KAFKA__PROPERTIES", '{"ssl.key.pem": "hunter2", "linger.ms": 7}')
+    flags = ["--group-id", 'a: "b" #c', "--input-topic", "x", "--insecure", "--bootstrap-servers", "kafka:9092"]
+
+    shown = command("config", "show", *flags)
+    file = tmp_path / "shown.yaml"
+    file.write_text(shown.out)
+    monkeypatch.delenv("SENTIMENT_KAFKA__SASL_PASSWORD")
+    monkeypatch.delenv("SENTIMENT_KAFKA__PROPERTIES")
+    again = command("config", "show", "--config", str(file))
+
+    assert shown.code == again.code == 0
+    assert 'kafka.sasl_password: "***"  # SENTIMENT_KAFKA__SASL_PASSWORD' in shown.out
+    assert "kafka.insecure: true  # --insecure" in shown.out
+    assert "limits.batch_records: 512  # default" in shown.out
+    assert "# linger.ms: 7" in shown.out
+    assert "hunter2" not in shown.out + shown.err
+    assert f'group_id: "a: \\"b\\" #c"  # {file}' in again.out
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError
 from shared.kafka import (
+    NAMED,
     RESERVED,
     ClientErrors,
     KafkaSettings,
@@ -105,7 +106,7 @@ def test_only_known_harmless_keys_are_shown() -> None:
         (KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaRefused, "ask the cluster's owner"),
         (KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaRefused, "ask the cluster's owner"),
         (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KafkaRefused, "ask the cluster's owner"),
-        (KafkaError._SSL, KafkaUnreachable, "check kafka.ssl_ca_location"),
+        (KafkaError._SSL, KafkaUnreachable, "check kafka.security_protocol"),
         (KafkaError._RESOLVE, KafkaUnreachable, "check --bootstrap-servers"),
         (KafkaError._TRANSPORT, KafkaUnreachable, "that the broker runs"),
         (KafkaError._TIMED_OUT, KafkaUnreachable, "that the broker runs"),
@@ -147,11 +148,72 @@ def test_a_key_that_librdkafka_does_not_know_is_named() -> None:
     assert error.exit_code == 78
 
 
+def topic(partitions: int, error: KafkaError | None = None) -> SimpleNamespace:
+    """A topic as the cluster's metadata tell it."""
+    return SimpleNamespace(partitions=dict.fromkeys(range(partitions)), error=error)
+
+
 def test_topics_are_counted_or_missed() -> None:
     """Given a cluster's topics, when some are required, then partitions are counted and missing ones named."""
-    topics = {"a": SimpleNamespace(partitions={0: 0, 1: 1}), "empty": SimpleNamespace(partitions={})}
+    topics = {"a": topic(2), "empty": topic(0, KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))}
     metadata: Any = SimpleNamespace(topics=topics)
 
     assert require_topics(metadata, ["a"]) == {"a": 2}
     with pytest.raises(KafkaStateError, match=r"no such topic: empty, c; .*topics create"):
         require_topics(metadata, ["a", "empty", "c"])
+
+
+def test_a_topic_that_is_hidden_from_the_user_is_not_called_missing() -> None:
+    """Given a topic that the broker denies, when it is required, then the right is missing and not the topic."""
+    metadata: Any = SimpleNamespace(topics={"b": topic(0, KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))})
+
+    with pytest.raises(KafkaRefused, match="denies READ or WRITE on topic b"):
+        require_topics(metadata, ["b"])
+
+
+def test_a_denied_right_is_named_where_it_is_known() -> None:
+    """Given what was needed, when a denial is explained, then it names operation and resource."""
+    denial = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
+
+    found = explain(denial, "a:1", {KafkaError.GROUP_AUTHORIZATION_FAILED: "READ on group g"})
+
+    assert str(found) == "Kafka denies READ on group g; ask the cluster's owner for this right"
+
+
+@pytest.mark.parametrize(
+    ("key", "setting"),
+    [
+        *((key, f"kafka.{name}") for key, name in NAMED.items()),
+        ("metadata.broker.list", "kafka.bootstrap_servers"),
+    ],
+)
+def test_properties_with_a_setting_of_their_own_are_refused(key: str, setting: str) -> None:
+    """Given a key that has a setting, when given as a property, then the setting is named and no value shown."""
+    with pytest.raises(ValidationError, match=f"{re.escape(key)} cannot be set here: set {setting}") as raised:
+        KafkaSettings(properties={key: PRIVATE})
+
+    assert PRIVATE not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("servers", "protocol", "properties", "reason"),
+    [
+        ("kafka:9092", "plaintext", {}, "would cross the network to kafka unencrypted"),
+        ("kafka:9092", "sasl_plaintext", {}, "would cross the network to kafka unencrypted"),
+        ("localhost:1", "ssl", {"enable.ssl.certificate.verification": False}, "answer in the broker's place"),
+        ("a:1", "ssl", {"ssl.endpoint.identification.algorithm": "none"}, "answer in the broker's place"),
+    ],
+)
+def test_what_others_could_read_or_answer_needs_a_word(
+    servers: str, protocol: Any, properties: dict[str, Any], reason: str
+) -> None:
+    """Given plaintext off this machine or no verification, when loaded, then it is refused unless insecure."""
+
+    def settings(*, insecure: bool) -> KafkaSettings:
+        return KafkaSettings(
+            bootstrap_servers=servers, security_protocol=protocol, properties=properties, insecure=insecure
+        )
+
+    with pytest.raises(ValidationError, match=re.escape(reason)):
+        settings(insecure=False)
+    assert settings(insecure=True).bootstrap_servers == servers

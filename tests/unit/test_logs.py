@@ -53,6 +53,7 @@ def test_an_end_has_one_line_and_a_code(
 
 def test_an_unforeseen_error_keeps_its_message_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
     """Given an error that nobody foresaw, when it ends a command, then its type and place are told."""
+    structlog.reset_defaults()  # a test that captured logs leaves them configured, at debug
     with pytest.raises(SystemExit) as raised:
         exit_with(raising(ValueError(f"could not read {PRIVATE}")))
 

@@ -82,6 +82,10 @@ class ScriptedProducer:
         """Takes all back."""
         self._call("abort")
 
+    def fail_next(self, name: str, failure: KafkaException) -> None:
+        """Makes the next call of that name fail."""
+        self._failures.setdefault(name, []).insert(0, failure)
+
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if self._failures.get(name):
@@ -109,7 +113,7 @@ class ScriptedSender:
         """Counts."""
         self.replaced += 1
 
-    def failed(self, error: KafkaError) -> Exception:
+    def failed(self, error: KafkaError, _read: object = ()) -> Exception:
         """Always worth a recovery."""
         return PublishFailed(error.name())
 
@@ -188,6 +192,21 @@ def test_a_transaction_that_fails_is_to_be_recovered(clock: FakeClock, call: str
 
     assert sender.replaced == 1
     assert producer.calls[-5:] == ["abort", "init", "begin", "offsets", "commit"]
+
+
+def test_the_transaction_is_asked_why_its_records_were_purged(clock: FakeClock) -> None:
+    """Given deliveries that tell only of a purge, when published, then the failure is the transaction's own."""
+    outbox, sender, producer = scripted(clock)
+
+    def purged() -> None:
+        denial = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True)
+        producer.fail_next("begin", KafkaException(denial))
+        raise PublishFailed("_PURGE_QUEUE")
+
+    sender.flush = purged  # type: ignore[method-assign]
+
+    with pytest.raises(PublishFailed, match="TOPIC_AUTHORIZATION_FAILED"):
+        outbox.publish(outgoing(), [], RECORDS)
 
 
 def test_a_new_producer_waits_for_its_predecessors_end(clock: FakeClock) -> None:

@@ -11,7 +11,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from structlog.testing import capture_logs
 
-from consumer.preflight import RetentionWatch, describe_partitions, retention_of, retention_problem
+from consumer.preflight import Preflight, RetentionWatch, describe_partitions, retention_of, retention_problem
+from consumer.settings import ConsumerSettings
+from demo.broker import EmbeddedBroker
+from shared.kafka import KafkaSettings
 from tests.support.fakes import record
 
 DAY_MS = 86_400_000
@@ -120,3 +123,11 @@ def test_the_watch_is_silent_when_all_is_well(told: Config, days: float | None) 
 def test_partitions_are_described_in_one_line() -> None:
     """Given counts, when described, then topics and partitions stand in one line."""
     assert describe_partitions({"texts": 4, "sentiments": 2}) == "texts (4), sentiments (2)"
+
+
+def test_an_embedded_broker_is_not_asked_for_rights() -> None:
+    """Given an embedded broker, which never answers such a question, when asked, then it is passed over."""
+    with EmbeddedBroker(["texts"]) as broker:
+        kafka = KafkaSettings(bootstrap_servers=broker.address)
+
+        assert Preflight(ConsumerSettings(kafka=kafka)).rights() == "not told by this broker"

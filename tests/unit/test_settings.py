@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings, Limits, load
 from shared.errors import SettingsError
-from shared.settings import MASK, Settings, effective, load_settings, variable
+from shared.settings import MASK, Settings, effective, load_settings, sources, variable
 
 PRIVATE = "hunter2"
 
@@ -206,6 +206,15 @@ def test_effective_settings_are_flat_and_masked() -> None:
         "inner.properties": {"ssl.key.pem": MASK},
     }
     assert PRIVATE not in json.dumps(shown)
+
+
+def test_the_source_of_a_value_is_the_one_that_won(write: Path) -> None:
+    """Given values in several sources, when asked, then each setting names its strongest, and defaults none."""
+    write.write_text("name: file\ninner: {size: 2, properties: {a.b: 1}}")
+
+    found = sources(Outer, flags={"inner.size": 3, "names": None}, environ={"SENTIMENT_NAME": "env"}, file=write)
+
+    assert found == {"name": "SENTIMENT_NAME", "inner.size": "--size", "inner.properties": str(write)}
 
 
 def test_settings_cannot_be_changed() -> None:

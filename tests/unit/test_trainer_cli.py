@@ -45,6 +45,11 @@ def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
             78,
             "epochs: Input should be greater than 0",
         ),
+        (
+            ("archive", "--topic", "t", "--output", "a", "--bootstrap-servers", "kafka:9092"),
+            78,
+            "to kafka unencrypted; set kafka.security_protocol to ssl or sasl_ssl",
+        ),
         (("train", "--data", "nowhere.csv", "--output", "m"), 65, "cannot read nowhere.csv: No such file"),
     ],
 )
