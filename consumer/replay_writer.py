@@ -48,13 +48,14 @@ class TransactionalWriter:
         self.suspect = False
         """Whether the last commit may have been sent twice."""
         self._dlq_topic = settings.dlq_topic
+        self._id = f"sentiment-dlq-replay-{settings.dlq_topic}"
         self._servers = settings.kafka.bootstrap_servers
         self._deadline_s = settings.limits.publish_s
         self._failures: list[tuple[KafkaError, Letter]] = []
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
             "client.id": "sentiment-dlq-replay",
-            "transactional.id": f"sentiment-dlq-replay-{settings.dlq_topic}",
+            "transactional.id": self._id,
             "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "compression.type": "lz4",
             "linger.ms": 5,
@@ -184,7 +185,11 @@ class TransactionalWriter:
             )
         if error.retriable() or error.txn_requires_abort() or error.code() in _PASSING:
             return _stopped(f"{error.name()}: {error.str()}")
-        return explain(error, self._servers)
+        rights = {
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: f"WRITE on transactional id {self._id}",
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: f"WRITE on {self._dlq_topic} or a topic that is replayed to",
+        }
+        return explain(error, self._servers, rights)
 
 
 def _stopped(why: str) -> RecoveriesExhausted:

@@ -74,7 +74,7 @@ def _verdict(
         stretch_s=mutant.stretch_s,
         drain_s=DRAIN_S,
     )
-    part = Part(mutant.module, setting, mutant.plan, at_once=True)
+    part = Part(mutant.module, setting, mutant.plan, mutant.gap_s, at_once=mutant.at_once)
     record, _ = perform(cluster, part, folder / f"{mutant.module}-{module or 'control'}", models)
     found: dict[str, Any] = next(one for one in record["invariants"] if one["name"] == mutant.caught_by)
     return found

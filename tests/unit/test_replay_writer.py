@@ -121,7 +121,11 @@ def test_each_input_is_followed_by_its_receipt(monkeypatch: pytest.MonkeyPatch) 
     ("failures", "error", "said"),
     [
         ({"init": [raised(KafkaError.UNSUPPORTED_VERSION)]}, KafkaStateError, "has no transactions"),
-        ({"init": [raised(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)]}, KafkaRefused, "denies a right"),
+        (
+            {"init": [raised(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)]},
+            KafkaRefused,
+            "WRITE on transactional id",
+        ),
         ({"begin": [raised(KafkaError._FENCED)]}, KafkaStateError, "another replay of sentiments.dlq has taken"),
         ({"commit": [raised(KafkaError.INVALID_PRODUCER_EPOCH)]}, KafkaStateError, "another replay"),
         ({"flush": [SystemError()]}, RecoveriesExhausted, "failed for good"),
@@ -151,7 +155,7 @@ def test_a_failing_call_ends_the_replay_with_what_to_do(
             "letter 0:2 with",
         ),
         ([KafkaError._PURGE_INFLIGHT, KafkaError.INVALID_PRODUCER_EPOCH], KafkaStateError, "another replay"),
-        ([KafkaError.TOPIC_AUTHORIZATION_FAILED], KafkaRefused, "denies a right"),
+        ([KafkaError.TOPIC_AUTHORIZATION_FAILED], KafkaRefused, "WRITE on sentiments.dlq or"),
         ([KafkaError._PURGE_QUEUE], RecoveriesExhausted, "_PURGE_QUEUE"),
         ([KafkaError._MSG_TIMED_OUT], RecoveriesExhausted, "the same command does the rest"),
     ],

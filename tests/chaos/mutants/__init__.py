@@ -25,6 +25,10 @@ class Mutant:
     messages: int = 8_000
     pass_s: float = 0.04
     """Seconds that a forward pass takes."""
+    gap_s: tuple[float, float] = (0.2, 1.2)
+    """Between two faults."""
+    at_once: bool = True
+    """Whether all messages are there before the first fault."""
     stretch_s: float = 0.0
     """Seconds for which every transaction is half written, so that a late EndTxn finds it so."""
 
@@ -38,14 +42,15 @@ _FENCE: Final = {"duplicate transactional.id": 4}
 MUTANTS: Final = (
     Mutant("commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
     Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
-    Mutant(  # rows have to be in hand for longer than the partition takes to reach its new owner
+    Mutant(  # rows have to be in hand for longer than their partition takes to reach its new owner
         "no_token",
         "publishes rows of a revoked partition",
         ONCE,
         TWICE,
         {"replica added or removed": 6},
-        messages=3_000,
+        messages=4_000,
         pass_s=0.25,
+        gap_s=(8.0, 10.0),
     ),
     Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
     Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 13}),
@@ -53,5 +58,5 @@ MUTANTS: Final = (
         "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
     ),
     Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
-    Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE),
+    Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE, at_once=False),
 )
