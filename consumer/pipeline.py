@@ -102,6 +102,9 @@ class Pipeline:
         self._refused: dict[tuple[str, int, int], str] = {}
         """Why the broker refused the result of the record there, until its dead letter is published."""
         self._recovered_at: deque[float] = deque()
+        self._read_out = False
+        """Whether the last read found nothing."""
+        self._published_at = clock()
         self._idle_since: float | None = None
         """When a read first found nothing while nothing was in hand."""
 
@@ -109,8 +112,9 @@ class Pipeline:
         """Works until stopped, idle or done; ends with nothing half-published. Raises SentimentError."""
         while not self._finished():
             try:
-                self._publish_scored()
                 self._read_more()
+                if self._publish_due():
+                    self._publish_scored()
             except PublishFailed as failure:
                 self._recover(failure)
         self._drain()
@@ -141,7 +145,7 @@ class Pipeline:
         """How many records may be read now; a suspect is read only with nothing else in hand."""
         if self._inflight and self._source.careful:
             return 0
-        if len(self._inflight) >= self._limits.inflight_batches:
+        if sum(not batch.scores.done() for batch in self._inflight) >= self._limits.inflight_batches:
             return 0
         if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
             return 0
@@ -149,11 +153,21 @@ class Pipeline:
             return self._limits.batch_records
         return min(self._limits.batch_records, self._max_records - self._totals.records)
 
+    def _publish_due(self) -> bool:
+        """Whether now is the time to publish: at once, unless there is more to read, and then now and then.
+
+        What a transaction costs is its latency and not its size, so under load it is shared by many records.
+        """
+        if self._clock() - self._published_at >= self._limits.publish_every_s:
+            return True
+        return self._read_out or not self._room()
+
     def _wait_oldest(self, seconds: float) -> bool:
         return bool(wait([self._inflight[0].scores], timeout=seconds).done)
 
     def _submit(self, records: list[Record]) -> None:
         """Sends one batch on its way; with nothing read, waits a little for what is on its way already."""
+        self._read_out = not records
         if not records:
             if self._inflight:
                 self._wait_oldest(BUSY_WAIT_S)
@@ -196,7 +210,7 @@ class Pipeline:
 
     def _publish(self, batches: Sequence[Batch]) -> None:
         """Publishes what is still ours of scored batches."""
-        began = self._clock()
+        began = self._published_at = self._clock()
         owned = [record for batch in batches for record in batch.records if self._source.owns(record)]
         if not owned:
             log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))

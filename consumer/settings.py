@@ -34,7 +34,7 @@ class Limits(Settings):
     batch_tokens: int | None = Field(default=None, gt=0)
     """Padded tokens (rows x longest row) of one forward pass; default 2,048 on a CPU, 32,768 on CUDA."""
     inflight_batches: int = Field(default=2, ge=1, le=64)
-    """Micro-batches between source and outbox: one on the device and one ready for it."""
+    """Micro-batches that wait for their scores: one on the device and one ready for it."""
     inflight_bytes: int = Field(default=64 * 2**20, gt=0)
     """Bytes of input in hand; reading pauses above it."""
     record_bytes: int = Field(default=2**18, gt=0)
@@ -46,6 +46,8 @@ class Limits(Settings):
     """
     read_wait_s: float = Field(default=0.1, gt=0, le=1)
     """How long a read waits when there is nothing to do."""
+    publish_every_s: float = Field(default=0.1, ge=0, le=10)
+    """Under load scores are published so often, all that there are in one transaction; else at once."""
     publish_s: float = Field(default=20, gt=0, le=50)
     """Deadline for the broker to acknowledge one micro-batch."""
     shutdown_s: float = Field(default=6, gt=0, le=60)

@@ -156,6 +156,23 @@ def test_everything_is_published_once_in_order(
     assert world.source.rewinds == world.outbox.resets == totals.recoveries <= len(fail_at)
 
 
+def test_under_load_publishes_are_shared() -> None:
+    """Given a topic with more to read, when batches are scored, then they wait a while for each other."""
+    world = World(limits=Limits(batch_records=1, publish_every_s=5), clock_step_s=0, partitions=1, max_records=8)
+    world.produce(8)
+
+    def pass_time() -> None:
+        world.clock.now_s += 1
+        for batch in world.pipeline._inflight:  # noqa: SLF001 - the test stands in for a fast scorer
+            batch.scores.result(20)
+
+    world.source.on_read = pass_time
+    world.run()
+
+    assert world.results(0) == keys(8)
+    assert 2 <= world.outbox.publishes <= 4  # and not 8: one for about five seconds of reading
+
+
 def test_what_is_scored_is_published_at_once() -> None:
     """Given three batches that are scored, when published, then it is one publish, in order."""
     gate = threading.Event()
