@@ -22,7 +22,7 @@ import structlog
 from consumer.breaker import Breaker
 from consumer.decode import split
 from consumer.records import DeadLetter, PublishFailed, Score
-from shared.errors import KafkaStateError, RecoveriesExhausted
+from consumer.recovery import RecoveryCap, Refusals
 
 if TYPE_CHECKING:
     import threading
@@ -99,9 +99,8 @@ class Pipeline:
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
         self._breaker = Breaker(limits)
-        self._refused: dict[tuple[str, int, int], str] = {}
-        """Why the broker refused the result of the record there, until its dead letter is published."""
-        self._recovered_at: deque[float] = deque()
+        self._refusals = Refusals()
+        self._cap = RecoveryCap(limits, clock)
         self._read_out = False
         """Whether the last read found nothing."""
         self._published_at = clock()
@@ -179,25 +178,11 @@ class Pipeline:
         if self._observe is not None:
             self._observe(records)
         documents, dead_letters = split(records, self._format)
-        if self._refused:
-            documents, refused = self._separate_refused(documents)
-            dead_letters += refused
+        documents, refused = self._refusals.separate(documents)
+        dead_letters += refused
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
         self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
-
-    def _separate_refused(self, documents: list[Document]) -> tuple[list[Document], list[DeadLetter]]:
-        kept: list[Document] = []
-        letters: list[DeadLetter] = []
-        for document in documents:
-            why = self._refused.get(_place(document.record))
-            if why is None:
-                kept.append(document)
-            else:
-                letters.append(
-                    DeadLetter(document.record, "publish", why, "Kafka refuses the result of this record")
-                )
-        return kept, letters
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -222,11 +207,10 @@ class Pipeline:
             self._outbox.publish(results, dead_letters, owned)
         except PublishFailed as failure:
             if failure.refused and len(owned) == 1:
-                self._refuse(owned[0], failure.refused)
+                self._refusals.add(owned[0], failure.refused)
             raise
         self._breaker = breaker
-        for record in owned:
-            self._refused.pop(_place(record), None)
+        self._refusals.settle(owned)
         self._totals.results += len(results)
         self._totals.dead_letters += len(dead_letters)
         given = [score for batch in batches for score in batch.scores.result() if isinstance(score, Score)]
@@ -242,15 +226,6 @@ class Pipeline:
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
-
-    def _refuse(self, record: Record, why: str) -> None:
-        """Notes that Kafka refuses what becomes of one record; raises KafkaStateError if that is its letter."""
-        if _place(record) in self._refused:
-            raise KafkaStateError(
-                f"Kafka refuses the dead letter of {record.topic}-{record.partition}-{record.offset} ({why}); "
-                "raise max.message.bytes of the dead-letter topic or lower limits.output_bytes"
-            )
-        self._refused[_place(record)] = why
 
     def _encode(self, batches: Sequence[Batch]) -> tuple[list[Outgoing], list[Outgoing]]:
         now = datetime.now(UTC)
@@ -280,9 +255,8 @@ class Pipeline:
         may fare better than this one does.
         """
         self._totals.recoveries += 1
-        log.warning("recovering", reason=str(failure), refused=failure.refused)
-        if failure.refused is None:
-            self._count_recovery(failure)
+        recent = self._cap.count(failure) if failure.refused is None else None
+        log.warning("recovering", reason=str(failure), refused=failure.refused, recent=recent)
         for batch in self._inflight:
             batch.scores.cancel()
             self._totals.records -= len(batch.records)
@@ -292,18 +266,6 @@ class Pipeline:
             self._source.rewind(carefully=failure.refused is not None)
         except PublishFailed as again:
             self._recover(again)
-
-    def _count_recovery(self, failure: PublishFailed) -> None:
-        now = self._clock()
-        recent = self._recovered_at
-        recent.append(now)
-        while now - recent[0] > self._limits.recovery_window_s:
-            recent.popleft()
-        if len(recent) > self._limits.recoveries:
-            raise RecoveriesExhausted(
-                f"publishing failed {len(recent)} times in {self._limits.recovery_window_s:g} s, last: {failure}; "
-                "nothing is lost: start again once Kafka is well"
-            )
 
     def _drain(self) -> None:
         """Publishes what is being scored, for at most `shutdown_s`; abandons the rest, which is uncommitted."""

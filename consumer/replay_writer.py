@@ -10,7 +10,8 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.dead_letters import receipt_of
-from consumer.outbox import INIT_S, TRANSACTION_TIMEOUT_MS
+from consumer.outbox import INIT_S
+from consumer.sender import TRANSACTION_TIMEOUT_MS
 from shared.errors import KafkaStateError, RecoveriesExhausted, SentimentError
 from shared.kafka import ClientErrors, client_config, explain, refused_configuration
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.encode import Encoder
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
 from consumer.preflight import Preflight, RetentionWatch
 from consumer.scoring import ScoringThread
+from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
 from shared import __version__

@@ -8,7 +8,6 @@ records away, so it is the last resort of a full pipeline.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -22,8 +21,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.offsets import GroupOffsets
 from consumer.records import Ownership, PublishFailed, Record
-from consumer.suspects import Commit, Suspects, as_metadata, carried, from_metadata
+from consumer.suspects import Suspects
 from shared.errors import KafkaStateError
 from shared.kafka import (
     DENIED,
@@ -39,15 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.settings import ConsumerSettings
-    from consumer.suspects import Place
     from shared.errors import SentimentError
 
 log = structlog.get_logger()
 
 REQUEST_S: Final = 5.0
 """Timeout of one question to the broker."""
-STABLE_S: Final = 60.0
-"""How long a rewind waits for offsets that an unfinished transaction holds back."""
 
 _PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
     "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
@@ -95,11 +92,12 @@ class KafkaSource:
         except KafkaException as error:
             raise refused_configuration(error) from None
         self._owned: dict[tuple[str, int], Ownership] = {}
+        self._offsets = GroupOffsets(self._consumer, self._end_if_denied)
         self._suspects = Suspects(
             deaths=settings.limits.deaths,
             reach=settings.limits.batch_records * settings.limits.inflight_batches,
-            committed=self._committed_counts,
-            commit=self._commit_counts,
+            committed=self._offsets.counts,
+            commit=self._offsets.mark,
             owns=self.owns,
         )
         self._callback_failure: KafkaException | None = None
@@ -163,15 +161,7 @@ class KafkaSource:
 
     def commit(self, consumed: Sequence[Record]) -> None:
         """Commits the offsets after `consumed` and waits for the broker; raises PublishFailed."""
-        try:
-            done = self._consumer.commit(offsets=next_offsets(consumed), asynchronous=False)
-        except KafkaException as error:
-            self._end_if_denied(error.args[0])
-            raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
-        for partition in done or ():
-            if partition.error is not None:
-                self._end_if_denied(partition.error, partition.topic)
-                raise PublishFailed(f"the commit failed: {partition.error.name()}")
+        self._offsets.commit(consumed)
 
     def group_metadata(self) -> Any:
         """The membership under which offsets join a transaction; opaque."""
@@ -181,9 +171,9 @@ class KafkaSource:
         """Seeks every owned partition to its committed offset and makes all records read so far stale.
 
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
-        transaction holds an offset back; raises PublishFailed when that takes over STABLE_S.
+        transaction holds an offset back; raises PublishFailed when that takes too long.
         """
-        for partition in self._committed(self._partitions()):
+        for partition in self._offsets.committed(self._partitions()):
             key = (partition.topic, partition.partition)
             owner = self._owned.get(key)
             if owner is None:
@@ -250,7 +240,7 @@ class KafkaSource:
 
     def _start_or_halt(self, partition: TopicPartition) -> None:
         """Begins a partition that has no committed offset; halts when it has one that no longer exists."""
-        (committed,) = self._committed([partition])
+        (committed,) = self._offsets.committed([partition])
         if committed.offset >= 0:
             raise KafkaStateError(
                 f"{partition.topic}[{partition.partition}]: the committed offset {committed.offset} no longer "
@@ -283,34 +273,6 @@ class KafkaSource:
                 self._consumer.pause([target])
         except KafkaException as error:
             raise PublishFailed(f"seeking failed: {error.args[0].name()}") from None
-
-    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Asks for committed offsets until all are known and stable."""
-        deadline = time.monotonic() + STABLE_S
-        while partitions:
-            try:
-                answer = self._consumer.committed(partitions, timeout=REQUEST_S)
-                failed = next((item.error for item in answer if item.error is not None), None)
-            except KafkaException as error:
-                failed = error.args[0]
-            if failed is None:
-                return answer
-            self._end_if_denied(failed)
-            if time.monotonic() > deadline:
-                raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
-        return []
-
-    def _committed_counts(self, places: list[Place]) -> list[Commit]:
-        found = self._committed([TopicPartition(*place) for place in places])
-        return [Commit((p.topic, p.partition), p.offset, from_metadata(p.metadata)) for p in found]
-
-    def _commit_counts(self, commits: list[Commit]) -> None:
-        """Commits where the group stands already, for the count beside it; a failure costs only the count."""
-        offsets = [TopicPartition(*one.place, one.offset, as_metadata(one.attempts)) for one in commits]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            log.warning("attempts_not_counted", error=error.args[0].name())
 
     def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
         rights = {
@@ -349,16 +311,6 @@ class KafkaSource:
             log.info("partitions_revoked", partitions=_names(revoked), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error
-
-
-def next_offsets(consumed: Sequence[Record]) -> list[TopicPartition]:
-    """Per partition the offset after the last consumed record: what is to be committed, never `position()`."""
-    last: dict[Place, Record] = {}
-    for record in consumed:
-        place = (record.topic, record.partition)
-        if place not in last or record.offset > last[place].offset:
-            last[place] = record
-    return [TopicPartition(*place, one.offset + 1, as_metadata(carried(one))) for place, one in last.items()]
 
 
 def _names(partitions: Iterable[TopicPartition]) -> list[str]:

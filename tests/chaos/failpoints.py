@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-import consumer.outbox
+import consumer.sender
 import consumer.source
 from tests.chaos.patching import replace
 
@@ -75,7 +75,7 @@ class _Failpoint:
 def install(spec: str) -> None:
     """Replaces the clients that the product is about to build."""
     point = _Failpoint(spec)
-    replace(consumer.outbox, "Producer", _producer(point))
+    replace(consumer.sender, "Producer", _producer(point))
     replace(consumer.source, "Consumer", _consumer(point))
 
     def rewound(self: consumer.source.KafkaSource, *, carefully: bool = False) -> None:
@@ -101,7 +101,7 @@ def stretch(seconds: float) -> None:
 
     written: list[None] = []
     members: dict[str, Callable[..., Any]] = {"begin_transaction": begin, "produce": produce}
-    replace(consumer.outbox, "Producer", type("StretchedProducer", (Producer,), members))
+    replace(consumer.sender, "Producer", type("StretchedProducer", (Producer,), members))
 
 
 def _producer(point: _Failpoint) -> type[Producer]:

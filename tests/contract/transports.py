@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.records import Outgoing
+from consumer.sender import Sender
 from consumer.settings import ConsumerSettings, Limits
 from consumer.source import KafkaSource
 from shared.kafka import KafkaSettings

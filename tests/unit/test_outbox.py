@@ -13,10 +13,12 @@ from confluent_kafka import KafkaError, KafkaException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, Sender, require_membership
+from consumer.offsets import next_offsets
+from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
 from consumer.records import Outgoing, PublishFailed
+from consumer.sender import Sender
 from consumer.settings import ConsumerSettings, Limits
-from consumer.source import KafkaSource, next_offsets
+from consumer.source import KafkaSource
 from shared.errors import KafkaRefused, KafkaStateError, RecoveriesExhausted, SentimentError, SettingsError
 from shared.kafka import KafkaSettings
 from tests.support.fakes import FakeClock, record

@@ -11,22 +11,30 @@ if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
 
 
+class _Ends:
+    """Tells the end of a partition for what is committed there."""
+
+    def __init__(self, source: KafkaSource, offsets: Any) -> None:
+        self._source = source
+        self._offsets = offsets
+
+    def committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """The right places at the wrong offsets."""
+        answer: list[TopicPartition] = self._offsets.committed(partitions)
+        for place in answer:
+            place.offset = self._source.client.get_watermark_offsets(place, timeout=10)[1]
+        return answer
+
+
 def apply() -> None:
     """Lets the end pass for the commit while it goes back."""
-    committed = KafkaSource._committed  # noqa: SLF001
-
-    def ends(self: KafkaSource, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        answer = committed(self, partitions)
-        for place in answer:
-            place.offset = self.client.get_watermark_offsets(place, timeout=10)[1]
-        return answer
 
     def rewound(self: KafkaSource, *, carefully: bool = False) -> None:
         source: Any = self
-        source._committed = ends.__get__(self)  # noqa: SLF001
+        offsets, source._offsets = source._offsets, _Ends(self, source._offsets)  # noqa: SLF001
         try:
             rewind(self, carefully=carefully)
         finally:
-            del source._committed  # noqa: SLF001
+            source._offsets = offsets  # noqa: SLF001
 
     rewind = replace(KafkaSource, "rewind", rewound)

@@ -13,8 +13,8 @@ from tests.chaos.patching import replace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.outbox import Sender
     from consumer.records import Outgoing
+    from consumer.sender import Sender
 
 
 def apply() -> None:
