@@ -20,7 +20,7 @@ from consumer.sender import RETRY_BACKOFF_MS, TRANSACTION_TIMEOUT_MS
 from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.records import Outgoing, Record
     from consumer.sender import Sender
@@ -45,7 +45,7 @@ class AtLeastOnceOutbox:
         self._commit = commit
 
     def publish(
-        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
     ) -> None:
         """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
         _send_all(self._sender, results, dead_letters)
@@ -83,7 +83,7 @@ class ExactlyOnceOutbox:
             ) from None
 
     def publish(
-        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
     ) -> None:
         """Writes all and the offsets in one transaction; raises PublishFailed when it must be taken back."""
         if self._suspect:
@@ -99,7 +99,7 @@ class ExactlyOnceOutbox:
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
 
-    def _write(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+    def _write(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
         try:
             _send_all(self._sender, results, dead_letters)
             self._sender.flush()
@@ -185,7 +185,7 @@ def require_membership(metadata: Any) -> Any:
     return metadata
 
 
-def _send_all(sender: Sender, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+def _send_all(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
     for outgoing in results:
         sender.send(sender.output_topic, outgoing)
     for outgoing in dead_letters:

@@ -13,24 +13,24 @@ import time
 from collections import deque
 from concurrent.futures import wait
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from consumer.breaker import Breaker
 from consumer.decode import split
-from consumer.records import DeadLetter, PublishFailed, Score
+from consumer.publication import Batch, Publication
+from consumer.records import PublishFailed
 from consumer.recovery import RecoveryCap, Refusals
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
 
     from consumer.encode import Encoder
-    from consumer.records import Document, Outbox, Outgoing, Record, Source, Unscorable
+    from consumer.records import Outbox, Record, Source
     from consumer.scoring import ScoringThread
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -41,18 +41,6 @@ FULL_WAIT_S: Final = 0.25
 """How long a full pipeline waits for the scorer before it pauses fetching, which costs the prefetch."""
 BUSY_WAIT_S: Final = 0.01
 """How long a read-out topic waits for the scorer before it is asked again."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """One micro-batch on its way."""
-
-    records: list[Record]
-    documents: list[Document]
-    dead_letters: list[DeadLetter]
-    scores: Future[list[Score | Unscorable]]
-    read_at: float
-    size: int
 
 
 @dataclass(slots=True)
@@ -188,7 +176,7 @@ class Pipeline:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
         if self._inflight and self._inflight[0].scores.done():
             self._inflight[0].scores.result()  # raises what the scorer raised
-            ready = list(takewhile(_is_scored, self._inflight))
+            ready = list(takewhile(attrgetter("is_scored"), self._inflight))
             self._publish(ready)
             for _ in ready:
                 self._inflight.popleft()
@@ -196,56 +184,30 @@ class Pipeline:
     def _publish(self, batches: Sequence[Batch]) -> None:
         """Publishes what is still ours of scored batches."""
         began = self._published_at = self._clock()
-        owned = [record for batch in batches for record in batch.records if self._source.owns(record)]
-        if not owned:
+        rows = Publication(batches, owns=self._source.owns, encoder=self._encoder, breaker=self._breaker)
+        if not rows.records:
             log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
             return
-        results, dead_letters = self._encode(batches)
-        letters = {_place(outgoing.source) for outgoing in dead_letters}
-        breaker = self._breaker.after([_place(record) in letters for record in owned])
         try:
-            self._outbox.publish(results, dead_letters, owned)
+            self._outbox.publish(rows.results(), rows.dead_letters(), rows.records)
         except PublishFailed as failure:
-            if failure.refused and len(owned) == 1:
-                self._refusals.add(owned[0], failure.refused)
+            if failure.refused and len(rows.records) == 1:
+                self._refusals.add(rows.records[0], failure.refused)
             raise
-        self._breaker = breaker
-        self._refusals.settle(owned)
-        self._totals.results += len(results)
-        self._totals.dead_letters += len(dead_letters)
-        given = [score for batch in batches for score in batch.scores.result() if isinstance(score, Score)]
-        tokens, padded = sum(s.tokens for s in given), sum(s.padded_tokens for s in given)
+        self._breaker = rows.breaker
+        self._refusals.settle(rows.records)
+        self._totals.results += rows.written
+        self._totals.dead_letters += len(rows.letters)
         log.info(
             "batch",
-            records=len(owned),
-            results=len(results),
-            dead_letters=len(dead_letters),
-            tokens=tokens,
-            padding=round(1 - tokens / padded, 3) if padded else 0.0,
+            records=len(rows.records),
+            results=rows.written,
+            dead_letters=len(rows.letters),
+            **rows.padding(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
-
-    def _encode(self, batches: Sequence[Batch]) -> tuple[list[Outgoing], list[Outgoing]]:
-        now = datetime.now(UTC)
-        results: list[Outgoing] = []
-        letters: list[DeadLetter] = []
-        for batch in batches:
-            letters += [letter for letter in batch.dead_letters if self._source.owns(letter.record)]
-            for document, score in zip(batch.documents, batch.scores.result(), strict=True):
-                if not self._source.owns(document.record):
-                    continue
-                encoded = (
-                    self._encoder.result(document, score, now)
-                    if isinstance(score, Score)
-                    else DeadLetter(document.record, "score", score.error, score.reason)
-                )
-                if isinstance(encoded, DeadLetter):
-                    letters.append(encoded)
-                else:
-                    results.append(encoded)
-        return results, [self._encoder.dead_letter(letter) for letter in letters]
 
     def _recover(self, failure: PublishFailed) -> None:
         """Forgets everything in hand, replaces the producer and goes back to the last commit.
@@ -279,11 +241,3 @@ class Pipeline:
         except PublishFailed as failure:
             log.warning("shutdown_publish_failed", reason=str(failure))
         self._totals.abandoned = sum(len(batch.records) for batch in self._inflight)
-
-
-def _place(record: Record) -> tuple[str, int, int]:
-    return record.topic, record.partition, record.offset
-
-
-def _is_scored(batch: Batch) -> bool:
-    return batch.scores.done() and batch.scores.exception() is None

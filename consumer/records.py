@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumer.suspects import Caution
     from shared.messages import Headers
@@ -192,9 +192,12 @@ class Outbox(Protocol):
     """Kafka out: results, dead letters and the input's offsets together. Used by the source's thread."""
 
     def publish(
-        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
     ) -> None:
-        """Returns when all is written and the offsets after `consumed` are committed; else PublishFailed."""
+        """Returns when all is written and the offsets after `consumed` are committed; else PublishFailed.
+
+        Takes the results to their end before the first dead letter.
+        """
         ...
 
     def reset(self) -> None:

@@ -320,10 +320,11 @@ class FakeOutbox:
         self._broken = False
 
     def publish(
-        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], consumed: Sequence[Record]
+        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
     ) -> None:
         """Writes and commits at once, or raises PublishFailed and does neither."""
         self.publishes += 1
+        results, dead_letters = list(results), list(dead_letters)
         outgoing = list(zip((results, dead_letters), self._topics, strict=True))
         too_large = any(one.size > self._kafka.max_bytes for batch, _ in outgoing for one in batch)
         candidates = [*results, *(dead_letters if self.refuse_letters else ())]

@@ -30,6 +30,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import KafkaException
@@ -204,9 +205,12 @@ def _why_no_docker() -> str | None:
 
 
 @contextmanager
-def local_kafka(port: int = 0) -> Iterator[Broker]:
-    """Starts one KRaft node as a Java process on 127.0.0.1, in a temporary folder; port 0 takes a free one."""
-    with _node(port) as node:
+def local_kafka(port: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
+    """Starts one KRaft node as a Java process on 127.0.0.1, in a temporary folder; port 0 takes a free one.
+
+    `settings` go above SETTINGS.
+    """
+    with _node(port, settings or {}) as node:
         yield node.broker
 
 
@@ -218,12 +222,12 @@ class _Node:
 
 
 @contextmanager
-def _node(port: int) -> Iterator[_Node]:
+def _node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[_Node]:
     java, class_path = find_java(), find_class_path()
     folder = Path(tempfile.mkdtemp(prefix="kafka-"))
     try:
         listener, controller = _free_ports(port)
-        properties = _format(folder, java, class_path, listener, controller)
+        properties = _format(folder, java, class_path, listener, controller, more=more)
         address = f"127.0.0.1:{listener}"
         log = folder / "broker.log"
         command = [java, "-Xmx512m", *java_options(class_path), "kafka.Kafka", str(properties)]
@@ -300,7 +304,9 @@ def _free_ports(port: int) -> tuple[int, int]:
         return listener.getsockname()[1], controller.getsockname()[1]
 
 
-def _format(folder: Path, java: str, class_path: str, listener: int, controller: int) -> Path:
+def _format(
+    folder: Path, java: str, class_path: str, listener: int, controller: int, *, more: Mapping[str, str]
+) -> Path:
     """Writes the node's properties and formats its storage; returns the path of the properties."""
     settings = SETTINGS | {
         "process.roles": "broker,controller",
@@ -313,7 +319,7 @@ def _format(folder: Path, java: str, class_path: str, listener: int, controller:
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "data"),
     }
-    return _format_storage(folder, java, class_path, settings)
+    return _format_storage(folder, java, class_path, {**settings, **more})
 
 
 def _format_storage(folder: Path, java: str, class_path: str, settings: Mapping[str, str], *more: str) -> Path:

@@ -11,7 +11,7 @@ import consumer.outbox
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from consumer.records import Outgoing
     from consumer.sender import Sender
@@ -21,7 +21,7 @@ def apply() -> None:
     """Replaces how a batch is sent."""
     apart = Producer({"bootstrap.servers": os.environ["SENTIMENT_KAFKA__BOOTSTRAP_SERVERS"], "log_level": 2})
 
-    def send_all(sender: Sender, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+    def send_all(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
         for outgoing in results:
             sender.send(sender.output_topic, outgoing)
         for letter in dead_letters:

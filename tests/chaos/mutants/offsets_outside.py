@@ -9,7 +9,7 @@ from consumer.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from consumer.records import Outgoing, Record
 
@@ -37,8 +37,8 @@ def apply() -> None:
 
     def published(
         self: ExactlyOnceOutbox,
-        results: Sequence[Outgoing],
-        dead_letters: Sequence[Outgoing],
+        results: Iterable[Outgoing],
+        dead_letters: Iterable[Outgoing],
         consumed: Sequence[Record],
     ) -> None:
         sender: Any = self._sender

@@ -1,4 +1,4 @@
-"""A scorer that ends the process, or takes longer than Kafka allows: nothing is lost, nothing comes twice.
+"""A scorer that ends the process or takes too long, and a broker that cannot do what is asked of it.
 
 The consumer is that of the chaos suite: the product's own wiring around a scorer that does as it is told.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from tests.chaos import oracle
-from tests.support.processes import Consumer
+from tests.support.kafka import UnavailableError, local_kafka
+from tests.support.processes import Consumer, run_command
 from tests.support.tiny import tiny_model
 from tests.support.topics import Sent, produce, read_all
 
@@ -92,6 +94,28 @@ def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
     assert "recovering" not in consumer.log
     ids = Counter(json.loads(one.value() or b"")["id"] for one in read_all(topics.servers, topics.sentiments))
     assert ids == Counter({str(n): 1 for n in range(30)})
+
+
+def test_a_broker_without_transactions_is_named(kafka: Broker, model: Path) -> None:
+    """Given a broker that cannot have a transaction coordinator, when `run` starts, then it says what to do.
+
+    It is the usual mistake on a small cluster: the coordinator's topic is to have more replicas than brokers.
+    """
+    del kafka  # where there is a broker for the tests there is Java, or the tests fail or are skipped
+    with ExitStack() as stack:
+        try:
+            alone = stack.enter_context(local_kafka(settings={"transaction.state.log.replication.factor": "3"}))
+        except UnavailableError as reason:
+            pytest.skip(str(reason))
+        flags = ["--bootstrap-servers", alone.bootstrap_servers, "--model", str(model)]
+        assert run_command("consumer", "topics", "create", *flags[:2]).returncode == 0
+        done = run_command("consumer", "run", *flags)
+
+    line = done.stderr.decode().splitlines()[-1]
+    assert done.returncode == 75
+    assert line.startswith("error: no transaction can be begun")
+    assert "transaction.state.log.replication.factor" in line
+    assert "--delivery at-least-once" in line
 
 
 def worker(

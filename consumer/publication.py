@@ -1,0 +1,88 @@
+"""What one publish writes: encoded while it is written, so that Kafka works on the first rows meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from consumer.records import DeadLetter, Score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from consumer.breaker import Breaker
+    from consumer.encode import Encoder
+    from consumer.records import Document, Outgoing, Record, Unscorable
+
+
+@dataclass(slots=True)
+class Batch:
+    """One micro-batch on its way."""
+
+    records: list[Record]
+    documents: list[Document]
+    dead_letters: list[DeadLetter]
+    scores: Future[list[Score | Unscorable]]
+    read_at: float
+    size: int
+    """Bytes of its records."""
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether its scores are there; not where the scorer raised."""
+        return self.scores.done() and self.scores.exception() is None
+
+
+class Publication:
+    """The rows of scored batches that are still this member's.
+
+    An outbox takes `results` to its end and then `dead_letters`: whether a result is too large to be written,
+    and so a dead letter, shows only when it is encoded.
+    """
+
+    def __init__(
+        self, batches: Sequence[Batch], *, owns: Callable[[Record], bool], encoder: Encoder, breaker: Breaker
+    ) -> None:
+        self.records = [record for batch in batches for record in batch.records if owns(record)]
+        self.breaker = breaker
+        """What the breaker becomes when all is published; complete after `dead_letters`."""
+        self.written = 0
+        """Results so far."""
+        self.letters = [letter for batch in batches for letter in batch.dead_letters if owns(letter.record)]
+        """Dead letters so far."""
+        self._batches = batches
+        self._owns = owns
+        self._encoder = encoder
+
+    def results(self) -> Iterator[Outgoing]:
+        """Encodes the results in order; what cannot be one joins the dead letters."""
+        now = datetime.now(UTC)
+        for batch in self._batches:
+            for document, score in zip(batch.documents, batch.scores.result(), strict=True):
+                if not self._owns(document.record):
+                    continue
+                encoded = (
+                    self._encoder.result(document, score, now)
+                    if isinstance(score, Score)
+                    else DeadLetter(document.record, "score", score.error, score.reason)
+                )
+                if isinstance(encoded, DeadLetter):
+                    self.letters.append(encoded)
+                else:
+                    self.written += 1
+                    yield encoded
+
+    def dead_letters(self) -> Iterator[Outgoing]:
+        """Encodes the dead letters; raises TooManyDeadLetters before the first if they must not be written."""
+        dead = {id(letter.record) for letter in self.letters}
+        self.breaker = self.breaker.after([id(record) in dead for record in self.records])
+        for letter in self.letters:
+            yield self._encoder.dead_letter(letter)
+
+    def padding(self) -> dict[str, float]:
+        """Tokens that the model read, and the share of computed ones that were padding, for the log."""
+        scores = [one for batch in self._batches for one in batch.scores.result() if isinstance(one, Score)]
+        tokens, padded = sum(one.tokens for one in scores), sum(one.padded_tokens for one in scores)
+        return {"tokens": tokens, "padding": round(1 - tokens / padded, 3) if padded else 0.0}
