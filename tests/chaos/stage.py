@@ -34,6 +34,9 @@ FEED_S: Final = 120.0
 ENDS_OF_ITS_OWN: Final = frozenset({0, 69, 75})
 """Exit codes with which a member may end by itself while Kafka is being hurt; 66 only with a corrupt model."""
 
+ENDS_BY_SIGTERM: Final = frozenset({-15, 143})
+"""Before the signal is waited for, and hard: after the grace period, when Kafka does not answer just then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -233,7 +236,7 @@ class Stage:
         odd = [
             f"{one.member}: {one.code}"
             for one in self.exits
-            if one.code not in ENDS_OF_ITS_OWN | {-9, 66} and not (one.asked and one.code == -15)
+            if one.code not in ENDS_OF_ITS_OWN | {-9, 66} and not (one.asked and one.code in ENDS_BY_SIGTERM)
         ]
         unfit = sum(one.code == 66 for one in self.exits)
         return reader.Verdict(
