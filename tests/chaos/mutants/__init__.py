@@ -48,7 +48,7 @@ MUTANTS: Final = (
         ONCE,
         TWICE,
         {"replica added or removed": 6},
-        messages=4_000,
+        messages=2_500,
         pass_s=0.25,
         gap_s=(8.0, 10.0),
     ),
