@@ -79,7 +79,8 @@ FULL: Final = (
     _part("at-least-once", "consumer", 4),
     Part(
         "fifty-kills",
-        Setting("exactly-once", "classic", 5, messages=50_000),
+        # Slow enough that a kill finds work in hand.
+        Setting("exactly-once", "classic", 5, messages=50_000, scorer={"pass_s": 0.02}),
         {"consumer kill -9": 50},
         calm=True,
     ),
