@@ -44,11 +44,11 @@ lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 
-chaos: setup ## Runs the full chaos campaign, parts that were done left out, and 100,000 hostile inputs (about 70 min).
+chaos: setup ## Runs the full chaos campaign, parts that were done left out, and 100,000 hostile inputs (over an hour).
 	@$(PYTHON) -m tests.chaos campaign $(ARGS)
 	@$(MAKE) hostile
 
-mutants: setup ## Shows that each known bug is caught by the chaos suite (about 10 min).
+mutants: setup ## Shows that each known bug is caught by the chaos suite.
 	@$(PYTHON) -m tests.chaos mutants $(ARGS)
 
 bench: setup ## Runs the benchmarks and writes benchmarks/results/.

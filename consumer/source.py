@@ -110,11 +110,6 @@ class KafkaSource:
         """The Kafka client, for questions before the first read."""
         return self._consumer
 
-    @property
-    def errors(self) -> ClientErrors:
-        """What the client last complained of."""
-        return self._errors
-
     def subscribe(self) -> None:
         """Joins the group; partitions arrive during later reads."""
         self._consumer.subscribe(
