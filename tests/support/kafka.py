@@ -25,6 +25,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -50,6 +51,7 @@ LOG_TAIL = 20
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka-pom.xml")
 CACHE = ROOT / ".cache" / "kafka"
+_FETCHING = threading.Lock()
 
 # What the tests expect of a broker, wherever we start it ourselves.
 SETTINGS = {
@@ -250,6 +252,11 @@ def find_java() -> str:
 
 def find_class_path() -> str:
     """Asks Maven once per version of the pom for the jars; afterwards reads the answer from the cache."""
+    with _FETCHING:  # the nodes of a cluster ask at the same time
+        return _class_path()
+
+
+def _class_path() -> str:
     cached = CACHE / f"{hashlib.sha256(POM.read_bytes()).hexdigest()[:16]}.classpath"
     if cached.is_file():
         class_path = cached.read_text()
