@@ -1,0 +1,50 @@
+"""What every engine does: token ids in, logits out. Knows neither texts nor labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Ids = NDArray[np.int32]
+"""Token ids of one text `[tokens]`, special tokens included, never empty; often a view of a larger array."""
+Logits = NDArray[np.float32]
+"""`[rows, labels]`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one forward pass gave."""
+
+    logits: Logits
+    """In the order of the rows, as the model gave them: not divided by the temperature."""
+    computed_tokens: int
+    """Tokens that the pass computed, padding included."""
+
+
+class Engine(Protocol):
+    """A model on a device, warmed up: the first pass is as fast as the next."""
+
+    name: str
+    """Library, precision and way of batching, for people: `openvino 2026.4.1 bf16, lean`."""
+    device: str
+    """For people: `cpu`, or the name of the GPU."""
+    concurrency: int
+    """How many threads may be inside `forward` at once, and keep the device busy when they are."""
+    batch_tokens: int
+    """Tokens of a pass at which this device is at its best."""
+    pads: bool
+    """Whether a pass costs rows x longest row; else it costs the sum of the rows."""
+
+    def forward(self, rows: Sequence[Ids]) -> Answer:
+        """Runs one pass over at least one row. Blocks until the answer is on the host.
+
+        Raises PassFailed (perhaps a row is why), OutOfMemory (with all that the pass held let go), or
+        ScorerError (the device is not to be trusted any more).
+        """
+        ...

@@ -1,0 +1,70 @@
+"""What the engines on PyTorch share: which device, how a model folder is loaded, what an error means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForSequenceClassification
+from transformers.utils import logging as transformers_logging
+
+from consumer.isolation import OutOfMemory, PassFailed
+from shared.errors import ArtifactError, ScorerError, SettingsError
+
+if TYPE_CHECKING:
+    from shared.artifact import Artifact
+
+_NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
+"""How a RuntimeError of torch says that the CPU's memory ran out."""
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Resolves `auto` to CUDA if there is one, else CPU; raises SettingsError for a device that is not there."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SettingsError(
+            f"device {wanted}: this machine shows {torch.cuda.device_count()} CUDA devices; try cpu"
+        )
+    return device
+
+
+def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory | ScorerError:
+    """Tells what a pass that raised `error` is a matter of: perhaps a text, memory, or the device itself.
+
+    After an error of CUDA other than a lack of memory no later pass can be trusted, so no text is asked.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return OutOfMemory()
+    if any(sign in str(error) for sign in _NO_HOST_MEMORY):
+        return OutOfMemory()
+    if device.type == "cpu" and not isinstance(error, torch.AcceleratorError):
+        return PassFailed(type(error).__name__)
+    message = str(error).partition("\n")[0]
+    return ScorerError(f"the device {device} failed ({type(error).__name__}: {message}); a restart may help")
+
+
+def load_model(artifact: Artifact) -> Any:
+    """Loads the sequence classifier in fp32 on the CPU, for inference; raises ArtifactError.
+
+    The dtype is named because transformers would otherwise take that of the file, and 16 bits are slow on a CPU.
+    """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        model, report = AutoModelForSequenceClassification.from_pretrained(
+            artifact.path,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ArtifactError(
+            f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
+        ) from None
+    if report["missing_keys"]:  # transformers makes them up
+        raise ArtifactError(f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again")
+    return model.eval()
