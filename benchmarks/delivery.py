@@ -16,14 +16,14 @@ import structlog
 
 from benchmarks.measure import Stream, interleaved, summary, write
 from consumer.records import Score
-from consumer.scorer.torch_padded import TorchScorer
+from consumer.scorer.choose import load_scorer
 from shared.artifact import open_artifact
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Scorer, Unscorable
+    from consumer.records import Scorer
 
 MODEL: Final = Path(".demo/model")
 TWEETS: Final = Path(".demo/vader-tweets.parquet")
@@ -36,11 +36,22 @@ class CheapScorer:
     """Takes 1 ms for 32 texts, as a GPU might, and answers the same to all."""
 
     labels = ("negative", "neutral", "positive")
+    concurrency = 1
+    batch_tokens = 100_000
+    pads = False
 
-    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
-        """Answers in input order."""
-        time.sleep(len(texts) / 32 / 1000)
-        return [Score((0.25, 0.25, 0.5), 24, 24, truncated=False) for _ in texts]
+    def normalise(self, text: str) -> str:
+        """Leaves it as it is."""
+        return text
+
+    def tokenise(self, texts: Sequence[str]) -> Sequence[str]:
+        """Leaves them as they are."""
+        return texts
+
+    def forward(self, rows: Sequence[str]) -> list[Score | None]:
+        """Answers in order."""
+        time.sleep(len(rows) / 32 / 1000)
+        return [Score((0.25, 0.25, 0.5), 24, 24, truncated=False) for _ in rows]
 
     def describe(self) -> dict[str, str]:
         """Says that it is no model."""
@@ -63,7 +74,7 @@ def main() -> None:
                 kafka.bootstrap_servers, CheapScorer(), cheap, arguments.rounds
             )
         if arguments.only != "cheap":
-            model = TorchScorer(open_artifact(MODEL), "cpu")
+            model = load_scorer(open_artifact(MODEL), "cpu")
             texts = tweets[:MODEL_MESSAGES]
             figures["MiniLM, fp32, CPU"] = _compare(kafka.bootstrap_servers, model, texts, arguments.rounds)
         write("delivery", figures, kafka=kafka.description, rounds=arguments.rounds)

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.preflight import Preflight
-from consumer.scoring import ScoringThread
+from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.settings import ConsumerSettings
 from shared.kafka import KafkaSettings
@@ -75,7 +75,7 @@ class Stream:
             }
         )
         preflight = Preflight(settings)
-        scoring = ScoringThread(self._scorer)
+        scoring = Scoring(self._scorer)
         first_read: list[float] = []
         totals = consume(
             settings,

@@ -21,7 +21,8 @@ import transformers
 from confluent_kafka import Consumer, Producer
 
 from benchmarks.measure import Stream, fresh_topics, interleaved, summary, write
-from consumer.scorer.torch_padded import TorchScorer
+from consumer.scorer.choose import load_scorer
+from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from tests.support.kafka import broker
 
@@ -38,13 +39,14 @@ def main() -> None:
     """Measures both questions, prints the figures and writes them as JSON."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     texts = pq.read_table(TWEETS, columns=["text"]).column("text").to_pylist()[:MESSAGES]
-    scorer = TorchScorer(open_artifact(MODEL), "cpu")
+    scorer = load_scorer(open_artifact(MODEL), "cpu")
+    scoring = Scoring(scorer)
     pipeline: Any = transformers.pipeline(
         "text-classification", str(MODEL), device="cpu", dtype=torch.float32, top_k=None
     )
     engines = interleaved(
         {
-            "ours": lambda: _rate(lambda: scorer.score(texts)),
+            "ours": lambda: _rate(lambda: scoring.score(texts)),
             "peer": lambda: _rate(lambda: pipeline(texts, batch_size=32, truncation=True)),
         },
         ROUNDS,

@@ -79,6 +79,7 @@ def run(
     text_field: TextField = None,
     id_field: IdField = None,
     timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
+    cache: Annotated[int | None, typer.Option(help="Scores kept for texts that come again; 0 keeps none.")] = None,
     include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,
     until_idle: Annotated[float | None, typer.Option(help="End after so many seconds without a record.")] = None,
     max_messages: Annotated[int | None, typer.Option(help="End after so many records.")] = None,

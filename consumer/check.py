@@ -9,13 +9,16 @@ from rich.text import Text
 
 from consumer.preflight import Preflight, describe_partitions
 from consumer.records import Unscorable
-from consumer.scorer.torch_padded import TorchScorer, choose_device
+from consumer.scorer.choose import load_scorer
+from consumer.scorer.torch_model import choose_device
+from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import ScorerError, SentimentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.records import Scorer
     from consumer.settings import ConsumerSettings
 
 SENTENCE = "What a wonderful day!"
@@ -45,12 +48,12 @@ def run_checks(settings: ConsumerSettings) -> int:
     if artifact is None or device is None:
         report.skip("score", why="needs model and device")
     else:
-        report.line("score", lambda: _score_one(TorchScorer(artifact, str(device))), str)
+        report.line("score", lambda: _score_one(load_scorer(artifact, str(device))), str)
     return report.exit_code
 
 
-def _score_one(scorer: TorchScorer) -> str:
-    (score,) = scorer.score([SENTENCE])
+def _score_one(scorer: Scorer) -> str:
+    (score,) = Scoring(scorer).score([SENTENCE])
     if isinstance(score, Unscorable):
         raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
     label, probability = max(zip(scorer.labels, score.probabilities, strict=True), key=lambda pair: pair[1])

@@ -6,12 +6,13 @@ text, of memory or of the device, is told by the engine that owns `forward`.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
 
-from consumer.batching import plan
+from consumer.batching import cost, plan
 from consumer.records import Unscorable
 from shared.errors import ScorerError
 
@@ -22,6 +23,9 @@ log = structlog.get_logger()
 
 Row = TypeVar("Row")
 Answer = TypeVar("Answer")
+
+CONTROL: Final = "This is a first sentence to warm the model up."
+"""Known to be good: if it cannot be scored, then not for what it says."""
 
 FAILED: Final = "ForwardPassFailed"
 NOT_FINITE: Final = "NotFinite"
@@ -43,7 +47,7 @@ class OutOfMemory(Exception):  # noqa: N818
 
 
 class TokenBudget:
-    """Padded tokens (rows x longest row) that one pass may have.
+    """Tokens that one pass may have, padding included.
 
     Halved when memory runs out, grown back slowly.
     """
@@ -77,26 +81,33 @@ class TokenBudget:
 
 
 @dataclass(slots=True)
-class _Window(Generic[Row, Answer]):
-    """The rows of one call and what is known about them so far."""
+class Window(Generic[Row, Answer]):
+    """Rows that are answered together, and what is known about them so far."""
 
     rows: Sequence[Row]
     lengths: Sequence[int]
+    """In tokens."""
+    waiting: int = 0
+    """Planned passes that have not ended."""
     answers: dict[int, Answer | Unscorable] = field(default_factory=dict)
+    failed: list[tuple[list[int], bool]] = field(default_factory=list)
+    """Batches to be run again in parts, and whether a row of them may be why."""
+    passes: int = 0
+    """Passes beyond those that were planned."""
+    out_of_memory: int = 0
     well: bool = True
     """Whether a pass has succeeded since the last one that failed."""
 
-    def padded(self, batch: Sequence[int]) -> int:
-        """Padded tokens of a batch, which has its longest row first."""
-        return len(batch) * self.lengths[batch[0]]
-
 
 class Isolation(Generic[Row, Answer]):
-    """Runs rows through `forward` and finds those that cannot be answered. Used by one thread only.
+    """Runs rows through `forward` and finds those that cannot be answered.
 
     `forward` answers in the order of its rows, None where an answer is not finite; it raises PassFailed or
     OutOfMemory, and ScorerError for what no text explains. `control` runs a sentence that is known to be
     good through it and raises PassFailed or OutOfMemory where that fails.
+
+    `plan` makes a window, `first` runs its passes, from several threads if wanted; when it says that one was
+    the last, `settle` gives the answers.
     """
 
     def __init__(
@@ -104,6 +115,8 @@ class Isolation(Generic[Row, Answer]):
         forward: Callable[[Sequence[Row]], Sequence[Answer | None]],
         control: Callable[[], None],
         budget: TokenBudget,
+        *,
+        pads: bool = True,
     ) -> None:
         self.budget = budget
         self.passes = 0
@@ -114,6 +127,8 @@ class Isolation(Generic[Row, Answer]):
         """Passes that ran out of memory."""
         self._forward = forward
         self._control = control
+        self._pads = pads
+        self._lock = threading.Lock()
 
     def run(self, rows: Sequence[Row], lengths: Sequence[int]) -> list[Answer | Unscorable]:
         """Answers rows of `lengths` tokens, in input order; at most 2 x rows passes, whatever fails.
@@ -121,34 +136,63 @@ class Isolation(Generic[Row, Answer]):
         Raises ScorerError when the device is not known to be well after a failure: a text is blamed only
         if a later pass succeeded, or else the control does.
         """
-        window: _Window[Row, Answer] = _Window(rows, lengths)
-        batches = plan(lengths, self.budget.tokens)
-        passes, out_of_memory = self.passes, self.out_of_memory
+        window, batches = self.plan(rows, lengths)
         for batch in batches:
-            self._settle(window, batch)
+            self.first(window, batch)
+        return self.settle(window)
+
+    def plan(self, rows: Sequence[Row], lengths: Sequence[int]) -> tuple[Window[Row, Answer], list[list[int]]]:
+        """Makes a window of rows and the batches, as indices of its rows, that `first` is to run."""
+        batches = plan(lengths, self.budget.tokens, pads=self._pads)
+        return Window(rows, lengths, waiting=len(batches)), batches
+
+    def first(self, window: Window[Row, Answer], batch: list[int]) -> bool:
+        """Runs one planned batch, unless memory has become too short for it; tells whether it was the last.
+
+        Raises what `forward` raises for reasons that no text explains.
+        """
+        fits = len(batch) == 1 or self._cost(window, batch) <= self.budget.tokens
+        failure = self._pass(window, batch) if fits else None
+        with self._lock:
+            if not fits:
+                window.passes -= 1
+                window.failed.append((batch, False))
+            elif failure is not None and len(batch) == 1:
+                window.answers[batch[0]] = failure
+            elif failure is not None:
+                window.failed.append((batch, failure.error == FAILED))
+            window.waiting -= 1
+            return window.waiting == 0
+
+    def settle(self, window: Window[Row, Answer]) -> list[Answer | Unscorable]:
+        """Runs again in parts what failed, in the caller's thread; returns all answers in input order."""
+        for batch, guilty in window.failed:
+            self._halve(window, batch, guilty=guilty)
         if not window.well:
-            self._prove_well()
-        extra = self.passes - passes - len(batches)
-        self.extra_passes += extra
+            self._prove_well(window)
         unscorable = sum(isinstance(answer, Unscorable) for answer in window.answers.values())
-        if extra or unscorable:
+        if window.failed or unscorable or window.passes:
+            with self._lock:
+                self.extra_passes += window.passes
             log.warning(
                 "isolated",
-                texts=len(rows),
+                texts=len(window.rows),
                 unscorable=unscorable,
-                extra_passes=extra,
-                out_of_memory=self.out_of_memory - out_of_memory,
+                extra_passes=window.passes,
+                out_of_memory=window.out_of_memory,
                 budget_tokens=self.budget.tokens,
             )
-        return [window.answers[index] for index in range(len(rows))]
+        return [window.answers[index] for index in range(len(window.rows))]
 
-    def _settle(self, window: _Window[Row, Answer], batch: Sequence[int], *, guilty: bool = False) -> bool:
+    def _settle(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
         """Gives each row of a batch its answer, in halves where need be; tells whether all went through.
 
         A `guilty` batch failed as part of a larger one whose other half went through: it is not run again
         as a whole. That makes 16 extra passes the worst for one bad text of 256, its proof included.
         """
-        if len(batch) == 1 or not (guilty or window.padded(batch) > self.budget.tokens):
+        if len(batch) == 1 or not (guilty or self._cost(window, batch) > self.budget.tokens):
+            with self._lock:
+                window.passes += 1
             failure = self._pass(window, batch)
             if failure is None:
                 return True
@@ -156,38 +200,58 @@ class Isolation(Generic[Row, Answer]):
                 window.answers[batch[0]] = failure
                 return False
             guilty = failure.error == FAILED
+        return self._halve(window, batch, guilty=guilty)
+
+    def _halve(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
         middle = len(batch) // 2
-        first = self._settle(window, batch[:middle])
+        first = self._settle(window, batch[:middle], guilty=False)
         second = self._settle(window, batch[middle:], guilty=guilty and first)
         return first and second
 
-    def _pass(self, window: _Window[Row, Answer], batch: Sequence[int]) -> Unscorable | None:
+    def _pass(self, window: Window[Row, Answer], batch: list[int]) -> Unscorable | None:
         """Runs one pass and keeps its answers, or says why it failed, as if it had been of one row."""
-        self.passes += 1
-        tokens = window.lengths[batch[0]]
-        window.well = False
+        tokens, cost = window.lengths[batch[0]], self._cost(window, batch)
+        failure: Unscorable | None = None
         # Nothing is retried within an `except`: its traceback keeps the failed pass alive (pytorch #18853).
         try:
             answers = self._forward([window.rows[index] for index in batch])
-        except PassFailed as failure:
-            return Unscorable(FAILED, f"{failure} in a forward pass of this text alone, of {tokens} tokens")
+        except PassFailed as error:
+            reason = f"{error} in a forward pass of this text alone, of {tokens} tokens"
+            failure = Unscorable(FAILED, reason)
         except OutOfMemory:
-            self.out_of_memory += 1
-            self.budget.ran_out(window.padded(batch))
             reason = f"no memory for a forward pass of this text alone, of {tokens} tokens"
-            return Unscorable(OUT_OF_MEMORY, reason)
-        self.budget.fitted(window.padded(batch))
+            failure = Unscorable(OUT_OF_MEMORY, reason)
+        with self._lock:
+            self.passes += 1
+            if failure is None:
+                self.budget.fitted(cost)
+                self._keep(window, batch, answers)
+            else:
+                window.well = False
+            if failure is not None and failure.error == OUT_OF_MEMORY:
+                self.budget.ran_out(cost)
+                self.out_of_memory += 1
+                window.out_of_memory += 1
+        return failure
+
+    def _keep(self, window: Window[Row, Answer], batch: list[int], answers: Sequence[Answer | None]) -> None:
+        well = False
         for index, answer in zip(batch, answers, strict=True):
             if answer is None:
                 reason = f"the model's answer to this text of {window.lengths[index]} tokens is not finite"
                 window.answers[index] = Unscorable(NOT_FINITE, reason)
             else:
                 window.answers[index] = answer
-                window.well = True
-        return None
+                well = True
+        window.well = well
 
-    def _prove_well(self) -> None:
-        self.passes += 1
+    def _cost(self, window: Window[Row, Answer], batch: Sequence[int]) -> int:
+        return cost([window.lengths[index] for index in batch], pads=self._pads)
+
+    def _prove_well(self, window: Window[Row, Answer]) -> None:
+        with self._lock:
+            self.passes += 1
+            window.passes += 1
         try:
             self._control()
         except (PassFailed, OutOfMemory) as failure:

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from consumer.encode import answer
 from consumer.records import Unscorable
-from consumer.scorer.torch_padded import TorchScorer
+from consumer.scorer.choose import load_scorer
+from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import BadRecord, InputDataError
 from shared.messages import ModelRef, ParsedInput, parse_input
@@ -35,13 +36,14 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     Raises InputDataError with the line's number and reason for a line that cannot be read or scored.
     """
     artifact = open_artifact(settings.model_folder)
-    scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
+    scorer = load_scorer(artifact, settings.device)
+    scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens)
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     inputs = _inputs(settings, texts, as_json=as_json)
     table = None if as_json or not sys.stdout.isatty() else _table(scorer.labels)
     numbers = count(1)
     while window := list(islice(inputs, WINDOW)):
-        scores = scorer.score([parsed.text for parsed in window])
+        scores = scoring.score([parsed.text for parsed in window])
         for parsed, score in zip(window, scores, strict=True):
             number = next(numbers)
             if isinstance(score, Unscorable):

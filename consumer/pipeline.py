@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from consumer.encode import Encoder
     from consumer.records import Outbox, Record, Source
-    from consumer.scoring import ScoringThread
+    from consumer.scoring import Scoring
     from consumer.settings import Limits
     from shared.messages import InputFormat
 
@@ -62,7 +62,7 @@ class Pipeline:
         self,
         *,
         source: Source,
-        scoring: ScoringThread,
+        scoring: Scoring,
         outbox: Outbox,
         encoder: Encoder,
         input_format: InputFormat,
@@ -203,7 +203,7 @@ class Pipeline:
             records=len(rows.records),
             results=rows.written,
             dead_letters=len(rows.letters),
-            **rows.padding(),
+            **rows.cost(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),

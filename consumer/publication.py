@@ -81,8 +81,14 @@ class Publication:
         for letter in self.letters:
             yield self._encoder.dead_letter(letter)
 
-    def padding(self) -> dict[str, float]:
-        """Tokens that the model read, and the share of computed ones that were padding, for the log."""
+    def cost(self) -> dict[str, float]:
+        """Tokens that the model read, the share of computed ones that were padding, and texts that cost none."""
         scores = [one for batch in self._batches for one in batch.scores.result() if isinstance(one, Score)]
-        tokens, padded = sum(one.tokens for one in scores), sum(one.padded_tokens for one in scores)
-        return {"tokens": tokens, "padding": round(1 - tokens / padded, 3) if padded else 0.0}
+        computed = sum(one.computed_tokens for one in scores)
+        tokens = sum(one.tokens for one in scores if one.computed_tokens)
+        repeated = sum(not one.computed_tokens for one in scores)
+        return {
+            "tokens": tokens,
+            "padding": round(1 - tokens / computed, 3) if computed else 0.0,
+            "repeated": repeated,
+        }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Sized
 
     from consumer.suspects import Caution
     from shared.messages import Headers
@@ -80,8 +80,8 @@ class Score:
     probabilities: tuple[float, ...]
     """Calibrated, in the order of the model's labels; they sum to 1."""
     tokens: int
-    padded_tokens: int
-    """Length of the row the text took in its forward pass; what it cost."""
+    computed_tokens: float
+    """What it cost: its share of the tokens of its forward pass, padding included; 0 if an equal text paid."""
     truncated: bool
 
 
@@ -169,17 +169,44 @@ class Source(Protocol):
 
 
 class Scorer(Protocol):
-    """A resident model. Used by one thread only."""
+    """A resident model, in the steps that `Scoring` runs on its threads.
+
+    Rows are the scorer's own; the length of one is the number of its tokens. A text is normalised and
+    tokenised by one thread; up to `concurrency` others are inside `forward`.
+    """
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the probabilities of every score, in their order."""
         ...
 
-    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
-        """Scores any number of texts of any length; answers in input order.
+    @property
+    def concurrency(self) -> int:
+        """How many passes at once keep the device busy."""
+        ...
 
-        Raises ScorerError where the device or the model, and not a text, is why that cannot be done.
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a pass at which the device is at its best."""
+        ...
+
+    @property
+    def pads(self) -> bool:
+        """Whether a pass costs rows x longest row; else it costs the sum of the rows."""
+        ...
+
+    def normalise(self, text: str) -> str:
+        """What of a text the model is shown; equal strings have equal scores."""
+        ...
+
+    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Unscorable]:
+        """Makes a row of each normalised text; raises ScorerError where the tokenizer itself is unfit."""
+        ...
+
+    def forward(self, rows: Sequence[Any]) -> Sequence[Score | None]:
+        """Runs one pass and answers in the order of its rows; None where an answer is not finite.
+
+        Raises PassFailed, OutOfMemory, or ScorerError where the device or the model, and not a text, is why.
         """
         ...
 

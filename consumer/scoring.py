@@ -1,48 +1,207 @@
-"""The thread on which the model works, so that the Kafka thread never waits for the device."""
+"""The threads between Kafka and the device: texts in, scores out, the device never waits for the host.
+
+    submit ──> tokenise ──> wait for room ──> window: all that waits, sorted, cut ──> passes ──> futures
+
+One thread normalises and tokenises, one plans, and as many as the device takes passes at once run them. A
+window is closed when a pass may be started and not before, so batches grow while the device is busy, and a
+single text on an idle device goes at once; nothing waits for a timer.
+"""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+import time
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from consumer.cache import ScoreCache, fingerprint
+from consumer.isolation import CONTROL, Isolation, PassFailed, TokenBudget
+from consumer.records import Score, Unscorable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence, Sized
 
-    from consumer.records import Score, Scorer, Unscorable
+    from consumer.isolation import Window
+    from consumer.records import Scorer
+
+    Scores = list[Score | Unscorable]
 
 
-class ScoringThread:
-    """Runs one scorer on one daemon thread, batch after batch in the order they were submitted.
+@dataclass(slots=True)
+class _Submission:
+    """One batch of texts on its way."""
 
-    A daemon, so that a pass that never ends cannot keep the process from ending.
+    future: Future[Scores]
+    texts: Sequence[str]
+    answers: dict[int, Score | Unscorable]
+    """By place in `texts`."""
+    rows: list[Sized]
+    """What the device is to be asked: each text once that no answer is known to."""
+    keys: list[bytes]
+    """Of the rows."""
+    places: list[list[int]]
+    """Of the rows: where their text stands."""
+
+    def finish(self) -> None:
+        """Hands the answers over."""
+        self.future.set_result([self.answers[place] for place in range(len(self.texts))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    window: Window[Sized, Score]
+    batch: list[int]
+    submissions: list[_Submission]
+
+    @property
+    def is_void(self) -> bool:
+        """Whether another pass of the window has failed for good."""
+        return self.submissions[0].future.done()
+
+
+class Scoring:
+    """Runs one scorer; answers every batch in input order, whatever was scored together.
+
+    Its threads are daemons, so that a pass that never ends cannot keep the process from ending.
     """
 
-    def __init__(self, scorer: Scorer) -> None:
+    def __init__(self, scorer: Scorer, *, batch_tokens: int | None = None, cache: int = 0) -> None:
         self._scorer = scorer
-        self._queue: SimpleQueue[tuple[Future[list[Score | Unscorable]], Sequence[str]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="scoring", daemon=True)
-        self._thread.start()
+        self._cache = ScoreCache(cache)
+        budget = TokenBudget(batch_tokens or scorer.batch_tokens)
+        self._isolation = Isolation[Any, Score](scorer.forward, self._control, budget, pads=scorer.pads)
+        self._submitted: SimpleQueue[_Submission | None] = SimpleQueue()
+        self._tokenised: SimpleQueue[_Submission | None] = SimpleQueue()
+        self._passes: SimpleQueue[_Pass | None] = SimpleQueue()
+        self._room = threading.Semaphore(scorer.concurrency)
+        work = {"tokenise": self._tokenise, "plan": self._plan}
+        work |= {f"pass-{number}": self._run_passes for number in range(scorer.concurrency)}
+        self._threads = [
+            threading.Thread(target=target, name=f"scoring-{name}", daemon=True) for name, target in work.items()
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def submit(self, texts: Sequence[str]) -> Future[list[Score | Unscorable]]:
+    def submit(self, texts: Sequence[str]) -> Future[Scores]:
         """Queues texts; the future holds their answers in input order, or what the scorer raised."""
-        future: Future[list[Score | Unscorable]] = Future()
-        self._queue.put((future, texts))
+        future: Future[Scores] = Future()
+        if texts:
+            self._submitted.put(_Submission(future, texts, {}, [], [], []))
+        else:
+            future.set_result([])
         return future
 
-    def close(self, timeout_s: float) -> bool:
-        """Ends the thread after the batch in hand; tells whether it did within the timeout."""
-        self._queue.put(None)
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+    def score(self, texts: Sequence[str]) -> Scores:
+        """Scores texts and waits; raises what the scorer raises."""
+        return self.submit(texts).result()
 
-    def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
-            future, texts = item
-            if not future.set_running_or_notify_cancel():
+    def close(self, timeout_s: float) -> bool:
+        """Ends the threads after what was submitted; tells whether they did within the timeout."""
+        self._submitted.put(None)
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _tokenise(self) -> None:
+        while (submission := self._submitted.get()) is not None:
+            if submission.future.cancelled():
                 continue  # abandoned by a recovery before it was begun
-            try:
-                future.set_result(self._scorer.score(texts) if texts else [])
-            except BaseException as error:  # noqa: BLE001 - carried to the Kafka thread, which raises it
-                future.set_exception(error)
+            with _failing([submission]):
+                self._prepare(submission)
+                if submission.rows:
+                    self._tokenised.put(submission)
+                elif submission.future.set_running_or_notify_cancel():
+                    submission.finish()
+        self._tokenised.put(None)
+
+    def _prepare(self, submission: _Submission) -> None:
+        """Looks texts up, and makes rows of those that are new, each once."""
+        normalised = [self._scorer.normalise(text) for text in submission.texts]
+        keys = [fingerprint(text) for text in normalised]
+        places: dict[bytes, list[int]] = {}
+        for place, (key, known) in enumerate(zip(keys, self._cache.find(keys), strict=True)):
+            if known is not None:
+                submission.answers[place] = known
+            else:
+                places.setdefault(key, []).append(place)
+        new = list(places)
+        rows = self._scorer.tokenise([normalised[places[key][0]] for key in new])
+        for key, row in zip(new, rows, strict=True):
+            if isinstance(row, Unscorable):
+                submission.answers |= dict.fromkeys(places[key], row)
+            else:
+                submission.rows.append(row)
+                submission.keys.append(key)
+                submission.places.append(places[key])
+
+    def _plan(self) -> None:
+        open_ = True
+        while open_:
+            waiting = [self._tokenised.get()]
+            self._room.acquire()  # all that comes until the device has room joins the window
+            while waiting[-1] is not None:
+                try:
+                    waiting.append(self._tokenised.get_nowait())
+                except Empty:
+                    break
+            open_ = waiting[-1] is not None
+            self._start([one for one in waiting if one is not None and one.future.set_running_or_notify_cancel()])
+        for _ in self._threads[2:]:
+            self._passes.put(None)
+
+    def _start(self, submissions: list[_Submission]) -> None:
+        """Makes one window of what was submitted and hands over its passes; begins with room for one."""
+        rows = [row for submission in submissions for row in submission.rows]
+        window, batches = self._isolation.plan(rows, [len(row) for row in rows])
+        for number, batch in enumerate(batches):
+            if number:
+                self._room.acquire()
+            self._passes.put(_Pass(window, batch, submissions))
+        if not batches:  # all were cancelled meanwhile
+            self._room.release()
+
+    def _run_passes(self) -> None:
+        while (one := self._passes.get()) is not None:
+            with _failing(one.submissions):
+                try:
+                    last = not one.is_void and self._isolation.first(one.window, one.batch)
+                finally:
+                    self._room.release()
+                if last:
+                    self._finish(one.submissions, self._isolation.settle(one.window))
+
+    def _finish(self, submissions: list[_Submission], answers: Scores) -> None:
+        """Gives every submission of a window its share of the answers, and the cache what may come again."""
+        left = iter(answers)
+        for submission in submissions:
+            found: list[tuple[bytes, Score]] = []
+            for key, places, answer in zip(submission.keys, submission.places, left, strict=False):
+                submission.answers[places[0]] = copy = answer
+                if isinstance(answer, Score):
+                    copy = replace(answer, computed_tokens=0)
+                    found.append((key, copy))
+                submission.answers |= dict.fromkeys(places[1:], copy)
+            self._cache.keep(found)
+            submission.finish()
+
+    def _control(self) -> None:
+        (row,) = self._scorer.tokenise([CONTROL])
+        (answer,) = self._scorer.forward([row])
+        if answer is None:
+            raise PassFailed("its answer is not finite")
+
+
+@contextmanager
+def _failing(submissions: Sequence[_Submission]) -> Iterator[None]:
+    """Carries whatever is raised inside to the Kafka thread, which raises it from the futures."""
+    try:
+        yield
+    except BaseException as error:  # noqa: BLE001 - see above
+        for future in (submission.future for submission in submissions):
+            if future.running() or (not future.done() and future.set_running_or_notify_cancel()):
+                with suppress(InvalidStateError):  # another pass of the window failed first
+                    future.set_exception(error)

@@ -11,7 +11,7 @@ from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
 from consumer.preflight import Preflight, RetentionWatch
-from consumer.scoring import ScoringThread
+from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
@@ -37,7 +37,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     Returns False when the scorer had to be left inside a pass; raises SentimentError for what ends a
     run early. Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
-    from consumer.scorer.torch_padded import TorchScorer  # noqa: PLC0415 - `consume` does without torch
+    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
     artifact = open_artifact(settings.model_folder)
@@ -45,9 +45,9 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     preflight.rights()
     partitions = preflight.partitions()
     watch = RetentionWatch(settings.output_topic, preflight.output_config())
-    scorer = TorchScorer(artifact, settings.device, settings.limits.batch_tokens)
+    scorer = load_scorer(artifact, settings.device)
+    scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens, cache=settings.cache)
     log.info("model_ready", **scorer.describe())
-    scoring = ScoringThread(scorer)
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     totals = consume(
         settings,
@@ -66,7 +66,7 @@ def consume(
     settings: ConsumerSettings,
     *,
     partitions: Mapping[str, int],
-    scoring: ScoringThread,
+    scoring: Scoring,
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,

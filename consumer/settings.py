@@ -71,6 +71,8 @@ class ConsumerSettings(Settings):
     model: Path | None = None
     """The model folder that sentiment-trainer wrote."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    cache: int = Field(default=100_000, ge=0)
+    """Scores kept, so that an equal text need not be scored again; 40 MB at the default. 0 turns it off."""
     kafka: KafkaSettings = KafkaSettings()
     group_id: str = Field(default="sentiment", min_length=1)
     input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(default=("texts",), min_length=1)

@@ -48,3 +48,11 @@ class Engine(Protocol):
         ScorerError (the device is not to be trusted any more).
         """
         ...
+
+
+def pad(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, NDArray[np.int64]]:
+    """Lays rows out as `[rows, longest]`, filled up with `pad_id`; returns that and their lengths `[rows]`."""
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    ids = np.full((len(rows), lengths.max()), pad_id, np.int32)
+    ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.concatenate(rows)
+    return ids, lengths

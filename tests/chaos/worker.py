@@ -12,14 +12,15 @@ import random
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from consumer import settings as consumer_settings
-from consumer.isolation import Isolation, OutOfMemory, PassFailed, TokenBudget
+from consumer.isolation import OutOfMemory, PassFailed
 from consumer.preflight import Preflight
-from consumer.records import Score, Unscorable
-from consumer.scoring import ScoringThread
+from consumer.records import Score
+from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
@@ -38,41 +39,52 @@ SMALL_ROWS: Final = 24
 
 
 class OracleScorer:
-    """Answers by `oracle`, through the product's own isolation of failing passes. Takes `pass_s` for a pass."""
+    """Answers by `oracle`. Takes `pass_s` for a pass. Its rows are the texts, each of TOKENS tokens."""
 
     labels = oracle.LABELS
+    concurrency = 1
+    batch_tokens = FULL_TOKENS
+    pads = True
 
     def __init__(self, version: str, *, pass_s: float = 0.004, out_of_memory: float = 0.02) -> None:
         self._version = version
         self._pass_s = pass_s
         self._out_of_memory = out_of_memory
         self._random = random.Random()  # noqa: S311 - differs from life to life
-        self._isolation = Isolation(self._forward, self._control, TokenBudget(FULL_TOKENS))
 
-    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
-        """Scores texts; answers in input order."""
-        answers = self._isolation.run(list(texts), [TOKENS] * len(texts))
-        return [
-            answer if isinstance(answer, Unscorable) else Score(answer, TOKENS, TOKENS, truncated=False)
-            for answer in answers
-        ]
+    def normalise(self, text: str) -> str:
+        """Leaves it as it is."""
+        return text
+
+    def tokenise(self, texts: Sequence[str]) -> list[_Row]:
+        """Makes a row of each text."""
+        return [_Row(text) for text in texts]
+
+    def forward(self, rows: Sequence[_Row]) -> list[Score | None]:
+        """Answers in order; runs out of memory, fails, dies or answers nothing finite as the texts say."""
+        time.sleep(self._pass_s)
+        if len(rows) > SMALL_ROWS and self._random.random() < self._out_of_memory:
+            raise OutOfMemory
+        if any(oracle.KILLER in row.text for row in rows):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if any(oracle.POISON in row.text for row in rows):
+            raise PassFailed("poison")
+        return [None if oracle.NOT_FINITE in row.text else self._score(row.text) for row in rows]
 
     def describe(self) -> dict[str, str]:
         """Says that it is the oracle."""
         return {"name": "oracle", "version": self._version, "engine": "oracle", "device": "none"}
 
-    def _forward(self, texts: Sequence[str]) -> list[tuple[float, ...] | None]:
-        time.sleep(self._pass_s)
-        if len(texts) > SMALL_ROWS and self._random.random() < self._out_of_memory:
-            raise OutOfMemory
-        if any(oracle.KILLER in text for text in texts):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if any(oracle.POISON in text for text in texts):
-            raise PassFailed("poison")
-        return [None if oracle.NOT_FINITE in text else oracle.probabilities(self._version, text) for text in texts]
+    def _score(self, text: str) -> Score:
+        return Score(oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False)
 
-    def _control(self) -> None:
-        time.sleep(self._pass_s)
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    text: str
+
+    def __len__(self) -> int:
+        return TOKENS
 
 
 def main() -> None:
@@ -90,7 +102,7 @@ def main() -> None:
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)
     partitions = preflight.partitions()
-    scoring = ScoringThread(OracleScorer(artifact.version, **json.loads(os.environ.get("CHAOS_SCORER", "{}"))))
+    scoring = Scoring(OracleScorer(artifact.version, **json.loads(os.environ.get("CHAOS_SCORER", "{}"))))
     consume(
         settings,
         partitions=partitions,

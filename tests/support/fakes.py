@@ -67,9 +67,15 @@ UNSCORABLE: Final = Unscorable("ForwardPassFailed", "the fake cannot score it")
 
 
 class FakeScorer:
-    """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, further ones at the last."""
+    """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, further ones at the last.
+
+    Its rows are the texts themselves.
+    """
 
     labels = LABELS
+    concurrency = 1
+    batch_tokens = 100_000
+    pads = False
 
     def __init__(
         self,
@@ -83,14 +89,22 @@ class FakeScorer:
         self._error = error
         self._unscorable = unscorable
 
-    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
+    def normalise(self, text: str) -> str:
+        """Leaves it as it is."""
+        return text
+
+    def tokenise(self, texts: Sequence[str]) -> list[str | Unscorable]:
+        """Refuses what it was told not to score."""
+        return [UNSCORABLE if text in self._unscorable else text for text in texts]
+
+    def forward(self, rows: Sequence[str]) -> list[Score | None]:
         """Notes the call, waits at the gate, answers in input order."""
-        self.calls.append(tuple(texts))
+        self.calls.append(tuple(rows))
         if self._gates:
             self._gates[min(len(self.calls), len(self._gates)) - 1].wait(GATE_S)
         if self._error is not None:
             raise self._error
-        return [UNSCORABLE if text in self._unscorable else oracle(text) for text in texts]
+        return [oracle(row) for row in rows]
 
     def describe(self) -> dict[str, str]:
         """Says that it is a fake."""

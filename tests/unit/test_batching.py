@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.batching import plan
+from consumer.batching import MAX_ROWS, cost, plan
 
 
 @settings(deadline=None)
@@ -41,3 +41,27 @@ def test_batches_are_as_full_as_the_budget_lets_them(
 ) -> None:
     """Given known lengths, when planned, then the batches are these: full, and equals in order of arrival."""
     assert plan(lengths, max_tokens) == expected
+
+
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(0, 300), max_size=60), max_tokens=st.integers(1, 1000))
+def test_without_padding_the_sum_counts(lengths: list[int], max_tokens: int) -> None:
+    """Given an engine that does not pad, when planned, then batches are cut by their sum, longest first."""
+    batches = plan(lengths, max_tokens, pads=False)
+
+    order = [index for batch in batches for index in batch]
+    assert sorted(order) == list(range(len(lengths)))
+    assert [lengths[index] for index in order] == sorted(lengths, reverse=True)
+    for batch in batches:
+        assert len(batch) == 1 or cost([lengths[index] for index in batch], pads=False) <= max_tokens
+
+
+@pytest.mark.parametrize("pads", [True, False])
+def test_a_batch_has_a_limit_of_rows(pads: bool) -> None:
+    """Given very many short texts and a large budget, when planned, then no batch has more rows than allowed."""
+    assert [len(batch) for batch in plan([1] * (MAX_ROWS + 1), 1_000_000, pads=pads)] == [MAX_ROWS, 1]
+
+
+def test_what_a_pass_computes() -> None:
+    """Given rows, when their cost is asked, then it is the padded rectangle, or the sum."""
+    assert (cost([5, 3, 1]), cost([5, 3, 1], pads=False), cost([])) == (15, 9, 0)

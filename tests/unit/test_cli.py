@@ -278,7 +278,7 @@ def test_a_line_that_cannot_be_scored_is_named(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """Given a text that the model cannot score, when scored, then the error names the line."""
-    monkeypatch.setattr("consumer.offline.TorchScorer", lambda *_: FakeScorer(unscorable={"private"}))
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
     lines = ["fine"] * (place - 1) + ["private"] + ["fine"]
 
     ended = command("score", "--model", str(model), stdin="\n".join(lines).encode())
@@ -317,7 +317,7 @@ def test_check_fails_on_a_model_that_cannot_score(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a model that cannot score the check's sentence, when checked, then that line fails and says why."""
-    monkeypatch.setattr("consumer.check.TorchScorer", lambda *_: FakeScorer(unscorable={SENTENCE}))
+    monkeypatch.setattr("consumer.check.load_scorer", lambda *_: FakeScorer(unscorable={SENTENCE}))
 
     ended = command("check", "--model", str(model), "--device", "cpu", "--bootstrap-servers", NOBODY)
 

@@ -13,7 +13,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from consumer.records import Score
-from consumer.scorer.torch_padded import TorchScorer, choose_device
+from consumer.scorer.choose import load_scorer
+from consumer.scorer.torch_model import choose_device
+from consumer.scoring import Scoring
 from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.text import normalise
@@ -41,17 +43,17 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture(scope="module")
-def scorer(artifact: Artifact) -> TorchScorer:
+def scorer(artifact: Artifact) -> Scoring:
     """The tiny model, in batches small enough that 40 texts need many."""
-    return TorchScorer(artifact, "cpu", batch_tokens=256)
+    return Scoring(load_scorer(artifact, "cpu"), batch_tokens=256)
 
 
-def probabilities(scorer: TorchScorer, texts: Sequence[str]) -> torch.Tensor:
+def probabilities(scorer: Scoring, texts: Sequence[str]) -> torch.Tensor:
     """Probabilities `[texts, labels]`."""
     return torch.tensor([score.probabilities for score in scored(scorer, texts)])
 
 
-def scored(scorer: TorchScorer, texts: Sequence[str]) -> list[Score]:
+def scored(scorer: Scoring, texts: Sequence[str]) -> list[Score]:
     """Scores of texts that can all be scored."""
     scores = [score for score in scorer.score(texts) if isinstance(score, Score)]
     assert len(scores) == len(texts)
@@ -63,7 +65,7 @@ def close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     return torch.allclose(one, other, rtol=0, atol=tolerance)
 
 
-def test_a_batch_answers_as_one_at_a_time(scorer: TorchScorer) -> None:
+def test_a_batch_answers_as_one_at_a_time(scorer: Scoring) -> None:
     """Given texts of mixed lengths, when scored together, then each has the answer that it gets alone."""
     texts = mixed()
     alone = torch.cat([probabilities(scorer, [text]) for text in texts])
@@ -72,7 +74,7 @@ def test_a_batch_answers_as_one_at_a_time(scorer: TorchScorer) -> None:
     assert alone.std(dim=0).min() > 0.01  # a mixed-up order would show
 
 
-def test_neighbours_change_nothing(scorer: TorchScorer) -> None:
+def test_neighbours_change_nothing(scorer: Scoring) -> None:
     """Given the same texts in another order, when scored, then each keeps its answer, in the order asked."""
     texts = mixed()
     order = list(range(len(texts)))
@@ -83,7 +85,7 @@ def test_neighbours_change_nothing(scorer: TorchScorer) -> None:
     assert close(shuffled, probabilities(scorer, texts)[order], 1e-5)
 
 
-def test_answers_are_those_of_transformers(scorer: TorchScorer, artifact: Artifact) -> None:
+def test_answers_are_those_of_transformers(scorer: Scoring, artifact: Artifact) -> None:
     """Given texts, when scored, then they equal a plain forward pass, divided by the temperature."""
     texts = [*mixed(20), "Caf\u00e9 &amp; @someone https://t.co/x \N{FIRE}"]
     tokenizer: Any = AutoTokenizer.from_pretrained(artifact.path)
@@ -97,17 +99,17 @@ def test_answers_are_those_of_transformers(scorer: TorchScorer, artifact: Artifa
     assert close(probabilities(scorer, texts), torch.cat(expected), 1e-5)
 
 
-def test_lengths_and_truncation_are_told(scorer: TorchScorer) -> None:
+def test_lengths_and_truncation_are_told(scorer: Scoring) -> None:
     """Given texts around the limit, when scored, then tokens count the special ones, and only excess truncates."""
     scores = scored(scorer, ["love", " ".join(["love"] * (MAX_TOKENS - 2)), " ".join(["love"] * (MAX_TOKENS - 1))])
 
     assert [(score.tokens, score.truncated) for score in scores] == [(3, False), (64, False), (64, True)]
-    assert all(score.padded_tokens >= score.tokens for score in scores)
+    assert all(score.computed_tokens >= score.tokens for score in scores)
     assert all(abs(sum(score.probabilities) - 1) < 1e-6 for score in scores)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\u200b", '""', "\ud800"])
-def test_a_text_of_which_nothing_remains_is_scored(scorer: TorchScorer, text: str) -> None:
+def test_a_text_of_which_nothing_remains_is_scored(scorer: Scoring, text: str) -> None:
     """Given a text that is empty once it is normalised, when scored, then it has an answer like any other."""
     (score,) = scored(scorer, [text])
 
@@ -115,31 +117,32 @@ def test_a_text_of_which_nothing_remains_is_scored(scorer: TorchScorer, text: st
     assert abs(sum(score.probabilities) - 1) < 1e-6
 
 
-def test_nothing_gets_no_answer(scorer: TorchScorer) -> None:
+def test_nothing_gets_no_answer(scorer: Scoring) -> None:
     """Given no texts, when scored, then there are no scores."""
     assert scorer.score([]) == []
 
 
-def test_the_scorer_says_what_it_is(scorer: TorchScorer, artifact: Artifact) -> None:
+def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
     """Given a scorer, when asked, then labels and version are the folder's."""
+    scorer = load_scorer(artifact, "cpu")
     described = scorer.describe()
 
     assert scorer.labels == LABELS
     assert (described["name"], described["version"], described["device"]) == ("tiny", artifact.version, "cpu")
 
 
-def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: TorchScorer) -> None:
+def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: Scoring) -> None:
     """Given two scorers of one folder with other batch sizes, when asked, then they agree."""
     texts = mixed(20)
 
-    assert close(probabilities(TorchScorer(artifact, "auto"), texts), probabilities(scorer, texts), 1e-4)
+    assert close(probabilities(Scoring(load_scorer(artifact)), texts), probabilities(scorer, texts), 1e-4)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "cuda:8"])
 def test_a_device_that_is_not_there_is_refused(artifact: Artifact, device: str) -> None:
     """Given a device beyond those of the machine, when loaded, then the error counts them and offers the CPU."""
     with pytest.raises(SettingsError, match=rf"device {device}: this machine shows \d+ CUDA devices; try cpu"):
-        TorchScorer(artifact, device)
+        load_scorer(artifact, device)
 
 
 def test_auto_takes_the_best_device_there_is() -> None:
@@ -207,4 +210,4 @@ def test_an_unfit_model_is_refused_before_the_first_text(
     unfit = seal(folder, artifact.manifest)
 
     with pytest.raises(kind):
-        TorchScorer(unfit, "cpu")
+        load_scorer(unfit, "cpu")

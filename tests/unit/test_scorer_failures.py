@@ -11,13 +11,16 @@ from structlog.testing import capture_logs
 
 from consumer.isolation import OutOfMemory, PassFailed
 from consumer.records import Score, Unscorable
-from consumer.scorer.torch_padded import TorchScorer, classify
+from consumer.scorer.bert import BertScorer
+from consumer.scorer.torch_model import classify
+from consumer.scorer.torch_padded import PaddedEngine
+from consumer.scoring import Scoring
 from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
 from tests.support.tiny import tiny_model, vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Fault = Callable[[torch.Tensor, torch.Tensor], None]
     """Looks at ids `[rows, tokens]` and logits `[rows, labels]` of a pass; raises, or alters the logits."""
@@ -38,9 +41,23 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture
-def scorer(artifact: Artifact) -> TorchScorer:
+def engine(artifact: Artifact) -> PaddedEngine:
+    """The tiny model."""
+    return PaddedEngine(artifact, CPU)
+
+
+@pytest.fixture
+def bert(artifact: Artifact, engine: PaddedEngine) -> BertScorer:
+    """The tiny model with its tokenizer."""
+    return BertScorer(artifact, engine)
+
+
+@pytest.fixture
+def scorer(bert: BertScorer) -> Iterator[Scoring]:
     """The tiny model, in which all of TEXTS share two passes."""
-    return TorchScorer(artifact, "cpu", batch_tokens=2_048)
+    scoring = Scoring(bert, batch_tokens=2_048)
+    yield scoring
+    scoring.close(10)
 
 
 class Inject(Protocol):
@@ -52,9 +69,9 @@ class Inject(Protocol):
 
 
 @pytest.fixture
-def inject(scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch) -> Inject:
-    """Puts a fault into the scorer's model."""
-    model: Any = vars(scorer)["_model"]
+def inject(engine: PaddedEngine, monkeypatch: pytest.MonkeyPatch) -> Inject:
+    """Puts a fault into the engine's model."""
+    model: Any = vars(engine)["_model"]
 
     def install(fault: Fault) -> None:
         def faulty(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
@@ -62,7 +79,7 @@ def inject(scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch) -> Inject:
             fault(input_ids, output.logits)
             return output
 
-        monkeypatch.setattr(scorer, "_model", faulty)
+        monkeypatch.setattr(engine, "_model", faulty)
 
     return install
 
@@ -129,7 +146,7 @@ def assert_others_are_scored(answers: Sequence[Score | Unscorable], well: Sequen
     ],
 )
 def test_bad_texts_fail_and_the_others_are_scored(
-    scorer: TorchScorer, inject: Inject, fault: Fault, error: str, said: str
+    scorer: Scoring, inject: Inject, fault: Fault, error: str, said: str
 ) -> None:
     """Given two bad texts among forty, when scored, then they alone are unscorable, with a reason without text."""
     well = scorer.score(TEXTS)
@@ -147,7 +164,7 @@ def test_bad_texts_fail_and_the_others_are_scored(
 
 
 @pytest.mark.parametrize("memory", [64, 500, 1_500])
-def test_running_out_of_memory_costs_no_text(scorer: TorchScorer, inject: Inject, memory: int) -> None:
+def test_running_out_of_memory_costs_no_text(scorer: Scoring, inject: Inject, memory: int) -> None:
     """Given a device with memory for some padded tokens, when more are scored, then every text has its answer."""
     well = scorer.score(TEXTS)
     inject(has_memory_for(memory))
@@ -155,10 +172,10 @@ def test_running_out_of_memory_costs_no_text(scorer: TorchScorer, inject: Inject
     answers = scorer.score(TEXTS)
 
     assert all(near(one, other) for one, other in zip(answers, well, strict=True))
-    assert max(score.padded_tokens for score in answers if isinstance(score, Score)) <= memory
+    assert max(score.computed_tokens for score in answers if isinstance(score, Score)) <= memory
 
 
-def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: TorchScorer, inject: Inject) -> None:
+def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scoring, inject: Inject) -> None:
     """Given passes that run out of memory, when run again smaller, then the former's tensors are freed."""
     held: list[weakref.ref[torch.Tensor]] = []
     alive: list[int] = []
@@ -175,7 +192,7 @@ def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: TorchScorer, 
     assert max(alive) == 0
 
 
-def test_a_model_that_fails_on_everything_ends_the_process(scorer: TorchScorer, inject: Inject) -> None:
+def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scoring, inject: Inject) -> None:
     """Given a model that fails on the control sentence too, when scored, then that is a ScorerError."""
 
     def fault(_ids: torch.Tensor, _logits: torch.Tensor) -> None:
@@ -186,7 +203,7 @@ def test_a_model_that_fails_on_everything_ends_the_process(scorer: TorchScorer, 
         scorer.score(TEXTS[:5])
 
 
-def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: TorchScorer, inject: Inject) -> None:
+def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: Scoring, inject: Inject) -> None:
     """Given a model that answers NaN to everything, when scored, then that is a ScorerError."""
 
     def fault(_ids: torch.Tensor, logits: torch.Tensor) -> None:
@@ -197,7 +214,7 @@ def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: TorchScorer, i
         scorer.score(TEXTS[:5])
 
 
-def test_a_single_bad_text_is_told_from_a_bad_device(scorer: TorchScorer, inject: Inject) -> None:
+def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scoring, inject: Inject) -> None:
     """Given one bad text alone in its window, when scored, then the control clears the device."""
     inject(fails_with(IndexError()))
 
@@ -208,7 +225,7 @@ def test_a_single_bad_text_is_told_from_a_bad_device(scorer: TorchScorer, inject
     )
 
 
-def test_a_device_error_ends_the_process_at_once(scorer: TorchScorer, inject: Inject) -> None:
+def test_a_device_error_ends_the_process_at_once(scorer: Scoring, inject: Inject) -> None:
     """Given an error of the accelerator, when one text meets it, then ScorerError comes after that very pass."""
     passes: list[int] = []
 
@@ -222,7 +239,7 @@ def test_a_device_error_ends_the_process_at_once(scorer: TorchScorer, inject: In
     assert passes == [2]
 
 
-def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: TorchScorer, inject: Inject) -> None:
+def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: Scoring, inject: Inject) -> None:
     """Given a mistake in the program, when it shows in a pass, then it is raised as it is."""
     inject(fails_with(TypeError("mistake")))
 
@@ -275,10 +292,13 @@ class FaultyTokenizer:
         return self._inner.encode_batch_fast(texts)
 
 
-def test_a_text_that_cannot_be_tokenised_fails_alone(scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_cannot_be_tokenised_fails_alone(
+    scorer: Scoring, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a tokenizer that fails on two texts, when forty are scored, then these two alone are unscorable."""
     well = scorer.score(TEXTS)
-    monkeypatch.setattr(scorer, "_tokenizer", FaultyTokenizer(vars(scorer)["_tokenizer"], "terrible"))
+    tokeniser = vars(bert)["_tokeniser"]
+    monkeypatch.setattr(tokeniser, "_tokenizer", FaultyTokenizer(vars(tokeniser)["_tokenizer"], "terrible"))
 
     with capture_logs() as lines:
         answers = scorer.score(TEXTS)
@@ -291,10 +311,11 @@ def test_a_text_that_cannot_be_tokenised_fails_alone(scorer: TorchScorer, monkey
 
 
 def test_a_tokenizer_that_fails_on_everything_ends_the_process(
-    scorer: TorchScorer, monkeypatch: pytest.MonkeyPatch
+    scorer: Scoring, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a tokenizer that fails on the control sentence too, when scored, then that is a ScorerError."""
-    monkeypatch.setattr(scorer, "_tokenizer", FaultyTokenizer(vars(scorer)["_tokenizer"], ""))
+    tokeniser = vars(bert)["_tokeniser"]
+    monkeypatch.setattr(tokeniser, "_tokenizer", FaultyTokenizer(vars(tokeniser)["_tokenizer"], ""))
 
     with pytest.raises(ScorerError, match="tokenizer fails on the control sentence too: Exception"):
         scorer.score(["fine"])

@@ -1,4 +1,4 @@
-"""The thread on which the model works."""
+"""The threads between Kafka and the device."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from consumer.scoring import ScoringThread
+from consumer.isolation import PassFailed
+from consumer.records import Score
+from consumer.scoring import Scoring
 from shared.errors import ScorerError
-from tests.support.fakes import FakeScorer, oracle
+from tests.support.fakes import UNSCORABLE, FakeScorer, oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 WAIT_S = 10.0
 
@@ -26,44 +30,169 @@ def gate() -> Iterator[threading.Event]:
     found.set()
 
 
-def test_batches_are_scored_in_the_order_they_came() -> None:
-    """Given several batches, when submitted, then the scorer gets them in order and each future has its own."""
-    scorer = FakeScorer()
-    thread = ScoringThread(scorer)
-    batches = [[f"{batch}/{row}" for row in range(3)] for batch in range(20)]
+class WideScorer(FakeScorer):
+    """Takes three passes at once, of few tokens; `most` is how many it saw at once, `bad` fails a pass."""
 
-    futures = [thread.submit(batch) for batch in batches]
+    concurrency = 3
+    batch_tokens = 40
+    bad = "bad"
 
-    assert [future.result(WAIT_S) for future in futures] == [[oracle(text) for text in batch] for batch in batches]
-    assert scorer.calls == [tuple(batch) for batch in batches]
-    assert thread.close(WAIT_S)
+    def __init__(self, *, together: int = 1) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(together)
+
+    def forward(self, rows: Sequence[str]) -> list[Score | None]:
+        """Waits until as many passes as were told are inside; fails on a bad row."""
+        if len(rows[0]) == self.batch_tokens:
+            self.barrier.wait(WAIT_S)
+        if self.bad in rows:
+            raise PassFailed("ValueError")
+        return super().forward(rows)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    batches=st.lists(st.lists(st.text(max_size=50), max_size=30), max_size=12),
+    entries=st.integers(0, 20),
+)
+def test_every_text_has_its_own_answer(batches: list[list[str]], entries: int) -> None:
+    """Given any batches, when submitted at once, then each future has its texts' answers, in input order.
+
+    Whatever shared a window or a pass, came twice or was remembered.
+    """
+    scoring = Scoring(WideScorer(), cache=entries)
+    futures = [scoring.submit(batch) for batch in batches]
+
+    for batch, future in zip(batches, futures, strict=True):
+        answers = future.result(WAIT_S)
+        assert len(answers) == len(batch)
+        for text, answer in zip(batch, answers, strict=True):
+            if text == WideScorer.bad:
+                assert not isinstance(answer, Score)
+            else:
+                assert isinstance(answer, Score)
+                assert answer.probabilities == oracle(text).probabilities
+    assert scoring.close(WAIT_S)
 
 
 def test_an_empty_batch_does_not_reach_the_scorer() -> None:
     """Given a batch of dead letters only, when submitted, then its scores are none and the model is not asked."""
     scorer = FakeScorer()
-    thread = ScoringThread(scorer)
+    scoring = Scoring(scorer)
 
-    assert thread.submit([]).result(WAIT_S) == []
+    assert scoring.submit([]).result(WAIT_S) == []
     assert scorer.calls == []
-    assert thread.close(WAIT_S)
+    assert scoring.close(WAIT_S)
+
+
+def test_what_waits_becomes_one_window(gate: threading.Event) -> None:
+    """Given a busy device, when batches come, then they wait together and share the next pass."""
+    scorer = FakeScorer(gates=[gate])
+    scoring = Scoring(scorer)
+    first = scoring.submit(["first"])
+    while not scorer.calls:
+        pass
+    others = [scoring.submit([f"text {number}", f"word {number}"]) for number in range(5)]
+    while vars(scoring)["_submitted"].qsize():
+        pass
+    gate.set()
+
+    assert first.result(WAIT_S) == [oracle("first")]
+    for number, other in enumerate(others):
+        assert other.result(WAIT_S) == [oracle(f"text {number}"), oracle(f"word {number}")]
+    assert scorer.calls[0] == ("first",)
+    assert len(scorer.calls) <= 3  # the last to be tokenised may have missed the window
+    assert scoring.close(WAIT_S)
+
+
+def test_as_many_passes_run_at_once_as_the_device_takes() -> None:
+    """Given a device for three passes at once, when a window has three, then all are inside before one ends."""
+    scorer = WideScorer(together=3)
+    scoring = Scoring(scorer)
+    texts = [letter * WideScorer.batch_tokens for letter in "abc"]
+
+    assert scoring.submit(texts).result(WAIT_S) == [oracle(text) for text in texts]
+    assert scoring.close(WAIT_S)
+
+
+def test_equal_texts_are_scored_once() -> None:
+    """Given a batch in which texts come again, when scored, then the model sees each once and the first pays."""
+    scorer = FakeScorer()
+    scoring = Scoring(scorer)
+
+    answers = scoring.score(["a", "b", "a", "a"])
+
+    assert scorer.calls == [("a", "b")]
+    assert [isinstance(one, Score) and one.computed_tokens for one in answers] == [3, 3, 0, 0]
+    assert [isinstance(one, Score) and one.tokens for one in answers] == [3, 3, 3, 3]
+    assert scoring.close(WAIT_S)
+
+
+def test_a_cache_answers_what_was_scored_before() -> None:
+    """Given a cache of two, when texts come again, then the model is asked for what was forgotten only."""
+    scorer = FakeScorer()
+    scoring = Scoring(scorer, cache=2)
+    for text in ["a", "b", "a", "c", "b", "a"]:  # b is forgotten for c, and then a for b
+        (answer,) = scoring.score([text])
+        assert isinstance(answer, Score)
+        assert answer.probabilities == oracle(text).probabilities
+
+    assert scorer.calls == [("a",), ("b",), ("c",), ("b",), ("a",)]
+    assert scoring.close(WAIT_S)
+
+
+def test_without_a_cache_every_batch_is_scored() -> None:
+    """Given no cache, when a text comes again in a later batch, then the model is asked again."""
+    scorer = FakeScorer()
+    scoring = Scoring(scorer)
+
+    assert scoring.score(["a"]) == scoring.score(["a"]) == [oracle("a")]
+    assert scorer.calls == [("a",), ("a",)]
+    assert scoring.close(WAIT_S)
+
+
+def test_a_text_that_cannot_be_tokenised_is_not_shown_to_the_model() -> None:
+    """Given such a text, when scored with others or alone, then it is unscorable each time and never kept."""
+    scorer = FakeScorer(unscorable={"odd"})
+    scoring = Scoring(scorer, cache=10)
+
+    assert scoring.score(["a", "odd", "odd"]) == [oracle("a"), UNSCORABLE, UNSCORABLE]
+    assert scoring.score(["odd"]) == [UNSCORABLE]
+    assert scorer.calls == [("a",)]
+    assert scoring.close(WAIT_S)
 
 
 @pytest.mark.parametrize("error", [ScorerError("gone"), ValueError("odd")])
 def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
-    """Given a scorer that raises, when asked, then the future holds that very error and the thread goes on."""
-    thread = ScoringThread(FakeScorer(error=error))
+    """Given a scorer that raises, when asked, then the future holds that very error and the threads go on."""
+    scoring = Scoring(FakeScorer(error=error))
 
-    assert thread.submit(["a"]).exception(WAIT_S) is error
-    assert thread.submit([]).result(WAIT_S) == []
-    assert thread.close(WAIT_S)
+    assert scoring.submit(["a"]).exception(WAIT_S) is error
+    assert scoring.submit(["b"]).exception(WAIT_S) is error
+    assert scoring.close(WAIT_S)
+
+
+def test_what_the_tokenizer_raises_is_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a tokenizer that is unfit, when asked, then the future holds its error and the next batch goes on."""
+    scorer = FakeScorer()
+    scoring = Scoring(scorer)
+    error = ScorerError("unfit")
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer, "tokenise", lambda _: (_ for _ in ()).throw(error))
+        assert scoring.submit(["a"]).exception(WAIT_S) is error
+
+    assert scoring.score(["a"]) == [oracle("a")]
+    assert scoring.close(WAIT_S)
 
 
 def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
     """Given a batch that waits its turn, when cancelled, then the scorer never sees it; the next is scored."""
     scorer = FakeScorer(gates=[gate])
-    thread = ScoringThread(scorer)
-    first, second, third = (thread.submit([name]) for name in ("first", "second", "third"))
+    scoring = Scoring(scorer)
+    first = scoring.submit(["first"])
+    while not scorer.calls:
+        pass
+    second, third = scoring.submit(["second"]), scoring.submit(["third"])
 
     assert second.cancel()
     gate.set()
@@ -73,24 +202,25 @@ def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
     assert scorer.calls == [("first",), ("third",)]
     with pytest.raises(CancelledError):
         second.result()
-    assert thread.close(WAIT_S)
+    assert scoring.close(WAIT_S)
 
 
-def test_closing_tells_whether_the_thread_ended(gate: threading.Event) -> None:
+def test_closing_tells_whether_the_threads_ended(gate: threading.Event) -> None:
     """Given a pass that does not end, when closed, then False comes at the timeout, and True once it has ended."""
-    thread = ScoringThread(FakeScorer(gates=[gate]))
-    future = thread.submit(["a"])
+    scoring = Scoring(FakeScorer(gates=[gate]))
+    future = scoring.submit(["a"])
 
-    assert not thread.close(0.01)
+    assert not scoring.close(0.01)
     gate.set()
     assert future.result(WAIT_S) == [oracle("a")]
-    assert thread.close(WAIT_S)
+    assert scoring.close(WAIT_S)
 
 
-def test_the_thread_does_not_keep_the_process() -> None:
-    """Given a pass that never ends, when the interpreter ends, then the thread does not hold it."""
-    thread = ScoringThread(FakeScorer())
+def test_the_threads_do_not_keep_the_process() -> None:
+    """Given a pass that never ends, when the interpreter ends, then no thread holds it."""
+    scoring = Scoring(FakeScorer())
 
-    (found,) = [one for one in threading.enumerate() if one.name == "scoring" and one.is_alive()]
-    assert found.daemon
-    assert thread.close(WAIT_S)
+    found = [one for one in threading.enumerate() if one.name.startswith("scoring-") and one.is_alive()]
+    assert len(found) >= 3
+    assert all(thread.daemon for thread in found)
+    assert scoring.close(WAIT_S)
