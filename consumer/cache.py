@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from consumer.records import Score
 
@@ -31,7 +31,7 @@ class ScoreCache:
         self._scores: OrderedDict[bytes, Score] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, keys: Iterable[bytes]) -> list[Score | None]:
+    def find(self, keys: Sequence[bytes]) -> list[Score | None]:
         """The scores in the order of the keys."""
         with self._lock:
             found = [self._scores.get(key) for key in keys]
@@ -42,6 +42,8 @@ class ScoreCache:
 
     def keep(self, scores: Iterable[tuple[bytes, Score]]) -> None:
         """Adds scores and forgets those that were not asked for the longest."""
+        if not self._entries:
+            return
         with self._lock:
             self._scores.update(scores)
             while len(self._scores) > self._entries:

@@ -36,8 +36,8 @@ class _Submission:
 
     future: Future[Scores]
     texts: Sequence[str]
-    answers: dict[int, Score | Unscorable]
-    """By place in `texts`."""
+    answers: list[Score | Unscorable | None]
+    """In the order of the texts."""
     rows: list[Sized]
     """What the device is to be asked: each text once that no answer is known to."""
     keys: list[bytes]
@@ -47,7 +47,7 @@ class _Submission:
 
     def finish(self) -> None:
         """Hands the answers over."""
-        self.future.set_result([self.answers[place] for place in range(len(self.texts))])
+        self.future.set_result([answer for answer in self.answers if answer is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Scoring:
         """Queues texts; the future holds their answers in input order, or what the scorer raised."""
         future: Future[Scores] = Future()
         if texts:
-            self._submitted.put(_Submission(future, texts, {}, [], [], []))
+            self._submitted.put(_Submission(future, texts, [None] * len(texts), [], [], []))
         else:
             future.set_result([])
         return future
@@ -125,14 +125,15 @@ class Scoring:
         places: dict[bytes, list[int]] = {}
         for place, (key, known) in enumerate(zip(keys, self._cache.find(keys), strict=True)):
             if known is not None:
-                submission.answers[place] = known
+                submission.answers[place] = _free(known)
             else:
                 places.setdefault(key, []).append(place)
         new = list(places)
         rows = self._scorer.tokenise([normalised[places[key][0]] for key in new])
         for key, row in zip(new, rows, strict=True):
             if isinstance(row, Unscorable):
-                submission.answers |= dict.fromkeys(places[key], row)
+                for place in places[key]:
+                    submission.answers[place] = row
             else:
                 submission.rows.append(row)
                 submission.keys.append(key)
@@ -178,14 +179,14 @@ class Scoring:
         """Gives every submission of a window its share of the answers, and the cache what may come again."""
         left = iter(answers)
         for submission in submissions:
-            found: list[tuple[bytes, Score]] = []
-            for key, places, answer in zip(submission.keys, submission.places, left, strict=False):
-                submission.answers[places[0]] = copy = answer
+            known: list[tuple[bytes, Score]] = []
+            for key, (first, *again), answer in zip(submission.keys, submission.places, left, strict=False):
+                submission.answers[first] = answer
                 if isinstance(answer, Score):
-                    copy = replace(answer, computed_tokens=0)
-                    found.append((key, copy))
-                submission.answers |= dict.fromkeys(places[1:], copy)
-            self._cache.keep(found)
+                    known.append((key, answer))
+                for place in again:
+                    submission.answers[place] = _free(answer)
+            self._cache.keep(known)
             submission.finish()
 
     def _control(self) -> None:
@@ -193,6 +194,10 @@ class Scoring:
         (answer,) = self._scorer.forward([row])
         if answer is None:
             raise PassFailed("its answer is not finite")
+
+
+def _free(answer: Score | Unscorable) -> Score | Unscorable:
+    return replace(answer, computed_tokens=0) if isinstance(answer, Score) else answer
 
 
 @contextmanager

@@ -27,7 +27,10 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _DECIMAL = re.compile(r"&#0*([0-9]{1,8})[0-9]*")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 _USER = re.compile(r"(?<![\w.])@\w+")
-_SPACE = re.compile(r"\s+")
+_IN_EMOJI = re.compile(
+    f"[{re.escape(''.join(sorted({c for one in emoji.EMOJI_DATA for c in one if not c.isascii()})))}]"
+)
+"""Every emoji has one of these characters."""
 _QUOTES: Final = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
 _DROPPED: Final = {"Cc": " ", "Zl": " ", "Zp": " ", "Cf": "", "Cs": ""}
 """What replaces each Unicode category: controls part words, format marks and lone surrogates vanish."""
@@ -75,11 +78,12 @@ def normalise(text: str, options: NormaliserOptions = DEFAULT_OPTIONS) -> str:
         text = unicodedata.normalize("NFC", text if len(text) <= _LONG_CHARS else _ordered(text))
     if not text.isprintable():
         text = "".join(map(_printable, text))
-    text = _URL.sub(URL, text)
-    text = _USER.sub(USER, text)
+    text = _put_placeholders(text)
     if not text.isascii():
-        text = _spell_emoji(text).replace(_KEPT_FORMAT, "")
-    text = _unquote(_SPACE.sub(" ", text).strip())
+        if _IN_EMOJI.search(text):
+            text = _spell_emoji(text)
+        text = text.replace(_KEPT_FORMAT, "")
+    text = _unquote(" ".join(text.split()))
     if options.lowercase:
         text = text.lower()
     if options.remove_stop_words:
@@ -109,6 +113,12 @@ def _printable(char: str) -> str:
     if char == _KEPT_FORMAT:
         return char
     return _DROPPED.get(unicodedata.category(char), char)
+
+
+def _put_placeholders(text: str) -> str:
+    if "://" in text or "www." in text.lower():  # a look is cheaper than a search
+        text = _URL.sub(URL, text)
+    return _USER.sub(USER, text) if "@" in text else text
 
 
 def _spell_emoji(text: str) -> str:
