@@ -1,0 +1,134 @@
+"""What a BERT-like classifier is made of: its dimensions, and where its folder keeps which weights.
+
+Reads a checked model folder without torch and transformers; knows no graph.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from shared.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Weights = dict[str, NDArray[np.float32]]
+
+ACTIVATIONS: Final = ("gelu", "gelu_new", "relu")
+
+
+class UnknownArchitecture(Exception):  # noqa: N818 - the model may be fine; another engine runs it
+    """Nobody has checked our graph against such a model; the message says what is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where an architecture keeps its weights, and what differs in its graph."""
+
+    architecture: str
+    body: str
+    head: tuple[str, str, str]
+    """Dense layer, activation and output layer of the classifier."""
+    layer: str = "encoder.layer"
+    attention: tuple[str, str, str, str, str] = (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "attention.output.LayerNorm",
+    )
+    feed_forward: tuple[str, str, str] = ("intermediate.dense", "output.dense", "output.LayerNorm")
+    counts_positions: bool = False
+    """Whether padding stays at position `pad_id`, the n-th other token being at `pad_id + n`."""
+
+
+_ROBERTA: Final = ("roberta", ("classifier.dense", "tanh", "classifier.out_proj"))
+LAYOUTS: Final = {
+    "bert": Layout("BertForSequenceClassification", "bert", ("bert.pooler.dense", "tanh", "classifier")),
+    "roberta": Layout("RobertaForSequenceClassification", *_ROBERTA, counts_positions=True),
+    "xlm-roberta": Layout("XLMRobertaForSequenceClassification", *_ROBERTA, counts_positions=True),
+    "electra": Layout(
+        "ElectraForSequenceClassification", "electra", ("classifier.dense", "gelu", "classifier.out_proj")
+    ),
+    "distilbert": Layout(
+        "DistilBertForSequenceClassification",
+        "distilbert",
+        ("pre_classifier", "relu", "classifier"),
+        layer="transformer.layer",
+        attention=(
+            "attention.q_lin",
+            "attention.k_lin",
+            "attention.v_lin",
+            "attention.out_lin",
+            "sa_layer_norm",
+        ),
+        feed_forward=("ffn.lin1", "ffn.lin2", "output_layer_norm"),
+    ),
+}
+"""By `model_type` of config.json."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What config.json says, under one name for all architectures."""
+
+    layout: Layout
+    layers: int
+    heads: int
+    width: int
+    """Numbers per token, `hidden_size`."""
+    vocabulary: int
+    positions: int
+    """Tokens of the longest row that the model can read."""
+    pad_id: int
+    activation: str
+    epsilon: float
+    labels: int
+
+
+def read_shape(folder: Path) -> Shape:
+    """Reads config.json; raises UnknownArchitecture."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    layout = LAYOUTS.get(config.get("model_type", ""))
+    if layout is None or config.get("architectures") != [layout.architecture]:
+        raise UnknownArchitecture(f"architecture {config.get('architectures')}")
+    if config.get("is_decoder") or config.get("position_embedding_type", "absolute") != "absolute":
+        raise UnknownArchitecture("a decoder, or positions that are not absolute")
+    distil = layout.body == "distilbert"
+    activation = config["activation" if distil else "hidden_act"]
+    if activation not in ACTIVATIONS:
+        raise UnknownArchitecture(f"activation {activation}")
+    pad_id = config.get("pad_token_id") or 0
+    return Shape(
+        layout=layout,
+        layers=config["n_layers" if distil else "num_hidden_layers"],
+        heads=config["n_heads" if distil else "num_attention_heads"],
+        width=config["dim" if distil else "hidden_size"],
+        vocabulary=config["vocab_size"],
+        positions=config["max_position_embeddings"] - (pad_id + 1 if layout.counts_positions else 0),
+        pad_id=pad_id,
+        activation=activation,
+        epsilon=1e-12 if distil else config["layer_norm_eps"],
+        labels=len(config["id2label"]),
+    )
+
+
+def read_weights(folder: Path) -> Weights:
+    """Every tensor of the safetensors files, in fp32; raises ArtifactError or UnknownArchitecture."""
+    weights: Weights = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy") as file:
+                for name in file.keys():  # noqa: SIM118 - it is no dict
+                    weights[name] = file.get_tensor(name).astype(np.float32, copy=False)
+        except SafetensorError as error:
+            raise ArtifactError(f"{path} cannot be read ({error}); restore it, or train again") from None
+        except TypeError:  # numpy has no bfloat16
+            raise UnknownArchitecture("weights of a type that numpy does not have") from None
+    return weights
