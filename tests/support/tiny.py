@@ -12,7 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification, BertModel, BertTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    BertTokenizer,
+)
 
 from shared.artifact import Base, Manifest, Normaliser, TrainingData, seal
 from shared.text import NORMALISER_VERSION
@@ -76,6 +83,30 @@ def tiny_model(
     tokenizer = _tokenizer()
     tokenizer.save_pretrained(folder)
     seal(folder, _manifest(folder, tuple(labels), temperature, max_tokens))
+    return folder
+
+
+def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKENS) -> Path:
+    """As `tiny_model`, of another architecture that transformers knows by this name, and reading `max_tokens`."""
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    if architecture == "distilbert":
+        sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+    config = AutoConfig.for_model(
+        architecture,
+        **sizes,
+        vocab_size=len(vocabulary()),
+        pad_token_id=0,
+        max_position_embeddings=max_tokens + 1,  # RoBERTa leaves those up to the padding token's unused
+        initializer_range=0.2,
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: index for index, label in enumerate(LABELS)},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
+    _tokenizer().save_pretrained(folder)
+    seal(folder, _manifest(folder, LABELS, 1.5, max_tokens))
     return folder
 
 
