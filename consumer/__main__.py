@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 Model = Annotated[Path | None, typer.Option(help="Model folder written by sentiment-trainer.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+Precision = Annotated[str | None, typer.Option(help="Of the model's arithmetic: auto, fp32 or bf16.")]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.")]
 Inputs = Annotated[
     list[str] | None,
@@ -67,6 +68,7 @@ def run(
     insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
     group_id: Group = None,
     input_topic: Inputs = None,
     output_topic: Output = None,
@@ -108,6 +110,7 @@ def check(
     insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
     group_id: Group = None,
     input_topic: Inputs = None,
     output_topic: Output = None,
@@ -136,6 +139,7 @@ def score(
     config: Config = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
     text_field: TextField = None,
     id_field: IdField = None,
     log_level: LogLevel = None,
@@ -179,6 +183,7 @@ def show_config(
     insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
     group_id: Group = None,
     input_topic: Inputs = None,
     output_topic: Output = None,

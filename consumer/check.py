@@ -48,7 +48,7 @@ def run_checks(settings: ConsumerSettings) -> int:
     if artifact is None or device is None:
         report.skip("score", why="needs model and device")
     else:
-        report.line("score", lambda: _score_one(load_scorer(artifact, str(device))), str)
+        report.line("score", lambda: _score_one(load_scorer(artifact, str(device), settings.precision)), str)
     return report.exit_code
 
 

@@ -36,7 +36,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     Raises InputDataError with the line's number and reason for a line that cannot be read or scored.
     """
     artifact = open_artifact(settings.model_folder)
-    scorer = load_scorer(artifact, settings.device)
+    scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens)
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     inputs = _inputs(settings, texts, as_json=as_json)

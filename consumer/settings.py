@@ -32,7 +32,8 @@ class Limits(Settings):
     batch_records: int = Field(default=512, gt=0, le=100_000)
     """Records of one micro-batch: the window within which texts are sorted by length."""
     batch_tokens: int | None = Field(default=None, gt=0)
-    """Padded tokens (rows x longest row) of one forward pass; default 2,048 on a CPU, 32,768 on CUDA."""
+    """Tokens of one forward pass, padding included; by default what the engine is best at: 1,024 with OpenVINO on
+    a CPU, 32,768 on CUDA."""
     inflight_batches: int = Field(default=2, ge=1, le=64)
     """Micro-batches that wait for their scores: one on the device and one ready for it."""
     inflight_bytes: int = Field(default=64 * 2**20, gt=0)
@@ -71,6 +72,8 @@ class ConsumerSettings(Settings):
     model: Path | None = None
     """The model folder that sentiment-trainer wrote."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the model's arithmetic; `auto` is the fastest that the device has and that needs no export."""
     cache: int = Field(default=100_000, ge=0)
     """Scores kept, so that an equal text need not be scored again; 40 MB at the default. 0 turns it off."""
     kafka: KafkaSettings = KafkaSettings()

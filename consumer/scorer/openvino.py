@@ -5,12 +5,10 @@ Needs the extra `cpu`, without which importing this module raises ModuleNotFound
 
 from __future__ import annotations
 
-import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-import structlog
 
 from consumer.isolation import OutOfMemory, PassFailed
 from consumer.scorer.engine import Answer
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     from consumer.scorer.engine import Ids
     from shared.artifact import Artifact
-
-log = structlog.get_logger()
 
 BATCH_TOKENS: Final = 1_024
 """512 and 1,024 were level on 2 cores, 8,192 lost 30 %."""
@@ -60,7 +56,6 @@ class OpenVinoEngine:
     def __init__(self, artifact: Artifact, precision: Literal["fp32", "bf16"]) -> None:
         if precision == "bf16" and native_precision() != "bf16":
             raise SettingsError("precision bf16: this CPU has no instructions for it; use auto or fp32")
-        began = time.monotonic()
         self._shape = read_shape(artifact.path)
         one_stream = self._shape.width >= ONE_STREAM_WIDTH
         self._compiled: Any = openvino.Core().compile_model(
@@ -79,7 +74,6 @@ class OpenVinoEngine:
         for _ in range(self.concurrency):
             self._requests.put(None)
         self._warm_up()
-        log.info("engine_ready", engine=self.name, seconds=round(time.monotonic() - began, 1))
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """Runs one pass over rows padded to the longest; raises PassFailed or OutOfMemory."""

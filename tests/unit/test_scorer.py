@@ -45,7 +45,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.fixture(scope="module")
 def scorer(artifact: Artifact) -> Scoring:
     """The tiny model, in batches small enough that 40 texts need many."""
-    return Scoring(load_scorer(artifact, "cpu"), batch_tokens=256)
+    return Scoring(load_scorer(artifact, "cpu", "fp32"), batch_tokens=256)
 
 
 def probabilities(scorer: Scoring, texts: Sequence[str]) -> torch.Tensor:
@@ -132,10 +132,10 @@ def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
 
 
 def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: Scoring) -> None:
-    """Given two scorers of one folder with other batch sizes, when asked, then they agree."""
+    """Given scorers of one folder with other batch sizes and precision, when asked, then they agree."""
     texts = mixed(20)
 
-    assert close(probabilities(Scoring(load_scorer(artifact)), texts), probabilities(scorer, texts), 1e-4)
+    assert close(probabilities(Scoring(load_scorer(artifact)), texts), probabilities(scorer, texts), 2e-2)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "cuda:8"])

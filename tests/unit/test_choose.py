@@ -1,0 +1,104 @@
+"""Which engine a model gets, and what is said when it is not the fastest."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from structlog.testing import capture_logs
+
+from consumer.scorer import choose
+from consumer.scorer.choose import load_scorer
+from consumer.scorer.openvino import native_precision
+from shared.artifact import Artifact, open_artifact
+from shared.bert_shape import UnknownArchitecture
+from shared.errors import SettingsError
+from tests.support.tiny import tiny_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CUDA = torch.device("cuda:0")
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A sealed tiny model."""
+    return open_artifact(tiny_model(tmp_path_factory.mktemp("tiny") / "model"))
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_a_cpu_gets_openvino(artifact: Artifact, precision: choose.Precision) -> None:
+    """Given OpenVINO, when loaded for the CPU, then it serves in the precision that was asked for."""
+    with capture_logs() as lines:
+        described = load_scorer(artifact, "cpu", precision).describe()
+
+    assert described["engine"].startswith("openvino ")
+    assert f" {native_precision() if precision == 'auto' else precision}, lean" in described["engine"]
+    assert "engine_falls_back" not in {line["event"] for line in lines}
+
+
+def without_openvino(patch: pytest.MonkeyPatch) -> None:
+    """An environment without the extra `cpu`."""
+    patch.setattr(choose, "find_spec", lambda name: None if name == "openvino" else importlib.util.find_spec(name))
+
+
+def of_unknown_architecture(patch: pytest.MonkeyPatch) -> None:
+    """A model that OpenVINO's graph does not know."""
+
+    def refuse(_folder: Path) -> None:
+        raise UnknownArchitecture("model_type 'new' is not known")
+
+    patch.setattr("consumer.scorer.openvino.read_shape", refuse)
+
+
+@pytest.mark.parametrize("lack", [without_openvino, of_unknown_architecture])
+def test_torch_stands_in_and_says_so(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, lack: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """Given no OpenVINO, or none for this model, when loaded, then torch serves in fp32 and one line says why."""
+    lack(monkeypatch)
+    with capture_logs() as lines:
+        described = load_scorer(artifact, "cpu").describe()
+
+    assert described["engine"].startswith("torch ")
+    assert described["engine"].endswith(" fp32, padded")
+    (line,) = [line for line in lines if line["event"] == "engine_falls_back"]
+    assert line["log_level"] == "warning"
+    with pytest.raises(SettingsError, match=r"precision bf16: .* computes in fp32; use auto"):
+        load_scorer(artifact, "cpu", "bf16")
+
+
+def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a GPU, when a model's architecture is known, then it is packed; in fp32, or unknown, it is padded."""
+    monkeypatch.setattr(choose, "choose_device", lambda _: CUDA)
+    monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
+    monkeypatch.setattr("consumer.scorer.torch_packed.PackedEngine", Engine)
+    monkeypatch.setattr("consumer.scorer.torch_padded.PaddedEngine", Padded)
+
+    assert kind(artifact, "auto") == kind(artifact, "bf16") == "Engine"
+    assert kind(artifact, "fp32") == "Padded"
+    monkeypatch.setattr("consumer.scorer.packed_model.supports", lambda _: False)
+    assert kind(artifact, "auto") == "Padded"
+
+
+def kind(artifact: Artifact, precision: choose.Precision) -> str:
+    """The class of what is loaded."""
+    return type(load_scorer(artifact, "auto", precision)).__name__
+
+
+class Engine:
+    """Stands for an engine on a GPU."""
+
+    def __init__(self, _artifact: Artifact, device: torch.device) -> None:
+        assert device is CUDA
+
+    def warm_up(self) -> None:
+        """Needs nothing."""
+
+
+class Padded(Engine):
+    """Stands for the other."""
