@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from consumer.isolation import OutOfMemory, PassFailed
-from consumer.scorer.engine import Answer
+from consumer.scorer.engine import Answer, pad
 from shared.bert_shape import read_shape
-from shared.errors import ScorerError, SettingsError
+from shared.errors import SettingsError
 from shared.lean_bert import build
 from shared.openvino import openvino
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumer.scorer.engine import Ids
+    from consumer.scorer.engine import Ids, Logits
     from shared.artifact import Artifact
 
 BATCH_TOKENS: Final = 1_024
@@ -73,49 +73,30 @@ class OpenVinoEngine:
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.concurrency):
             self._requests.put(None)
-        self._warm_up()
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
-        """Runs one pass over rows padded to the longest; raises PassFailed or OutOfMemory."""
-        ids, lengths = self._pad(rows)
+        """Runs one pass; see `Engine`."""
+        try:
+            ids, lengths = pad(rows, self._shape.pad_id)
+            return Answer(self._infer(ids, lengths.astype(np.int32)), ids.size)
+        except (RuntimeError, MemoryError) as error:
+            no_memory = isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY)
+            failure = OutOfMemory() if no_memory else PassFailed(type(error).__name__)
+        raise failure
+
+    def _infer(self, ids: Ids, lengths: NDArray[np.int32]) -> Logits:
         # OpenVINO would answer all the same, with whatever it finds outside of its tables.
         if ids.shape[1] > self._shape.positions:
             raise PassFailed("MoreTokensThanPositions")
         if ids.min() < 0 or ids.max() >= self._shape.vocabulary:
             raise PassFailed("TokenOutsideVocabulary")
-        return Answer(self._infer(ids, lengths), ids.size)
-
-    def _pad(self, rows: Sequence[Ids]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Token ids `[rows, longest]` and lengths `[rows]`."""
-        lengths = np.fromiter(map(len, rows), np.int32, len(rows))
-        try:
-            ids = np.full((len(rows), lengths.max()), self._shape.pad_id, np.int32)
-            ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.concatenate(rows)
-        except MemoryError:
-            raise OutOfMemory from None
-        return ids, lengths
-
-    def _infer(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         request = self._requests.get()
         try:
             request = request or self._compiled.create_infer_request()
-            logits: NDArray[np.float32] = request.infer({"ids": ids, "lengths": lengths})["logits"]
-        except (RuntimeError, MemoryError) as error:
-            request = None  # a request keeps the memory of its largest pass
-            no_memory = isinstance(error, MemoryError) or any(sign in str(error) for sign in _NO_MEMORY)
-            raise (OutOfMemory() if no_memory else PassFailed(type(error).__name__)) from None
+            logits: Logits = request.infer({"ids": ids, "lengths": lengths})["logits"]
+        except BaseException:
+            request = None  # it would keep the memory of its largest pass
+            raise
         finally:
             self._requests.put(request)
         return logits
-
-    def _warm_up(self) -> None:
-        """Passes of the usual size through every request, so that each has its memory."""
-        row = np.zeros(32, np.int32)
-        try:
-            for _ in range(self.concurrency):
-                self.forward([row] * (BATCH_TOKENS // len(row)))
-        except (PassFailed, OutOfMemory) as failure:
-            raise ScorerError(
-                f"{self.name} fails on its first pass ({str(failure) or 'OutOfMemory'}); free memory, or try "
-                "precision fp32"
-            ) from None

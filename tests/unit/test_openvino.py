@@ -27,13 +27,13 @@ from transformers import (
 )
 
 from consumer.batching import plan
-from consumer.isolation import OutOfMemory, PassFailed
+from consumer.isolation import PassFailed
 from consumer.scorer import openvino as engine_module
 from consumer.scorer.openvino import OpenVinoEngine, native_precision
 from consumer.scorer.torch_model import load_model
 from shared.artifact import Artifact, open_artifact
 from shared.bert_shape import UnknownArchitecture
-from shared.errors import ArtifactError, ScorerError, SettingsError
+from shared.errors import ArtifactError, SettingsError
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
@@ -353,18 +353,3 @@ def test_bf16_is_refused_where_the_cpu_has_none(sealed: Artifact, monkeypatch: p
 
     with pytest.raises(SettingsError, match="auto or fp32"):
         OpenVinoEngine(sealed, "bf16")
-
-
-@pytest.mark.parametrize("failure", [PassFailed("RuntimeError"), OutOfMemory()])
-def test_a_first_pass_that_fails_ends_the_start(
-    sealed: Artifact, monkeypatch: pytest.MonkeyPatch, failure: Exception
-) -> None:
-    """Given an engine whose first pass fails, when loaded, then a ScorerError says so."""
-
-    def fail(*_: object) -> None:
-        raise failure
-
-    monkeypatch.setattr(OpenVinoEngine, "forward", fail)
-
-    with pytest.raises(ScorerError, match="first pass"):
-        OpenVinoEngine(sealed, "fp32")
