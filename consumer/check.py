@@ -10,7 +10,7 @@ from rich.text import Text
 from consumer.preflight import Preflight, describe_partitions
 from consumer.records import Unscorable
 from consumer.scorer.choose import load_scorer
-from consumer.scorer.torch_model import choose_device
+from consumer.scorer.device import choose_device
 from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import ScorerError, SentimentError
@@ -48,7 +48,7 @@ def run_checks(settings: ConsumerSettings) -> int:
     if artifact is None or device is None:
         report.skip("score", why="needs model and device")
     else:
-        report.line("score", lambda: _score_one(load_scorer(artifact, str(device), settings.precision)), str)
+        report.line("score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), str)
     return report.exit_code
 
 

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from consumer.scorer.bert import BertScorer
-from consumer.scorer.torch_model import choose_device
+from consumer.scorer.device import choose_device
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import SettingsError
 
 if TYPE_CHECKING:
-    import torch
-
     from consumer.scorer.engine import Engine
     from shared.artifact import Artifact
 
@@ -30,7 +28,7 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
     there, and ScorerError for a model that cannot score the sentence.
     """
     found = choose_device(device)
-    engine = _on_cuda(artifact, found, precision) if found.type == "cuda" else _on_cpu(artifact, precision)
+    engine = _on_cuda(artifact, found, precision) if found != "cpu" else _on_cpu(artifact, precision)
     scorer = BertScorer(artifact, engine)
     scorer.warm_up()
     return scorer
@@ -39,31 +37,35 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
 def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
     """OpenVINO where it is installed and knows the architecture."""
     if find_spec("openvino") is None:
-        return _padded(artifact, choose_device("cpu"), precision, "OpenVINO is not installed (the extra `cpu`)")
+        return _padded(artifact, "cpu", precision, "OpenVINO is not installed (the extra `cpu`)")
     from consumer.scorer.openvino import OpenVinoEngine, native_precision  # noqa: PLC0415 - an extra
 
     try:
         return OpenVinoEngine(artifact, native_precision() if precision == "auto" else precision)
     except UnknownArchitecture as unknown:
-        return _padded(artifact, choose_device("cpu"), precision, str(unknown))
+        return _padded(artifact, "cpu", precision, str(unknown))
 
 
-def _on_cuda(artifact: Artifact, device: torch.device, precision: Precision) -> Engine:
+def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
     """Packed passes in 16 bits where the architecture is known."""
-    from consumer.scorer.packed_model import supports  # noqa: PLC0415 - takes a second that a CPU need not spend
+    import torch  # noqa: PLC0415 - takes seconds that OpenVINO need not spend
+
+    from consumer.scorer.packed_model import supports  # noqa: PLC0415
     from consumer.scorer.torch_packed import PackedEngine  # noqa: PLC0415
 
     if precision == "fp32":
         return _padded(artifact, device, precision, "packed passes are not computed in fp32")
     if not supports(artifact):
         return _padded(artifact, device, precision, "its architecture is not one of those that can be packed")
-    return PackedEngine(artifact, device)
+    return PackedEngine(artifact, torch.device(device))
 
 
-def _padded(artifact: Artifact, device: torch.device, precision: Precision, why: str) -> Engine:
-    from consumer.scorer.torch_padded import PaddedEngine  # noqa: PLC0415 - not often needed
+def _padded(artifact: Artifact, device: str, precision: Precision, why: str) -> Engine:
+    import torch  # noqa: PLC0415 - see above
+
+    from consumer.scorer.torch_padded import PaddedEngine  # noqa: PLC0415
 
     if precision == "bf16":
         raise SettingsError(f"precision bf16: {why}, and the engine that remains computes in fp32; use auto")
     log.warning("engine_falls_back", to="torch, padded, fp32", why=why)
-    return PaddedEngine(artifact, device)
+    return PaddedEngine(artifact, torch.device(device))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
 
 from consumer.isolation import CONTROL
 from consumer.records import Unscorable
@@ -47,19 +47,14 @@ class Tokeniser:
 
     def __init__(self, artifact: Artifact) -> None:
         """Loads the tokenizer; raises ArtifactError where there is none of the fast kind."""
-        # Without the file transformers makes a tokenizer that knows no word.
-        if not (artifact.path / "tokenizer.json").is_file():
+        file = artifact.path / "tokenizer.json"
+        if not file.is_file():
             raise ArtifactError(f"{artifact.path} has no tokenizer.json; save a fast tokenizer and train again")
         try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(
-                artifact.path, local_files_only=True, trust_remote_code=False
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise ArtifactError(
-                f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
-            ) from None
+            self._tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+            raise ArtifactError(f"{file} cannot be read ({error}); train it again") from None
         self._max_tokens = artifact.manifest.max_tokens
-        self._tokenizer = tokenizer.backend_tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)
 
@@ -94,8 +89,7 @@ class Tokeniser:
     def _encode_whole(self, texts: Sequence[str]) -> list[Encoding | Unscorable]:
         """Tokenises together, and one by one after the control where that fails."""
         with suppress(Exception):  # tokenizers raises nothing more exact; what it was shows below
-            encodings: list[Encoding | Unscorable] = self._tokenizer.encode_batch_fast(texts)
-            return encodings
+            return [*self._tokenizer.encode_batch_fast(texts)]
         control, *encodings = [self._encode_alone(text) for text in (CONTROL, *texts)]
         if isinstance(control, Unscorable):
             raise ScorerError(f"the tokenizer fails on the control sentence too: {control.reason}")

@@ -1,4 +1,4 @@
-"""What the engines on PyTorch share: which device, how a model folder is loaded, what an error means."""
+"""What the engines on PyTorch share: how a model folder is loaded, what an error means."""
 
 from __future__ import annotations
 
@@ -10,25 +10,13 @@ from transformers import AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from consumer.isolation import OutOfMemory, PassFailed
-from shared.errors import ArtifactError, ScorerError, SettingsError
+from shared.errors import ArtifactError, ScorerError
 
 if TYPE_CHECKING:
     from shared.artifact import Artifact
 
 _NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
 """How a RuntimeError of torch says that the CPU's memory ran out."""
-
-
-def choose_device(wanted: str) -> torch.device:
-    """Resolves `auto` to CUDA if there is one, else CPU; raises SettingsError for a device that is not there."""
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(wanted)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise SettingsError(
-            f"device {wanted}: this machine shows {torch.cuda.device_count()} CUDA devices; try cpu"
-        )
-    return device
 
 
 def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory | ScorerError:

@@ -74,7 +74,7 @@ def test_torch_stands_in_and_says_so(
 
 def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a GPU, when a model's architecture is known, then it is packed; in fp32, or unknown, it is padded."""
-    monkeypatch.setattr(choose, "choose_device", lambda _: CUDA)
+    monkeypatch.setattr(choose, "choose_device", lambda _: "cuda:0")
     monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
     monkeypatch.setattr("consumer.scorer.torch_packed.PackedEngine", Engine)
     monkeypatch.setattr("consumer.scorer.torch_padded.PaddedEngine", Padded)
@@ -94,7 +94,7 @@ class Engine:
     """Stands for an engine on a GPU."""
 
     def __init__(self, _artifact: Artifact, device: torch.device) -> None:
-        assert device is CUDA
+        assert device == CUDA
 
     def warm_up(self) -> None:
         """Needs nothing."""
