@@ -61,7 +61,7 @@ _SHARES: Final = {True: (1.0, 0.5, 0.25, 0.125, 0.0625), False: (1.25, 1.03, 0.5
 """Slots of the shapes that get a graph, as shares of a full pass, by `flat`: rows are rarely full to the end."""
 _TOKENS_PER_MESSAGE: Final = 8
 """Least mean length of a pass that is sure to fit a graph; what does not fit one is run without."""
-_TOLERANCE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
+TOLERANCE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Greatest difference to the logits of fp32, as a share of the largest of them (or of 1)."""
 _ROUNDS: Final = 3
 _PASSES: Final = 12
@@ -144,7 +144,7 @@ class Trial:
         Raises ScorerError where none does.
         """
         rates: dict[Runner, list[float]] = {
-            runner: [] for runner in runners if self._is_right(runner, tokens, _TOLERANCE[dtype])
+            runner: [] for runner in runners if self._is_right(runner, tokens, TOLERANCE[dtype])
         }
         if not rates:
             raise ScorerError("no way to run packed passes gives the model's own answers here; use precision fp32")

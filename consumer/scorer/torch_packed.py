@@ -57,7 +57,7 @@ class PackedEngine:
         )
         """Tokens of the longest row that is taken."""
         trials = [Trial(model, width, self.longest, batch_tokens) for width in _widths(self.longest)]
-        dtype = _dtype(device)
+        dtype = best_dtype(device)
         if kernel is None:
             kernel = cast("Kernel", varlen_attn) if _on_gpu(device) else attend_by_message
         packed = PackedModel(model.to(dtype), kernel)
@@ -103,8 +103,8 @@ def _on_gpu(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def _dtype(device: torch.device) -> torch.dtype:
-    """Before compute capability 8.0, bf16 is emulated."""
+def best_dtype(device: torch.device) -> torch.dtype:
+    """16 bits on a GPU, fp32 on a CPU. Before compute capability 8.0, bf16 is emulated."""
     if not _on_gpu(device):
         return torch.float32
     return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
