@@ -106,7 +106,7 @@ class Runner:
         """
         packing = pack_flat(rows) if self.way.flat else pack_rows(rows, width)
         if packing.tokens.view(np.uint32).max() >= self._model.vocabulary:
-            raise PassFailed("UnknownToken")
+            raise PassFailed("TokenOutsideVocabulary")
         shape = next((shape for shape in self._shapes if shape.holds(packing.shape)), packing.shape)
         slot = self._slots.get()
         try:
@@ -173,12 +173,17 @@ class Trial:
         return False
 
     def _rate(self, runner: Runner) -> float:
-        """Tokens a second, padding not counted, with a pass in each slot."""
+        """Tokens a second, padding not counted, with a pass in each slot.
+
+        Passes are of different sizes, as in service: what a new size costs must show.
+        """
+        left_out = self._random.integers(0, 1 + len(self._full) // 10, size=_PASSES)
+        passes = [self._full[number:] for number in left_out]
         with ThreadPoolExecutor(runner.slots) as threads:
             began = time.perf_counter()
-            for _ in threads.map(lambda _: runner.run(self._full, self.width), range(_PASSES)):
+            for _ in threads.map(lambda rows: runner.run(rows, self.width), passes):
                 pass
-            return _PASSES * sum(map(len, self._full)) / (time.perf_counter() - began)
+            return sum(len(row) for rows in passes for row in rows) / (time.perf_counter() - began)
 
     def _lengths(self, tokens: int, longest: int) -> NDArray[np.int64]:
         """Lengths of at least `tokens` in all."""

@@ -165,9 +165,9 @@ def test_where_no_way_is_right_the_engine_does_not_start(bert: Artifact) -> None
     ("row", "reason"),
     [
         (np.array([], dtype=np.int32), "EmptyRow"),
-        (np.ones(65, dtype=np.int32), "RowTooLong"),
-        (np.array([1, 10**6], dtype=np.int32), "UnknownToken"),
-        (np.array([1, -1], dtype=np.int32), "UnknownToken"),
+        (np.ones(65, dtype=np.int32), "MoreTokensThanPositions"),
+        (np.array([1, 10**6], dtype=np.int32), "TokenOutsideVocabulary"),
+        (np.array([1, -1], dtype=np.int32), "TokenOutsideVocabulary"),
     ],
 )
 def test_what_would_harm_the_device_or_a_neighbour_is_refused_before_it_gets_there(
