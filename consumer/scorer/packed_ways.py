@@ -61,7 +61,7 @@ _SHARES: Final = {True: (1.0, 0.5, 0.25, 0.125, 0.0625), False: (1.25, 1.03, 0.5
 """Slots of the shapes that get a graph, as shares of a full pass, by `flat`: rows are rarely full to the end."""
 _TOKENS_PER_MESSAGE: Final = 8
 """Least mean length of a pass that is sure to fit a graph; what does not fit one is run without."""
-_TOLERANCE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
+TOLERANCE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
 """Greatest difference to the logits of fp32, as a share of the largest of them (or of 1)."""
 _ROUNDS: Final = 3
 _PASSES: Final = 12
@@ -106,7 +106,7 @@ class Runner:
         """
         packing = pack_flat(rows) if self.way.flat else pack_rows(rows, width)
         if packing.tokens.view(np.uint32).max() >= self._model.vocabulary:
-            raise PassFailed("UnknownToken")
+            raise PassFailed("TokenOutsideVocabulary")
         shape = next((shape for shape in self._shapes if shape.holds(packing.shape)), packing.shape)
         slot = self._slots.get()
         try:
@@ -144,7 +144,7 @@ class Trial:
         Raises ScorerError where none does.
         """
         rates: dict[Runner, list[float]] = {
-            runner: [] for runner in runners if self._is_right(runner, tokens, _TOLERANCE[dtype])
+            runner: [] for runner in runners if self._is_right(runner, tokens, TOLERANCE[dtype])
         }
         if not rates:
             raise ScorerError("no way to run packed passes gives the model's own answers here; use precision fp32")
@@ -173,12 +173,17 @@ class Trial:
         return False
 
     def _rate(self, runner: Runner) -> float:
-        """Tokens a second, padding not counted, with a pass in each slot."""
+        """Tokens a second, padding not counted, with a pass in each slot.
+
+        Passes are of different sizes, as in service: what a new size costs must show.
+        """
+        left_out = self._random.integers(0, 1 + len(self._full) // 10, size=_PASSES)
+        passes = [self._full[number:] for number in left_out]
         with ThreadPoolExecutor(runner.slots) as threads:
             began = time.perf_counter()
-            for _ in threads.map(lambda _: runner.run(self._full, self.width), range(_PASSES)):
+            for _ in threads.map(lambda rows: runner.run(rows, self.width), passes):
                 pass
-            return _PASSES * sum(map(len, self._full)) / (time.perf_counter() - began)
+            return sum(len(row) for rows in passes for row in rows) / (time.perf_counter() - began)
 
     def _lengths(self, tokens: int, longest: int) -> NDArray[np.int64]:
         """Lengths of at least `tokens` in all."""

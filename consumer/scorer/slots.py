@@ -85,7 +85,9 @@ class CudaSlot:
         staged = self._staged[: sum(shape.parts)]
         graph = self._graphs.get(shape)
         with torch.cuda.stream(self._stream):
-            slab = torch.empty_like(staged, device=self._device) if graph is None else graph.slab
+            slab = (
+                torch.empty(len(staged), dtype=staged.dtype, device=self._device) if graph is None else graph.slab
+            )
             slab.copy_(staged, non_blocking=True)
             self._copied.record()
             if graph is None:

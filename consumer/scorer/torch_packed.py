@@ -51,13 +51,16 @@ class PackedEngine:
         kernel: Kernel | None = None,
     ) -> None:
         """Raises ArtifactError where the model cannot be loaded, ScorerError where no way is right."""
+        # For every new shape cuDNN builds a plan, in 40 ms and more, and keeps it (pytorch #191576, #190388), and
+        # passes are hardly ever alike. Without it PyTorch takes FlashAttention or its memory-efficient kernel.
+        torch.backends.cuda.enable_cudnn_sdp(enabled=False)
         model = load_model(artifact).to(device)
         self.longest = min(
             artifact.manifest.max_tokens, model.config.max_position_embeddings - first_position(model.config)
         )
         """Tokens of the longest row that is taken."""
         trials = [Trial(model, width, self.longest, batch_tokens) for width in _widths(self.longest)]
-        dtype = _dtype(device)
+        dtype = best_dtype(device)
         if kernel is None:
             kernel = cast("Kernel", varlen_attn) if _on_gpu(device) else attend_by_message
         packed = PackedModel(model.to(dtype), kernel)
@@ -79,7 +82,7 @@ class PackedEngine:
         if not min(lengths):  # its neighbour's first token would be taken for its own
             raise PassFailed("EmptyRow")
         if max(lengths) > self.longest:
-            raise PassFailed("RowTooLong")
+            raise PassFailed("MoreTokensThanPositions")
         width = next(width for width in self._runners if max(lengths) <= width)
         try:
             return self._runners[width].run(rows, width)
@@ -103,8 +106,8 @@ def _on_gpu(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def _dtype(device: torch.device) -> torch.dtype:
-    """Before compute capability 8.0, bf16 is emulated."""
+def best_dtype(device: torch.device) -> torch.dtype:
+    """16 bits on a GPU, fp32 on a CPU. Before compute capability 8.0, bf16 is emulated."""
     if not _on_gpu(device):
         return torch.float32
     return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16

@@ -1,0 +1,130 @@
+"""What `gpu.py` compares: engines over one window of rows, and a peer in 16 bits that pads."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, cycle, repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from consumer.batching import plan
+from consumer.scorer.bert import BertScorer
+from consumer.scorer.engine import Answer, pad
+from consumer.scorer.torch_model import load_model
+from consumer.scorer.torch_packed import best_dtype
+from consumer.scoring import Scoring
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.scorer.engine import Engine, Ids, Logits
+    from shared.artifact import Artifact
+
+CHUNK = 512
+"""Texts of one submission, as of one micro-batch."""
+ALONE = 30
+
+
+class HalfPadded:
+    """What a careful user of transformers has: 16 bits, batches sorted by length, padded to the longest."""
+
+    pads = True
+    concurrency = 1
+
+    def __init__(self, artifact: Artifact, device: torch.device, batch_tokens: int) -> None:
+        self.name = "transformers in 16 bits, padded"
+        self.device = str(device)
+        self.batch_tokens = batch_tokens
+        self._on = device
+        model: Any = load_model(artifact)
+        self._model: Any = model.to(device, best_dtype(device))
+
+    @torch.inference_mode()
+    def forward(self, rows: Sequence[Ids]) -> Answer:
+        """See `Engine`."""
+        ids, lengths = pad(rows, self._model.config.pad_token_id)
+        mask = torch.from_numpy(np.arange(ids.shape[1]) < lengths[:, None])
+        logits = self._model(torch.from_numpy(ids).to(self._on), attention_mask=mask.to(self._on)).logits
+        return Answer(logits.float().cpu().numpy(), ids.size)
+
+
+@dataclass(slots=True)
+class OverRows:
+    """One engine over one window of rows, planned as the consumer plans; its passes follow each other closely."""
+
+    engine: Engine
+    rows: Sequence[Ids]
+    batch_tokens: int
+    seconds: float
+    windows: int = 1
+    """How often a measurement goes through the window, to fill the seconds; found by the measurement before."""
+
+    def rate(self) -> float:
+        """Messages a second."""
+        began = time.perf_counter()
+        for _ in self._answers(self.windows):
+            pass
+        rate = self.windows * len(self.rows) / (time.perf_counter() - began)
+        self.windows = max(1, round(self.seconds * rate / len(self.rows)))
+        return rate
+
+    def answers(self) -> tuple[Logits, int]:
+        """Logits `[rows, labels]` in order of the rows, and the tokens that were computed for them."""
+        found: dict[int, Logits] = {}
+        computed = 0
+        for batch, answer in self._answers(1):
+            found |= zip(batch, answer.logits, strict=True)
+            computed += answer.computed_tokens
+        return np.stack([found[index] for index in range(len(self.rows))]), computed
+
+    def alone_ms(self) -> float:
+        """Median time of a pass of one row while nothing else runs."""
+        times = []
+        for row in self.rows[:ALONE]:
+            began = time.perf_counter()
+            self.engine.forward([row])
+            times.append(time.perf_counter() - began)
+        return 1000 * statistics.median(times)
+
+    def _answers(self, windows: int) -> Any:
+        """Batches, as indices of rows, with their answers."""
+        passes = plan([len(row) for row in self.rows], self.batch_tokens, pads=self.engine.pads)
+        with ThreadPoolExecutor(self.engine.concurrency) as threads:
+            yield from threads.map(
+                lambda batch: (batch, self.engine.forward([self.rows[index] for index in batch])),
+                chain.from_iterable(repeat(passes, windows)),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class OverTexts:
+    """Texts to scores through the consumer's own threads, fed in chunks; no score is cached."""
+
+    artifact: Artifact
+    engine: Engine
+    texts: Sequence[str]
+    batch_tokens: int
+    waiting: int
+    """Texts in flight."""
+    seconds: float
+
+    def rate(self) -> float:
+        """Texts a second."""
+        scoring = Scoring(BertScorer(self.artifact, self.engine), batch_tokens=self.batch_tokens)
+        chunks = cycle([self.texts[start : start + CHUNK] for start in range(0, len(self.texts), CHUNK)])
+        flying: deque[Any] = deque()
+        scored = 0
+        began = time.perf_counter()
+        while flying or not scored:
+            while time.perf_counter() < began + self.seconds and len(flying) * CHUNK < self.waiting:
+                flying.append(scoring.submit(next(chunks)))
+            scored += len(flying.popleft().result())
+        rate = scored / (time.perf_counter() - began)
+        scoring.close(10)
+        return rate

@@ -1,0 +1,231 @@
+"""Whether the engine for CUDA is right on this GPU, and how fast is each way of running it.
+
+    python -m benchmarks.gpu
+
+For each model, kind of text and size of a pass: every way alone and the one that the engine chooses, against
+padded batches in fp32 and in 16 bits; then texts to scores, tokenizer included. Measured in turn, medians of the
+rounds after a discarded one: messages and tokens a second, the share of the data sheet's peak (`mfu`) and of a
+multiplication timed here (`of_ceiling`). Answers are compared with fp32 first; exit code 1 if some differ. Without
+a GPU it ends with exit code 2; `--device cpu` runs the same code to test the benchmark, not a machine. Needs the
+model and the tweets of `make demo`, or `--model`, `--tokenizer` and `--texts`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow.parquet as pq
+import structlog
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from benchmarks.contenders import HalfPadded, OverRows, OverTexts
+from benchmarks.measure import interleaved, summary, write
+from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
+from consumer.scorer.packed_ways import COMPILED, TOLERANCE, WAYS
+from consumer.scorer.tokenise import Tokeniser, TokenRow
+from consumer.scorer.torch_packed import PackedEngine, best_dtype
+from consumer.scorer.torch_padded import PaddedEngine
+from shared.artifact import Artifact, open_artifact, seal
+from shared.errors import ScorerError
+from shared.text import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from consumer.scorer.engine import Engine
+
+DEMO: Final = Path(".demo/model")
+TWEETS: Final = Path(".demo/vader-tweets.parquet")
+BERT_BASE: Final = "bert-base"
+PEER: Final = "padded, fp32"
+CHOSEN: Final = "chosen at start-up"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints the figures and writes them as JSON; returns the exit code."""
+    options = _options(arguments)
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        print("no GPU that this PyTorch can use; --device cpu tests the benchmark itself", file=sys.stderr)
+        return 2
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))
+    device = torch.device(options.device)
+    texts = _texts(options.texts)
+    ceiling = matmul_ceiling(device, best_dtype(device), 8_192 if device.type == "cuda" else 256)
+    figures: dict[str, Any] = {}
+    for model in options.model or [BERT_BASE, str(DEMO)]:
+        with tempfile.TemporaryDirectory() as folder:
+            artifact = _artifact(model, options, Path(folder) / "model")
+            for tokens in options.batch_tokens:
+                measured = _measured(_Bench(artifact, device, tokens, ceiling, options), texts)
+                figures[f"{model}, {tokens} tokens a pass"] = measured
+    write(
+        "gpu" if device.type == "cuda" else "gpu-selftest",
+        figures,
+        rounds=options.rounds,
+        messages=options.messages,
+        **_about(device, ceiling),
+    )
+    kinds = [kind for measured in figures.values() for kind in measured["texts"].values()]
+    return 0 if all(row["agrees"] for kind in kinds for row in kind["engines"].values()) else 1
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--model", action="append", help=f"a sealed model folder, or {BERT_BASE}; may be repeated")
+    parser.add_argument("--weights", help=f"of {BERT_BASE}: a name of the hub or a folder; else they are random")
+    parser.add_argument("--tokenizer", type=Path, default=DEMO, help=f"folder with an uncased one for {BERT_BASE}")
+    parser.add_argument("--texts", action="append", metavar="NAME=FILE", help="one text a line; may be repeated")
+    parser.add_argument("--messages", type=int, default=8_192, help="texts of a window, planned together")
+    parser.add_argument("--batch-tokens", type=int, nargs="+", default=[16_384, 32_768, 65_536])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement, about")
+    return parser.parse_args(arguments)
+
+
+def _measured(bench: _Bench, texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """All of one model and size; the engines end with it, so that the next ones find the memory free."""
+    return {"texts": {name: bench.measure(some) for name, some in texts.items()}, "excluded": bench.excluded}
+
+
+class _Bench:
+    """All engines for one model and one size of a pass, and what is measured of them."""
+
+    def __init__(
+        self, artifact: Artifact, device: torch.device, tokens: int, ceiling: float, options: argparse.Namespace
+    ) -> None:
+        self.excluded: dict[str, str] = {}
+        self._artifact, self._device, self._tokens, self._ceiling = artifact, device, tokens, ceiling
+        self._options = options
+        self._config = AutoConfig.from_pretrained(artifact.path)
+        self._engines: dict[str, Engine] = {
+            PEER: PaddedEngine(artifact, device),
+            "padded, 16 bits": HalfPadded(artifact, device, tokens),
+        }
+        for name, ways in [(CHOSEN, WAYS)] + [(way.name, (way,)) for way in (*WAYS, COMPILED)]:
+            try:
+                self._engines[name] = PackedEngine(artifact, device, batch_tokens=tokens, ways=ways)
+            except ScorerError as error:  # the log has said why
+                self.excluded[name] = str(error)
+
+    def measure(self, texts: Sequence[str]) -> dict[str, Any]:
+        """Of one kind of text: its lengths, all engines, and texts to scores."""
+        options = self._options
+        texts = list(islice(cycle(texts), options.messages))
+        normalised = [normalise(text, self._artifact.manifest.normaliser.options) for text in texts]
+        rows = [row.ids for row in Tokeniser(self._artifact).rows(normalised) if isinstance(row, TokenRow)]
+        lengths = np.array([len(row) for row in rows])
+        engines = {
+            name: OverRows(engine, rows, self._tokens, options.seconds) for name, engine in self._engines.items()
+        }
+        checked = self._checked(engines)
+        rates = interleaved({name: one.rate for name, one in engines.items()}, options.rounds)
+        waiting = int(2 * PackedEngine.concurrency * self._tokens / lengths.mean()) + 1
+        scored = {
+            name: OverTexts(
+                self._artifact, self._engines[name], texts, self._tokens, waiting, options.seconds
+            ).rate
+            for name in (PEER, CHOSEN)
+        }
+        return {
+            "tokens": {
+                "mean": round(lengths.mean(), 1),
+                "median": int(np.median(lengths)),
+                "max": int(lengths.max()),
+            },
+            "engines": {
+                name: row | self._shares(row["messages_per_s"], lengths) | checked[name]
+                for name, row in summary(rates, peer=PEER).items()
+            },
+            "texts to scores": summary(interleaved(scored, options.rounds), peer=PEER),
+        }
+
+    def _checked(self, engines: Mapping[str, OverRows]) -> dict[str, dict[str, Any]]:
+        """Compares the answers to real texts with those in fp32; the peer is the first."""
+        expected, _ = engines[PEER].answers()
+        allowed = TOLERANCE[best_dtype(self._device)] * max(1.0, float(np.abs(expected).max()))
+        found = {}
+        for name, engine in engines.items():
+            logits, computed = engine.answers()
+            difference = float(np.abs(logits - expected).max())
+            found[name] = {
+                "engine": engine.engine.name,
+                "largest_difference": round(difference, 6),
+                "agrees": bool(difference <= allowed),
+                "same_label": round(float((logits.argmax(1) == expected.argmax(1)).mean()), 5),
+                "filled": round(sum(map(len, engine.rows)) / computed, 4),
+                "alone_ms": round(engine.alone_ms(), 3),
+            }
+        return found
+
+    def _shares(self, messages_per_s: float, lengths: Any) -> dict[str, Any]:
+        reached = messages_per_s * flops(self._config, lengths) / len(lengths)
+        peak = nominal_peak(self._device)
+        return {
+            "tokens_per_s": round(messages_per_s * float(lengths.mean())),
+            "mfu": round(reached / peak, 4) if peak else None,
+            "of_ceiling": round(reached / self._ceiling, 4),
+        }
+
+
+def _artifact(model: str, options: argparse.Namespace, folder: Path) -> Artifact:
+    """A copy of the model that reads as much as its positions allow, so that long texts are long."""
+    if model == BERT_BASE:
+        return _bert_base(options, folder)
+    shutil.copytree(model, folder)
+    own = open_artifact(folder).manifest
+    config = AutoConfig.from_pretrained(folder)
+    longest = config.max_position_embeddings - (2 if "roberta" in config.model_type else 0)
+    return seal(folder, own.model_copy(update={"max_tokens": longest}))
+
+
+def _bert_base(options: argparse.Namespace, folder: Path) -> Artifact:
+    """BERT-base with a fresh head; speed does not depend on weights, but how much 16 bits cost does."""
+    manifest = open_artifact(options.tokenizer).manifest
+    labels = {"id2label": dict(enumerate(manifest.labels)), "num_labels": len(manifest.labels)}
+    shutil.copytree(options.tokenizer, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    torch.manual_seed(0)
+    model: Any = (
+        AutoModelForSequenceClassification.from_pretrained(options.weights, dtype=torch.float32, **labels)
+        if options.weights
+        else AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", **labels))  # type: ignore[no-untyped-call]
+    )
+    model.save_pretrained(folder)
+    return seal(folder, manifest.model_copy(update={"name": BERT_BASE, "max_tokens": 512}))
+
+
+def _texts(named: Sequence[str] | None) -> dict[str, list[str]]:
+    """Those of the files; else the demo's tweets, and the same joined by tens, which are as long as reviews."""
+    if named:
+        files = (one.partition("=") for one in named)
+        return {name: Path(file).read_text(encoding="utf-8").splitlines() for name, _, file in files}
+    tweets = pq.read_table(TWEETS, columns=["text"]).column("text").to_pylist()
+    joined = [" ".join(tweets[start : start + 10]) for start in range(len(tweets) - 9)]
+    return {"tweets": tweets, "ten tweets in one": joined}
+
+
+def _about(device: torch.device, ceiling: float) -> dict[str, Any]:
+    about: dict[str, Any] = {"device": str(device), "matmul_ceiling_tflops": round(ceiling / 1e12, 3)}
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        about |= {
+            "gpu": properties.name,
+            "memory_gib": round(properties.total_memory / 2**30, 1),
+            "capability": f"{properties.major}.{properties.minor}",
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+            "nominal_peak_tflops": (nominal_peak(device) or 0) / 1e12 or None,
+        }
+    return about
+
+
+if __name__ == "__main__":
+    sys.exit(main())
