@@ -18,4 +18,4 @@ def last_of(spans: Mapping[Partition, range], count: int) -> dict[Partition, ran
         share = min(len(span), room // (len(spans) - given))
         shares[partition] = range(span.stop - share, span.stop)
         room -= share
-    return shares
+    return {partition: shares[partition] for partition in spans}

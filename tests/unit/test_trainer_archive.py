@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.errors import InputDataError, SettingsError
 from shared.messages import InputFormat
