@@ -7,6 +7,7 @@ import statistics
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -32,13 +33,13 @@ def print_trials(
     A table on a terminal; in a pipe the same as plain lines.
     """
     console = Console(highlight=False, markup=False, emoji=False)
-    table = Table(pad_edge=console.is_terminal)
+    table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     if not console.is_terminal:
-        table.box, console.width = None, _PIPE_COLUMNS
+        console.width = _PIPE_COLUMNS
     gpu = any(isinstance(trial, Measured) and trial.figures.device_bytes is not None for trial in trials)
-    for title in ["batch_records", "batch_tokens", "texts/s", "p50 ms", "p99 ms", "MiB", *["GPU MiB"] * gpu]:
+    for title in ["records", "tokens", "texts/s", "p50 ms", "p99 ms", "MiB", *["GPU MiB"] * gpu]:
         table.add_column(title, justify="right")
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for trial in sorted(trials, key=lambda one: one.setting):
         setting, refused = trial.setting, isinstance(trial, Refused)
         numbers = ["-"] * (4 + gpu) if isinstance(trial, Refused) else _numbers(trial.figures)
@@ -60,14 +61,14 @@ def describe(survey: Survey, limits: Limits, source: str, seconds: float, limit:
     spread = f"{min(lengths)} to {max(lengths)} tokens, {statistics.mean(lengths):.1f} in the mean"
     batches = f"{limits.inflight_batches} batches in hand"
     alone = f"p50 {milliseconds(idle.p50_s)} ms, p99 {milliseconds(idle.p99_s)} ms"
-    worst = f"{limits.inflight_batches} x batch_records texts of {longest.tokens} tokens"
+    worst = f"{limits.inflight_batches} x records texts of {longest.tokens} tokens"
     return [
+        "records, tokens: limits.batch_records and limits.batch_tokens; MiB: peak of the process, model included",
         f"measured at full load, without Kafka: {batches}, no score known beforehand, {seconds:g} s for each row",
         f"sample: {len(lengths):,} {source}; {spread}",
         f"p50, p99: from submission to score; then up to {limits.publish_every_s:g} s to the publish, under load",
         f"one text at a time, as on an idle consumer: {alone}",
         f"worst batch: {worst}, {milliseconds(longest.text_s)} ms each; refused above {limit}",
-        "MiB: peak of the process, with the model and all libraries",
     ]
 
 
