@@ -176,6 +176,7 @@ def plan(
     insecure: Insecure = None,
     model: Model = None,
     device: Device = None,
+    precision: Precision = None,
     input_topic: Inputs = None,
     format_: Format = None,
     text_field: TextField = None,

@@ -63,7 +63,7 @@ def make_plan(settings: ConsumerSettings, request: Request, origins: Mapping[str
     limit, form = deadline(settings), settings.input_format
     artifact = open_artifact(settings.model_folder)
     sample = of_file(request.sample, form) if request.sample else of_topics(settings, request.last)
-    scorer = load_scorer(artifact, settings.device)
+    scorer = load_scorer(artifact, settings.device, settings.precision)
 
     current = Setting(settings.limits.batch_records, settings.limits.batch_tokens or scorer.batch_tokens)
     survey = _survey(

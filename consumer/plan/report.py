@@ -38,8 +38,8 @@ def print_trials(
         console.width = _PIPE_COLUMNS
     gpu = any(isinstance(trial, Measured) and trial.figures.device_bytes is not None for trial in trials)
     for title in ["records", "tokens", "texts/s", "p50 ms", "p99 ms", "MiB", *["GPU MiB"] * gpu]:
-        table.add_column(title, justify="right")
-    table.add_column("", no_wrap=True)
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("")
     for trial in sorted(trials, key=lambda one: one.setting):
         setting, refused = trial.setting, isinstance(trial, Refused)
         numbers = ["-"] * (4 + gpu) if isinstance(trial, Refused) else _numbers(trial.figures)
