@@ -16,6 +16,7 @@ from consumer.dlq_commands import app as dlq_app
 from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
 from shared.logs import configure_logs, exit_with
+from shared.settings import settings_file
 
 app = typer.Typer(
     help="Scores texts of a Kafka topic with a fine-tuned BERT.",
@@ -46,6 +47,9 @@ Replica = Annotated[
 Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
 TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
 IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
+
+_PLANNING = {"sample", "last", "target_p99", "seconds", "output"}
+"""Options of `plan` that are no settings."""
 
 
 def main() -> NoReturn:
@@ -151,6 +155,42 @@ def score(
     from consumer.offline import score_texts  # noqa: PLC0415
 
     score_texts(settings, texts or None, as_json=json)
+
+
+@app.command()
+def plan(
+    *,
+    sample: Annotated[
+        Path | None, typer.Option(help="One text a line, or JSON Lines (.jsonl); default: the input's newest.")
+    ] = None,
+    last: Annotated[
+        int, typer.Option(min=1, help="How many records of the input topics, without --sample.")
+    ] = 2_000,
+    target_p99: Annotated[
+        float | None, typer.Option(min=0.001, help="Milliseconds that a text may take to its publish, under load.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.001, help="For each measurement.")] = 3.0,
+    output: Annotated[Path, typer.Option(help="Settings file to write; must not exist.")] = Path("plan.yaml"),
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    insecure: Insecure = None,
+    model: Model = None,
+    device: Device = None,
+    precision: Precision = None,
+    input_topic: Inputs = None,
+    format_: Format = None,
+    text_field: TextField = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Measure this model on this device, and write the best limits as a settings file."""
+    flags = _flags({k: v for k, v in locals().items() if k not in _PLANNING})
+    settings = consumer_settings.load(flags, config)
+    configure_logs(settings.log_level)
+    from consumer.plan.command import Request, make_plan  # noqa: PLC0415
+
+    target_s = None if target_p99 is None else target_p99 / 1000
+    request = Request(output, sample, last, seconds, target_s, settings_file(config))
+    make_plan(settings, request, consumer_settings.origins(flags, config))
 
 
 @topics_app.command("create")

@@ -85,6 +85,11 @@ class Scoring:
         for thread in self._threads:
             thread.start()
 
+    @property
+    def out_of_memory(self) -> int:
+        """Passes that ran out of memory so far."""
+        return self._isolation.out_of_memory
+
     def submit(self, texts: Sequence[str]) -> Future[Scores]:
         """Queues texts; the future holds their answers in input order, or what the scorer raised."""
         future: Future[Scores] = Future()

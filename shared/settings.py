@@ -85,6 +85,16 @@ def sources(
     return {name: source for name, _, source in _given(model, flags, environ, file, others)}
 
 
+def settings_file(file: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file in effect: the one given, else that of SENTIMENT_CONFIG, if any."""
+    return Path(environ[CONFIG_VARIABLE]) if file is None and environ.get(CONFIG_VARIABLE) else file
+
+
+def file_values(model: type[Settings], file: Path) -> dict[str, Any]:
+    """All that a settings file holds, by dotted name, what belongs to sister commands included."""
+    return _leaves(_read_yaml(file), _names(model))
+
+
 def variable(name: str) -> str:
     """The environment variable of a dotted setting name: `kafka.sasl_username` is SENTIMENT_KAFKA__..."""
     return PREFIX + name.replace(".", NESTING).upper()
@@ -112,9 +122,8 @@ def _given(
 ) -> Iterator[tuple[str, object, str]]:
     """Every value that some source gives, with its dotted name and that source; the later ones win."""
     known = _names(model)
-    if file is None and environ.get(CONFIG_VARIABLE):
-        file = Path(environ[CONFIG_VARIABLE])
-    for name, value in (_leaves(_read_yaml(file), known) if file else {}).items():
+    file = settings_file(file, environ)
+    for name, value in (file_values(model, file) if file else {}).items():
         if _is_ours(name, known, others, where=str(file), spell=str):
             yield name, value, str(file)
     for key, text in environ.items():

@@ -27,6 +27,7 @@ from shared.kafka import (
     refused_configuration,
     require_topics,
 )
+from shared.offsets import last_of
 from trainer.archive_parts import ArchivedRecord, PartWriter, archive_row, archived_until
 
 if TYPE_CHECKING:
@@ -105,16 +106,6 @@ def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection
     return Archived(writer.rows, writer.undecodable, already)
 
 
-def last_of(spans: list[Span], last: int) -> list[Span]:
-    """The newest `last` offsets of all spans together, dealt evenly; short spans give what they have."""
-    shares: dict[int, int] = {}
-    room = last
-    for count, span in enumerate(sorted(spans, key=lambda span: span.end - span.start)):
-        shares[span.partition] = min(span.end - span.start, room // (len(spans) - count))
-        room -= shares[span.partition]
-    return [Span(span.partition, span.end - shares[span.partition], span.end) for span in spans]
-
-
 def _offsets(spans: list[Span]) -> int:
     return sum(max(0, span.end - span.start) for span in spans)
 
@@ -141,7 +132,8 @@ def _spans(consumer: Consumer, topic: str, partitions: range, selection: Selecti
         low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=CONNECT_TIMEOUT_S)
         found.append(Span(partition, low, high))
     if selection.last is not None:
-        return last_of(found, selection.last)
+        newest = last_of({span.partition: range(span.start, span.end) for span in found}, selection.last)
+        return [Span(partition, offsets.start, offsets.stop) for partition, offsets in newest.items()]
     starts, ends = (
         _at(consumer, topic, found, offset, moment_ms)
         for offset, moment_ms in (

@@ -87,7 +87,8 @@ def test_the_version_is_told(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["check"], ["score"], ["topics", "create"], ["dlq", "list"], ["config", "show"]]
+    "arguments",
+    [["run"], ["check"], ["score"], ["plan"], ["topics", "create"], ["dlq", "list"], ["config", "show"]],
 )
 def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
     """Given an option that no command has, when run, then the exit code is 2."""
@@ -123,6 +124,7 @@ def test_a_filter_that_cannot_be_is_a_usage_error(command: Command, arguments: l
         (["score", "a"], 78, "give --model or set SENTIMENT_MODEL"),
         (["score", "a", "--model", "/nowhere"], 66, "/nowhere is not a folder; give a model folder"),
         (["run"], 78, "give --model or set SENTIMENT_MODEL"),
+        (["plan"], 78, "give --model or set SENTIMENT_MODEL"),
         (["run", "--delivery", "maybe"], 78, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         (["run", "--config", "/nowhere.yaml"], 78, "cannot read the settings file /nowhere.yaml"),
         (["run", "--bootstrap-servers", "kafka:9092"], 78, "to kafka unencrypted; set kafka.security_protocol"),

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.errors import InputDataError, SettingsError
 from shared.messages import InputFormat
 from trainer import archive_parts
-from trainer.archive import Selection, Span, last_of
+from trainer.archive import Selection
 from trainer.archive_parts import SCHEMA, ArchivedRecord, PartWriter, archive_row, archived_until
 from trainer.reading import read_examples
 
@@ -123,19 +121,6 @@ def test_a_labelled_archive_trains(tmp_path: Path) -> None:
     found = read_examples(tmp_path / "archive", labels=labels)
     assert found.ids == ("texts-2-0", "own")
     assert found.texts == ("fine", "bad")
-
-
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=6), st.integers(1, 200))
-def test_the_last_records_are_dealt_evenly(lengths: list[int], last: int) -> None:
-    """As many as asked for or as there are, from the ends, in shares that differ by 1 at most."""
-    spans = [Span(partition, 5, 5 + length) for partition, length in enumerate(lengths)]
-    found = last_of(spans, last)
-    taken = [span.end - span.start for span in found]
-    assert sum(taken) == min(last, sum(lengths))
-    assert [span.end for span in found] == [span.end for span in spans]
-    assert all(0 <= got <= length for got, length in zip(taken, lengths, strict=True))
-    unfinished = [got for got, length in zip(taken, lengths, strict=True) if got < length]
-    assert not unfinished or max(taken) - min(unfinished) <= 1
 
 
 @pytest.mark.parametrize(

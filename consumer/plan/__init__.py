@@ -1,0 +1,1 @@
+"""`sentiment-consumer plan`: measures this model on this device and recommends limits."""

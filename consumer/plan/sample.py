@@ -1,0 +1,84 @@
+"""Texts to measure with: a file's, or the newest of the input topics."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from consumer.topic_reader import Partition, TopicReader
+from shared.errors import BadRecord, InputDataError
+from shared.messages import parse_input
+from shared.offsets import last_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from consumer.settings import ConsumerSettings
+    from shared.messages import InputFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Texts, at least one, in an order that mixes files sorted by length and partitions; never printed."""
+
+    texts: list[str]
+    source: str
+    """For people: where they come from, and how many could not be read."""
+
+
+def of_file(file: Path, form: InputFormat) -> Sample:
+    """One text a line, or in a .jsonl one input value a line; blank lines are left out.
+
+    Raises InputDataError with the line's number for one that cannot be read, and for a file without texts.
+    """
+    texts = list(_lines(file, form if file.suffix.lower() == ".jsonl" else None))
+    if not texts:
+        raise InputDataError(f"{file} holds no text; give one a line")
+    return Sample(_mixed(texts), f"texts of {file.name}")
+
+
+def of_topics(settings: ConsumerSettings, count: int) -> Sample:
+    """The newest of `count` offsets of the input topics; joins no group and commits nothing.
+
+    What would be dead-lettered is left out, and so are the offsets that markers of transactions take.
+    Raises an explained error, and InputDataError where there is no text.
+    """
+    texts, unreadable = [], 0
+    with TopicReader(settings.kafka, "sentiment-plan") as reader:
+        topics = reader.partitions_of(reader.matching(settings.input_topics))
+        partitions = [Partition(topic, number) for topic, several in topics.items() for number in range(several)]
+        for message in reader.messages(last_of(reader.spans(partitions), count)):
+            try:
+                texts.append(parse_input(message.value(), settings.input_format).text)
+            except BadRecord:
+                unreadable += 1
+    names = ", ".join(topics or settings.input_topics)
+    if not texts:
+        raise InputDataError(
+            f"no text among the last {count:,} records of {names} ({unreadable:,} that cannot be read); "
+            "give --sample FILE, or check input_topics, format and text_field"
+        )
+    left_out = f" ({unreadable:,} records that cannot be read left out)" if unreadable else ""
+    return Sample(_mixed(texts), f"newest texts of {names}{left_out}")
+
+
+def _lines(file: Path, form: InputFormat | None) -> Iterator[str]:
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise InputDataError(f"cannot read the sample {file}: {error.strerror}") from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            if line.strip():
+                yield line.decode() if form is None else parse_input(line, form).text
+        except UnicodeDecodeError:
+            raise InputDataError(f"{file}: line {number} is not UTF-8") from None
+        except BadRecord as reason:
+            raise InputDataError(f"{file}: line {number}: {reason}") from None
+
+
+def _mixed(texts: list[str]) -> list[str]:
+    """Shuffled, each time alike."""
+    return random.Random(0).sample(texts, len(texts))  # noqa: S311 - no secret

@@ -1,0 +1,194 @@
+"""Reads topics between offsets: no group, no commits, and it ends where it was told to.
+
+Only decided records are read (read_committed). A transaction that is still open hides what stands behind it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from uuid import uuid4
+
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
+
+from consumer.preflight import REQUEST_S, retention_of
+from shared.errors import KafkaUnreachable
+from shared.kafka import (
+    ClientErrors,
+    client_config,
+    cluster_metadata,
+    explain,
+    refused_configuration,
+    require_topics,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from shared.kafka import KafkaSettings
+
+SILENT_S: Final = 90.0
+"""Without a record for this long the broker is taken for gone; an open transaction times out after 60 s."""
+_FIRST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_NEXT: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_FETCH_RECORDS: Final = 500
+_FETCH_S: Final = 0.2
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+
+class TopicReader:
+    """A client that belongs to no group; used by one thread, and closed after use."""
+
+    def __init__(self, kafka: KafkaSettings, name: str) -> None:
+        """Names itself to the brokers; raises SettingsError for a configuration that librdkafka refuses."""
+        self._servers = kafka.bootstrap_servers
+        self._errors = ClientErrors()
+        ours: dict[str, str | int | float | bool] = {
+            "client.id": name,
+            "group.id": f"{name}-{uuid4().hex}",  # demanded by the client, never joined
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "queued.max.messages.kbytes": 16_384,
+        }
+        try:
+            self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
+            self._consumer = Consumer(client_config(kafka, self._errors, ours))
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+
+    def __enter__(self) -> Self:
+        """Connects at the first question."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the client."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._consumer.close()
+
+    def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
+        """Counts the partitions of topics; raises KafkaStateError for one that does not exist."""
+        return require_topics(cluster_metadata(self._admin, self._errors, self._servers), topics)
+
+    def matching(self, topics: Iterable[str]) -> list[str]:
+        """Names, each ^pattern replaced by those of all topics that match it, perhaps none."""
+        there = sorted(cluster_metadata(self._admin, self._errors, self._servers).topics)
+        meant = [
+            [name for name in there if re.match(topic, name)] if topic.startswith("^") else [topic]
+            for topic in topics
+        ]
+        return list(dict.fromkeys(chain.from_iterable(meant)))
+
+    def retention_ms(self, topic: str) -> int | None:
+        """How long a topic keeps a record by the record's timestamp; None: for ever, or it is not told."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
+        return retention_of(future)
+
+    def spans(self, partitions: Iterable[Partition], *, undecided: bool = False) -> dict[Partition, range]:
+        """All offsets that the partitions hold now; raises an explained error.
+
+        They end at the first open transaction, or with `undecided` at the end of all records: reading up to
+        there waits until the transactions that are open now have ended.
+        """
+        isolation = IsolationLevel.READ_UNCOMMITTED if undecided else IsolationLevel.READ_COMMITTED
+        asked = list(partitions)
+        with self._explained():
+            starts = self._offsets(asked, _FIRST, isolation)
+            ends = self._offsets(asked, _NEXT, isolation)
+        return {partition: range(starts[partition], ends[partition]) for partition in asked}
+
+    def messages(self, spans: Mapping[Partition, range]) -> Iterator[Message]:
+        """Reads the records of all spans, in order within each; raises an explained error.
+
+        KafkaUnreachable among them where nothing comes for SILENT_S, perhaps since a transaction stays open.
+        """
+        ends = {partition: span.stop for partition, span in spans.items() if span}
+        with self._explained():
+            self._consumer.assign([TopicPartition(*partition, spans[partition].start) for partition in ends])
+            heard = time.monotonic()
+            while ends:
+                first = self._consumer.poll(_FETCH_S)
+                # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
+                messages = [] if first is None else [first, *self._consumer.consume(_FETCH_RECORDS, 0)]
+                for message in messages:
+                    if _is_about_the_group(message):
+                        continue
+                    partition, offset = _where(message)
+                    is_end = _is_end(message)
+                    if partition in ends and not is_end and offset < ends[partition]:
+                        yield message
+                    # Markers of transactions take offsets too, so the last offset may hold no record.
+                    if partition in ends and (offset if is_end else offset + 1) >= ends[partition]:
+                        del ends[partition]
+                        self._consumer.incremental_unassign([TopicPartition(*partition)])
+                if messages:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > SILENT_S:
+                    raise self._silence(ends)
+
+    def _offsets(
+        self, partitions: Iterable[Partition], spec: OffsetSpec, isolation: IsolationLevel
+    ) -> dict[Partition, int]:
+        asked = {TopicPartition(*partition): spec for partition in partitions}
+        futures = self._admin.list_offsets(asked, isolation_level=isolation, request_timeout=REQUEST_S)
+        return {
+            Partition(place.topic, place.partition): future.result().offset for place, future in futures.items()
+        }
+
+    def _silence(self, silent: Iterable[Partition]) -> Exception:
+        if self._errors.last is not None:
+            return explain(self._errors.last, self._servers)
+        numbers: defaultdict[str, list[str]] = defaultdict(list)
+        for topic, number in silent:
+            numbers[topic].append(str(number))
+        named = "; ".join(f"{topic}: partitions {', '.join(some)}" for topic, some in numbers.items())
+        return KafkaUnreachable(
+            f"nothing came for {SILENT_S:.0f} s though there is more ({named}); perhaps a transaction is open "
+            "there (kafka-transactions.sh find-hanging)"
+        )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except KafkaException as error:
+            raise explain(self._errors.last or error.args[0], self._servers) from None
+
+
+def _where(message: Message) -> tuple[Partition, int]:
+    partition, offset = message.partition(), message.offset()
+    return Partition(
+        message.topic() or "", -1 if partition is None else partition
+    ), -1 if offset is None else offset
+
+
+def _is_about_the_group(message: Message) -> bool:
+    """Whether the client complains that it may not use its group, which it names but never joins."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+
+
+def _is_end(message: Message) -> bool:
+    """Whether this says that the end of the partition is reached; raises KafkaException for an error."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
+        return True
+    raise KafkaException(error)
