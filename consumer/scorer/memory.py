@@ -5,14 +5,9 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
-import torch
-
-from consumer.scorer.torch_model import choose_device
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from consumer.scorer.device import choose_device
 
 _STATUS: Final = Path("/proc/self/status")
 _CLEAR: Final = Path("/proc/self/clear_refs")
@@ -26,15 +21,14 @@ class PeakMemory:
     def __init__(self, device: str) -> None:
         """Looks at the GPU that `device` means, if it means one; raises SettingsError as `choose_device` does."""
         found = choose_device(device)
-        self._gpu = found if found.type == "cuda" else None
+        self._gpu = None if found == "cpu" else _Gpu(found)
 
     def reset(self) -> None:
         """Begins anew; where the kernel forbids it, the host's peak stays that of the process so far."""
         with suppress(OSError):
             _CLEAR.write_text(_RESET_PEAK)
         if self._gpu is not None:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats(self._gpu)
+            self._gpu.reset()
 
     def host_bytes(self) -> int:
         """Peak of the resident set, weights on a CPU and libraries included."""
@@ -43,5 +37,20 @@ class PeakMemory:
 
     def device_bytes(self) -> int | None:
         """Peak of what torch held of the GPU, weights included but not the CUDA context; None on a CPU."""
-        peak: Callable[..., int] = torch.cuda.max_memory_reserved
-        return None if self._gpu is None else peak(self._gpu)
+        return None if self._gpu is None else self._gpu.peak_bytes()
+
+
+class _Gpu:
+    def __init__(self, device: str) -> None:
+        import torch  # noqa: PLC0415 - takes seconds that a CPU need not spend
+
+        self._cuda: Any = torch.cuda
+        self._device = device
+
+    def reset(self) -> None:
+        self._cuda.empty_cache()
+        self._cuda.reset_peak_memory_stats(self._device)
+
+    def peak_bytes(self) -> int:
+        peak: int = self._cuda.max_memory_reserved(self._device)
+        return peak
