@@ -142,9 +142,9 @@ def _judge(found: Int8) -> None:
     )
     if not passed:
         raise ArtifactError(
-            f"int8 loses too much, so nothing was written. {figures(found)}. Needed are {MIN_AGREEMENT:.0%} of the "
-            f"labels, at most {MAX_RECALL_LOSS} less macro-recall and an ECE at most {MAX_ECE_CHANGE} away. Try "
-            f"more --calibration-rows than {found.calibration_rows:,}, or stay with precision bf16 or fp32"
+            f"int8 loses too much, so nothing was written. {figures(found)}. Needed are {MIN_AGREEMENT:.0%} of "
+            f"the labels, at most {MAX_RECALL_LOSS} less macro-recall and an ECE at most {MAX_ECE_CHANGE} away. "
+            f"Try more --calibration-rows than {found.calibration_rows:,}, or stay with precision bf16 or fp32"
         )
 
 
