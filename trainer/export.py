@@ -88,7 +88,7 @@ def export_int8(
         shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER, "*.partial"))
         write_int8(fresh, quantise(folder, shape, rows.calibration))
         found = _compare(fresh, shape, rows, manifest)
-        _judge(found)
+        judge(found)
         sealed = publish(fresh, manifest.model_copy(update={"int8": found}), read_report(fresh))
     return replace(sealed, path=folder)
 
@@ -133,7 +133,7 @@ def _compare(folder: Path, shape: Shape, rows: Rows, manifest: Manifest) -> Int8
     )
 
 
-def _judge(found: Int8) -> None:
+def judge(found: Int8) -> None:
     """Raises ArtifactError where int8 loses too much."""
     passed = (
         found.agreement >= MIN_AGREEMENT
