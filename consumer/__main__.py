@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 Model = Annotated[Path | None, typer.Option(help="Model folder written by sentiment-trainer.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Precision = Annotated[str | None, typer.Option(help="Of the model's arithmetic: auto, fp32 or bf16.")]
+Precision = Annotated[str | None, typer.Option(help="Of the model's arithmetic: auto, fp32, bf16 or int8.")]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.")]
 Inputs = Annotated[
     list[str] | None,

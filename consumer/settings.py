@@ -72,8 +72,8 @@ class ConsumerSettings(Settings):
     model: Path | None = None
     """The model folder that sentiment-trainer wrote."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the model's arithmetic; `auto` is the fastest that the device has and that needs no export."""
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
+    """Of the model's arithmetic; `auto` is the fastest that the device has, int8 only where it was exported."""
     cache: int = Field(default=100_000, ge=0)
     """Scores kept, so that an equal text need not be scored again; 40 MB at the default. 0 turns it off."""
     kafka: KafkaSettings = KafkaSettings()

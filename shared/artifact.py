@@ -28,7 +28,7 @@ PICKLE_SUFFIXES: Final = frozenset(
 """Files that can carry code or that a loader might unpickle; a folder with one is refused unread."""
 
 _PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
-_DESCRIPTIVE: Final = frozenset({"metrics", "files", "created_at"})
+_DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
 """Manifest fields that tell of a model without shaping its answers; they are not part of its version."""
 
 
@@ -54,6 +54,20 @@ class TrainingData(BaseModel, frozen=True, extra="forbid"):
     fingerprint: str = Field(description="SHA-256 over the texts and labels in order")
 
 
+class Int8(BaseModel, frozen=True, extra="forbid"):
+    """How the int8 graph under `openvino/` answers beside the same graph in fp32; only there if close enough."""
+
+    rows: int = Field(gt=0, description="held-out rows that both graphs scored")
+    calibration_rows: int = Field(gt=0, description="training rows that set the ranges of the numbers")
+    agreement: float = Field(ge=0, le=1, description="share of the rows with the same label from both")
+    macro_recall: float
+    macro_recall_fp32: float
+    ece: float = Field(description="with the temperature applied")
+    ece_fp32: float
+    rest: Literal["fp32", "bf16"] = Field(description="precision of what is not quantised, where it was measured")
+    libraries: dict[str, str]
+
+
 class Manifest(BaseModel, frozen=True, extra="forbid"):
     """All that shapes a score, what it was made from and how good it is."""
 
@@ -69,6 +83,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid"):
     training: dict[str, Any] = Field(default_factory=dict, description="settings that can change the result")
     libraries: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
+    int8: Int8 | None = None
     created_at: datetime
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 by path, this file excepted")
 

@@ -43,6 +43,7 @@ def replacing(output: Path) -> Iterator[Path]:
     """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes."""
     output = output.absolute()
     fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
+    _put_back(old, output)
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -52,8 +53,15 @@ def replacing(output: Path) -> Iterator[Path]:
             output.rename(old)
         fresh.rename(output)
     finally:
+        _put_back(old, output)
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, output: Path) -> None:
+    """Undoes the first of the two renames where the second did not happen."""
+    if old.exists() and not output.exists():
+        old.rename(output)
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe: Tokens) -> None:
@@ -84,8 +92,12 @@ def load_model(folder: Path) -> tuple[Any, Any]:
         trust_remote_code=False,
         local_files_only=True,
     )
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    return model.eval(), tokenizer
+    return model.eval(), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of such a folder."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:

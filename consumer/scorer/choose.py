@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from consumer.scorer.engine import Engine
     from shared.artifact import Artifact
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 log = structlog.get_logger()
 
@@ -35,13 +35,15 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
 
 
 def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
-    """OpenVINO where it is installed and knows the architecture."""
+    """OpenVINO where it is installed and knows the architecture; in int8 where that passed the export's gate."""
     if find_spec("openvino") is None:
         return _padded(artifact, "cpu", precision, "OpenVINO is not installed (the extra `cpu`)")
-    from consumer.scorer.openvino import OpenVinoEngine, native_precision  # noqa: PLC0415 - an extra
+    from consumer.scorer.openvino import OpenVinoEngine  # noqa: PLC0415 - an extra
+    from shared.openvino import native_precision  # noqa: PLC0415
 
+    fastest: Literal["fp32", "bf16", "int8"] = "int8" if artifact.manifest.int8 else native_precision()
     try:
-        return OpenVinoEngine(artifact, native_precision() if precision == "auto" else precision)
+        return OpenVinoEngine(artifact, fastest if precision == "auto" else precision)
     except UnknownArchitecture as unknown:
         return _padded(artifact, "cpu", precision, str(unknown))
 
@@ -53,6 +55,8 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
     from consumer.scorer.packed_model import supports  # noqa: PLC0415
     from consumer.scorer.torch_packed import PackedEngine  # noqa: PLC0415
 
+    if precision == "int8":
+        raise SettingsError("precision int8: only the CPU's engine computes in it; use auto, or --device cpu")
     if precision == "fp32":
         return _padded(artifact, device, precision, "packed passes are not computed in fp32")
     if not supports(artifact):
@@ -65,7 +69,9 @@ def _padded(artifact: Artifact, device: str, precision: Precision, why: str) -> 
 
     from consumer.scorer.torch_padded import PaddedEngine  # noqa: PLC0415
 
-    if precision == "bf16":
-        raise SettingsError(f"precision bf16: {why}, and the engine that remains computes in fp32; use auto")
+    if precision in {"bf16", "int8"}:
+        raise SettingsError(
+            f"precision {precision}: {why}, and the engine that remains computes in fp32; use auto"
+        )
     log.warning("engine_falls_back", to="torch, padded, fp32", why=why)
     return PaddedEngine(artifact, torch.device(device))

@@ -12,10 +12,11 @@ import numpy as np
 
 from consumer.isolation import OutOfMemory, PassFailed
 from consumer.scorer.engine import Answer, pad
+from shared import int8
 from shared.bert_shape import read_shape
 from shared.errors import SettingsError
 from shared.lean_bert import build
-from shared.openvino import openvino
+from shared.openvino import native_precision, openvino
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,30 +37,37 @@ _NO_MEMORY: Final = ("Failed to allocate", "bad_alloc")
 """How a RuntimeError of OpenVINO says that memory ran out."""
 
 
-def native_precision() -> Literal["fp32", "bf16"]:
-    """The fastest precision that needs no export and that this CPU has instructions for."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return "bf16" if "BF16" in capabilities else "fp32"
-
-
 class OpenVinoEngine:
     """A model compiled for this CPU. `forward` may be called by `concurrency` threads at once.
 
     Raises UnknownArchitecture where another engine must do, ArtifactError, and SettingsError for a
-    precision that this CPU does not have. Loading takes a second or so, and leaves nothing on the disk.
+    precision that this CPU or this folder does not have. In int8, what is not quantised is computed in
+    `native_precision`. Loading takes a second or so, and leaves nothing on the disk.
     """
 
     device = "cpu"
     batch_tokens = BATCH_TOKENS
     pads = True
 
-    def __init__(self, artifact: Artifact, precision: Literal["fp32", "bf16"]) -> None:
+    def __init__(self, artifact: Artifact, precision: Literal["fp32", "bf16", "int8"]) -> None:
         if precision == "bf16" and native_precision() != "bf16":
             raise SettingsError("precision bf16: this CPU has no instructions for it; use auto or fp32")
         self._shape = read_shape(artifact.path)
+        self._compiled = (
+            self._compile_int8(artifact)
+            if precision == "int8"
+            else self._compile(build(artifact.path, self._shape), precision)
+        )
+        self.name = f"openvino {openvino.get_version().partition('-')[0]} {precision}, lean"
+        self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self._requests: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(self.concurrency):
+            self._requests.put(None)
+
+    def _compile(self, model: Any, precision: Literal["fp32", "bf16"]) -> Any:
         one_stream = self._shape.width >= ONE_STREAM_WIDTH
-        self._compiled: Any = openvino.Core().compile_model(
-            build(artifact.path, self._shape),
+        return openvino.Core().compile_model(
+            model,
             "CPU",
             {
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],
@@ -68,11 +76,18 @@ class OpenVinoEngine:
                 "ENABLE_CPU_PINNING": False,
             },
         )
-        self.name = f"openvino {openvino.get_version().partition('-')[0]} {precision}, lean"
-        self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._requests: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(self.concurrency):
-            self._requests.put(None)
+
+    def _compile_int8(self, artifact: Artifact) -> Any:
+        if artifact.manifest.int8 is None:
+            raise SettingsError(
+                f"precision int8: {artifact.path} holds no int8 export; make it with sentiment-trainer export "
+                f"{artifact.path} --precision int8 --data FILE, or use auto"
+            )
+        model = int8.read_int8(artifact.path, self._shape)
+        try:
+            return self._compile(model, native_precision())
+        except RuntimeError as error:  # the graph may be of another OpenVINO
+            raise int8.unreadable(artifact.path, type(error).__name__) from None
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """Runs one pass; see `Engine`."""

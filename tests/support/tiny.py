@@ -11,6 +11,7 @@ import string
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 from transformers import (
     AutoConfig,
@@ -23,6 +24,7 @@ from transformers import (
 
 from shared.artifact import Base, Manifest, Normaliser, TrainingData, seal
 from shared.text import NORMALISER_VERSION
+from trainer.examples import Examples, write_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +54,8 @@ music game book food coffee service price people friend friends family team stor
 one two three in on at by for from with without of to into over under up down out off about after before
 as than because while until love heart face red smiling tears joy rain sun weather watch watching read
 """
+_TELLING: Final = (("bad", "awful", "sad"), ("table", "phone", "street"), ("good", "great", "happy"))
+"""By label."""
 _ENDINGS: Final = "##s ##ed ##ing ##er ##est ##ly ##y ##n ##t ##ful ##less ##ness ##able ##al"
 
 
@@ -84,6 +88,19 @@ def tiny_model(
     tokenizer.save_pretrained(folder)
     seal(folder, _manifest(folder, tuple(labels), temperature, max_tokens))
     return folder
+
+
+def write_data(path: Path, rows: int = 300) -> Path:
+    """Made-up rows: one telling word and some numbered ones, so that no two are near-duplicates."""
+    chance = np.random.default_rng(0)
+    labels = chance.integers(0, 3, rows)
+    texts = [
+        f"{chance.choice(_TELLING[label])} {' '.join(f'w{number}' for number in chance.integers(0, 999, 6))}"
+        for label in labels
+    ]
+    ids = tuple(f"id-{row}" for row in range(rows))
+    write_examples(Examples(tuple(texts), labels, LABELS, ids, "made up"), path)
+    return path
 
 
 def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKENS) -> Path:

@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from consumer.scorer import choose
 from consumer.scorer.choose import load_scorer
-from consumer.scorer.openvino import native_precision
 from shared.artifact import Artifact, open_artifact
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import SettingsError
+from shared.openvino import native_precision
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def test_torch_stands_in_and_says_so(
     assert described["engine"].endswith(" fp32, padded")
     (line,) = [line for line in lines if line["event"] == "engine_falls_back"]
     assert line["log_level"] == "warning"
-    with pytest.raises(SettingsError, match=r"precision bf16: .* computes in fp32; use auto"):
-        load_scorer(artifact, "cpu", "bf16")
+    for precision in ("bf16", "int8"):
+        with pytest.raises(SettingsError, match=rf"precision {precision}: .* computes in fp32; use auto"):
+            load_scorer(artifact, "cpu", precision)
 
 
 def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,6 +82,8 @@ def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyP
 
     assert kind(artifact, "auto") == kind(artifact, "bf16") == "Engine"
     assert kind(artifact, "fp32") == "Padded"
+    with pytest.raises(SettingsError, match="precision int8: only the CPU"):
+        kind(artifact, "int8")
     monkeypatch.setattr("consumer.scorer.packed_model.supports", lambda _: False)
     assert kind(artifact, "auto") == "Padded"
 

@@ -29,11 +29,12 @@ from transformers import (
 from consumer.batching import plan
 from consumer.isolation import PassFailed
 from consumer.scorer import openvino as engine_module
-from consumer.scorer.openvino import OpenVinoEngine, native_precision
+from consumer.scorer.openvino import OpenVinoEngine
 from consumer.scorer.torch_model import load_model
 from shared.artifact import Artifact, open_artifact
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, SettingsError
+from shared.openvino import native_precision
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from shared.artifact import open_artifact
 from shared.errors import InputDataError, SettingsError
 from shared.text import normalise
-from tests.support.tiny import tiny_base, tiny_model
+from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
 from trainer.bases import load_base
-from trainer.examples import Examples, write_examples
 from trainer.model_folder import check_output, load_model, replacing
 from trainer.predict import predict
 from trainer.reading import read_examples
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LABELS = ("negative", "neutral", "positive")
-WORDS = (("bad", "awful", "sad"), ("table", "phone", "street"), ("good", "great", "happy"))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,19 +40,6 @@ def _one_thread() -> Iterator[None]:
 def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Downloads would go here, if there were any."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-
-def write_data(path: Path, rows: int = 300) -> Path:
-    """Made-up rows: one telling word and some numbered ones, so that no two are near-duplicates."""
-    chance = np.random.default_rng(0)
-    labels = chance.integers(0, 3, rows)
-    texts = [
-        f"{chance.choice(WORDS[label])} {' '.join(f'w{number}' for number in chance.integers(0, 999, 6))}"
-        for label in labels
-    ]
-    ids = tuple(f"id-{row}" for row in range(rows))
-    write_examples(Examples(tuple(texts), labels, LABELS, ids, "made up"), path)
-    return path
 
 
 @pytest.fixture(scope="module")
