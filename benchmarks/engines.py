@@ -93,7 +93,7 @@ def _load(model: Path, only: str) -> tuple[dict[str, Callable[[Sequence[str]], A
 
 
 def _ours(model: Path, precision: str) -> Callable[[Sequence[str]], Any]:
-    score = bare(model, precision=precision)
+    score = bare(model, precision)
     return lambda texts: np.array([answer.probabilities for answer in score(texts)])
 
 

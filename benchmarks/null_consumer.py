@@ -1,6 +1,6 @@
-"""This project's consumer around a scorer without a model; started by `programs.null`, set by SENTIMENT_ variables.
+"""This project's consumer without a model; started by `programs.null`, set by SENTIMENT_ variables.
 
-What is left is the host's work: read, decode, normalise, tokenise, encode, write, commit.
+What is left is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
 """
 
 from __future__ import annotations
@@ -10,48 +10,43 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from tokenizers import Tokenizer
+import numpy as np
 
 from consumer import settings as consumer_settings
 from consumer.preflight import Preflight
-from consumer.records import Score
-from consumer.scoring import ScoringThread
+from consumer.scorer.bert import BertScorer
+from consumer.scorer.engine import Answer
+from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
 from shared.logs import configure_logs, exit_with
 from shared.messages import ModelRef
-from shared.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Unscorable
-    from shared.artifact import Artifact
+    from consumer.scorer.engine import Ids
 
 
-class NullScorer:
-    """Normalises and tokenises for real, then takes `pass_ms` for 32 texts, as a GPU might, and answers all alike."""
+class NullEngine:
+    """Takes `pass_ms` for 32 rows, as a GPU might, without the processor, and answers the same to all."""
 
-    def __init__(self, artifact: Artifact, pass_ms: float) -> None:
-        self.labels = artifact.manifest.labels
-        self._options = artifact.manifest.normaliser.options
-        self._text_s = pass_ms / 1000 / 32
-        self._tokenizer = Tokenizer.from_file(str(artifact.path / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(artifact.manifest.max_tokens)
-        share = 1 / len(self.labels)
-        self._answer = tuple(share for _ in self.labels)
+    name = "none"
+    device = "none"
+    concurrency = 1
+    batch_tokens = 32_768
+    pads = False
 
-    def score(self, texts: Sequence[str]) -> list[Score | Unscorable]:
-        """Answers in input order."""
-        rows = self._tokenizer.encode_batch_fast([normalise(text, self._options) for text in texts])
-        time.sleep(self._text_s * len(texts))
-        return [Score(self._answer, len(row), len(row), truncated=bool(row.overflowing)) for row in rows]
+    def __init__(self, labels: int, pass_ms: float = 0) -> None:
+        self._labels = labels
+        self._row_s = pass_ms / 1000 / 32
 
-    def describe(self) -> dict[str, str]:
-        """Says that it is no model."""
-        return {"name": "none", "version": "0", "engine": "none", "device": "none"}
+    def forward(self, rows: Sequence[Ids]) -> Answer:
+        """Logits of no meaning."""
+        if self._row_s:
+            time.sleep(self._row_s * len(rows))
+        return Answer(np.zeros((len(rows), self._labels), np.float32), sum(map(len, rows)))
 
 
 def main() -> None:
@@ -60,11 +55,12 @@ def main() -> None:
     configure_logs(settings.log_level)
     stop = threading.Event()
     stop_on_signals(stop)
-    scorer = NullScorer(open_artifact(settings.model_folder), float(sys.argv[1]))
+    artifact = open_artifact(settings.model_folder)
+    scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels), float(sys.argv[1])))
     consume(
         settings,
         partitions=Preflight(settings).partitions(),
-        scoring=ScoringThread(scorer),
+        scoring=Scoring(scorer, batch_tokens=settings.limits.batch_tokens, cache=settings.cache),
         labels=scorer.labels,
         model=ModelRef(name="none", version="0"),
         stop=stop,

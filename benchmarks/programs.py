@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.measure import ROOT, WORK
 from benchmarks.streams import Command
 from shared.artifact import open_artifact
-from shared.errors import SentimentError
+from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,13 +71,17 @@ def peers_pins() -> dict[str, str]:
     return {name: pins[name] for name in ("confluent-kafka", "quixstreams", "torch", "transformers")}
 
 
-def bare(model: Path, **settings: Any) -> Callable[[Sequence[str]], list[Score | Unscorable]]:
-    """This project's scorer without Kafka; raises SentimentError for what model or machine do not offer."""
-    from consumer.scorer.torch_padded import TorchScorer  # noqa: PLC0415 - seconds to import
+def bare(model: Path, precision: str = "auto") -> Callable[[Sequence[str]], list[Score | Unscorable]]:
+    """This project's scorer without Kafka and without its cache, as `consumer.service` puts it together.
 
-    if settings.get("precision", "auto") != "auto":
-        raise SentimentError(f"precision {settings['precision']} is not offered yet")
-    return TorchScorer(open_artifact(model)).score
+    Raises SentimentError for a precision that is not to be had with this model or machine.
+    """
+    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - seconds to import
+    from consumer.scoring import Scoring  # noqa: PLC0415
+
+    if precision != "auto":
+        raise SettingsError(f"there is no setting yet for the precision {precision}")
+    return Scoring(load_scorer(open_artifact(model))).score
 
 
 def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict[str, Any]) -> Contender:
