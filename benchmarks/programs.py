@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.measure import ROOT, WORK
+from benchmarks.measure import ROOT
 from benchmarks.streams import Command
 from shared.artifact import open_artifact
 from shared.errors import SettingsError
@@ -64,7 +64,7 @@ def quix_python() -> Path:
     return python
 
 
-def peers_pins() -> dict[str, str]:
+def quix_versions() -> dict[str, str]:
     """Versions in Quix Streams' environment that matter."""
     lines = (ROOT / "benchmarks" / "peers.txt").read_text().splitlines()
     pins = dict(line.partition(" ;")[0].split("==") for line in lines if "==" in line)

@@ -12,17 +12,15 @@ import contextlib
 import json
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
     ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
     KafkaException,
     Producer,
     TopicPartition,
@@ -110,10 +108,12 @@ def run(
     Raises an error where it ends, stands still, or does not answer each message exactly once.
     """
     warm, measured = texts[:warm_up], texts[warm_up:]
-    with _topics(servers, partitions) as job, _started(contender, job, members, partitions) as processes:
+    with contextlib.ExitStack() as stack:
+        job = stack.enter_context(fresh_topics(servers, partitions))
+        processes = stack.enter_context(started(contender, job, members, partitions))
         producer = Producer(
             {
-                "bootstrap.servers": servers,
+                **quiet(servers),
                 "queue.buffering.max.messages": 2_000_000,
                 "queue.buffering.max.kbytes": 2_000_000,
                 "linger.ms": 20,
@@ -122,13 +122,13 @@ def run(
             }
         )
         producer.init_transactions(30)
-        reader = Reader(job, partitions)
-        for texts_, first in ((warm, 0), (measured, len(warm))):
-            producer.begin_transaction()
-            _produce(producer, job.source, texts_, partitions, first)
-            if first == 0:
-                producer.commit_transaction(30)
-                reader.await_results(len(warm), processes, START_S)
+        reader = stack.enter_context(contextlib.closing(Reader(job, partitions)))
+        producer.begin_transaction()
+        produce(producer, job.source, warm, partitions)
+        producer.commit_transaction(30)
+        reader.await_results(len(warm), processes, START_S)
+        producer.begin_transaction()
+        produce(producer, job.source, measured, partitions, len(warm))
         time.sleep(1)  # what the fill left to do is done
         before = [cpu_s(process.pid) for process in processes]
         began = time.time()
@@ -148,10 +148,10 @@ class Reader:
     """A subscriber of the results, read_committed, which reads only once all might be there."""
 
     def __init__(self, job: Job, partitions: int) -> None:
-        self._admin = AdminClient({"bootstrap.servers": job.servers})
+        self._admin = AdminClient(quiet(job.servers))
         self._consumer = Consumer(
             {
-                "bootstrap.servers": job.servers,
+                **quiet(job.servers),
                 "group.id": f"reader-{uuid4()}",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
@@ -187,6 +187,10 @@ class Reader:
         if len(self._ids) != count or len(set(self._ids)) != count:
             raise AssertionError(f"{len(self._ids)} results, {len(set(self._ids))} ids, of {count} messages")
 
+    def close(self) -> None:
+        """Ends it before its topic does."""
+        self._consumer.close()
+
     def _written(self) -> int:
         """Offsets at the ends of the partitions; a few more than there are results, for transactions count."""
         asked = {partition: OffsetSpec.latest() for partition in self._partitions}
@@ -202,11 +206,11 @@ class Reader:
 
 
 @contextlib.contextmanager
-def _topics(servers: str, partitions: int) -> Iterator[Job]:
+def fresh_topics(servers: str, partitions: int = PARTITIONS) -> Iterator[Job]:
     """Fresh topics, stamped by the broker, and deleted afterwards."""
     name = uuid4().hex[:8]
     job = Job(servers, f"texts-{name}", f"sentiments-{name}", f"group-{name}")
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient(quiet(servers))
     stamped = {"message.timestamp.type": "LogAppendTime"}
     wanted = [NewTopic(topic, partitions, 1, config=stamped) for topic in (job.source, job.target)]
     for future in admin.create_topics(wanted).values():
@@ -220,7 +224,7 @@ def _topics(servers: str, partitions: int) -> Iterator[Job]:
 
 
 @contextlib.contextmanager
-def _started(
+def started(
     contender: Contender, job: Job, members: int, partitions: int
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The members as processes, once the group has given each its partitions."""
@@ -248,7 +252,7 @@ def _started(
 
 
 def _await_group(job: Job, processes: Sequence[subprocess.Popen[bytes]], partitions: int) -> None:
-    admin = AdminClient({"bootstrap.servers": job.servers})
+    admin = AdminClient(quiet(job.servers))
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):
@@ -267,7 +271,14 @@ def _await_group(job: Job, processes: Sequence[subprocess.Popen[bytes]], partiti
     raise TimeoutError(f"the group did not form within {START_S:.0f} s; see {WORK / 'logs' / job.group}*")
 
 
-def _produce(producer: Producer, topic: str, texts: Sequence[str], partitions: int, first: int) -> None:
+def quiet(servers: str) -> dict[str, Any]:
+    """Settings that every client of the benchmarks' own has."""
+    return {"bootstrap.servers": servers, "log_level": 3}
+
+
+def produce(
+    producer: Producer, topic: str, texts: Sequence[str], partitions: int = PARTITIONS, first: int = 0
+) -> None:
     """Writes the texts, numbered from `first`; a key always goes to the same partition."""
     keys = max(KEYS, partitions)
     for number, text in enumerate(texts, first):
