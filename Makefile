@@ -11,7 +11,9 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test hostile lint types chaos mutants bench kafka schemas clean
+BENCHMARKS := engines host_path end_to_end delivery latency scaling
+
+.PHONY: help setup demo test hostile lint types chaos mutants bench bench-setup kafka schemas clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -51,8 +53,17 @@ chaos: setup ## Runs the full chaos campaign, parts that were done left out, and
 mutants: setup ## Shows that each known bug is caught by the chaos suite.
 	@$(PYTHON) -m tests.chaos mutants $(ARGS)
 
-bench: setup ## Runs the benchmarks and writes benchmarks/results/.
-	@$(PYTHON) -m benchmarks.throughput $(ARGS)
+bench: bench-setup ## Runs all benchmarks (hours; ARGS=--quick tries them), then writes their tables and charts.
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(PYTHON) -m benchmarks.$$name $(ARGS); done
+	@$(PYTHON) -m benchmarks.tables
+	@$(PYTHON) -m benchmarks.charts
+
+bench-setup: setup $(VENV)/.bench
+
+$(VENV)/.bench: $(STAMP)
+	@echo "Installing what the benchmarks compare with into $(VENV)"
+	@$(UV) pip install --quiet --python $(PYTHON) --constraints constraints.txt --editable '.[dev,bench]'
+	@touch $@
 
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
 	@$(PYTHON) -m tests.support.kafka $(ARGS)

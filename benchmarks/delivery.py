@@ -1,95 +1,64 @@
 """What exactly-once costs: its rate against at-least-once, on a real Kafka, in one run, interleaved.
 
 Two scorers: one that costs 1 ms for 32 messages, so that everything around the model is the limit, and the
-demo's model on the CPU (`make demo` trains it). Each contender reads its own topics, which were filled before.
+demo's model (`make demo` trains it).
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.parquet as pq
-import structlog
-
-from benchmarks.measure import Stream, interleaved, summary, write
-from consumer.records import Score
-from consumer.scorer.choose import load_scorer
-from shared.artifact import open_artifact
+from benchmarks.measure import arguments, interleaved, rates, write
+from benchmarks.programs import null, ours
+from benchmarks.streams import WARM_UP, run
+from benchmarks.texts import distinct, of_file, tweets
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from consumer.records import Scorer
+    from benchmarks.streams import Contender
 
-MODEL: Final = Path(".demo/model")
-TWEETS: Final = Path(".demo/vader-tweets.parquet")
-CHEAP_MESSAGES: Final = 60_000
-MODEL_MESSAGES: Final = 3_000
-ROUNDS: Final = 5
-
-
-class CheapScorer:
-    """Takes 1 ms for 32 texts, as a GPU might, and answers the same to all."""
-
-    labels = ("negative", "neutral", "positive")
-    concurrency = 1
-    batch_tokens = 100_000
-    pads = False
-
-    def normalise(self, text: str) -> str:
-        """Leaves it as it is."""
-        return text
-
-    def tokenise(self, texts: Sequence[str]) -> Sequence[str]:
-        """Leaves them as they are."""
-        return texts
-
-    def forward(self, rows: Sequence[str]) -> list[Score | None]:
-        """Answers in order."""
-        time.sleep(len(rows) / 32 / 1000)
-        return [Score((0.25, 0.25, 0.5), 24, 24, truncated=False) for _ in rows]
-
-    def describe(self) -> dict[str, str]:
-        """Says that it is no model."""
-        return {"name": "none", "version": "0", "engine": "1 ms for 32 texts", "device": "none"}
+DELIVERIES: Final = ("at-least-once", "exactly-once")
+CHEAP_MS: Final = 1.0
 
 
 def main() -> None:
     """Measures both scorers, prints the figures and writes them as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--only", choices=["cheap", "model"])
-    arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
-    tweets = pq.read_table(TWEETS, columns=["text"]).column("text").to_pylist()
-    cheap = [tweets[number % len(tweets)] for number in range(CHEAP_MESSAGES)]
+    parser = arguments(__doc__)
+    parser.add_argument("--cheap-messages", type=int, default=60_000)
+    parser.add_argument("--model-messages", type=int, default=4_096)
+    options = parser.parse_args()
+    if options.quick:
+        options.cheap_messages, options.model_messages = 5_000, 512
+    source = of_file(options.texts) if options.texts else tweets()
+    scorers: dict[str, tuple[Callable[[str], Contender], int]] = {
+        "1 ms for 32 messages": (
+            lambda delivery: null(options.model, delivery, pass_ms=CHEAP_MS),
+            options.cheap_messages,
+        ),
+        "the demo's model": (lambda delivery: ours(options.model, delivery), options.model_messages),
+    }
     figures = {}
     with broker() as kafka:
-        if arguments.only != "model":
-            figures["1 ms for 32 messages"] = _compare(
-                kafka.bootstrap_servers, CheapScorer(), cheap, arguments.rounds
-            )
-        if arguments.only != "cheap":
-            model = load_scorer(open_artifact(MODEL), "cpu")
-            texts = tweets[:MODEL_MESSAGES]
-            figures["MiniLM, fp32, CPU"] = _compare(kafka.bootstrap_servers, model, texts, arguments.rounds)
-        write("delivery", figures, kafka=kafka.description, rounds=arguments.rounds)
+        for name, (program, count) in scorers.items():
+            if options.only in name:
+                print(name)
+                texts = distinct(source, WARM_UP + count)
+                figures[name] = {
+                    "messages": count,
+                    **_compare(kafka.bootstrap_servers, program, texts, options.rounds),
+                }
+        write("delivery", figures, options, kafka=kafka.description)
 
 
-def _compare(servers: str, scorer: Scorer, texts: Sequence[str], rounds: int) -> dict[str, object]:
-    stream = Stream(servers, scorer, texts)
-    rates = interleaved(
-        {
-            "at-least-once": lambda: stream.run("at-least-once"),
-            "exactly-once": lambda: stream.run("exactly-once"),
-        },
-        rounds,
-    )
-    return {"messages": len(texts), **summary(rates, peer="at-least-once")}
+def _compare(
+    servers: str, program: Callable[[str], Contender], texts: Sequence[str], rounds: int
+) -> dict[str, Any]:
+    contenders = {
+        delivery: lambda delivery=delivery: run(servers, program(delivery), texts).rate for delivery in DELIVERIES
+    }
+    return rates(interleaved(contenders, rounds, "{:,.0f} messages a second"), peer="at-least-once")
 
 
 if __name__ == "__main__":

@@ -1,142 +1,150 @@
-"""What the benchmarks share: streams over fresh topics, runs in turn, and figures as ratios."""
+"""What every benchmark does alike: rounds in turn, medians and ratios, and a JSON that says where and of what."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
-import threading
-import time
+import sys
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
-
-import torch
-import transformers
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
-
-from consumer.preflight import Preflight
-from consumer.scoring import Scoring
-from consumer.service import consume
-from consumer.settings import ConsumerSettings
-from shared.kafka import KafkaSettings
-from shared.messages import ModelRef
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from consumer.records import Scorer
+ROOT: Final = Path(__file__).resolve().parents[1]
+RESULTS: Final = ROOT / "benchmarks" / "results"
+WORK: Final = ROOT / ".cache" / "bench"
+"""What benchmarks make for themselves: exported models, logs, and the results of quick tries."""
+QUICK: Final = WORK / "quick"
+ROUNDS: Final = 3
 
-RESULTS: Final = Path(__file__).parent / "results"
-PARTITIONS: Final = 3
-WRITE_S: Final = 120.0
+_PACKAGES: Final = (
+    "confluent-kafka",
+    "faststream",
+    "nncf",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
 
-
-def fresh_topics(servers: str, texts: Sequence[str]) -> tuple[str, str]:
-    """An input topic filled with the texts, and an empty output topic."""
-    names = (f"texts-{uuid4()}", f"sentiments-{uuid4()}")
-    with AdminClient({"bootstrap.servers": servers}) as admin:
-        for future in admin.create_topics([NewTopic(name, PARTITIONS) for name in names]).values():
-            future.result()
-    producer = Producer({"bootstrap.servers": servers, "queue.buffering.max.messages": 1_000_000})
-    for number, text in enumerate(texts):
-        producer.produce(names[0], value=json.dumps({"text": text}), partition=number % PARTITIONS)
-        producer.poll(0)
-    if producer.flush(WRITE_S):
-        raise TimeoutError("the benchmark's input could not be written")
-    return names
-
-
-class Stream:
-    """The product's own consumer over fresh topics."""
-
-    def __init__(self, servers: str, scorer: Scorer, texts: Sequence[str]) -> None:
-        self._servers = servers
-        self._scorer = scorer
-        self._texts = texts
-
-    def run(self, delivery: str, **limits: int) -> float:
-        """Messages a second from the first record read to the last result and offset committed."""
-        texts, sentiments = fresh_topics(self._servers, self._texts)
-        settings = ConsumerSettings.model_validate(
-            {
-                "kafka": KafkaSettings(bootstrap_servers=self._servers, insecure=True),
-                "group_id": str(uuid4()),
-                "input_topics": texts,
-                "output_topic": sentiments,
-                "dlq_topic": sentiments,
-                "delivery": delivery,
-                "max_messages": len(self._texts),
-                "limits": limits,
-            }
-        )
-        preflight = Preflight(settings)
-        scoring = Scoring(self._scorer)
-        first_read: list[float] = []
-        totals = consume(
-            settings,
-            partitions=preflight.partitions(),
-            scoring=scoring,
-            labels=self._scorer.labels,
-            model=ModelRef(name="benchmark", version="0"),
-            stop=threading.Event(),
-            observe=lambda _: first_read.append(time.perf_counter()),
-        )
-        elapsed_s = time.perf_counter() - first_read[0]
-        if totals.results != len(self._texts):
-            raise AssertionError(f"{totals.results} results of {len(self._texts)} messages")
-        scoring.close(10)
-        return len(self._texts) / elapsed_s
+T = TypeVar("T")
 
 
-def interleaved(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Runs all in turn, a discarded round first; returns what each answered, messages a second, by name."""
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
-        for name, contender in contenders.items():
-            rate = contender()
-            print(f"  {name}: {rate:,.0f} messages a second{'' if number else ' (discarded)'}", flush=True)
-            if number:
-                rates[name].append(rate)
-    return rates
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured ones; another before is discarded")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, measures nothing")
+    parser.add_argument("--model", type=Path, default=ROOT / ".demo/model", help="folder made by `make demo`")
+    parser.add_argument("--texts", type=Path, help="own texts: one a line, or a Parquet file with a column text")
+    parser.add_argument("--only", default="", metavar="WORDS", help="contenders whose names hold one, by commas")
+    return parser
 
 
-def summary(rates: Mapping[str, Sequence[float]], *, peer: str) -> dict[str, dict[str, Any]]:
-    """Medians with their ranges, and the median over rounds of each ratio to the peer of the same round."""
+def chosen(contenders: Mapping[str, T], only: str, always: Sequence[str] = ()) -> dict[str, T]:
+    """The contenders that `--only` names; those of `always`, which are compared with, stay."""
+    words = [word.strip() for word in only.split(",")]
     return {
-        name: {
-            "messages_per_s": round(statistics.median(values), 1),
-            "range": [round(min(values), 1), round(max(values), 1)],
-            "ratio": round(statistics.median(a / b for a, b in zip(values, rates[peer], strict=True)), 3),
-        }
-        for name, values in rates.items()
+        name: contender
+        for name, contender in contenders.items()
+        if name in always or any(word in name for word in words)
     }
 
 
-def write(name: str, figures: Mapping[str, Any], **about: Any) -> None:
-    """Prints the figures and writes them to results/ with date, commit, machine and versions."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int, show: str = "{}") -> dict[str, list[T]]:
+    """Runs all in turn, A B C A B C, a discarded round first; returns what each answered, by name."""
+    answers: dict[str, list[T]] = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, contender in contenders.items():
+            answer = contender()
+            print(f"  {name}: {show.format(answer)}{'' if number else ' (discarded)'}", flush=True)
+            if number:
+                answers[name].append(answer)
+    return answers
+
+
+def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
+    """Median, least and greatest."""
+    return {
+        "median": round(statistics.median(values), digits),
+        "range": [round(min(values), digits), round(max(values), digits)],
+    }
+
+
+def ratio(values: Sequence[float], peer: Sequence[float]) -> float:
+    """The median over rounds of a value by the peer's of the same round."""
+    return round(statistics.median(a / b for a, b in zip(values, peer, strict=True)), 3)
+
+
+def rates(values: Mapping[str, Sequence[float]], peer: str) -> dict[str, dict[str, Any]]:
+    """Messages a second of each contender, and its ratio to the peer's."""
+    return {
+        name: {"messages_per_s": spread(own), "ratio": ratio(own, values[peer])} for name, own in values.items()
+    }
+
+
+def write(name: str, figures: Mapping[str, Any], options: argparse.Namespace, **about: Any) -> None:
+    """Writes the figures with date, commit, machine and versions; a quick try's are kept out of `results/`."""
     result = {
+        "benchmark": name,
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
-        "machine": f"{torch.get_num_threads()} threads, {processor()}",
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+        "commit": _git("describe", "--always", "--dirty", "--exclude=*"),
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), **versions(_PACKAGES)},
+        "rounds": options.rounds,
+        "quick": options.quick,
         **about,
         "figures": figures,
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=2) + "\n"
-    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
-    print(text)
+    folder = QUICK if options.quick else RESULTS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {path.relative_to(ROOT)}")
 
 
-def processor() -> str:
-    """The machine's own name of its processor."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, and the GPU where torch was loaded and sees one."""
+    described: dict[str, Any] = {
+        "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "load_at_end": [round(load, 2) for load in os.getloadavg()],
+    }
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        described["gpu"] = torch.cuda.get_device_name()
+    return described
+
+
+def versions(packages: Sequence[str]) -> dict[str, str]:
+    """Installed versions; packages that are not installed are left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    return done.stdout.strip()
+
+
+def _field(path: str, name: str) -> str:
+    for line in Path(path).read_text(encoding="utf-8").splitlines():
+        if line.startswith(name):
             return line.partition(":")[2].strip()
-    return platform.processor()
+    return ""

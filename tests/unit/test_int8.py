@@ -18,6 +18,7 @@ from consumer.scorer.choose import load_scorer
 from consumer.scorer.openvino import OpenVinoEngine
 from consumer.scorer.tokenise import Tokeniser, TokenRow
 from shared.artifact import Artifact, Int8, TrainingData, open_artifact, seal
+from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.int8 import GRAPH, WEIGHTS
 from shared.lean_bert import build
@@ -278,7 +279,7 @@ def test_an_architecture_without_a_lean_graph_is_refused(
     """Given a model that no graph was checked for, when exported, then an ArtifactError says so."""
 
     def refuse(_folder: Path) -> None:
-        raise export.UnknownArchitecture("architecture ['New']")
+        raise UnknownArchitecture("architecture ['New']")
 
     monkeypatch.setattr(export, "read_shape", refuse)
     with pytest.raises(ArtifactError, match=r"cannot be quantised \(architecture \['New'\]\)"):

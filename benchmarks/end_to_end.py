@@ -1,0 +1,99 @@
+"""Messages a second from a topic to a topic of a real Kafka: this project's consumer and what others would write.
+
+All have the same model and the same texts, no text twice; see `streams.run` for how the clock runs. The bare
+scorer, which is handed all texts at once and has no Kafka around it, is the ceiling of ours.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from benchmarks.measure import arguments, chosen, interleaved, rates, ratio, spread, write
+from benchmarks.programs import bare, ours, peer, quix_python, quix_versions
+from benchmarks.streams import WARM_UP, run
+from benchmarks.texts import distinct, long_model, of_file, reviews, tweets
+from tests.support.kafka import broker
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from benchmarks.streams import Contender, Run
+
+CEILING: Final = "bare scorer, no Kafka"
+PEER: Final = "users' loop, pipeline batch 32"
+
+
+def main() -> None:
+    """Measures, prints the figures and writes them as JSON."""
+    parser = arguments(__doc__)
+    parser.add_argument("--tweets", type=int, default=4_096)
+    parser.add_argument("--reviews", type=int, default=256)
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    if options.quick:
+        options.tweets, options.reviews = 512, 256
+    corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
+    if not options.texts:
+        corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
+    figures = {}
+    with broker() as kafka:
+        for name, (model, source, count) in corpora.items():
+            print(f"{name}: {count} messages")
+            texts = distinct(source, WARM_UP + count)
+            figures[name] = {"messages": count, **_compare(kafka.bootstrap_servers, model, texts, options)}
+        write("end_to_end", figures, options, kafka=kafka.description, quix_versions=quix_versions())
+
+
+def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    runs: dict[str, list[Run]] = {}
+
+    def rate(name: str, contender: Contender) -> float:
+        seen = run(servers, contender, texts)
+        runs.setdefault(name, []).append(seen)
+        return seen.rate
+
+    with tempfile.TemporaryDirectory() as folder:
+        programs = chosen(_programs(model, folder), options.only, always=[PEER])
+        ceiling = {CEILING: partial(_ceiling, bare(model), texts[WARM_UP:])}
+        measured = interleaved(
+            {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceiling},
+            options.rounds,
+            "{:,.1f} messages a second",
+        )
+    figures = rates(measured, PEER)
+    for name, seen in runs.items():
+        figures[name] |= {
+            "of_ceiling": ratio(measured[name], measured[CEILING]),
+            "cpu_us": spread([one.cpu_us for one in seen[1:]]),
+            "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),
+        }
+    return {"programs": figures}
+
+
+def _programs(model: Path, folder: str) -> dict[str, Contender]:
+    quix = partial(peer, "quix_app.py", model, python=quix_python())
+    return {
+        "ours, at-least-once": ours(model, "at-least-once"),
+        "ours, exactly-once": ours(model, "exactly-once"),
+        PEER: peer("users_loop.py", model),
+        "FastStream, batches of 32": peer("faststream_app.py", model),
+        "Quix Streams, one by one": quix("one", folder),
+        "Quix Streams, windows of 32": quix("windows", folder),
+    }
+
+
+def _ceiling(score: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    began = time.perf_counter()
+    score(texts)
+    return len(texts) / (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()

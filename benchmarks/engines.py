@@ -1,0 +1,122 @@
+"""Texts a second of this project's scorer and of the engines that others would take, and how alike they answer.
+
+No Kafka. The same model, the same tweets and long reviews, all in one process, in turn. Answers are compared
+with those of one text at a time in fp32, after the temperature that the model folder carries.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import structlog
+from transformers.utils import logging as transformers_logging
+
+from benchmarks import engine_peers as peers
+from benchmarks.measure import arguments, chosen, interleaved, rates, write
+from benchmarks.programs import bare
+from benchmarks.texts import distinct, long_model, of_file, reviews, tweets
+from shared.artifact import open_artifact
+from shared.errors import SentimentError
+from shared.text import normalise
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+PRECISIONS: Final = ("auto", "fp32", "bf16", "int8")
+PEER: Final = "Hugging Face pipeline, batch 32"
+
+
+def main() -> None:
+    """Measures, prints the figures and writes them as JSON."""
+    parser = arguments(__doc__)
+    parser.add_argument("--tweets", type=int, default=2_048)
+    parser.add_argument("--reviews", type=int, default=192)
+    options = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    if options.quick:
+        options.tweets, options.reviews = 96, 16
+    corpora = {
+        "tweets": (options.model, distinct(of_file(options.texts) if options.texts else tweets(), options.tweets)),
+    }
+    if not options.texts:
+        corpora["reviews"] = (long_model(options.model), distinct(reviews(), options.reviews))
+    figures = {name: _compare(name, *corpus, options) for name, corpus in corpora.items()}
+    write("engines", figures, options)
+
+
+def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    artifact = open_artifact(model)
+    texts = [normalise(text, artifact.manifest.normaliser.options) for text in raw]
+    engines, left_out = _load(model, options.only)
+    print(f"{name}: {len(texts)} texts")
+    measured = interleaved(
+        {engine: partial(_rate, predict, texts) for engine, predict in engines.items()},
+        options.rounds,
+        "{:,.0f} texts a second",
+    )
+    reference = _calibrated(peers.one_at_a_time(model)(texts), artifact.manifest.temperature)
+    figures = rates(measured, peer=PEER)
+    for engine, predict in engines.items():
+        answers = predict(texts)
+        if not engine.startswith("ours"):
+            answers = _calibrated(answers, artifact.manifest.temperature)
+        figures[engine] |= _likeness(answers, reference)
+    return {"texts": len(texts), "model": artifact.manifest.name, "left_out": left_out, "engines": figures}
+
+
+def _load(model: Path, only: str) -> tuple[dict[str, Callable[[Sequence[str]], Any]], dict[str, str]]:
+    """The engines, loaded, by name; and why others are left out."""
+    makers: dict[str, Callable[[], Callable[[Sequence[str]], Any]]] = {
+        "Hugging Face pipeline, batch 1": lambda: peers.pipeline(model, 1),
+        PEER: lambda: peers.pipeline(model, peers.BATCH),
+        "torch, sorted, batch 32": lambda: peers.torch_sorted(model),
+        "ONNX Runtime fp32": lambda: peers.onnx_runtime(model, int8=False),
+        "ONNX Runtime int8": lambda: peers.onnx_runtime(model, int8=True),
+        "OpenVINO, converted": lambda: peers.openvino_converted(model),
+        **{f"ours, {precision}": partial(_ours, model, precision) for precision in PRECISIONS},
+    }
+    engines, left_out = {}, {}
+    for name, make in chosen(makers, only, always=[PEER]).items():
+        try:
+            engines[name] = make()
+        except SentimentError as reason:
+            print(f"  {name} is left out: {reason}")
+            left_out[name] = str(reason)
+    return engines, left_out
+
+
+def _ours(model: Path, precision: str) -> Callable[[Sequence[str]], Any]:
+    score = bare(model, precision)
+    return lambda texts: np.array([answer.probabilities for answer in score(texts)])
+
+
+def _rate(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
+    began = time.perf_counter()
+    predict(texts)
+    return len(texts) / (time.perf_counter() - began)
+
+
+def _calibrated(probabilities: peers.Probabilities, temperature: float) -> peers.Probabilities:
+    """What the same logits give when they are divided by the temperature."""
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _likeness(answers: peers.Probabilities, reference: peers.Probabilities) -> dict[str, float]:
+    difference = np.abs(answers - reference)
+    return {
+        "same_label": round(float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean()), 5),
+        "max_difference": round(float(difference.max()), 6),
+        "mean_difference": round(float(difference.mean()), 6),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Processor time of each step that the consumer takes with a message, one step after the other in this process."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from confluent_kafka import Producer
+
+from benchmarks.null_consumer import NullEngine
+from benchmarks.streams import fresh_topics, produce, quiet
+from consumer.batching import plan
+from consumer.cache import ScoreCache, fingerprint
+from consumer.decode import split
+from consumer.encode import Encoder
+from consumer.preflight import Preflight
+from consumer.scorer.bert import BertScorer
+from consumer.sender import Sender
+from consumer.settings import ConsumerSettings
+from consumer.source import KafkaSource
+from shared.artifact import open_artifact
+from shared.messages import ModelRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from consumer.records import Document, Outgoing, Record
+
+CHUNK: Final = 512
+"""Records that a step is given at a time, as `limits.batch_records` is."""
+
+T = TypeVar("T")
+
+
+class CpuClock:
+    """Adds up processor time of all threads of this process, by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Counts the block."""
+        began = time.process_time()
+        yield
+        self.seconds[stage] += time.process_time() - began
+
+
+def cpu_of_stages(servers: str, model: Path, texts: Sequence[str]) -> dict[str, float]:
+    """Takes the texts from one topic to another; returns CPU seconds by stage, in their order."""
+    artifact = open_artifact(model)
+    scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels)))
+    clock = CpuClock()
+    with fresh_topics(servers) as job:
+        produce(Producer(quiet(servers)), job.source, texts)
+        settings = ConsumerSettings.model_validate(
+            {
+                "kafka": {"bootstrap_servers": servers, "insecure": True},
+                "group_id": job.group,
+                "input_topics": job.source,
+                "output_topic": job.target,
+                "dlq_topic": job.target,
+            }
+        )
+        records = _read(settings, len(texts), clock)
+        documents: list[Document] = []
+        for chunk in _chunks(records):
+            with clock("decode"):
+                documents += split(chunk, settings.input_format)[0]
+        _write(settings, _answers(documents, scorer, settings, clock), clock)
+    return dict(clock.seconds)
+
+
+def _read(settings: ConsumerSettings, count: int, clock: CpuClock) -> list[Record]:
+    source = KafkaSource(settings)
+    source.subscribe()
+    records: list[Record] = []
+    with clock("read"):
+        while len(records) < count:
+            records += source.read(CHUNK, settings.limits.read_wait_s)
+    source.close()
+    return records
+
+
+def _answers(
+    documents: Sequence[Document], scorer: BertScorer, settings: ConsumerSettings, clock: CpuClock
+) -> list[Outgoing]:
+    encoder = Encoder(
+        labels=scorer.labels,
+        model=ModelRef(name="none", version="0"),
+        include_text=settings.include_text,
+        uncertain_below=settings.uncertain_below,
+        timestamps=settings.timestamps,
+        max_bytes=settings.limits.output_bytes,
+    )
+    cache = ScoreCache(settings.cache)
+    outgoing: list[Outgoing] = []
+    for chunk in _chunks(documents):
+        with clock("normalise"):
+            texts = [scorer.normalise(document.text) for document in chunk]
+        with clock("look up"):
+            cache.find([fingerprint(text) for text in texts])
+        with clock("tokenise"):
+            rows = scorer.tokenise(texts)
+        with clock("plan"):
+            plan([len(row) for row in rows], scorer.batch_tokens, pads=scorer.pads)
+        with clock("softmax"):
+            scores = scorer.forward(rows)
+        at = datetime.now(UTC)
+        with clock("encode"):
+            outgoing += [
+                encoder.result(document, score, at) for document, score in zip(chunk, scores, strict=True)
+            ]
+    return outgoing
+
+
+def _write(settings: ConsumerSettings, outgoing: Sequence[Outgoing], clock: CpuClock) -> None:
+    sender = Sender(settings, Preflight(settings).partitions(), transactional=False)
+    with clock("produce"):
+        for chunk in _chunks(outgoing):
+            for one in chunk:
+                sender.send(settings.output_topic, one)
+            sender.flush()
+    sender.close()
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]

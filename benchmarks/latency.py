@@ -1,0 +1,172 @@
+"""How long a message takes at a given load, from when it was due to be sent until a subscriber has its result.
+
+The load is open: messages are due at times that do not depend on answers, so a stall is felt by all that come
+meanwhile (no coordinated omission). Loads are shares of the capacity that the same run measures before. A
+result counts when a `read_committed` subscriber has it; the broker's own time of it is given beside.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import numpy as np
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+
+from benchmarks.measure import ROOT, WORK, arguments, interleaved, spread, write
+from benchmarks.programs import ours
+from benchmarks.streams import PARTITIONS, WARM_UP, fresh_topics, produce, quiet, run, started
+from benchmarks.texts import distinct, of_file, tweets
+from tests.support.kafka import broker
+
+if TYPE_CHECKING:
+    from benchmarks.streams import Contender, Job
+
+DELIVERIES: Final = ("at-least-once", "exactly-once")
+LOADS: Final = (0.10, 0.50, 0.80, 0.95)
+PERCENTILES: Final = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
+ANSWER_S: Final = 60.0
+"""How long after the last message results may still come."""
+
+
+def main() -> None:
+    """Measures, prints the figures and writes them as JSON."""
+    parser = arguments(__doc__)
+    parser.add_argument("--seconds", type=float, default=20, help="of each load in each round")
+    parser.add_argument("--messages", type=int, default=4_096, help="of the measurement of the capacity")
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.messages = 2, 512
+    programs = {delivery: ours(options.model, delivery) for delivery in DELIVERIES}
+    source = of_file(options.texts) if options.texts else tweets()
+    with broker() as kafka:
+        servers = kafka.bootstrap_servers
+        texts = distinct(source, WARM_UP + options.messages)
+        capacities = interleaved(
+            {
+                name: lambda program=program: run(servers, program, texts).rate
+                for name, program in programs.items()
+            },
+            options.rounds,
+            "{:,.1f} messages a second",
+        )
+        capacity = {name: statistics.median(rates) for name, rates in capacities.items()}
+        seen: dict[tuple[str, float], list[dict[str, float]]] = {}
+        for number in range(options.rounds + 1):
+            for name, program in programs.items():
+                for load, figures in _loads(
+                    servers, program, source, capacity[name], seed=number, seconds=options.seconds
+                ).items():
+                    shown = ", ".join(f"{percentile} {figures[percentile]:.0f} ms" for percentile in PERCENTILES)
+                    print(f"  {name}, {load:.0%} load: {shown}{'' if number else ' (discarded)'}", flush=True)
+                    if number:
+                        seen.setdefault((name, load), []).append(figures)
+        figures = {
+            name: {
+                "capacity_per_s": spread(capacities[name]),
+                "loads": {
+                    str(load): {key: spread([one[key] for one in seen[name, load]]) for key in seen[name, load][0]}
+                    for load in LOADS
+                },
+            }
+            for name in programs
+        }
+        write("latency", figures, options, kafka=kafka.description, seconds=options.seconds)
+
+
+def _loads(
+    servers: str, program: Contender, source: list[str], capacity: float, *, seed: int, seconds: float
+) -> dict[float, dict[str, float]]:
+    """All loads in turn on one process that is warm."""
+    counts = [int(capacity * load * seconds * 1.5) + 10 for load in LOADS]
+    texts = iter(distinct(source, WARM_UP + sum(counts)))
+    answers = {}
+    with (
+        fresh_topics(servers) as job,
+        started(program, job, 1, PARTITIONS),
+        contextlib.closing(Subscriber(job)) as subscriber,
+    ):
+        produce(Producer(quiet(servers)), job.source, [next(texts) for _ in range(WARM_UP)])
+        subscriber.receive(WARM_UP)
+        for load, count in zip(LOADS, counts, strict=True):
+            file = WORK / "sent.jsonl"
+            file.write_text("\n".join(json.dumps(next(texts)) for _ in range(count)), encoding="utf-8")
+            schedule = [str(capacity * load), str(seconds), str(seed)]
+            command = [sys.executable, "-m", "benchmarks.sender", servers, job.source, str(file), *schedule]
+            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sender:
+                said, latencies, appended = subscriber.follow(sender)
+            answers[load] = {
+                "per_s": round(said["sent"] / seconds, 1),
+                **_percentiles(latencies),
+                **{f"broker_{name}": value for name, value in _percentiles(appended).items()},
+                "sender_late_p99": said["late_p99_ms"],
+            }
+    return answers
+
+
+def _percentiles(milliseconds: list[float]) -> dict[str, float]:
+    return {name: round(float(np.percentile(milliseconds, at)), 2) for name, at in PERCENTILES.items()}
+
+
+class Subscriber:
+    """Reads results one by one as soon as they may be read."""
+
+    def __init__(self, job: Job) -> None:
+        self._consumer = Consumer(
+            {
+                **quiet(job.servers),
+                "group.id": f"reader-{uuid4()}",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+            }
+        )
+        self._consumer.assign(
+            [TopicPartition(job.target, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
+        )
+
+    def close(self) -> None:
+        """Ends it before its broker does."""
+        self._consumer.close()
+
+    def receive(self, count: int) -> None:
+        """Takes so many results and forgets them."""
+        deadline = time.monotonic() + ANSWER_S
+        while count and time.monotonic() < deadline:
+            message = self._consumer.poll(0.1)
+            count -= message is not None and message.error() is None
+        if count:
+            raise TimeoutError(f"{count} results are missing")
+
+    def follow(self, sender: subprocess.Popen[str]) -> tuple[dict[str, float], list[float], list[float]]:
+        """Takes results until there is one for each message that the sender sent; raises TimeoutError.
+
+        Returns what the sender said, and of each message the milliseconds from when it was due until its
+        result was read here, and until the broker had it.
+        """
+        said: dict[str, float] = {}
+        latencies: list[float] = []
+        appended: list[float] = []
+        deadline = float("inf")
+        while not said or len(latencies) < said["sent"]:
+            message = self._consumer.poll(0.1)
+            now = time.time()
+            if message is not None and message.error() is None:
+                due_ms = int(json.loads(message.value() or b"")["id"].partition(":")[2]) / 1e3
+                latencies.append(now * 1000 - due_ms)
+                appended.append(message.timestamp()[1] - due_ms)
+            if not said and sender.poll() is not None and sender.stdout is not None:
+                said = json.loads(sender.stdout.read())
+                deadline = time.monotonic() + ANSWER_S
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(latencies)} results of {said['sent']} messages")
+        return said, latencies, appended
+
+
+if __name__ == "__main__":
+    main()

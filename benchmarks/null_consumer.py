@@ -1,0 +1,72 @@
+"""This project's consumer without a model; started by `programs.null`, set by SENTIMENT_ variables.
+
+What is left is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from consumer import settings as consumer_settings
+from consumer.preflight import Preflight
+from consumer.scorer.bert import BertScorer
+from consumer.scorer.engine import Answer
+from consumer.scoring import Scoring
+from consumer.service import consume
+from consumer.signals import stop_on_signals
+from shared.artifact import open_artifact
+from shared.logs import configure_logs, exit_with
+from shared.messages import ModelRef
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from consumer.scorer.engine import Ids
+
+
+class NullEngine:
+    """Takes `pass_ms` for 32 rows, as a GPU might, without the processor, and answers the same to all."""
+
+    name = "none"
+    device = "none"
+    concurrency = 1
+    batch_tokens = 32_768
+    pads = False
+
+    def __init__(self, labels: int, pass_ms: float = 0) -> None:
+        self._labels = labels
+        self._row_s = pass_ms / 1000 / 32
+
+    def forward(self, rows: Sequence[Ids]) -> Answer:
+        """Logits of no meaning."""
+        if self._row_s:
+            time.sleep(self._row_s * len(rows))
+        return Answer(np.zeros((len(rows), self._labels), np.float32), sum(map(len, rows)))
+
+
+def main() -> None:
+    """Runs until stopped, as `sentiment-consumer run` does."""
+    settings = consumer_settings.load({})
+    configure_logs(settings.log_level)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    artifact = open_artifact(settings.model_folder)
+    scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels), float(sys.argv[1])))
+    consume(
+        settings,
+        partitions=Preflight(settings).partitions(),
+        scoring=Scoring(scorer, batch_tokens=settings.limits.batch_tokens, cache=settings.cache),
+        labels=scorer.labels,
+        model=ModelRef(name="none", version="0"),
+        stop=stop,
+        observe=None,
+    )
+
+
+if __name__ == "__main__":
+    exit_with(main)

@@ -1,0 +1,110 @@
+"""What a message costs as the stream grows: more messages, more partitions, a second process; without a model.
+
+Cost is processor time for a message. Memory is what the process holds while up to a million messages go by; it
+counts from the 100,000th on, when the score cache is full.
+"""
+
+from __future__ import annotations
+
+import statistics
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.measure import arguments, chosen, interleaved, ratio, spread, write
+from benchmarks.programs import null
+from benchmarks.streams import WARM_UP, run
+from benchmarks.texts import distinct, of_file, tweets
+from tests.support.kafka import broker
+
+if TYPE_CHECKING:
+    from benchmarks.streams import Run
+
+DELIVERIES: Final = ("at-least-once", "exactly-once")
+PARTITIONS: Final = (1, 4, 16, 64)
+MEMBERS: Final = (1, 2)
+MESSAGES: Final = (10_000, 100_000, 1_000_000)
+SETTLED: Final = 100_000
+"""Messages after which memory should be flat."""
+POINTS: Final = 60
+"""Points of a curve that are kept."""
+
+
+def main() -> None:
+    """Measures, prints the figures and writes them as JSON."""
+    parser = arguments(__doc__)
+    parser.add_argument("--most", type=int, default=MESSAGES[-1], help="messages of the longest run")
+    options = parser.parse_args()
+    if options.quick:
+        options.most = 20_000
+    counts = sorted({min(count, options.most) for count in MESSAGES})
+    usual = counts[min(1, len(counts) - 1)]
+    source = of_file(options.texts) if options.texts else tweets()
+    with broker() as kafka:
+
+        def one(delivery: str, count: int, partitions: int, members: int) -> Run:
+            return run(
+                kafka.bootstrap_servers,
+                null(options.model, delivery),
+                distinct(source, WARM_UP + count),
+                partitions=partitions,
+                members=members,
+            )
+
+        cases = {
+            **{("messages", count, delivery): (count, 4, 1) for count in counts for delivery in DELIVERIES},
+            **{
+                ("partitions", number, delivery): (usual, number, 1)
+                for number in PARTITIONS
+                for delivery in DELIVERIES
+            },
+            **{("members", number, delivery): (usual, 4, number) for number in MEMBERS for delivery in DELIVERIES},
+        }
+        named = {
+            f"{what} {number}, {delivery}": partial(one, delivery, *case)
+            for (what, number, delivery), case in cases.items()
+        }
+        runs = interleaved(chosen(named, options.only), options.rounds, "{0.rate:,.0f} messages a second")
+        figures = {
+            what: {
+                delivery: {
+                    str(number): _figures(runs[f"{what} {number}, {delivery}"], runs[first])
+                    for other, number, same in cases
+                    if (other, same) == (what, delivery) and f"{what} {number}, {delivery}" in runs
+                }
+                for delivery in DELIVERIES
+                if (
+                    first := next((name for name in runs if name.startswith(what) and name.endswith(delivery)), "")
+                )
+            }
+            for what in ("messages", "partitions", "members")
+        }
+        write("scaling", figures, options, kafka=kafka.description, messages=usual)
+
+
+def _figures(runs: list[Run], first: list[Run]) -> dict[str, Any]:
+    """Figures of one case; its cost is compared with that of the first of its row."""
+    costs = [one.cpu_us for one in runs]
+    memory = runs[-1].memory
+    step = max(1, len(memory) // POINTS)
+    return {
+        "messages_per_s": spread([one.rate for one in runs]),
+        "rate_ratio": ratio([one.rate for one in runs], [one.rate for one in first]),
+        "cpu_us": spread(costs, 2),
+        "cost_ratio": ratio(costs, [one.cpu_us for one in first]),
+        "memory_mib": spread([max(resident for _, resident in one.memory) for one in runs]),
+        "memory_drift": max((drift for one in runs if (drift := _drift(one)) is not None), default=None),
+        "memory_over_messages": memory[::step],
+    }
+
+
+def _drift(one: Run) -> float | None:
+    """How far memory strays from its median after the first SETTLED messages, as a share of it."""
+    settled = [resident for written, resident in one.memory if written >= SETTLED]
+    if not settled:
+        return None
+    middle = statistics.median(settled)
+    return round(max(abs(resident - middle) for resident in settled) / middle, 4)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Writes the tables of README.md from the results, each between `<!-- NAME -->` and `<!-- end NAME -->`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.measure import RESULTS, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+README: Final = ROOT / "benchmarks" / "README.md"
+
+
+def main() -> None:
+    """Fills the tables that there are results of and leaves the others as they are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--readme", type=Path, default=README)
+    options = parser.parse_args()
+    text = options.readme.read_text(encoding="utf-8")
+    for name, rows in TABLES.items():
+        path = options.results / f"{name}.json"
+        if path.is_file():
+            result = json.loads(path.read_text(encoding="utf-8"))
+            body = "\n".join([*rows(result["figures"]), "", _origin(name, result)])
+            pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+            text, found = pattern.subn(lambda match, body=body: f"{match[1]}{body}\n{match[2]}", text)
+            if not found:
+                raise LookupError(f"{options.readme} has no place for {name}")
+            print(f"filled {name}")
+    options.readme.write_text(text, encoding="utf-8")
+
+
+def engines(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Rate, ratio and likeness of each engine."""
+    for corpus, of in figures.items():
+        yield from _table(
+            f"{of['texts']:,} {corpus}",
+            ("texts/s", "of the pipeline's", "same label", "largest difference of a probability"),
+            {
+                name: (
+                    _rate(one),
+                    f"{one['ratio']:.2f}",
+                    f"{one['same_label']:.2%}",
+                    f"{one['max_difference']:.4f}",
+                )
+                for name, one in of["engines"].items()
+            },
+        )
+
+
+def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Rate, ratio, share of the ceiling, cost and memory of each program."""
+    for corpus, of in figures.items():
+        yield from _table(
+            f"{of['messages']:,} {corpus}",
+            ("messages/s", "of the users' loop's", "of the bare scorer's", "CPU ms a message", "MiB"),
+            {
+                name: (
+                    _rate(one),
+                    f"{one['ratio']:.2f}",
+                    f"{one.get('of_ceiling', 1):.2f}",
+                    *(
+                        (f"{one['cpu_us']['median'] / 1000:.2f}", f"{one['memory_mib']['median']:,.0f}")
+                        if "cpu_us" in one
+                        else ("", "")
+                    ),
+                )
+                for name, one in of["programs"].items()
+            },
+        )
+
+
+def host_path(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Rates without a model, and the cost of each stage."""
+    yield from _table(
+        f"{figures['messages']:,} tweets, no model",
+        ("messages/s", "of the copy loop's", "CPU us a message", "cores busy", "of which main thread"),
+        {
+            name: (
+                _rate(one),
+                f"{one['ratio']:.2f}",
+                f"{one['cpu_us']['median']:.1f}",
+                f"{one['busy_cores']['all']:.2f}",
+                f"{one['busy_cores']['main thread']:.2f}",
+            )
+            for name, one in figures["streams"].items()
+        },
+    )
+    yield from _table(
+        "Stage",
+        ("CPU us a message", "range"),
+        {stage: (f"{one['median']:.2f}", _range(one, 2)) for stage, one in figures["stages_us"].items()},
+    )
+
+
+def latency(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Percentiles by delivery and load."""
+    columns = ("p50", "p99", "p99.9", "max")
+    for delivery, of in figures.items():
+        yield from _table(
+            f"{delivery}, ms",
+            ("messages/s", *columns),
+            {
+                f"{float(load):.0%} of {of['capacity_per_s']['median']:,.0f}/s": (
+                    f"{one['per_s']['median']:,.0f}",
+                    *(f"{one[column]['median']:,.1f}" for column in columns),
+                )
+                for load, one in of["loads"].items()
+            },
+        )
+
+
+def scaling(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Cost, rate and memory by messages, partitions and processes."""
+    for what, deliveries in figures.items():
+        for delivery, cases in deliveries.items():
+            yield from _table(
+                f"{what}, {delivery}",
+                ("messages/s", "of the first's", "CPU us a message", "of the first's", "most MiB", "drift"),
+                {
+                    f"{int(number):,}": (
+                        _rate(one),
+                        f"{one['rate_ratio']:.2f}",
+                        f"{one['cpu_us']['median']:.1f}",
+                        f"{one['cost_ratio']:.2f}",
+                        f"{one['memory_mib']['median']:,.0f}",
+                        "" if one["memory_drift"] is None else f"{one['memory_drift']:.1%}",
+                    )
+                    for number, one in cases.items()
+                },
+            )
+
+
+def delivery(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Both deliveries for each scorer."""
+    yield from _table(
+        "Scorer",
+        ("messages", "at least once", "exactly once", "ratio"),
+        {
+            name: (
+                f"{of['messages']:,}",
+                f"{_rate(of['at-least-once'])}/s",
+                f"{_rate(of['exactly-once'])}/s",
+                f"{of['exactly-once']['ratio']:.2f}",
+            )
+            for name, of in figures.items()
+        },
+    )
+
+
+def _table(first: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]) -> Iterable[str]:
+    header = [first, *columns]
+    yield ""
+    yield f"| {' | '.join(header)} |"
+    yield "|---" * len(header) + "|"
+    for name, cells in rows.items():
+        yield f"| {' | '.join([name, *cells])} |"
+
+
+def _rate(one: Mapping[str, Any]) -> str:
+    rate = one["messages_per_s"]
+    return f"{rate['median']:,.0f} [{_range(rate)}]"
+
+
+def _range(value: Mapping[str, Any], digits: int = 0) -> str:
+    low, high = value["range"]
+    return f"{low:,.{digits}f}-{high:,.{digits}f}"
+
+
+def _origin(name: str, result: Mapping[str, Any]) -> str:
+    machine = result["machine"]
+    device = f", {machine['gpu']}" if "gpu" in machine else ""
+    quick = "**A quick try, which measures nothing.** " if result["quick"] else ""
+    return (
+        f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
+        f"{machine['cores']} cores{device}; medians [ranges] of {result['rounds']} rounds in turn, one before "
+        f"discarded; raw: `results/{name}.json`.\n"
+    )
+
+
+TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
+    "engines": engines,
+    "end_to_end": end_to_end,
+    "host_path": host_path,
+    "latency": latency,
+    "scaling": scaling,
+    "delivery": delivery,
+}
+
+if __name__ == "__main__":
+    main()

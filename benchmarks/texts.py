@@ -1,0 +1,96 @@
+"""Texts to measure with: real tweets and real reviews, and no text twice.
+
+Tweets are those that `make demo` keeps. Reviews are the customers' reviews in the source distribution that
+the tweets came in, which holds them cut into sentences: they are put together again.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING, Final
+
+import pyarrow.parquet as pq
+
+from benchmarks.measure import ROOT, WORK
+from shared.artifact import open_artifact, seal
+from trainer.datasets import DATASETS
+from trainer.packages import fetch_package
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+TWEETS: Final = ROOT / ".demo/vader-tweets.parquet"
+REVIEW_WORDS: Final = 100
+"""Shorter reviews are left out."""
+REVIEW_TOKENS: Final = 256
+"""Reviews are cut there; the demo's model itself cuts at 64, which its tweets rarely reach."""
+
+_ARCHIVE: Final = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+_REVIEWS: Final = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"
+
+
+def tweets() -> list[str]:
+    """4,200 tweets; FileNotFoundError says what makes them."""
+    if not TWEETS.is_file():
+        raise FileNotFoundError(f"{TWEETS.relative_to(ROOT)} is made by `make demo`")
+    return [str(text) for text in pq.read_table(TWEETS, columns=["text"]).column("text").to_pylist()]
+
+
+def reviews() -> list[str]:
+    """Customers' reviews of products, of at least REVIEW_WORDS words."""
+    distribution = fetch_package(DATASETS["vader-tweets"].package, WORK)
+    with (
+        tarfile.open(distribution) as outer,
+        tarfile.open(fileobj=io.BytesIO(_read(outer, _ARCHIVE))) as inner,
+    ):
+        lines = _read(inner, _REVIEWS).decode("utf-8").splitlines()
+    whole: dict[str, list[str]] = {}
+    for line in lines:
+        identity, _, sentence = line.split("\t")
+        whole.setdefault(identity.partition("_")[0], []).append(sentence.strip())
+    joined = [" ".join(sentences) for sentences in whole.values()]
+    return [text for text in joined if len(text.split()) >= REVIEW_WORDS]
+
+
+def of_file(path: Path) -> list[str]:
+    """Texts of the user's own."""
+    if path.suffix == ".parquet":
+        return [str(text) for text in pq.read_table(path, columns=["text"]).column("text").to_pylist()]
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def distinct(texts: Sequence[str], count: int) -> list[str]:
+    """`count` texts of which no two are equal, so that no cache answers: repeats get a number at their end."""
+    unique = list(dict.fromkeys(texts))
+    return [
+        unique[number % len(unique)] + (f" {number // len(unique)}" if number >= len(unique) else "")
+        for number in range(count)
+    ]
+
+
+def long_model(model: Path) -> Path:
+    """The same weights with room for REVIEW_TOKENS tokens, as a model folder of its own."""
+    artifact = open_artifact(model)
+    if artifact.manifest.max_tokens >= REVIEW_TOKENS:
+        return model
+    folder = WORK / f"model-{artifact.version}-{REVIEW_TOKENS}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in artifact.manifest.files:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        content = (model / name).read_bytes()
+        if name == "tokenizer_config.json":
+            limit = f'"model_max_length": {artifact.manifest.max_tokens}'.encode()
+            content = content.replace(limit, f'"model_max_length": {REVIEW_TOKENS}'.encode())
+        target.write_bytes(content)
+    seal(folder, artifact.manifest.model_copy(update={"max_tokens": REVIEW_TOKENS}))
+    return folder
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise FileNotFoundError(f"{name} is no file of the archive")
+    return file.read()
