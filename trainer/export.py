@@ -23,7 +23,7 @@ from shared.openvino import native_precision
 from trainer.calibrate import ece
 from trainer.encoding import Tokens, tokenise
 from trainer.metrics import confusion_matrix, macro_recall
-from trainer.model_folder import load_tokenizer, publish, replacing
+from trainer.model_folder import load_tokenizer, publish, recover, replacing
 from trainer.predict import softmax
 from trainer.quantise import quantise, score
 from trainer.reading import read_examples
@@ -76,6 +76,7 @@ def export_int8(
     and ArtifactError for a model that cannot be quantised or loses too much.
     """
     folder = folder.resolve()  # a link to the folder shall stay one
+    recover(folder)
     manifest = open_artifact(folder).manifest
     try:
         shape = read_shape(folder)

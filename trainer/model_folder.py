@@ -40,10 +40,13 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes."""
+    """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes.
+
+    Ended between the two renames, the process leaves the old folder beside its place; `recover` puts it back.
+    """
     output = output.absolute()
-    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
-    _put_back(old, output)
+    fresh, old = _beside(output, "new"), _beside(output, "old")
+    recover(output)
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -53,15 +56,20 @@ def replacing(output: Path) -> Iterator[Path]:
             output.rename(old)
         fresh.rename(output)
     finally:
-        _put_back(old, output)
+        recover(output)
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _put_back(old: Path, output: Path) -> None:
-    """Undoes the first of the two renames where the second did not happen."""
+def recover(output: Path) -> None:
+    """Puts a folder back that `replacing` had renamed, and no other had taken the place of."""
+    old = _beside(output, "old")
     if old.exists() and not output.exists():
         old.rename(output)
+
+
+def _beside(output: Path, state: str) -> Path:
+    return output.with_name(f".{output.name}.{state}")
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe: Tokens) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared import artifact
-from shared.artifact import MANIFEST, Base, Manifest, Normaliser, TrainingData, open_artifact, seal
+from shared.artifact import MANIFEST, Base, Int8, Manifest, Normaliser, TrainingData, open_artifact, seal
 from shared.errors import ArtifactError
 
 if TYPE_CHECKING:
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LABELS = ("negative", "positive")
+INT8 = Int8(
+    rows=1,
+    calibration_rows=1,
+    agreement=1,
+    macro_recall=1,
+    macro_recall_fp32=1,
+    ece=0,
+    ece_fp32=0,
+    rest="fp32",
+    libraries={},
+)
 
 
 def manifest(**changes: Any) -> Manifest:
@@ -182,8 +193,8 @@ def version_with(folder: Path, **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"metrics": {"accuracy": 0.9}}, {"created_at": datetime(2027, 1, 1, tzinfo=UTC)}],
-    ids=["metrics", "time"],
+    [{"metrics": {"accuracy": 0.9}}, {"created_at": datetime(2027, 1, 1, tzinfo=UTC)}, {"int8": INT8}],
+    ids=["metrics", "time", "int8"],
 )
 def test_what_shapes_no_score_leaves_the_version(unsealed: Path, changes: dict[str, Any]) -> None:
     """Given other metrics or another time, when sealed, then the version is the same."""

@@ -160,8 +160,8 @@ def test_int8_answers_nearly_as_fp32(exported: Artifact, engine: OpenVinoEngine,
     found = logits(engine, rows)
 
     apart = np.abs(found - expected)
-    assert 1e-5 < apart.max() < 0.25 * np.ptp(expected)
-    assert apart.mean() < 0.05 * np.ptp(expected)
+    assert 1e-3 < apart.max() < 0.2 * np.ptp(expected)
+    assert apart.mean() < 0.03 * np.ptp(expected)
 
 
 def test_neighbours_do_not_matter_in_int8(engine: OpenVinoEngine, rows: list[Ids]) -> None:

@@ -183,6 +183,30 @@ def test_a_failed_replacement_leaves_the_old_model(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_replacement_that_ends_half_way_loses_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new folder cannot take its place, or the process ended before it did: the old one is put back."""
+    version = open_artifact(tiny_model(tmp_path / "model")).version
+    rename = type(tmp_path).rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == ".model.new":
+            raise PermissionError
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "rename", refuse)
+        with pytest.raises(PermissionError), replacing(tmp_path / "model"):
+            pass
+    assert open_artifact(tmp_path / "model").version == version
+
+    (tmp_path / "model").rename(tmp_path / ".model.old")
+    (tmp_path / ".model.new").mkdir()
+    with pytest.raises(InputDataError), replacing(tmp_path / "model"):
+        raise InputDataError("for the test")
+    assert open_artifact(tmp_path / "model").version == version
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 def test_a_tokenizer_with_fixed_padding_is_reset(tmp_path: Path) -> None:
     """Some bases pad everything to 128 tokens and cut there; ours must do neither by itself."""
     tiny_base(tmp_path / "base")
