@@ -82,8 +82,15 @@ class TopicReader:
         self._consumer.close()
 
     def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
-        """Counts the partitions of topics; raises KafkaStateError for one that does not exist."""
-        return require_topics(cluster_metadata(self._admin, self._errors, self._servers), topics)
+        """Counts the partitions of topics; raises KafkaStateError for one that does not exist.
+
+        Each is asked for by name: among all topics one that the user may not read would not be told of.
+        """
+        counts: dict[str, int] = {}
+        for topic in topics:
+            metadata = cluster_metadata(self._consumer, self._errors, self._servers, topic)
+            counts |= require_topics(metadata, [topic])
+        return counts
 
     def matching(self, topics: Iterable[str]) -> list[str]:
         """Names, each ^pattern replaced by those of all topics that match it, perhaps none."""

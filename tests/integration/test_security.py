@@ -23,6 +23,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from consumer.plan.sample import of_topics
+from consumer.settings import ConsumerSettings
+from shared.errors import KafkaRefused
+from shared.settings import load_settings
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import Topics
 from tests.support.kafka import UnavailableError
@@ -381,3 +385,17 @@ def assert_absent(secret: str, done: subprocess.CompletedProcess[bytes]) -> None
     for stream in (done.stdout, done.stderr):
         assert secret not in stream.decode(errors="replace"), "a secret was shown"
     assert done.stdout or done.stderr
+
+
+def test_a_sample_for_a_plan_needs_read_on_the_topic_alone(secured: Secured) -> None:
+    """Given READ on the input and no right on any group, when its newest texts are read, then they come."""
+    secured.grant("input")
+    secured.send(texts(10))
+    flags = {"kafka.bootstrap_servers": secured.topics.servers, "input_topics": secured.topics.texts}
+    settings = load_settings(ConsumerSettings, flags=flags, environ=secured.env())
+
+    assert sorted(of_topics(settings, 5).texts) == [f"message {number} is fine" for number in range(5, 10)]
+
+    secured.revoke("input")
+    with pytest.raises(KafkaRefused, match=f"topic {secured.topics.texts}; ask the cluster's owner"):
+        of_topics(settings, 5)
