@@ -48,7 +48,7 @@ MUTANTS: Final = (
         ONCE,
         TWICE,
         {"replica added or removed": 6},
-        messages=2_500,
+        messages=3_000,
         pass_s=0.25,
         gap_s=(8.0, 10.0),
     ),
@@ -57,6 +57,22 @@ MUTANTS: Final = (
     Mutant(
         "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
     ),
-    Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
-    Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE, at_once=False),
+    Mutant(
+        "raising_callback",
+        "goes on after a callback of the client has raised",
+        ONCE,
+        LOST,
+        {"connections reset": 4},
+        at_once=False,
+    ),
+    Mutant(  # there is a backlog at every fence, and more comes after it for the next commit to stand behind
+        "latest_rewind",
+        "goes back to the end, not to the commit",
+        ONCE,
+        LOST,
+        _FENCE,
+        messages=10_000,
+        gap_s=(1.0, 2.0),
+        at_once=False,
+    ),
 )
