@@ -1,11 +1,12 @@
 """Mutant: a statistics callback raises out of the read, which takes that for a hiccup of the network.
 
-`consume` then destroys what it had dequeued before the callback's turn came, although the position has
-moved. The product's read, `poll` and then a `consume` that never waits, lost nothing to such a callback.
+A `consume` that waits for more then destroys what it has dequeued, although the position has moved. The
+product's read, `poll` and then a `consume` that never waits, lost nothing to such a callback.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import consumer.source
@@ -15,22 +16,27 @@ from tests.chaos.patching import replace
 if TYPE_CHECKING:
     from consumer.records import Record
 
-INTERVAL_MS: Final = 200
+INTERVAL_MS: Final = 1_000
+BATCH: Final = 1_000
+FULL_S: Final = 0.5
+"""How long a read waits for a full batch."""
 
 
 def apply() -> None:
-    """Adds the callback, and a read that goes on after it."""
+    """Adds a callback that tells of a lag, in vain, and a read that goes on after it."""
 
-    def report(_statistics: str) -> None:
-        raise ConnectionError("the metrics gateway does not answer")
+    def report(statistics: str) -> None:
+        for topic in json.loads(statistics)["topics"].values():
+            if any(partition["consumer_lag"] > 0 for partition in topic["partitions"].values()):
+                raise ConnectionError("the metrics gateway does not answer")
 
     def configured(*arguments: Any, **named: Any) -> dict[str, Any]:
         return {**configure(*arguments, **named), "stats_cb": report, "statistics.interval.ms": INTERVAL_MS}
 
-    def careless(source: Any, max_records: int, wait_s: float) -> list[Record]:
+    def careless(source: Any, max_records: int, _wait_s: float) -> list[Record]:
         suspects, careful = source._suspects, source._suspects.careful  # noqa: SLF001
         try:
-            messages = source.client.consume(max_records, wait_s)
+            messages = [] if suspects.waiting else source.client.consume(BATCH, FULL_S)
         except OSError:
             return []
         suspects.add([record for record in map(source._accept, messages) if record is not None])  # noqa: SLF001
