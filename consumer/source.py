@@ -290,8 +290,8 @@ class KafkaSource:
             for partition in assigned:
                 self._owned[partition.topic, partition.partition] = Ownership()
             consumer.incremental_assign(assigned)
-            if self._paused:
-                consumer.pause(assigned)
+            # The client remembers of a partition that was taken away while it was paused that it is paused.
+            (consumer.pause if self._paused else consumer.resume)(assigned)
             self.joined = True
             log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._owned))
         except KafkaException as error:

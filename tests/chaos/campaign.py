@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.faults import Chaos
+from tests.chaos.real import real_models
 from tests.chaos.stage import Setting, Stage, make_models
 
 if TYPE_CHECKING:
@@ -47,6 +48,22 @@ COMMON: Final = {
     "corrupt model": 4,
 }
 TRANSACTIONAL: Final = {"delayed EndTxn": 12, "duplicate transactional.id": 6}
+
+REAL_PLAN: Final = {
+    "consumer kill -9": 5,
+    "failpoint": 6,
+    "zombie": 1,
+    "consumer restart": 1,
+    "replica added or removed": 2,
+    "broker kill -9": 1,
+    "broker pause": 1,
+    "connections reset": 2,
+    "connections stalled": 1,
+    "latency": 1,
+    "corrupt model": 1,
+    "delayed EndTxn": 2,
+    "duplicate transactional.id": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,12 @@ FULL: Final = (
         Setting("exactly-once", "classic", 5, messages=50_000, scorer={"pass_s": 0.02}),
         {"consumer kill -9": 50},
         calm=True,
+    ),
+    Part(
+        "real-exactly-once",
+        Setting("exactly-once", "classic", 6, messages=8_000, drain_s=300.0, real=True, max_rss_mb=1_500),
+        REAL_PLAN,
+        gap_s=(5.0, 8.0),
     ),
 )
 
@@ -154,7 +177,7 @@ def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
         began = time.monotonic()
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{part.name}-"))
         print(f"{part.name}: {sum(part.plan.values())} faults, {part.setting.messages} messages, logs in {folder}")
-        models = make_models(folder / "models")
+        models = (real_models if part.setting.real else make_models)(folder / "models")
         (folder / "nodes").mkdir()
         with Cluster(folder / "nodes") as cluster:
             record, verdicts = perform(cluster, part, folder / "members", models)

@@ -58,11 +58,11 @@ class Chaos:
         }
 
     def run(self, part: Part) -> None:
-        """Strikes with every fault of the plan, shuffled; feeds the messages evenly in between."""
+        """Strikes with every fault of the plan, shuffled; feeds the messages evenly in between and after."""
         kinds = [kind for kind, count in part.plan.items() for _ in range(count)]
         self._random.shuffle(kinds)
         for number, kind in enumerate(kinds, start=1):
-            share = 1 if part.at_once else number / len(kinds)
+            share = 1 if part.at_once else number / (len(kinds) + 1)
             self._stage.feed(int(self._stage.setting.messages * share))
             if part.calm:
                 self._stage.monitor.await_recovery(CALM_S)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LOOK_S: Final = 0.25
 REQUEST_S: Final = 2.0
-MAX_RSS_MB: Final = 400
 MAX_FDS: Final = 150
 MAX_THREADS: Final = 60
 
@@ -81,6 +80,7 @@ class Monitor:
         ends: Callable[[], Mapping[int, int]],
         pids: Callable[[], list[int]],
         clock: Callable[[], float],
+        max_rss_mb: int,
     ) -> None:
         self.recoveries = Recoveries()
         self.use = Use()
@@ -91,6 +91,7 @@ class Monitor:
         self._ends = ends
         self._pids = pids
         self._clock = clock
+        self._max_rss_mb = max_rss_mb
         self._watches: list[_Watch] = []
         self._moved_at = clock()
         self._lock = threading.Lock()
@@ -157,7 +158,7 @@ class Monitor:
     def bounded(self) -> Verdict:
         """7: memory, file descriptors and threads of every life stay bounded."""
         use = self.use
-        holds = use.rss_mb < MAX_RSS_MB and use.fds < MAX_FDS and use.threads < MAX_THREADS
+        holds = use.rss_mb < self._max_rss_mb and use.fds < MAX_FDS and use.threads < MAX_THREADS
         return Verdict(
             "resources bounded",
             holds and use.rss_mb > 0,

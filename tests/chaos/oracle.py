@@ -22,26 +22,37 @@ NOT_FINITE: Final = "not-finite"
 KILLER: Final = "killer"
 """A text with this word ends the process that scores it; no numbered message has it."""
 
-_LETTERS: Final = {7: "BadRecord", 24: "ForwardPassFailed", 41: "NotFinite"}
+UNDECODABLE: Final = "BadRecord"
+
+_LETTERS: Final = {7: UNDECODABLE, 24: "ForwardPassFailed", 41: "NotFinite"}
 """By the number's last two digits: the error of its dead letter."""
 
 
-def letter_of(number: int) -> str | None:
-    """The error with which a message is dead-lettered; None for one that is scored. 3 of 100 are bad."""
-    return _LETTERS.get(number % 100)
+class Oracle:
+    """Invented texts, and the answers of a scorer that needs no model."""
 
+    tolerance = 0.0
+    """By how much a probability may differ from the oracle's."""
 
-def text_of(number: int) -> str:
-    """The text of a message."""
-    word = {24: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
-    return f"message {number} is {word}, {MARKER}"
+    def letter_of(self, number: int) -> str | None:
+        """The error with which a message is dead-lettered; None for one that is scored. 3 of 100 are bad."""
+        return _LETTERS.get(number % 100)
 
+    def text_of(self, number: int) -> str:
+        """The text of a message."""
+        word = {24: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
+        return f"message {number} is {word}, {MARKER}"
 
-def value_of(number: int) -> bytes:
-    """The value of a message as it is produced."""
-    if letter_of(number) == "BadRecord":
-        return b"\xff" + text_of(number).encode()
-    return json.dumps({"id": str(number), "text": text_of(number)}).encode()
+    def value_of(self, number: int) -> bytes:
+        """The value of a message as it is produced."""
+        if self.letter_of(number) == UNDECODABLE:
+            return b"\xff" + self.text_of(number).encode()
+        return json.dumps({"id": str(number), "text": self.text_of(number)}).encode()
+
+    def probabilities(self, version: str, text: str) -> tuple[float, ...]:
+        """The answer of a model version to a text, in the order of LABELS."""
+        weights = [1 + byte for byte in hashlib.sha256(f"{version}:{text}".encode()).digest()[: len(LABELS)]]
+        return tuple(weight / sum(weights) for weight in weights)
 
 
 def key_of(number: int, keys: int) -> bytes:
@@ -52,9 +63,3 @@ def key_of(number: int, keys: int) -> bytes:
 def headers_of(number: int) -> list[tuple[str, bytes]]:
     """The headers of a message, one name twice."""
     return [(NUMBER_HEADER, str(number).encode()), ("twice", b"\x00\xff"), ("twice", b"")]
-
-
-def probabilities(version: str, text: str) -> tuple[float, ...]:
-    """The answer of a model version to a text."""
-    weights = [1 + byte for byte in hashlib.sha256(f"{version}:{text}".encode()).digest()[: len(LABELS)]]
-    return tuple(weight / sum(weights) for weight in weights)

@@ -14,7 +14,8 @@ HEAD = """# What was done to it, and what was found
 Written by `make chaos` and `make mutants` from the JSON files beside it, which hold every fault with its time
 and seed. A run is a group of consumers (the product's own wiring around a scorer whose answers follow from the
 text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
-code with the consumer, reads everything back afterwards and judges.
+code with the consumer, reads everything back afterwards and judges. In `real-exactly-once` the consumers score
+tweets with MiniLM, and their answers are held against those of the same scorer outside of Kafka, within 1e-4.
 """
 
 

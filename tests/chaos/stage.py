@@ -18,6 +18,7 @@ from shared.artifact import open_artifact
 from tests.chaos import oracle, reader
 from tests.chaos.members import Exit, Member
 from tests.chaos.monitor import Monitor
+from tests.chaos.oracle import Oracle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,9 @@ class Setting:
     drain_s: float = 180.0
     properties: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    real: bool = False
+    """Whether the members score with the model and not by the oracle."""
+    max_rss_mb: int = 400
 
     @property
     def exactly(self) -> bool:
@@ -75,6 +79,8 @@ class Models:
 
     good: tuple[Path, ...]
     corrupt: Path
+    oracle: Oracle = field(default_factory=Oracle)
+    """Knows the messages, and the answers of these models."""
 
 
 def make_models(folder: Path) -> Models:
@@ -82,12 +88,16 @@ def make_models(folder: Path) -> Models:
     from tests.support.tiny import tiny_model  # noqa: PLC0415
 
     good = tuple(tiny_model(folder / f"model-{number}", temperature=1.0 + number) for number in range(2))
-    corrupt = folder / "corrupt"
-    shutil.copytree(good[0], corrupt)
+    return Models(good, corrupt_copy(good[0], folder / "corrupt"))
+
+
+def corrupt_copy(model: Path, corrupt: Path) -> Path:
+    """Copies a model folder and alters one byte of its weights; returns the copy."""
+    shutil.copytree(model, corrupt)
     weights = bytearray((corrupt / "model.safetensors").read_bytes())
     weights[len(weights) // 2] ^= 1
     (corrupt / "model.safetensors").write_bytes(weights)
-    return Models(good, corrupt)
+    return corrupt
 
 
 class Stage:
@@ -98,6 +108,7 @@ class Stage:
         self.setting = setting
         self.models = models.good
         self.corrupt_model = models.corrupt
+        self._truth = models.oracle
         self.faults: list[Fault] = []
         self.exits: list[Exit] = []
         self.members: dict[str, Member] = {}
@@ -121,6 +132,7 @@ class Stage:
             ends=lambda: dict(self._ends),
             pids=lambda: [member.pid for member in list(self.members.values())],
             clock=self.clock,
+            max_rss_mb=setting.max_rss_mb,
         )
 
     def clock(self) -> float:
@@ -139,7 +151,7 @@ class Stage:
             key = number % KEYS
             self._producer.produce(
                 self.texts,
-                value=oracle.value_of(number),
+                value=self._truth.value_of(number),
                 key=oracle.key_of(number, KEYS),
                 partition=key % PARTITIONS,
                 headers=list(oracle.headers_of(number)),
@@ -192,7 +204,9 @@ class Stage:
         passed = {number for number, place in enumerate(self._places) if place[1] < offsets[place[0]][0]}
         known = [open_artifact(model).version for model in self.models]
         return [
-            reader.everything_once(results, letters, self.setting.messages, exactly=exactly, passed=passed),
+            reader.everything_once(
+                results, letters, self.setting.messages, self._truth, exactly=exactly, passed=passed
+            ),
             reader.faults_bit(
                 raw,
                 len(results) + len(letters),
@@ -201,8 +215,8 @@ class Stage:
             ),
             reader.order_kept(results),
             reader.offsets_final(servers, offsets, {self.results: PARTITIONS, self.letters: LETTER_PARTITIONS}),
-            reader.letters_intact(letters, KEYS),
-            reader.answers_right(results, KEYS, known),
+            reader.letters_intact(letters, KEYS, self._truth),
+            reader.answers_right(results, KEYS, known, self._truth),
             self.monitor.bounded(),
             self.monitor.recovered(SESSION_S),
             reader.logs_clean({path.name: path.read_bytes() for path in self._folder.glob("*.log")}),
@@ -273,6 +287,7 @@ class Stage:
             "CHAOS_SCORER": json.dumps(dict(self.setting.scorer)),
             "CHAOS_MUTANT": self.setting.mutant or "",
             "CHAOS_STRETCH_S": str(self.setting.stretch_s or ""),
+            "CHAOS_REAL": "1" if self.setting.real else "",
         }
 
     def _create_topics(self) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.chaos.mutants import Mutant
     from tests.chaos.stage import Models
 
-DRAIN_S = 150.0
+DRAIN_S = 240.0
 SEED = 7
 
 

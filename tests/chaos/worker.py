@@ -1,7 +1,8 @@
-"""A consumer of the chaos suite: the product's own wiring around a scorer that needs no model.
+"""A consumer of the chaos suite: the product's own wiring, mostly around a scorer that needs no model.
 
 Settings come from SENTIMENT_ variables as always, and from the environment what to do wrong on purpose:
-CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its scorer.
+CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its
+scorer, CHAOS_REAL gives it the product's.
 """
 
 from __future__ import annotations
@@ -27,9 +28,13 @@ from shared.artifact import open_artifact
 from shared.logs import configure_logs, exit_with
 from shared.messages import ModelRef
 from tests.chaos import failpoints, oracle
+from tests.chaos.real import real_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from consumer.records import Scorer
+    from shared.artifact import Artifact
 
 FULL_TOKENS: Final = 4_096
 TOKENS: Final = 8
@@ -48,6 +53,7 @@ class OracleScorer:
 
     def __init__(self, version: str, *, pass_s: float = 0.004, out_of_memory: float = 0.02) -> None:
         self._version = version
+        self._oracle = oracle.Oracle()
         self._pass_s = pass_s
         self._out_of_memory = out_of_memory
         self._random = random.Random()  # noqa: S311 - differs from life to life
@@ -76,7 +82,7 @@ class OracleScorer:
         return {"name": "oracle", "version": self._version, "engine": "oracle", "device": "none"}
 
     def _score(self, text: str) -> Score:
-        return Score(oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False)
+        return Score(self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +108,23 @@ def main() -> None:
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)
     partitions = preflight.partitions()
-    scoring = Scoring(OracleScorer(artifact.version, **json.loads(os.environ.get("CHAOS_SCORER", "{}"))))
+    scorer = _scorer(artifact)
+    scoring = Scoring(scorer)
     consume(
         settings,
         partitions=partitions,
         scoring=scoring,
-        labels=oracle.LABELS,
-        model=ModelRef(name="oracle", version=artifact.version),
+        labels=scorer.labels,
+        model=ModelRef(name=scorer.describe()["name"], version=artifact.version),
         stop=stop,
         observe=None,
     )
+
+
+def _scorer(artifact: Artifact) -> Scorer:
+    if os.environ.get("CHAOS_REAL"):
+        return real_scorer(artifact)
+    return OracleScorer(artifact.version, **json.loads(os.environ.get("CHAOS_SCORER", "{}")))
 
 
 if __name__ == "__main__":

@@ -263,6 +263,22 @@ def test_a_revoked_partition_is_no_longer_owned(transport: Transport) -> None:
         assert first.source.owns(one) == (one.partition not in moved)
 
 
+def test_a_partition_that_was_taken_away_during_a_pause_is_read_again(transport: Transport) -> None:
+    """Given partitions that a paused member loses, when it resumes and gets them back, then it reads them."""
+    transport.produce(*(one for partition in range(3) for one in numbered(2, partition)))
+    first = transport.join()
+    first.read(6)
+    first.source.pause()
+    second = transport.join()
+    taken = read_both(first, second)
+
+    first.source.resume()
+    second.source.close()
+
+    again = first.read_all(len(taken))
+    assert {(one.partition, one.offset) for one in again} == {(one.partition, one.offset) for one in taken}
+
+
 def read_both(first: Member, second: Member) -> list[Record]:
     """Reads with both members until the second has records and neither gets more."""
     taken: list[Record] = []

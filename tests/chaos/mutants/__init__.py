@@ -42,21 +42,38 @@ _FENCE: Final = {"duplicate transactional.id": 4}
 MUTANTS: Final = (
     Mutant("commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
     Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
-    Mutant(  # rows have to be in hand for longer than their partition takes to reach its new owner
+    Mutant(  # rows of every partition have to be in hand for longer than it takes to reach its new owner
         "no_token",
         "publishes rows of a revoked partition",
         ONCE,
         TWICE,
-        {"replica added or removed": 6},
+        {"replica added or removed": 8},
         messages=2_500,
         pass_s=0.25,
-        gap_s=(8.0, 10.0),
+        gap_s=(3.0, 4.0),
+        at_once=False,
     ),
     Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
     Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 13}),
     Mutant(
         "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
     ),
-    Mutant("raising_callback", "lets a callback raise and goes on", ONCE, LOST, {"connections reset": 4}),
-    Mutant("latest_rewind", "goes back to the end, not to the commit", ONCE, LOST, _FENCE, at_once=False),
+    Mutant(
+        "raising_callback",
+        "goes on after a callback of the client has raised",
+        ONCE,
+        LOST,
+        {"connections reset": 4},
+        at_once=False,
+    ),
+    Mutant(  # there is a backlog at every fence, and more comes after it for the next commit to stand behind
+        "latest_rewind",
+        "goes back to the end, not to the commit",
+        ONCE,
+        LOST,
+        _FENCE,
+        messages=10_000,
+        gap_s=(1.0, 2.0),
+        at_once=False,
+    ),
 )

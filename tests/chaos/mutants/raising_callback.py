@@ -1,10 +1,13 @@
-"""Mutant: a callback raises out of the client, and reading goes on as after any other error."""
+"""Mutant: a statistics callback raises out of the read, which takes that for a hiccup of the network.
+
+A `consume` that waits for more then destroys what it has dequeued, although the position has moved. The
+product's read, `poll` and then a `consume` that never waits, lost nothing to such a callback.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from confluent_kafka import KafkaError, KafkaException
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import consumer.source
 from consumer.source import KafkaSource
@@ -13,22 +16,32 @@ from tests.chaos.patching import replace
 if TYPE_CHECKING:
     from consumer.records import Record
 
+INTERVAL_MS: Final = 1_000
+BATCH: Final = 1_000
+FULL_S: Final = 0.5
+"""How long a read waits for a full batch."""
+
 
 def apply() -> None:
-    """Adds a callback that raises, and a read that takes no notice."""
+    """Adds a callback that tells of a lag, in vain, and a read that goes on after it."""
 
-    def raises(_statistics: str) -> None:
-        raise KafkaException(KafkaError(KafkaError._FAIL))  # noqa: SLF001 - the client's public constant
+    def report(statistics: str) -> None:
+        for topic in json.loads(statistics)["topics"].values():
+            if any(partition["consumer_lag"] > 0 for partition in topic["partitions"].values()):
+                raise ConnectionError("the metrics gateway does not answer")
 
     def configured(*arguments: Any, **named: Any) -> dict[str, Any]:
-        return {**configure(*arguments, **named), "stats_cb": raises, "statistics.interval.ms": 5}
+        return {**configure(*arguments, **named), "stats_cb": report, "statistics.interval.ms": INTERVAL_MS}
 
-    def careless(self: KafkaSource, max_records: int, wait_s: float) -> list[Record]:
+    def careless(source: Any, max_records: int, _wait_s: float) -> list[Record]:
+        suspects, careful = source._suspects, source._suspects.careful  # noqa: SLF001
         try:
-            found: list[Record] = read(self, max_records, wait_s)
-        except KafkaException:
+            messages = [] if suspects.waiting else source.client.consume(BATCH, FULL_S)
+        except OSError:
             return []
-        return found
+        suspects.add([record for record in map(source._accept, messages) if record is not None])  # noqa: SLF001
+        taken: list[Record] = [] if source._paused else suspects.take(max_records, alone=careful)  # noqa: SLF001
+        return taken
 
     configure = replace(consumer.source, "client_config", configured)
-    read = replace(KafkaSource, "read", careless)
+    replace(KafkaSource, "read", careless)

@@ -1,0 +1,58 @@
+"""The judge itself: an answer that is off is found, and how far off it may be is the oracle's to say."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.chaos import oracle, reader
+from tests.chaos.oracle import Oracle
+
+KEYS = 10
+VERSION = "0123456789ab"
+
+
+class Lenient(Oracle):
+    """Allows what a text's neighbours do to a real model's answer."""
+
+    tolerance = 1e-4
+
+
+def result(number: int, off: float = 0.0, label: str | None = None) -> reader.Row:
+    """The right result of a message, but for its first probability and its label."""
+    truth = Oracle()
+    told = dict(zip(oracle.LABELS, truth.probabilities(VERSION, truth.text_of(number)), strict=True))
+    told["negative"] += off
+    value = {
+        "id": str(number),
+        "probabilities": told,
+        "label": label or max(told, key=told.__getitem__),
+        "model": {"version": VERSION},
+    }
+    headers = tuple(oracle.headers_of(number))
+    return reader.Row(0, number, oracle.key_of(number, KEYS), json.dumps(value).encode(), headers)
+
+
+@pytest.mark.parametrize(
+    ("truth", "off", "holds"),
+    [(Oracle(), 0.0, True), (Oracle(), 1e-9, False), (Lenient(), 9e-5, True), (Lenient(), 2e-4, False)],
+)
+def test_a_probability_may_be_off_by_the_tolerance(truth: Oracle, off: float, holds: bool) -> None:
+    """Given one answer of several that is off, then the verdict follows from the tolerance."""
+    rows = [result(1), result(2, off), result(3)]
+
+    assert reader.answers_right(rows, KEYS, [VERSION], truth).holds is holds
+
+
+def test_a_label_other_than_the_most_probable_is_found() -> None:
+    """Given the right probabilities under a wrong label, then the answer is wrong."""
+    right = json.loads(result(1).value or b"")["label"]
+    wrong = next(label for label in oracle.LABELS if label != right)
+
+    assert not reader.answers_right([result(1, label=wrong)], KEYS, [VERSION], Lenient()).holds
+
+
+def test_a_model_version_that_nobody_ran_is_found() -> None:
+    """Given right answers that name an unknown model, then they are wrong."""
+    assert not reader.answers_right([result(1)], KEYS, ["ba9876543210"], Oracle()).holds
