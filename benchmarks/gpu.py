@@ -27,7 +27,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from benchmarks.contenders import HalfPadded, OverRows, OverTexts
-from benchmarks.measure import interleaved, summary, write
+from benchmarks.measure import interleaved, rates, write
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
 from consumer.scorer.packed_ways import COMPILED, TOLERANCE, WAYS
 from consumer.scorer.tokenise import Tokeniser, TokenRow
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write(
         "gpu" if device.type == "cuda" else "gpu-selftest",
         figures,
-        rounds=options.rounds,
+        options,
         messages=options.messages,
         **_about(device, ceiling),
     )
@@ -87,6 +87,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=8_192, help="texts of a window, planned together")
     parser.add_argument("--batch-tokens", type=int, nargs="+", default=[16_384, 32_768, 65_536])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.set_defaults(quick=False)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement, about")
     return parser.parse_args(arguments)
 
@@ -127,7 +128,7 @@ class _Bench:
             name: OverRows(engine, rows, self._tokens, options.seconds) for name, engine in self._engines.items()
         }
         checked = self._checked(engines)
-        rates = interleaved({name: one.rate for name, one in engines.items()}, options.rounds)
+        measured = interleaved({name: one.rate for name, one in engines.items()}, options.rounds)
         waiting = int(2 * PackedEngine.concurrency * self._tokens / lengths.mean()) + 1
         scored = {
             name: OverTexts(
@@ -142,10 +143,10 @@ class _Bench:
                 "max": int(lengths.max()),
             },
             "engines": {
-                name: row | self._shares(row["messages_per_s"], lengths) | checked[name]
-                for name, row in summary(rates, peer=PEER).items()
+                name: row | self._shares(row["messages_per_s"]["median"], lengths) | checked[name]
+                for name, row in rates(measured, PEER).items()
             },
-            "texts to scores": summary(interleaved(scored, options.rounds), peer=PEER),
+            "texts to scores": rates(interleaved(scored, options.rounds), PEER),
         }
 
     def _checked(self, engines: Mapping[str, OverRows]) -> dict[str, dict[str, Any]]:

@@ -109,7 +109,7 @@ def write(name: str, figures: Mapping[str, Any], options: argparse.Namespace, **
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {path.relative_to(ROOT)}")
+    print(f"written to {path}")
 
 
 def machine() -> dict[str, Any]:
