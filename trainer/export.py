@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from trainer.settings import TrainerSettings
     from trainer.splits import Splits
 
-CALIBRATION_ROWS: Final = 300
-"""What NNCF takes by default."""
 HELD_OUT: Final = ("validation", "calibration", "test")
 """Parts that the gate is decided on: no step of training fitted the weights to them."""
 MIN_AGREEMENT: Final = 0.99
@@ -67,13 +65,14 @@ def export_int8(
     names: ColumnNames,
     settings: TrainerSettings,
     *,
+    calibration_rows: int,
     labels: Path | None = None,
-    calibration_rows: int = CALIBRATION_ROWS,
 ) -> Artifact:
     """Quantises, compares and seals again, in place of an older export; takes a minute or more.
 
-    `settings` must draw the parts that the model was trained with. Raises InputDataError where they do not,
-    and ArtifactError for a model that cannot be quantised or loses too much.
+    `calibration_rows` is a number of training rows; all are taken where there are fewer. `settings` must draw
+    the parts that the model was trained with. Raises InputDataError where they do not, and ArtifactError for a
+    model that cannot be quantised or loses too much.
     """
     folder = folder.resolve()  # a link to the folder shall stay one
     recover(folder)
