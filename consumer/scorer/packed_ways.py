@@ -153,7 +153,7 @@ class Trial:
                 found.append(self._rate(runner))
         tokens_per_s = {runner: round(median(found or [0.0])) for runner, found in rates.items()}
         fastest = max(rates, key=tokens_per_s.__getitem__)
-        measured = {runner.way.name: rate for runner, rate in tokens_per_s.items()}
+        measured = {runner.way.name: rate for runner, rate in tokens_per_s.items() if rate}
         log.info("way_chosen", up_to_tokens=self.width, way=fastest.way.name, tokens_per_s=measured)
         return fastest
 
