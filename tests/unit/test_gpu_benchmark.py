@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 import torch
 from transformers import AutoConfig
 
@@ -25,6 +26,7 @@ def test_the_benchmark_measures_every_way_and_finds_that_all_agree(
 ) -> None:
     """On the CPU, in seconds, into a file that says so."""
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
+    request.addfinalizer(structlog.reset_defaults)  # the benchmark configures the log of the whole process
     threads = torch.get_num_threads()
     request.addfinalizer(lambda: torch.set_num_threads(threads))
     torch.set_num_threads(1)  # tiny operations wait for each other's threads longer than they compute
