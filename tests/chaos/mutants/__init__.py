@@ -58,12 +58,14 @@ MUTANTS: Final = (
     Mutant(
         "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
     ),
-    Mutant(
+    Mutant(  # messages come in many small portions, so that reads wait for more with some in hand
         "raising_callback",
         "goes on after a callback of the client has raised",
         ONCE,
         LOST,
-        {"connections reset": 4},
+        {"connections reset": 16},
+        pass_s=0.01,
+        gap_s=(0.5, 1.0),
         at_once=False,
     ),
     Mutant(  # there is a backlog at every fence, and more comes after it for the next commit to stand behind
