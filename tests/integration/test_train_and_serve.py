@@ -43,7 +43,7 @@ def test_an_archived_topic_trains_the_model_that_serves_it(
         *("train", "--data", tmp_path / "a", "--labels", labels, "--base", tiny_base(tmp_path / "base")),
         *("--output", tmp_path / "model", "--epochs", "1", "--device", "cpu"),
     )
-    flags = topics.flags("--model", str(tmp_path / "model"), "--device", "cpu", "--max-messages", str(TWEETS))
+    flags = topics.flags("--model", str(tmp_path / "model"), "--precision", "fp32", "--max-messages", str(TWEETS))
     assert consumers.start(flags).wait() == 0
 
     served = [json.loads(message.value() or b"") for message in read_all(topics.servers, topics.sentiments)]
