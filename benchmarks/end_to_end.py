@@ -33,12 +33,13 @@ PEER: Final = "users' loop, pipeline batch 32"
 def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
-    parser.add_argument("--tweets", type=int, default=4_096)
-    parser.add_argument("--reviews", type=int, default=256)
+    whole = "a multiple of 256, so that windows of 32 messages of each of 8 keys are full at the end"
+    parser.add_argument("--tweets", type=int, default=4_096, help=whole)
+    parser.add_argument("--reviews", type=int, default=256, help=whole)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     if options.quick:
-        options.tweets, options.reviews = 512, 256
+        options.tweets, options.reviews = 256, 256
     corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
     if not options.texts:
         corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PRECISIONS: Final = ("auto", "fp32", "bf16", "int8")
+LEAST_ALIKE: Final = 0.95
+"""Share of equal labels below which an engine was put together wrongly; int8 has 0.99."""
 PEER: Final = "Hugging Face pipeline, batch 32"
 
 
@@ -68,6 +70,8 @@ def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Names
         if not engine.startswith("ours"):
             answers = _calibrated(answers, artifact.manifest.temperature)
         figures[engine] |= _likeness(answers, reference)
+        if figures[engine]["same_label"] < LEAST_ALIKE:
+            raise AssertionError(f"{engine} is not the same model: {figures[engine]}")
     return {"texts": len(texts), "model": artifact.manifest.name, "left_out": left_out, "engines": figures}
 
 

@@ -55,7 +55,9 @@ def quix_python() -> Path:
     pins = ROOT / "benchmarks" / "peers.txt"
     stamp, python = QUIX / "installed.txt", QUIX / "bin" / "python"
     if not stamp.is_file() or stamp.read_text() != pins.read_text():
-        uv = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
+        uv = shutil.which("uv") or shutil.which("uv", path=ROOT / ".cache/uv/bin")
+        if uv is None:
+            raise FileNotFoundError("no uv to install Quix Streams with; `make bench-setup` brings one")
         print(f"Installing {pins.relative_to(ROOT)} into {QUIX.relative_to(ROOT)}")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(QUIX)], check=True)
         install = [uv, "pip", "install", "--quiet", "--python", str(python), "--requirement", str(pins)]
