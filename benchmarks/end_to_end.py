@@ -62,7 +62,8 @@ def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.
 
     with tempfile.TemporaryDirectory() as folder:
         programs = chosen(_programs(model, folder), options.only, always=[PEER])
-        ceiling = {CEILING: partial(_ceiling, bare(model), texts[WARM_UP:])}
+        score, engine = bare(model)
+        ceiling = {CEILING: partial(_ceiling, score, texts[WARM_UP:])}
         measured = interleaved(
             {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceiling},
             options.rounds,
@@ -75,7 +76,7 @@ def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.
             "cpu_us": spread([one.cpu_us for one in seen[1:]]),
             "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),
         }
-    return {"programs": figures}
+    return {"engine": engine, "programs": figures}
 
 
 def _programs(model: Path, folder: str) -> dict[str, Contender]:
