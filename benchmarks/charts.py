@@ -58,7 +58,7 @@ def main() -> None:
 
 def engines(figures: Mapping[str, Any]) -> Figure:
     """Texts a second by engine, for each kind of text."""
-    return _bars({name: corpus["engines"] for name, corpus in figures.items()}, "texts a second, without Kafka")
+    return _bars({name: corpus["engines"] for name, corpus in figures.items()}, "texts/s")
 
 
 def end_to_end(figures: Mapping[str, Any]) -> Figure:
@@ -71,11 +71,11 @@ def end_to_end(figures: Mapping[str, Any]) -> Figure:
 def host_path(figures: Mapping[str, Any]) -> Figure:
     """Rates without a model, and processor time by stage."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
-    _barh(left, figures["streams"], "messages a second, without a model")
+    _barh(left, figures["streams"], "messages/s without a model")
     stages = {stage: value["median"] for stage, value in figures["stages_us"].items() if stage != "sum"}
     right.barh(list(stages), list(stages.values()), color=OURS)
     right.invert_yaxis()
-    right.set_title("processor time for a message, microseconds")
+    right.set_title("CPU time, us a message")
     return figure
 
 
@@ -101,22 +101,24 @@ def scaling(figures: Mapping[str, Any]) -> Figure:
     figure, panels = plt.subplots(2, 2, figsize=(9, 6))
     colours = dict(zip(("at-least-once", "exactly-once"), (OTHERS, OURS), strict=True))
     of_panels = (
-        ("messages", "cpu_us", "microseconds of processor for a message, by messages"),
-        ("partitions", "cpu_us", "the same, by partitions"),
-        ("members", "messages_per_s", "messages a second, by processes"),
+        ("messages", "cpu_us", "CPU time by messages, us a message"),
+        ("partitions", "cpu_us", "CPU time by partitions, us a message"),
+        ("members", "messages_per_s", "messages/s by processes"),
     )
     for axes, (what, value, title) in zip(panels.flat, of_panels, strict=False):
         for delivery, cases in figures[what].items():
             medians = [case[value]["median"] for case in cases.values()]
             axes.plot(list(cases), medians, marker="o", color=colours[delivery], label=delivery)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
         axes.set_title(title)
     for delivery, cases in figures["messages"].items():
         *_, longest = cases.values()
         written, resident = zip(*longest["memory_over_messages"], strict=True)
         panels[1][1].plot(written, resident, color=colours[delivery])
-    panels[1][1].set_ylim(bottom=0)
-    panels[1][1].set_title("resident MiB over messages")
+    panels[1][1].set_ylim(0, panels[1][1].get_ylim()[1] * 1.1)
+    panels[1][1].xaxis.set_major_formatter("{x:,.0f}")
+    panels[1][1].locator_params(axis="x", nbins=5)
+    panels[1][1].set_title("resident memory over messages, MiB")
     panels[0][0].legend()
     return figure
 
@@ -124,7 +126,7 @@ def scaling(figures: Mapping[str, Any]) -> Figure:
 def delivery(figures: Mapping[str, Any]) -> Figure:
     """Rates of both deliveries, for each scorer."""
     panels = {name: {key: value for key, value in of.items() if key != "messages"} for name, of in figures.items()}
-    return _bars(panels, "messages a second")
+    return _bars(panels, "messages/s")
 
 
 def _bars(panels: Mapping[str, Mapping[str, Any]], unit: str) -> Figure:
@@ -156,6 +158,8 @@ def _barh(axes: Axes, contenders: Mapping[str, Any], title: str) -> None:
     axes.bar_label(bars, labels, padding=6, fontsize=7)
     axes.set_xlim(right=max(medians) * 1.35)
     axes.invert_yaxis()
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.locator_params(axis="x", nbins=4)
     axes.set_title(title)
 
 

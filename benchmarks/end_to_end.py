@@ -33,12 +33,13 @@ PEER: Final = "users' loop, pipeline batch 32"
 def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
-    parser.add_argument("--tweets", type=int, default=4_096)
-    parser.add_argument("--reviews", type=int, default=256)
+    whole = "a multiple of 256, so that windows of 32 messages of each of 8 keys are full at the end"
+    parser.add_argument("--tweets", type=int, default=4_096, help=whole)
+    parser.add_argument("--reviews", type=int, default=256, help=whole)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     if options.quick:
-        options.tweets, options.reviews = 512, 256
+        options.tweets, options.reviews = 256, 256
     corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
     if not options.texts:
         corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
@@ -61,7 +62,8 @@ def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.
 
     with tempfile.TemporaryDirectory() as folder:
         programs = chosen(_programs(model, folder), options.only, always=[PEER])
-        ceiling = {CEILING: partial(_ceiling, bare(model), texts[WARM_UP:])}
+        score, engine = bare(model)
+        ceiling = {CEILING: partial(_ceiling, score, texts[WARM_UP:])}
         measured = interleaved(
             {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceiling},
             options.rounds,
@@ -74,7 +76,7 @@ def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.
             "cpu_us": spread([one.cpu_us for one in seen[1:]]),
             "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),
         }
-    return {"programs": figures}
+    return {"engine": engine, "programs": figures}
 
 
 def _programs(model: Path, folder: str) -> dict[str, Contender]:

@@ -6,6 +6,7 @@ longest row. Each answers probabilities `[texts, labels]`, fp32 on the host, in 
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
@@ -129,7 +130,9 @@ def _example(tokenizer: Any) -> dict[str, Any]:
 def _exported(model: Path, tokenizer: Any, classifier: Any) -> Path:
     path = WORK / "onnx" / f"{model.name}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
-    example = _example(tokenizer)
+    known = _example(tokenizer)
+    # This exporter names inputs by their place in `forward`, whatever the order of the example.
+    example = {name: known[name] for name in inspect.signature(classifier.forward).parameters if name in known}
     dynamic = {name: {0: "rows", 1: "tokens"} for name in example}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

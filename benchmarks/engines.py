@@ -27,7 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-PRECISIONS: Final = ("auto", "fp32", "bf16", "int8")
+    from consumer.scorer.choose import Precision
+
+PRECISIONS: Final[tuple[Precision, ...]] = ("auto", "fp32", "bf16", "int8")
+LEAST_ALIKE: Final = 0.95
+"""Share of equal labels below which an engine was put together wrongly; int8 has 0.99."""
 PEER: Final = "Hugging Face pipeline, batch 32"
 
 
@@ -54,7 +58,8 @@ def main() -> None:
 def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
     artifact = open_artifact(model)
     texts = [normalise(text, artifact.manifest.normaliser.options) for text in raw]
-    engines, left_out = _load(model, options.only)
+    ours: dict[str, str] = {}
+    engines, left_out = _load(model, options.only, ours)
     print(f"{name}: {len(texts)} texts")
     measured = interleaved(
         {engine: partial(_rate, predict, texts) for engine, predict in engines.items()},
@@ -68,11 +73,16 @@ def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Names
         if not engine.startswith("ours"):
             answers = _calibrated(answers, artifact.manifest.temperature)
         figures[engine] |= _likeness(answers, reference)
-    return {"texts": len(texts), "model": artifact.manifest.name, "left_out": left_out, "engines": figures}
+        if figures[engine]["same_label"] < LEAST_ALIKE:
+            raise AssertionError(f"{engine} is not the same model: {figures[engine]}")
+    about = {"texts": len(texts), "model": artifact.manifest.name, "ours": ours, "left_out": left_out}
+    return {**about, "engines": figures}
 
 
-def _load(model: Path, only: str) -> tuple[dict[str, Callable[[Sequence[str]], Any]], dict[str, str]]:
-    """The engines, loaded, by name; and why others are left out."""
+def _load(
+    model: Path, only: str, ours: dict[str, str]
+) -> tuple[dict[str, Callable[[Sequence[str]], Any]], dict[str, str]]:
+    """The engines, loaded, by name, and why others are left out; `ours` is told what is behind our names."""
     makers: dict[str, Callable[[], Callable[[Sequence[str]], Any]]] = {
         "Hugging Face pipeline, batch 1": lambda: peers.pipeline(model, 1),
         PEER: lambda: peers.pipeline(model, peers.BATCH),
@@ -80,7 +90,7 @@ def _load(model: Path, only: str) -> tuple[dict[str, Callable[[Sequence[str]], A
         "ONNX Runtime fp32": lambda: peers.onnx_runtime(model, int8=False),
         "ONNX Runtime int8": lambda: peers.onnx_runtime(model, int8=True),
         "OpenVINO, converted": lambda: peers.openvino_converted(model),
-        **{f"ours, {precision}": partial(_ours, model, precision) for precision in PRECISIONS},
+        **{f"ours, {precision}": partial(_ours, model, precision, ours) for precision in PRECISIONS},
     }
     engines, left_out = {}, {}
     for name, make in chosen(makers, only, always=[PEER]).items():
@@ -88,12 +98,12 @@ def _load(model: Path, only: str) -> tuple[dict[str, Callable[[Sequence[str]], A
             engines[name] = make()
         except SentimentError as reason:
             print(f"  {name} is left out: {reason}")
-            left_out[name] = str(reason)
+            left_out[name] = str(reason).replace(str(model), model.name)
     return engines, left_out
 
 
-def _ours(model: Path, precision: str) -> Callable[[Sequence[str]], Any]:
-    score = bare(model, precision)
+def _ours(model: Path, precision: Precision, ours: dict[str, str]) -> Callable[[Sequence[str]], Any]:
+    score, ours[precision] = bare(model, precision)
     return lambda texts: np.array([answer.probabilities for answer in score(texts)])
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks.measure import ROOT
 from benchmarks.streams import Command
 from shared.artifact import open_artifact
-from shared.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.streams import Contender, Job
-    from consumer.records import Score, Unscorable
+    from consumer.scorer.choose import Precision
+    from consumer.scoring import Scores
 
 PEERS: Final = ROOT / "benchmarks" / "peers"
 QUIX: Final = ROOT / ".cache" / "bench-peers"
@@ -55,7 +55,9 @@ def quix_python() -> Path:
     pins = ROOT / "benchmarks" / "peers.txt"
     stamp, python = QUIX / "installed.txt", QUIX / "bin" / "python"
     if not stamp.is_file() or stamp.read_text() != pins.read_text():
-        uv = shutil.which("uv") or str(ROOT / ".cache/uv/bin/uv")
+        uv = shutil.which("uv") or shutil.which("uv", path=ROOT / ".cache/uv/bin")
+        if uv is None:
+            raise FileNotFoundError("no uv to install Quix Streams with; `make bench-setup` brings one")
         print(f"Installing {pins.relative_to(ROOT)} into {QUIX.relative_to(ROOT)}")
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(QUIX)], check=True)
         install = [uv, "pip", "install", "--quiet", "--python", str(python), "--requirement", str(pins)]
@@ -71,17 +73,16 @@ def quix_versions() -> dict[str, str]:
     return {name: pins[name] for name in ("confluent-kafka", "quixstreams", "torch", "transformers")}
 
 
-def bare(model: Path, precision: str = "auto") -> Callable[[Sequence[str]], list[Score | Unscorable]]:
-    """This project's scorer without Kafka and without its cache, as `consumer.service` puts it together.
+def bare(model: Path, precision: Precision = "auto") -> tuple[Callable[[Sequence[str]], Scores], str]:
+    """This project's scorer without Kafka and cache, as `consumer.service` makes it, and its engine's name.
 
     Raises SentimentError for a precision that is not to be had with this model or machine.
     """
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - seconds to import
     from consumer.scoring import Scoring  # noqa: PLC0415
 
-    if precision != "auto":
-        raise SettingsError(f"there is no setting yet for the precision {precision}")
-    return Scoring(load_scorer(open_artifact(model))).score
+    scorer = load_scorer(open_artifact(model), precision=precision)
+    return Scoring(scorer).score, scorer.describe()["engine"]
 
 
 def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict[str, Any]) -> Contender:

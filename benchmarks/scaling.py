@@ -25,6 +25,7 @@ MEMBERS: Final = (1, 2)
 MESSAGES: Final = (10_000, 100_000, 1_000_000)
 SETTLED: Final = 100_000
 """Messages after which memory should be flat."""
+NAME: Final = "{} messages, {} partitions, {} processes, {}"
 POINTS: Final = 60
 """Points of a curve that are kept."""
 
@@ -50,39 +51,33 @@ def main() -> None:
                 members=members,
             )
 
-        cases = {
-            **{("messages", count, delivery): (count, 4, 1) for count in counts for delivery in DELIVERIES},
-            **{
-                ("partitions", number, delivery): (usual, number, 1)
-                for number in PARTITIONS
-                for delivery in DELIVERIES
-            },
-            **{("members", number, delivery): (usual, 4, number) for number in MEMBERS for delivery in DELIVERIES},
+        views = {
+            "messages": {count: (count, 4, 1) for count in counts},
+            "partitions": {number: (usual, number, 1) for number in PARTITIONS},
+            "members": {number: (usual, 4, number) for number in MEMBERS},
         }
-        named = {
-            f"{what} {number}, {delivery}": partial(one, delivery, *case)
-            for (what, number, delivery), case in cases.items()
+        contenders = {
+            NAME.format(*case, delivery): partial(one, delivery, *case)
+            for view in views.values()
+            for case in view.values()
+            for delivery in DELIVERIES
         }
-        runs = interleaved(chosen(named, options.only), options.rounds, "{0.rate:,.0f} messages a second")
+        runs = interleaved(chosen(contenders, options.only), options.rounds, "{0.rate:,.0f} messages a second")
         figures = {
-            what: {
-                delivery: {
-                    str(number): _figures(runs[f"{what} {number}, {delivery}"], runs[first])
-                    for other, number, same in cases
-                    if (other, same) == (what, delivery) and f"{what} {number}, {delivery}" in runs
-                }
-                for delivery in DELIVERIES
-                if (
-                    first := next((name for name in runs if name.startswith(what) and name.endswith(delivery)), "")
-                )
-            }
-            for what in ("messages", "partitions", "members")
+            what: {delivery: _view(view, delivery, runs) for delivery in DELIVERIES}
+            for what, view in views.items()
         }
         write("scaling", figures, options, kafka=kafka.description, messages=usual)
 
 
+def _view(view: dict[int, tuple[int, int, int]], delivery: str, runs: dict[str, list[Run]]) -> dict[str, Any]:
+    """The cases of a view that were run; costs and rates are compared with those of the first of them."""
+    names = {str(number): NAME.format(*case, delivery) for number, case in view.items()}
+    found = {number: runs[name] for number, name in names.items() if name in runs}
+    return {number: _figures(own, next(iter(found.values()))) for number, own in found.items()}
+
+
 def _figures(runs: list[Run], first: list[Run]) -> dict[str, Any]:
-    """Figures of one case; its cost is compared with that of the first of its row."""
     costs = [one.cpu_us for one in runs]
     memory = runs[-1].memory
     step = max(1, len(memory) // POINTS)

@@ -7,6 +7,7 @@ the tweets came in, which holds them cut into sentences: they are put together a
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from typing import TYPE_CHECKING, Final
 
@@ -76,7 +77,7 @@ def long_model(model: Path) -> Path:
     if artifact.manifest.max_tokens >= REVIEW_TOKENS:
         return model
     folder = WORK / f"model-{artifact.version}-{REVIEW_TOKENS}"
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
     for name in artifact.manifest.files:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
