@@ -10,7 +10,7 @@ import structlog
 from consumer.scorer.bert import BertScorer
 from consumer.scorer.device import choose_device
 from shared.bert_shape import UnknownArchitecture
-from shared.errors import SettingsError
+from shared.errors import ScorerError, SettingsError
 
 if TYPE_CHECKING:
     from consumer.scorer.engine import Engine
@@ -61,7 +61,10 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
         return _padded(artifact, device, precision, "packed passes are not computed in fp32")
     if not supports(artifact):
         return _padded(artifact, device, precision, "its architecture is not one of those that can be packed")
-    return PackedEngine(artifact, torch.device(device))
+    try:
+        return PackedEngine(artifact, torch.device(device))
+    except ScorerError as reason:  # a device that is broken fails the next engine's first sentence too
+        return _padded(artifact, device, precision, str(reason))
 
 
 def _padded(artifact: Artifact, device: str, precision: Precision, why: str) -> Engine:

@@ -147,7 +147,7 @@ class Trial:
             runner: [] for runner in runners if self._is_right(runner, tokens, TOLERANCE[dtype])
         }
         if not rates:
-            raise ScorerError("no way to run packed passes gives the model's own answers here; use precision fp32")
+            raise ScorerError("no way to run packed passes gives the model's own answers here")
         for _ in range(_ROUNDS if len(rates) > 1 else 0):
             for runner, found in rates.items():
                 found.append(self._rate(runner))

@@ -13,7 +13,7 @@ from consumer.scorer import choose
 from consumer.scorer.choose import load_scorer
 from shared.artifact import Artifact, open_artifact
 from shared.bert_shape import UnknownArchitecture
-from shared.errors import SettingsError
+from shared.errors import ScorerError, SettingsError
 from shared.openvino import native_precision
 from tests.support.tiny import tiny_model
 
@@ -74,7 +74,10 @@ def test_torch_stands_in_and_says_so(
 
 
 def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a GPU, when a model's architecture is known, then it is packed; in fp32, or unknown, it is padded."""
+    """Given a GPU, when a model's architecture is known, then it is packed; else, or in fp32, it is padded.
+
+    So it is where no way of packing gives the right answers.
+    """
     monkeypatch.setattr(choose, "choose_device", lambda _: "cuda:0")
     monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
     monkeypatch.setattr("consumer.scorer.torch_packed.PackedEngine", Engine)
@@ -84,6 +87,9 @@ def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyP
     assert kind(artifact, "fp32") == "Padded"
     with pytest.raises(SettingsError, match="precision int8: only the CPU"):
         kind(artifact, "int8")
+    monkeypatch.setattr(Engine, "right", False)
+    assert kind(artifact, "auto") == "Padded"
+    monkeypatch.setattr(Engine, "right", True)
     monkeypatch.setattr("consumer.scorer.packed_model.supports", lambda _: False)
     assert kind(artifact, "auto") == "Padded"
 
@@ -96,8 +102,12 @@ def kind(artifact: Artifact, precision: choose.Precision) -> str:
 class Engine:
     """Stands for an engine on a GPU."""
 
+    right = True
+
     def __init__(self, _artifact: Artifact, device: torch.device) -> None:
         assert device == CUDA
+        if not self.right:
+            raise ScorerError("no way gives the model's own answers here")
 
     def warm_up(self) -> None:
         """Needs nothing."""
@@ -105,3 +115,6 @@ class Engine:
 
 class Padded(Engine):
     """Stands for the other."""
+
+    def __init__(self, _artifact: Artifact, device: torch.device) -> None:
+        assert device == CUDA
