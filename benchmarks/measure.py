@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -40,7 +41,11 @@ T = TypeVar("T")
 
 
 def arguments(about: str | None) -> argparse.ArgumentParser:
-    """A parser with the options that every benchmark has."""
+    """A parser with the options that every benchmark has; from here on SIGTERM ends one as Ctrl-C does.
+
+    So the programs that it started end with it.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured ones; another before is discarded")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, measures nothing")

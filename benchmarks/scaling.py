@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=MESSAGES[-1], help="messages of the longest run")
     options = parser.parse_args()
     if options.quick:
-        options.most = 20_000
+        options.most = min(options.most, 20_000)
     counts = sorted({min(count, options.most) for count in MESSAGES})
     usual = counts[min(1, len(counts) - 1)]
     source = of_file(options.texts) if options.texts else tweets()
