@@ -63,9 +63,7 @@ def engines(figures: Mapping[str, Any]) -> Figure:
 
 def end_to_end(figures: Mapping[str, Any]) -> Figure:
     """Messages a second by program, for each kind of text."""
-    return _bars(
-        {name: corpus["programs"] for name, corpus in figures.items()}, "messages a second, topic to topic"
-    )
+    return _bars({name: corpus["programs"] for name, corpus in figures.items()}, "messages/s")
 
 
 def host_path(figures: Mapping[str, Any]) -> Figure:
@@ -112,6 +110,8 @@ def scaling(figures: Mapping[str, Any]) -> Figure:
         axes.set_ylim(0, axes.get_ylim()[1] * 1.1)
         axes.set_title(title)
     for delivery, cases in figures["messages"].items():
+        if not cases:
+            continue  # `--only` left them out
         *_, longest = cases.values()
         written, resident = zip(*longest["memory_over_messages"], strict=True)
         panels[1][1].plot(written, resident, color=colours[delivery])

@@ -25,6 +25,7 @@ MEMBERS: Final = (1, 2)
 MESSAGES: Final = (10_000, 100_000, 1_000_000)
 SETTLED: Final = 100_000
 """Messages after which memory should be flat."""
+LEAST_MOMENTS: Final = 20
 NAME: Final = "{} messages, {} partitions, {} processes, {}"
 POINTS: Final = 60
 """Points of a curve that are kept."""
@@ -93,9 +94,12 @@ def _figures(runs: list[Run], first: list[Run]) -> dict[str, Any]:
 
 
 def _drift(one: Run) -> float | None:
-    """How far memory strays from its median after the first SETTLED messages, as a share of it."""
-    settled = [resident for written, resident in one.memory if written >= SETTLED]
-    if not settled:
+    """How far memory strays from its median after the first SETTLED messages, as a share of it.
+
+    None for a run that has too few moments after that.
+    """
+    settled = [resident for written, resident in one.memory if SETTLED <= written < one.messages]
+    if len(settled) < LEAST_MOMENTS:
         return None
     middle = statistics.median(settled)
     return round(max(abs(resident - middle) for resident in settled) / middle, 4)
