@@ -68,14 +68,14 @@ MUTANTS: Final = (
         gap_s=(0.5, 1.0),
         at_once=False,
     ),
-    Mutant(  # there is a backlog at every fence, and more comes after it for the next commit to stand behind
+    Mutant(  # a fence is met at the next portion, which is skipped; only the commit of one more makes that a loss
         "latest_rewind",
         "goes back to the end, not to the commit",
         ONCE,
         LOST,
-        _FENCE,
+        _FENCE | {"connections reset": 8},
         messages=10_000,
-        gap_s=(1.0, 2.0),
+        gap_s=(1.5, 2.5),
         at_once=False,
     ),
 )
