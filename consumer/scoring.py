@@ -161,14 +161,16 @@ class Scoring:
 
     def _start(self, submissions: list[_Submission]) -> None:
         """Makes one window of what was submitted and hands over its passes; begins with room for one."""
-        rows = [row for submission in submissions for row in submission.rows]
-        window, batches = self._isolation.plan(rows, [len(row) for row in rows])
-        for number, batch in enumerate(batches):
-            if number:
-                self._room.acquire()
-            self._passes.put(_Pass(window, batch, submissions))
-        if not batches:  # all were cancelled meanwhile
-            self._room.release()
+        with _failing(submissions):
+            rows = [row for submission in submissions for row in submission.rows]
+            window, batches = self._isolation.plan(rows, [len(row) for row in rows])
+            for number, batch in enumerate(batches):
+                if number:
+                    self._room.acquire()
+                self._passes.put(_Pass(window, batch, submissions))
+            if batches:
+                return
+        self._room.release()  # all were cancelled meanwhile, or could not be planned
 
     def _run_passes(self) -> None:
         while (one := self._passes.get()) is not None:

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from uuid import uuid4
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from consumer.preflight import REQUEST_S, retention_of
@@ -23,6 +23,8 @@ from shared.kafka import (
     client_config,
     cluster_metadata,
     explain,
+    is_about_the_group,
+    is_partition_end,
     refused_configuration,
     require_topics,
 )
@@ -134,10 +136,10 @@ class TopicReader:
                 # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
                 messages = [] if first is None else [first, *self._consumer.consume(_FETCH_RECORDS, 0)]
                 for message in messages:
-                    if _is_about_the_group(message):
+                    if is_about_the_group(message):
                         continue
                     partition, offset = _where(message)
-                    is_end = _is_end(message)
+                    is_end = is_partition_end(message)
                     if partition in ends and not is_end and offset < ends[partition]:
                         yield message
                     # Markers of transactions take offsets too, so the last offset may hold no record.
@@ -183,19 +185,3 @@ def _where(message: Message) -> tuple[Partition, int]:
     return Partition(
         message.topic() or "", -1 if partition is None else partition
     ), -1 if offset is None else offset
-
-
-def _is_about_the_group(message: Message) -> bool:
-    """Whether the client complains that it may not use its group, which it names but never joins."""
-    error = message.error()
-    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-
-
-def _is_end(message: Message) -> bool:
-    """Whether this says that the end of the partition is reached; raises KafkaException for an error."""
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
-        return True
-    raise KafkaException(error)

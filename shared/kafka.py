@@ -195,6 +195,22 @@ def headers_of(message: Message) -> Headers | None:
     return tuple((name, value.encode() if isinstance(value, str) else value) for name, value in pairs)
 
 
+def is_about_the_group(message: Message) -> bool:
+    """Whether the client complains that it may not use its group, which it names but never joins."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+
+
+def is_partition_end(message: Message) -> bool:
+    """Whether the message says that the end of its partition is reached; raises KafkaException for an error."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
+        return True
+    raise KafkaException(error)
+
+
 def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration that may be printed: only allow-listed keys keep their values."""
     return {key: value if key in _SHOWN else MASK for key, value in config.items() if not callable(value)}

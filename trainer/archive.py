@@ -24,6 +24,8 @@ from shared.kafka import (
     cluster_metadata,
     explain,
     headers_of,
+    is_about_the_group,
+    is_partition_end,
     refused_configuration,
     require_topics,
 )
@@ -193,13 +195,13 @@ def _records(consumer: Consumer, topic: str, spans: list[Span]) -> Iterator[Arch
         elif time.monotonic() - heard > SILENT_S:
             raise TimeoutError
         for message in messages:
-            if _is_about_the_group(message):
+            if is_about_the_group(message):
                 continue
             partition, offset = _where(message)
             span = open_spans.get(partition)
             if span is None:
                 continue
-            ended = _is_end(message)
+            ended = is_partition_end(message)
             if not ended and offset < span.end:
                 yield _record(message)
             # Markers of transactions take offsets too, so the last offset of a span may hold no record:
@@ -207,22 +209,6 @@ def _records(consumer: Consumer, topic: str, spans: list[Span]) -> Iterator[Arch
             if ended or offset >= span.end - 1:
                 del open_spans[partition]
                 consumer.incremental_unassign([TopicPartition(topic, partition)])
-
-
-def _is_about_the_group(message: Message) -> bool:
-    """Whether the client complains that it may not use its group, which it names but never joins."""
-    error = message.error()
-    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
-
-
-def _is_end(message: Message) -> bool:
-    """Whether this says that the end of the partition is reached; raises KafkaException for an error."""
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
-        return True
-    raise KafkaException(error)
 
 
 def _where(message: Message) -> tuple[int, int]:

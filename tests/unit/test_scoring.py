@@ -185,6 +185,18 @@ def test_what_the_tokenizer_raises_is_carried_over(monkeypatch: pytest.MonkeyPat
     assert scoring.close(WAIT_S)
 
 
+def test_what_cannot_be_planned_is_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given rows without a length, when planned, then the future holds the error and the next batch goes on."""
+    scorer = FakeScorer()
+    scoring = Scoring(scorer)
+    with monkeypatch.context() as patch:
+        patch.setattr(scorer, "tokenise", lambda texts: [None] * len(texts))
+        assert isinstance(scoring.submit(["a"]).exception(WAIT_S), TypeError)
+
+    assert scoring.score(["a"]) == [oracle("a")]
+    assert scoring.close(WAIT_S)
+
+
 def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
     """Given a batch that waits its turn, when cancelled, then the scorer never sees it; the next is scored."""
     scorer = FakeScorer(gates=[gate])
