@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer.offsets import next_offsets
 from consumer.records import PublishFailed
 from consumer.sender import RETRY_BACKOFF_MS, TRANSACTION_TIMEOUT_MS
+from consumer.standstill import returning
 from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ class ExactlyOnceOutbox:
     The producer is replaced after any failure and after any suspiciously slow commit: librdkafka speaks
     the first version of the transaction protocol, in which a delayed request to end one transaction can
     end a later one. A new producer raises the epoch, which shuts such stragglers out.
+
+    Offsets are added on a thread that can be left behind: while the group's coordinator is away the call
+    heeds no timeout (librdkafka 2.16, its issues 5456 and 5511) and may outlast the coordinator's return.
     """
 
     def __init__(self, sender: Sender, group_metadata: Callable[[], Any]) -> None:
@@ -122,10 +126,19 @@ class ExactlyOnceOutbox:
     def _send_offsets(self, consumed: Sequence[Record]) -> None:
         metadata = require_membership(self._group_metadata())
         producer, offsets = self._sender.producer, next_offsets(consumed)
+
+        def send() -> bool:
+            return self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+
         try:
-            self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+            returning(send, self._sender.deadline_s, "offsets")
         except KafkaException as error:
             raise self._sender.failed(error.args[0], {offset.topic for offset in offsets}) from None
+        except TimeoutError:
+            self._sender.abandon()
+            raise PublishFailed(
+                f"the group's coordinator took no offsets within {self._sender.deadline_s:g} s"
+            ) from None
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""

@@ -76,7 +76,8 @@ class Sender:
                 f"WRITE on transactional id {settings.transactional_id}"
             ),
         }
-        self._deadline_s = settings.limits.publish_s
+        self.deadline_s = settings.limits.publish_s
+        """How long the broker may take to acknowledge what was queued."""
         self._failures: list[KafkaError] = []
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
@@ -101,7 +102,7 @@ class Sender:
 
     def send(self, topic: str, outgoing: Outgoing) -> None:
         """Queues one record; waits when the client's own queue is full."""
-        deadline = time.monotonic() + self._deadline_s
+        deadline = time.monotonic() + self.deadline_s
         record = outgoing.source
         while True:
             try:
@@ -125,15 +126,19 @@ class Sender:
 
     def flush(self) -> None:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
-        waiting = self._serve(lambda: self.producer.flush(self._deadline_s))
+        waiting = self._serve(lambda: self.producer.flush(self.deadline_s))
         if self._failures:
             raise self._ended(_cause(self._failures))
         if waiting:
-            raise PublishFailed(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
+            raise PublishFailed(f"{waiting} records were not acknowledged within {self.deadline_s:g} s")
 
     def replace(self) -> None:
         """Throws the producer away with all it holds and makes a new one."""
         self.close()
+        self.producer = self._new()
+
+    def abandon(self) -> None:
+        """Leaves the producer, in which nothing may be queued, to a call that does not return; makes a new one."""
         self.producer = self._new()
 
     def close(self) -> None:

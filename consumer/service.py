@@ -15,6 +15,7 @@ from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
+from consumer.standstill import StandstillWatch
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted
@@ -80,6 +81,7 @@ def consume(
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )
+    watch = StandstillWatch(settings.limits.turn_s)
     pipeline = Pipeline(
         source=source,
         scoring=scoring,
@@ -98,10 +100,12 @@ def consume(
         until_idle_s=settings.until_idle,
         max_records=settings.max_messages,
         observe=observe,
+        turned=watch.turned,
     )
     source.subscribe()
     try:
-        return pipeline.run()
+        with watch:
+            return pipeline.run()
     finally:
         with ending_within_grace(RecoveriesExhausted.exit_code):  # closing may hang when no broker answers
             source.close()

@@ -51,6 +51,11 @@ class Limits(Settings):
     """Under load scores are published so often, all that there are in one transaction; else at once."""
     publish_s: float = Field(default=20, gt=0, le=50)
     """Deadline for the broker to acknowledge one micro-batch."""
+    turn_s: float = Field(default=240, ge=30)
+    """A loop that has not come round for so long hangs inside a library: the process ends with exit code 75.
+
+    A publish and a recovery may each take 160 s while brokers are away, so it is above that.
+    """
     shutdown_s: float = Field(default=6, gt=0, le=60)
     """How long a stopping process waits for the batch in hand before it abandons it."""
     recoveries: int = Field(default=5, ge=0)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PORTS: Final = range(20_000, 32_000)
 """Below the ports that systems give to outgoing connections: a dead node's port must stay free."""
 TRANSACTION_TOPIC: Final = "__transaction_state"
+GROUP_TOPIC: Final = "__consumer_offsets"
 LOOK_UP_S: Final = 20.0
 
 
@@ -123,10 +124,16 @@ class Cluster:
 
     def coordinator_of_transaction(self, transactional_id: str) -> int:
         """Which node decides about the transactions of an id, once any transaction has been begun."""
+        return self._coordinator(TRANSACTION_TOPIC, transactional_id)
+
+    def coordinator_of_group(self, group: str) -> int:
+        """Which node keeps the offsets of a group, once any group has committed."""
+        return self._coordinator(GROUP_TOPIC, group)
+
+    def _coordinator(self, topic: str, key: str) -> int:
         with AdminClient({"bootstrap.servers": self.direct, "log_level": 0}) as admin:
-            topics = admin.list_topics(timeout=LOOK_UP_S).topics
-        partitions = topics[TRANSACTION_TOPIC].partitions
-        return self.leader_of(TRANSACTION_TOPIC, abs(java_hash(transactional_id)) % len(partitions))
+            partitions = admin.list_topics(timeout=LOOK_UP_S).topics[topic].partitions
+        return self.leader_of(topic, abs(java_hash(key)) % len(partitions))
 
 
 def java_hash(text: str) -> int:

@@ -270,7 +270,14 @@ class Stage:
         }
         if self.setting.protocol == "consumer":  # there both are the broker's
             del properties["heartbeat.interval.ms"], properties["session.timeout.ms"]
-        limits = {"batch_records": 100, "publish_s": 6, "recoveries": 10, "deaths": 8, **self.setting.limits}
+        limits = {
+            "batch_records": 100,
+            "publish_s": 6,
+            "recoveries": 10,
+            "deaths": 8,
+            "turn_s": 45,
+            **self.setting.limits,
+        }
         return {
             "SENTIMENT_MODEL": str(self.models[0]),
             "SENTIMENT_KAFKA__BOOTSTRAP_SERVERS": self.cluster.bootstrap,

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ class ScriptedProducer:
     def __init__(self, clock: FakeClock, **failures: list[KafkaException]) -> None:
         self.calls: list[str] = []
         self.commit_s = 0.0
+        self.held: threading.Event | None = None
+        """Set when offsets may be answered."""
         self._clock = clock
         self._failures = failures
 
@@ -73,6 +76,8 @@ class ScriptedProducer:
 
     def send_offsets_to_transaction(self, _offsets: object, _metadata: object) -> None:
         """Adds offsets."""
+        if self.held is not None:
+            self.held.wait()
         self._call("offsets")
 
     def commit_transaction(self) -> None:
@@ -103,6 +108,8 @@ class ScriptedSender:
         self.producer = producer
         self.sent = 0
         self.replaced = 0
+        self.abandoned = 0
+        self.deadline_s = 0.2
 
     def send(self, _topic: str, _outgoing: Outgoing) -> None:
         """Counts."""
@@ -114,6 +121,11 @@ class ScriptedSender:
     def replace(self) -> None:
         """Counts."""
         self.replaced += 1
+
+    def abandon(self) -> None:
+        """Takes a producer that answers."""
+        self.abandoned += 1
+        self.producer.held = None
 
     def failed(self, error: KafkaError, _read: object = ()) -> Exception:
         """Always worth a recovery."""
@@ -146,6 +158,21 @@ def test_a_publish_is_one_transaction(clock: FakeClock) -> None:
 
     assert producer.calls == ["init", *["begin", "offsets", "commit"] * 2]
     assert (sender.sent, sender.replaced) == (4, 0)
+
+
+def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
+    """Given offsets that are never answered, when published, then it fails in time and the producer is left."""
+    outbox, sender, producer = scripted(clock)
+    producer.held = release = threading.Event()
+
+    with pytest.raises(PublishFailed, match="coordinator"):
+        outbox.publish(outgoing(), [], RECORDS)
+    assert sender.abandoned == 1
+    outbox.reset()
+    outbox.publish(outgoing(), [], RECORDS)
+
+    assert producer.calls == ["init", "begin", "abort", "init", "begin", "offsets", "commit"]
+    release.set()
 
 
 @pytest.mark.parametrize(("commit_s", "replaced"), [(0.23, 0), (0.25, 1)])
