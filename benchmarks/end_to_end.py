@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from benchmarks.measure import arguments, chosen, interleaved, rates, ratio, spread, write
+from benchmarks.models import long_model
 from benchmarks.programs import bare, ours, peer, quix_python, quix_versions
 from benchmarks.streams import WARM_UP, run
-from benchmarks.texts import distinct, long_model, of_file, reviews, tweets
+from benchmarks.texts import distinct, of_file, reviews, tweets
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from transformers.utils import logging as transformers_logging
 
 from benchmarks import engine_peers as peers
 from benchmarks.measure import arguments, chosen, interleaved, rates, write
+from benchmarks.models import long_model
 from benchmarks.programs import bare
-from benchmarks.texts import distinct, long_model, of_file, reviews, tweets
+from benchmarks.texts import distinct, of_file, reviews, tweets
 from shared.artifact import open_artifact
 from shared.errors import SentimentError
 from shared.text import normalise

@@ -24,10 +24,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import structlog
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig
 
 from benchmarks.contenders import HalfPadded, OverRows, OverTexts
 from benchmarks.measure import interleaved, rates, write
+from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
 from consumer.scorer.packed_ways import COMPILED, TOLERANCE, WAYS
 from consumer.scorer.tokenise import Tokeniser, TokenRow
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
 DEMO: Final = Path(".demo/model")
 TWEETS: Final = Path(".demo/vader-tweets.parquet")
-BERT_BASE: Final = "bert-base"
 PEER: Final = "padded, fp32"
 CHOSEN: Final = "chosen at start-up"
 
@@ -180,27 +180,12 @@ class _Bench:
 def _artifact(model: str, options: argparse.Namespace, folder: Path) -> Artifact:
     """A copy of the model that reads as much as its positions allow, so that long texts are long."""
     if model == BERT_BASE:
-        return _bert_base(options, folder)
+        return bert_base(folder, options.tokenizer, options.weights)
     shutil.copytree(model, folder)
     own = open_artifact(folder).manifest
     config = AutoConfig.from_pretrained(folder)
     longest = config.max_position_embeddings - (2 if "roberta" in config.model_type else 0)
     return seal(folder, own.model_copy(update={"max_tokens": longest}))
-
-
-def _bert_base(options: argparse.Namespace, folder: Path) -> Artifact:
-    """BERT-base with a fresh head; speed does not depend on weights, but how much 16 bits cost does."""
-    manifest = open_artifact(options.tokenizer).manifest
-    labels = {"id2label": dict(enumerate(manifest.labels)), "num_labels": len(manifest.labels)}
-    shutil.copytree(options.tokenizer, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
-    torch.manual_seed(0)
-    model: Any = (
-        AutoModelForSequenceClassification.from_pretrained(options.weights, dtype=torch.float32, **labels)
-        if options.weights
-        else AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", **labels))  # type: ignore[no-untyped-call]
-    )
-    model.save_pretrained(folder)
-    return seal(folder, manifest.model_copy(update={"name": BERT_BASE, "max_tokens": 512}))
 
 
 def _texts(named: Sequence[str] | None) -> dict[str, list[str]]:

@@ -40,6 +40,16 @@ def flops(config: Any, lengths: Sequence[int]) -> float:
     return float(layers * (linear * tokens + attention * tokens**2).sum())
 
 
+def lean_flops(config: Any, lengths: Sequence[int]) -> float:
+    """The same with only that of the last layer which the first token needs: all keys and values, one query."""
+    hidden = config.hidden_size
+    inner = getattr(config, "intermediate_size", None) or config.hidden_dim
+    tokens = np.asarray(lengths, dtype=np.float64)
+    last = (8 * hidden**2 + 4 * hidden * inner) * tokens + 4 * hidden * tokens**2
+    needed = 4 * hidden**2 * tokens + 4 * hidden**2 + 4 * hidden * inner + 4 * hidden * tokens
+    return flops(config, lengths) - float((last - needed).sum())
+
+
 def nominal_peak(device: torch.device) -> float | None:
     """Of the data sheet, in FLOP/s; None for a device that is not listed."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""

@@ -54,6 +54,23 @@ def engines(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
+def ceiling(figures: Mapping[str, Any]) -> Iterable[str]:
+    """What BERT-base makes of the machine's multiplications."""
+    yield from _table(
+        "bfloat16",
+        ("GFLOP/s", "of torch's multiplication", "of it computed", "texts/s"),
+        {
+            name: (
+                _spread(one["gflops"]),
+                f"{one['of_torch']:.2f}",
+                f"{one['computed']:.2f}" if "computed" in one else "",
+                f"{one['texts_per_s']:,.0f}" if "texts_per_s" in one else "",
+            )
+            for name, one in figures.items()
+        },
+    )
+
+
 def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
     """Rate, ratio, share of the ceiling, cost and memory of each program."""
     for corpus, of in figures.items():
@@ -164,8 +181,11 @@ def _table(first: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]
 
 
 def _rate(one: Mapping[str, Any]) -> str:
-    rate = one["messages_per_s"]
-    return f"{rate['median']:,.0f} [{_range(rate)}]"
+    return _spread(one["messages_per_s"])
+
+
+def _spread(value: Mapping[str, Any]) -> str:
+    return f"{value['median']:,.0f} [{_range(value)}]"
 
 
 def _range(value: Mapping[str, Any], digits: int = 0) -> str:
@@ -186,6 +206,7 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
 
 TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "engines": engines,
+    "ceiling": ceiling,
     "end_to_end": end_to_end,
     "host_path": host_path,
     "latency": latency,

@@ -7,14 +7,12 @@ the tweets came in, which holds them cut into sentences: they are put together a
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
 from typing import TYPE_CHECKING, Final
 
 import pyarrow.parquet as pq
 
 from benchmarks.measure import ROOT, WORK
-from shared.artifact import open_artifact, seal
 from trainer.datasets import DATASETS
 from trainer.packages import fetch_package
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 TWEETS: Final = ROOT / ".demo/vader-tweets.parquet"
 REVIEW_WORDS: Final = 100
 """Shorter reviews are left out."""
-REVIEW_TOKENS: Final = 256
-"""Reviews are cut there; the demo's model itself cuts at 64, which its tweets rarely reach."""
 
 _ARCHIVE: Final = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 _REVIEWS: Final = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"
@@ -69,25 +65,6 @@ def distinct(texts: Sequence[str], count: int) -> list[str]:
         unique[number % len(unique)] + (f" {number // len(unique)}" if number >= len(unique) else "")
         for number in range(count)
     ]
-
-
-def long_model(model: Path) -> Path:
-    """The same weights with room for REVIEW_TOKENS tokens, as a model folder of its own."""
-    artifact = open_artifact(model)
-    if artifact.manifest.max_tokens >= REVIEW_TOKENS:
-        return model
-    folder = WORK / f"model-{artifact.version}-{REVIEW_TOKENS}"
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in artifact.manifest.files:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        content = (model / name).read_bytes()
-        if name == "tokenizer_config.json":
-            limit = f'"model_max_length": {artifact.manifest.max_tokens}'.encode()
-            content = content.replace(limit, f'"model_max_length": {REVIEW_TOKENS}'.encode())
-        target.write_bytes(content)
-    seal(folder, artifact.manifest.model_copy(update={"max_tokens": REVIEW_TOKENS}))
-    return folder
 
 
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
