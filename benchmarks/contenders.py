@@ -34,13 +34,12 @@ ALONE = 30
 class HalfPadded:
     """What a careful user of transformers has: 16 bits, batches sorted by length, padded to the longest."""
 
-    pads = True
     concurrency = 1
 
     def __init__(self, artifact: Artifact, device: torch.device, batch_tokens: int) -> None:
         self.name = "transformers in 16 bits, padded"
         self.device = str(device)
-        self.batch_tokens = batch_tokens
+        self.batch_tokens = self.padding = batch_tokens
         self._on = device
         model: Any = load_model(artifact)
         self._model: Any = model.to(device, best_dtype(device))
@@ -94,7 +93,7 @@ class OverRows:
 
     def _answers(self, windows: int) -> Any:
         """Batches, as indices of rows, with their answers."""
-        passes = plan([len(row) for row in self.rows], self.batch_tokens, pads=self.engine.pads)
+        passes = plan([len(row) for row in self.rows], self.batch_tokens, padding=self.engine.padding)
         with ThreadPoolExecutor(self.engine.concurrency) as threads:
             yield from threads.map(
                 lambda batch: (batch, self.engine.forward([self.rows[index] for index in batch])),

@@ -107,7 +107,7 @@ def _answers(
         with clock("tokenise"):
             rows = scorer.tokenise(texts)
         with clock("plan"):
-            plan([len(row) for row in rows], scorer.batch_tokens, pads=scorer.pads)
+            plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
             scores = scorer.forward(rows)
         at = datetime.now(UTC)

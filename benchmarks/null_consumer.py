@@ -36,7 +36,7 @@ class NullEngine:
     device = "none"
     concurrency = 1
     batch_tokens = 32_768
-    pads = False
+    padding = None
 
     def __init__(self, labels: int, pass_ms: float = 0) -> None:
         self._labels = labels

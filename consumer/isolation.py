@@ -107,7 +107,7 @@ class Isolation(Generic[Row, Answer]):
     good through it and raises PassFailed or OutOfMemory where that fails.
 
     `plan` makes a window, `first` runs its passes, from several threads if wanted; when it says that one was
-    the last, `settle` gives the answers.
+    the last, `settle` gives the answers. `padding` is that of `batching.plan`.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Isolation(Generic[Row, Answer]):
         control: Callable[[], None],
         budget: TokenBudget,
         *,
-        pads: bool = True,
+        padding: int | None,
     ) -> None:
         self.budget = budget
         self.passes = 0
@@ -127,7 +127,7 @@ class Isolation(Generic[Row, Answer]):
         """Passes that ran out of memory."""
         self._forward = forward
         self._control = control
-        self._pads = pads
+        self._padding = padding
         self._lock = threading.Lock()
 
     def run(self, rows: Sequence[Row], lengths: Sequence[int]) -> list[Answer | Unscorable]:
@@ -143,7 +143,7 @@ class Isolation(Generic[Row, Answer]):
 
     def plan(self, rows: Sequence[Row], lengths: Sequence[int]) -> tuple[Window[Row, Answer], list[list[int]]]:
         """Makes a window of rows and the batches, as indices of its rows, that `first` is to run."""
-        batches = plan(lengths, self.budget.tokens, pads=self._pads)
+        batches = plan(lengths, self.budget.tokens, padding=self._padding)
         return Window(rows, lengths, waiting=len(batches)), batches
 
     def first(self, window: Window[Row, Answer], batch: list[int]) -> bool:
@@ -246,7 +246,7 @@ class Isolation(Generic[Row, Answer]):
         window.well = well
 
     def _cost(self, window: Window[Row, Answer], batch: Sequence[int]) -> int:
-        return cost([window.lengths[index] for index in batch], pads=self._pads)
+        return cost([window.lengths[index] for index in batch], pads=self._padding is not None)
 
     def _prove_well(self, window: Window[Row, Answer]) -> None:
         with self._lock:

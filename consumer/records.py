@@ -191,8 +191,8 @@ class Scorer(Protocol):
         ...
 
     @property
-    def pads(self) -> bool:
-        """Whether a pass costs rows x longest row; else it costs the sum of the rows."""
+    def padding(self) -> int | None:
+        """Tokens of padding that cost as much as another pass; None where rows are not padded."""
         ...
 
     def normalise(self, text: str) -> str:

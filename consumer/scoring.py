@@ -72,7 +72,7 @@ class Scoring:
         self._scorer = scorer
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
-        self._isolation = Isolation[Any, Score](scorer.forward, self._control, budget, pads=scorer.pads)
+        self._isolation = Isolation[Any, Score](scorer.forward, self._control, budget, padding=scorer.padding)
         self._submitted: SimpleQueue[_Submission | None] = SimpleQueue()
         self._tokenised: SimpleQueue[_Submission | None] = SimpleQueue()
         self._passes: SimpleQueue[_Pass | None] = SimpleQueue()

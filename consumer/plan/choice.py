@@ -123,20 +123,22 @@ class Target:
 
 
 def grid(
-    lengths: Sequence[int], *, full_tokens: int, current: Setting, inflight: int, pads: bool
+    lengths: Sequence[int], *, full_tokens: int, current: Setting, inflight: int, padding: int | None
 ) -> list[Setting]:
     """The settings to be measured, the current one among them, those that need less memory first.
 
-    Left out are token budgets that no window of texts of these lengths would fill: the next smaller one
-    already holds it whole.
+    Left out are token budgets under which a window of texts of these lengths is cut as under the next smaller one.
     """
     budgets = sorted({max(1, int(full_tokens * share)) for share in BUDGETS})
     found = {current}
     for records in RECORDS:
         window = list(islice(cycle(lengths), records * inflight))
-        for smaller, tokens in zip([0, *budgets], budgets, strict=False):
-            if not smaller or len(batching.plan(window, smaller, pads=pads)) > 1:
+        smaller: list[list[int]] = []
+        for tokens in budgets:
+            batches = batching.plan(window, tokens, padding=padding)
+            if batches != smaller:
                 found.add(Setting(records, tokens))
+            smaller = batches
     return sorted(found, key=lambda setting: (setting.batch_tokens, setting.batch_records))
 
 

@@ -97,7 +97,9 @@ def _survey(
     memory = PeakMemory(settings.device)
     meter = Meter(scorer, sample.texts, inflight=inflight, seconds=request.seconds, memory=memory)
     idle, longest = meter.one_at_a_time(), meter.longest_text(max_tokens)
-    wanted = grid(lengths, full_tokens=scorer.batch_tokens, current=current, inflight=inflight, pads=scorer.pads)
+    wanted = grid(
+        lengths, full_tokens=scorer.batch_tokens, current=current, inflight=inflight, padding=scorer.padding
+    )
     console = Console(stderr=True)
     trials = [
         refusal(setting, longest=longest, inflight=inflight, limit=limit) or meter.full_load(setting)

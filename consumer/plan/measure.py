@@ -52,7 +52,7 @@ class Distinct:
         self.labels = scorer.labels
         self.concurrency = scorer.concurrency
         self.batch_tokens = scorer.batch_tokens
-        self.pads = scorer.pads
+        self.padding = scorer.padding
         self.forward = scorer.forward
         self.describe = scorer.describe
         self._scorer = scorer

@@ -26,7 +26,7 @@ class BertScorer:
         self.labels = artifact.manifest.labels
         self.concurrency = engine.concurrency
         self.batch_tokens = engine.batch_tokens
-        self.pads = engine.pads
+        self.padding = engine.padding
         self._artifact = artifact
         self._engine = engine
         self._tokeniser = Tokeniser(artifact)

@@ -38,8 +38,11 @@ class Engine(Protocol):
     """How many threads may be inside `forward` at once, and keep the device busy when they are."""
     batch_tokens: int
     """Tokens of a pass at which this device is at its best."""
-    pads: bool
-    """Whether a pass costs rows x longest row; else it costs the sum of the rows."""
+
+    @property
+    def padding(self) -> int | None:
+        """Tokens of padding that cost as much as another pass; None where rows are not padded."""
+        ...
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """Runs one pass over at least one row. Blocks until the answer is on the host.

@@ -39,7 +39,7 @@ class PackedEngine:
     """
 
     concurrency = CONCURRENCY
-    pads = False
+    padding = None
 
     def __init__(
         self,

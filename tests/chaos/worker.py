@@ -49,7 +49,7 @@ class OracleScorer:
     labels = oracle.LABELS
     concurrency = 1
     batch_tokens = FULL_TOKENS
-    pads = True
+    padding = 0
 
     def __init__(self, version: str, *, pass_s: float = 0.004, out_of_memory: float = 0.02) -> None:
         self._version = version

@@ -75,7 +75,7 @@ class FakeScorer:
     labels = LABELS
     concurrency = 1
     batch_tokens = 100_000
-    pads = False
+    padding = None
 
     def __init__(
         self,

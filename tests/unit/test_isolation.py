@@ -39,7 +39,7 @@ class Engine:
         self.sick = sick
         self.passes: list[tuple[str, ...]] = []
         self.controls = 0
-        self.isolation = Isolation(self.forward, self.control, TokenBudget(budget))
+        self.isolation = Isolation(self.forward, self.control, TokenBudget(budget), padding=ROOM)
 
     def forward(self, rows: Sequence[str]) -> list[str | None]:
         """One pass."""
@@ -129,7 +129,7 @@ def test_a_failure_that_does_not_come_again_blames_nobody() -> None:
         finally:
             engine.bad = ()
 
-    isolation = Isolation(heal, engine.control, TokenBudget(ROOM))
+    isolation = Isolation(heal, engine.control, TokenBudget(ROOM), padding=ROOM)
 
     assert isolation.run(list("abcd"), [1] * 4) == list("ABCD")
     assert engine.controls == 0
@@ -266,7 +266,7 @@ def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
         raise PassFailed("its answer is not finite")
 
     with pytest.raises(ScorerError, match="not finite"):
-        Isolation(engine.forward, nan, TokenBudget(ROOM)).run("abc", [1] * 3)
+        Isolation(engine.forward, nan, TokenBudget(ROOM), padding=ROOM).run("abc", [1] * 3)
     assert engine.outcome("abc") == ["NotFinite"] * 3
     assert engine.controls == 1
 
@@ -279,7 +279,7 @@ def test_memory_that_is_gone_altogether_blames_no_text() -> None:
         raise OutOfMemory
 
     with pytest.raises(ScorerError, match="OutOfMemory"):
-        Isolation(engine.forward, starve, TokenBudget(ROOM)).run(["a" * 10], [10])
+        Isolation(engine.forward, starve, TokenBudget(ROOM), padding=ROOM).run(["a" * 10], [10])
 
 
 def test_the_control_is_asked_only_if_nothing_else_proves_the_device() -> None:
@@ -301,7 +301,7 @@ def test_a_device_error_ends_it_at_once() -> None:
         raise ScorerError("gone")
 
     with pytest.raises(ScorerError, match="gone"):
-        Isolation(gone, lambda: None, TokenBudget(ROOM)).run("abcd", [1] * 4)
+        Isolation(gone, lambda: None, TokenBudget(ROOM), padding=ROOM).run("abcd", [1] * 4)
     assert passes == 1
 
 
@@ -323,7 +323,7 @@ def test_a_failed_pass_is_let_go_of_before_the_next(kind: type[Exception]) -> No
             raise kind
         return list(rows)
 
-    Isolation(forward, lambda: None, TokenBudget(ROOM)).run("abcd", [1] * 4)
+    Isolation(forward, lambda: None, TokenBudget(ROOM), padding=ROOM).run("abcd", [1] * 4)
 
     assert len(seen) > 2
     assert not any(seen)

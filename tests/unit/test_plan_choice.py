@@ -43,7 +43,7 @@ def settings(delivery: str = "exactly-once", **properties: object) -> ConsumerSe
 
 def test_the_grid_lies_around_what_the_device_likes() -> None:
     """Given texts that fill every budget, when laid out, then a quarter to twice the device's, and the current."""
-    found = grid([10] * 100, full_tokens=2_048, current=NOW, inflight=2, pads=True)
+    found = grid([10] * 100, full_tokens=2_048, current=NOW, inflight=2, padding=32)
 
     assert {setting.batch_tokens for setting in found} == {512, 1_024, 2_048, 4_096}
     assert {setting.batch_records for setting in found} == {*RECORDS, 512}
@@ -54,11 +54,13 @@ def test_the_grid_lies_around_what_the_device_likes() -> None:
 @given(
     lengths=st.lists(st.integers(1, 128), min_size=1, max_size=50),
     full_tokens=st.sampled_from([8, 2_048, 32_768]),
-    pads=st.booleans(),
+    padding=st.sampled_from([None, 0, 32]),
 )
-def test_a_budget_that_nothing_fills_is_not_measured(lengths: list[int], full_tokens: int, *, pads: bool) -> None:
+def test_a_budget_that_nothing_fills_is_not_measured(
+    lengths: list[int], full_tokens: int, padding: int | None
+) -> None:
     """Given any texts, when laid out, then each size has the least budget, each once, memory rising."""
-    found = grid(lengths, full_tokens=full_tokens, current=NOW, inflight=1, pads=pads)
+    found = grid(lengths, full_tokens=full_tokens, current=NOW, inflight=1, padding=padding)
 
     assert NOW in found
     assert len(found) == len(set(found))
