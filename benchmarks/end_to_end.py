@@ -1,7 +1,8 @@
 """Messages a second from a topic to a topic of a real Kafka: this project's consumer and what others would write.
 
 All have the same model and the same texts, no text twice; see `streams.run` for how the clock runs. The bare
-scorer, which is handed all texts at once and has no Kafka around it, is the ceiling of ours.
+scorer, which is handed all texts at once and has no Kafka around it, is the ceiling of ours. Ours run in the
+processor's own precision, and in int8 too where the model folder holds an export.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import structlog
 
 from benchmarks.measure import arguments, chosen, interleaved, rates, ratio, spread, write
 from benchmarks.models import long_model
-from benchmarks.programs import bare, ours, peer, quix_python, quix_versions
+from benchmarks.programs import bare, ours, peer, precisions, quix_python, quix_versions
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, reviews, tweets
 from tests.support.kafka import broker
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from benchmarks.streams import Contender, Run
 
-CEILING: Final = "bare scorer, no Kafka"
+DELIVERIES: Final = ("at-least-once", "exactly-once")
 PEER: Final = "users' loop, pipeline batch 32"
 
 
@@ -37,59 +38,76 @@ def main() -> None:
     whole = "a multiple of 256, so that windows of 32 messages of each of 8 keys are full at the end"
     parser.add_argument("--tweets", type=int, default=4_096, help=whole)
     parser.add_argument("--reviews", type=int, default=256, help=whole)
+    parser.add_argument("--warm-up", type=int, default=1_024, help="tweets before those that count")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     if options.quick:
         options.tweets, options.reviews = 256, 256
-    corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
+        options.warm_up = WARM_UP
+    of_tweets = of_file(options.texts) if options.texts else tweets()
+    corpora = {"tweets": (options.model, of_tweets, options.tweets, options.warm_up)}
     if not options.texts:
-        corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
+        corpora["reviews"] = (long_model(options.model), reviews(), options.reviews, WARM_UP)
     figures = {}
     with broker() as kafka:
-        for name, (model, source, count) in corpora.items():
+        for name, (model, source, count, warm_up) in corpora.items():
             print(f"{name}: {count} messages")
-            texts = distinct(source, WARM_UP + count)
-            figures[name] = {"messages": count, **_compare(kafka.bootstrap_servers, model, texts, options)}
+            texts = distinct(source, warm_up + count)
+            compared = _compare(kafka.bootstrap_servers, model, texts, warm_up, options)
+            figures[name] = {"messages": count, "warm_up": warm_up, **compared}
         write("end_to_end", figures, options, kafka=kafka.description, quix_versions=quix_versions())
 
 
-def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+def _compare(
+    servers: str, model: Path, texts: Sequence[str], warm_up: int, options: argparse.Namespace
+) -> dict[str, Any]:
     runs: dict[str, list[Run]] = {}
 
     def rate(name: str, contender: Contender) -> float:
-        seen = run(servers, contender, texts)
+        seen = run(servers, contender, texts, warm_up=warm_up)
         runs.setdefault(name, []).append(seen)
         return seen.rate
 
     with tempfile.TemporaryDirectory() as folder:
         programs = chosen(_programs(model, folder), options.only, always=[PEER])
-        score, engine = bare(model)
-        ceiling = {CEILING: partial(_ceiling, score, texts[WARM_UP:])}
+        scorers = {precision: bare(model, precision) for precision in precisions(model)}
+        ceilings = {
+            _ceiling_of(precision): partial(_ceiling, score, texts[warm_up:])
+            for precision, (score, _) in scorers.items()
+        }
         measured = interleaved(
-            {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceiling},
+            {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceilings},
             options.rounds,
             "{:,.1f} messages a second",
         )
     figures = rates(measured, PEER)
     for name, seen in runs.items():
+        if ceiling := next((_ceiling_of(one) for one in scorers if name.startswith(f"ours, {one}")), None):
+            figures[name]["of_ceiling"] = ratio(measured[name], measured[ceiling])
         figures[name] |= {
-            "of_ceiling": ratio(measured[name], measured[CEILING]),
             "cpu_us": spread([one.cpu_us for one in seen[1:]]),
             "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),
         }
-    return {"engine": engine, "programs": figures}
+    return {"engines": {precision: engine for precision, (_, engine) in scorers.items()}, "programs": figures}
 
 
 def _programs(model: Path, folder: str) -> dict[str, Contender]:
     quix = partial(peer, "quix_app.py", model, python=quix_python())
     return {
-        "ours, at-least-once": ours(model, "at-least-once"),
-        "ours, exactly-once": ours(model, "exactly-once"),
+        **{
+            f"ours, {precision}, {delivery}": ours(model, delivery, precision=precision)
+            for precision in precisions(model)
+            for delivery in DELIVERIES
+        },
         PEER: peer("users_loop.py", model),
         "FastStream, batches of 32": peer("faststream_app.py", model),
         "Quix Streams, one by one": quix("one", folder),
         "Quix Streams, windows of 32": quix("windows", folder),
     }
+
+
+def _ceiling_of(precision: str) -> str:
+    return f"bare scorer, {precision}, no Kafka"
 
 
 def _ceiling(score: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:

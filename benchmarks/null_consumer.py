@@ -60,7 +60,7 @@ def main() -> None:
     consume(
         settings,
         partitions=Preflight(settings).partitions(),
-        scoring=Scoring(scorer, batch_tokens=settings.limits.batch_tokens, cache=settings.cache),
+        scoring=Scoring(scorer, window=settings.limits.batch_records, cache=settings.cache),
         labels=scorer.labels,
         model=ModelRef(name="none", version="0"),
         stop=stop,

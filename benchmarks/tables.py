@@ -81,7 +81,7 @@ def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
                 name: (
                     _rate(one),
                     f"{one['ratio']:.2f}",
-                    f"{one.get('of_ceiling', 1):.2f}",
+                    f"{one['of_ceiling']:.2f}" if "of_ceiling" in one else "",
                     *(
                         (f"{one['cpu_us']['median'] / 1000:.2f}", f"{one['memory_mib']['median']:,.0f}")
                         if "cpu_us" in one
@@ -90,6 +90,16 @@ def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
                 )
                 for name, one in of["programs"].items()
             },
+        )
+
+
+def apart(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Rates on cores of their own."""
+    for precision, programs in figures.items():
+        yield from _table(
+            f"tweets, {precision}",
+            ("messages/s", "of the bare scorer's"),
+            {name: (_rate(one), f"{one['ratio']:.2f}") for name, one in programs.items()},
         )
 
 
@@ -208,6 +218,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "engines": engines,
     "ceiling": ceiling,
     "end_to_end": end_to_end,
+    "apart": apart,
     "host_path": host_path,
     "latency": latency,
     "scaling": scaling,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from consumer.settings import ConsumerSettings
     from shared.messages import Result
 
-WINDOW = 512
+WINDOW = 1_024
 """Lines scored together; an answer appears once its window is full or the input ends."""
 
 

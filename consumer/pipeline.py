@@ -135,13 +135,12 @@ class Pipeline:
         """How many records may be read now; a suspect is read only with nothing else in hand."""
         if self._inflight and self._source.careful:
             return 0
-        if sum(not batch.scores.done() for batch in self._inflight) >= self._limits.inflight_batches:
-            return 0
         if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
             return 0
-        if self._max_records is None:
-            return self._limits.batch_records
-        return min(self._limits.batch_records, self._max_records - self._totals.records)
+        unscored = sum(len(batch.records) for batch in self._inflight if not batch.scores.done())
+        most = self._limits.batch_records
+        room = min(most, most * self._limits.inflight_batches - unscored)
+        return room if self._max_records is None else min(room, self._max_records - self._totals.records)
 
     def _publish_due(self) -> bool:
         """Whether now is the time to publish: at once, unless there is more to read, and then now and then.

@@ -1,16 +1,18 @@
 """The threads between Kafka and the device: texts in, scores out, the device never waits for the host.
 
-    submit ──> tokenise ──> wait for room ──> window: all that waits, sorted, cut ──> passes ──> futures
+    submit ──> tokenise ──> wait for room ──> window: what waits, sorted, cut ──> passes ──> futures
 
 One thread normalises and tokenises, one plans, and as many as the device takes passes at once run them. A
 window is closed when a pass may be started and not before, so batches grow while the device is busy, and a
-single text on an idle device goes at once; nothing waits for a timer.
+single text on an idle device goes at once; nothing waits for a timer. A window has a limit all the same: if
+it took all that the caller may have in hand, nothing would be ready when its last pass begins.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -68,8 +70,12 @@ class Scoring:
     Its threads are daemons, so that a pass that never ends cannot keep the process from ending.
     """
 
-    def __init__(self, scorer: Scorer, *, batch_tokens: int | None = None, cache: int = 0) -> None:
+    def __init__(
+        self, scorer: Scorer, *, window: int | None = None, batch_tokens: int | None = None, cache: int = 0
+    ) -> None:
+        """`window`: a window has no more texts, unless they were submitted together; None: all that wait."""
         self._scorer = scorer
+        self._window = window
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
         self._isolation = Isolation[Any, Score](scorer.forward, self._control, budget, padding=scorer.padding)
@@ -145,19 +151,32 @@ class Scoring:
                 submission.places.append(places[key])
 
     def _plan(self) -> None:
-        open_ = True
-        while open_:
-            waiting = [self._tokenised.get()]
-            self._room.acquire()  # all that comes until the device has room joins the window
-            while waiting[-1] is not None:
-                try:
+        waiting = deque([self._tokenised.get()])
+        while waiting[0] is not None:
+            self._room.acquire()  # what comes until the device has room may join the window
+            with suppress(Empty):
+                while waiting[-1] is not None:
                     waiting.append(self._tokenised.get_nowait())
-                except Empty:
-                    break
-            open_ = waiting[-1] is not None
-            self._start([one for one in waiting if one is not None and one.future.set_running_or_notify_cancel()])
+            self._start(self._next_window(waiting))
+            if not waiting:
+                waiting.append(self._tokenised.get())
         for _ in self._threads[2:]:
             self._passes.put(None)
+
+    def _next_window(self, waiting: deque[_Submission | None]) -> list[_Submission]:
+        """Takes the first that waits and those after it that fit; leaves out what was cancelled."""
+        taken: list[_Submission] = []
+        rows = 0
+        while waiting and (one := waiting[0]) is not None:
+            rows += len(one.rows)
+            if taken and self._window is not None and rows > self._window:
+                break
+            waiting.popleft()
+            if one.future.set_running_or_notify_cancel():
+                taken.append(one)
+            else:
+                rows -= len(one.rows)
+        return taken
 
     def _start(self, submissions: list[_Submission]) -> None:
         """Makes one window of what was submitted and hands over its passes; begins with room for one."""

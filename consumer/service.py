@@ -47,7 +47,12 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     partitions = preflight.partitions()
     watch = RetentionWatch(settings.output_topic, preflight.output_config())
     scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens, cache=settings.cache)
+    scoring = Scoring(
+        scorer,
+        window=settings.limits.batch_records,
+        batch_tokens=settings.limits.batch_tokens,
+        cache=settings.cache,
+    )
     log.info("model_ready", **scorer.describe())
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     totals = consume(

@@ -29,13 +29,13 @@ def _split(value: object) -> object:
 class Limits(Settings):
     """How much may be in hand at once, and how long anything may take."""
 
-    batch_records: int = Field(default=512, gt=0, le=100_000)
-    """Records of one micro-batch: the window within which texts are sorted by length."""
+    batch_records: int = Field(default=1_024, gt=0, le=100_000)
+    """Records of one micro-batch at most: the window within which texts are sorted by length."""
     batch_tokens: int | None = Field(default=None, gt=0)
     """Tokens of one forward pass, padding included; by default what the engine is best at: 1,024 with OpenVINO on
     a CPU, 32,768 on CUDA."""
     inflight_batches: int = Field(default=2, ge=1, le=64)
-    """Micro-batches that wait for their scores: one on the device and one ready for it."""
+    """So many times `batch_records` may wait for their scores: one on the device and one ready for it."""
     inflight_bytes: int = Field(default=64 * 2**20, gt=0)
     """Bytes of input in hand; reading pauses above it."""
     record_bytes: int = Field(default=2**18, gt=0)

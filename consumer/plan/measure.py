@@ -113,7 +113,7 @@ class Meter:
         """Keeps as many batches in hand as a running consumer does; the first of them are discarded."""
         self._memory.reset()
         with (
-            self._scoring(setting.batch_tokens) as scoring,
+            self._scoring(window=setting.batch_records, batch_tokens=setting.batch_tokens) as scoring,
             closing(self._latencies(scoring, setting.batch_records)) as latencies,
         ):
             deque(islice(latencies, self._inflight), maxlen=0)
@@ -155,9 +155,9 @@ class Meter:
         return took
 
     @contextmanager
-    def _scoring(self, batch_tokens: int | None = None) -> Iterator[Scoring]:
+    def _scoring(self, **limits: int) -> Iterator[Scoring]:
         """Threads of their own for one measurement, without a cache; raises ScorerError if they do not end."""
-        scoring = Scoring(self._scorer, batch_tokens=batch_tokens)
+        scoring = Scoring(self._scorer, **limits)
         try:
             yield scoring
         finally:

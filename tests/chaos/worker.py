@@ -109,7 +109,7 @@ def main() -> None:
     preflight = Preflight(settings)
     partitions = preflight.partitions()
     scorer = _scorer(artifact)
-    scoring = Scoring(scorer)
+    scoring = Scoring(scorer, window=settings.limits.batch_records)
     consume(
         settings,
         partitions=partitions,

@@ -105,6 +105,29 @@ def test_what_waits_becomes_one_window(gate: threading.Event) -> None:
     assert scoring.close(WAIT_S)
 
 
+def test_a_window_leaves_something_ready_for_the_next(gate: threading.Event) -> None:
+    """Given more texts than a window takes, when they wait, then whole batches up to its size share a pass."""
+    scorer = FakeScorer(gates=[gate])
+    scoring = Scoring(scorer, window=5)
+    first = scoring.submit(["first"])
+    while not scorer.calls:
+        pass
+    batches = [[f"text {number}", f"word {number}"] for number in range(4)] + [[f"long {n}" for n in range(7)]]
+    others = [scoring.submit(batch) for batch in batches]
+    while vars(scoring)["_submitted"].qsize() or vars(scoring)["_tokenised"].qsize() < len(batches) - 1:
+        pass
+    gate.set()
+
+    for batch, other in zip(batches, others, strict=True):
+        assert other.result(WAIT_S) == [oracle(text) for text in batch]
+    assert first.done()
+    scored = [text for call in scorer.calls[1:] for text in call]
+    assert sorted(scored) == sorted(text for batch in batches for text in batch)
+    assert all(len(call) in (2, 4, 7) for call in scorer.calls[1:])
+    assert max(len(call) for call in scorer.calls[1:-1]) == 4
+    assert scoring.close(WAIT_S)
+
+
 def test_as_many_passes_run_at_once_as_the_device_takes() -> None:
     """Given a device for three passes at once, when a window has three, then all are inside before one ends."""
     scorer = WideScorer(together=3)
