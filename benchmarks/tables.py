@@ -143,6 +143,15 @@ def latency(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
+def planned(figures: Mapping[str, Any]) -> Iterable[str]:
+    """What was promised and what was reached."""
+    yield from _table(
+        "tweets",
+        ("messages/s", "of the promise"),
+        {name: (_rate(one), f"{one['ratio']:.2f}" if "ratio" in one else "") for name, one in figures.items()},
+    )
+
+
 def scaling(figures: Mapping[str, Any]) -> Iterable[str]:
     """Cost, rate and memory by messages, partitions and processes."""
     for what, deliveries in figures.items():
@@ -221,6 +230,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "apart": apart,
     "host_path": host_path,
     "latency": latency,
+    "planned": planned,
     "scaling": scaling,
     "delivery": delivery,
 }

@@ -79,8 +79,8 @@ class ConsumerSettings(Settings):
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     """Of the model's arithmetic; `auto` is the fastest that the device has, int8 only where it was exported."""
-    cache: int = Field(default=100_000, ge=0)
-    """Scores kept, so that an equal text need not be scored again; 40 MB at the default. 0 turns it off."""
+    cache: int = Field(default=50_000, ge=0)
+    """Scores kept, so that an equal text need not be scored again; 20 MB at the default. 0 turns it off."""
     kafka: KafkaSettings = KafkaSettings()
     group_id: str = Field(default="sentiment", min_length=1)
     input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(default=("texts",), min_length=1)
