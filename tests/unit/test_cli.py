@@ -342,7 +342,7 @@ def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.Monk
     assert shown.code == again.code == 0
     assert 'kafka.sasl_password: "***"  # SENTIMENT_KAFKA__SASL_PASSWORD' in shown.out
     assert "kafka.insecure: true  # --insecure" in shown.out
-    assert "limits.batch_records: 512  # default" in shown.out
+    assert "limits.batch_records: 1024  # default" in shown.out
     assert "# linger.ms: 7" in shown.out
     assert "hunter2" not in shown.out + shown.err
     assert f'group_id: "a: \\"b\\" #c"  # {file}' in again.out
