@@ -69,6 +69,7 @@ def test_any_settings_file_makes_settings_or_a_clear_error(
     check_file(tmp_path_factory.getbasetemp() / "settings.yaml", content)
 
 
+@pytest.mark.no_cover  # counting each line more than doubles what the product needs
 @pytest.mark.parametrize(
     "text",
     [
@@ -95,10 +96,9 @@ def test_any_settings_file_makes_settings_or_a_clear_error(
     ],
 )
 def test_no_text_holds_the_scorer_up(text: str) -> None:
-    """Given a text made to be slow or to fail, when normalised, then it does not hold the scorer up.
+    """Given a text made to be slow or to fail, when normalised, then it takes less than two seconds.
 
-    The first of them ended the process, the same record again after every restart; others took 50 s each, where
-    they take half a second now.
+    The first of them ended the process, the same record again after every restart; others took 50 s each.
     """
     check_text(text)
 
