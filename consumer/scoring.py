@@ -168,14 +168,12 @@ class Scoring:
         taken: list[_Submission] = []
         rows = 0
         while waiting and (one := waiting[0]) is not None:
-            rows += len(one.rows)
-            if taken and self._window is not None and rows > self._window:
+            if taken and self._window is not None and rows + len(one.rows) > self._window:
                 break
             waiting.popleft()
             if one.future.set_running_or_notify_cancel():
                 taken.append(one)
-            else:
-                rows -= len(one.rows)
+                rows += len(one.rows)
         return taken
 
     def _start(self, submissions: list[_Submission]) -> None:
