@@ -21,7 +21,8 @@ from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.programs import bare
 from benchmarks.roofline import flops, lean_flops, matmul_ceiling
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from consumer.scorer.tokenise import Tokeniser, TokenRow
+from consumer.scorer.rows import TokenRow
+from consumer.scorer.tokenise import Tokeniser
 from shared.openvino import openvino, opset
 from shared.text import normalise
 

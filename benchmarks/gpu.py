@@ -31,7 +31,8 @@ from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
 from consumer.scorer.packed_ways import COMPILED, TOLERANCE, WAYS
-from consumer.scorer.tokenise import Tokeniser, TokenRow
+from consumer.scorer.rows import TokenRow
+from consumer.scorer.tokenise import Tokeniser
 from consumer.scorer.torch_packed import PackedEngine, best_dtype
 from consumer.scorer.torch_padded import PaddedEngine
 from shared.artifact import Artifact, open_artifact, seal

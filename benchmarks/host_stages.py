@@ -15,7 +15,7 @@ from benchmarks.streams import fresh_topics, produce, quiet
 from consumer.batching import plan
 from consumer.cache import ScoreCache, fingerprint
 from consumer.decode import split
-from consumer.encode import Encoder
+from consumer.encode import Encoder, Moment
 from consumer.preflight import Preflight
 from consumer.scorer.bert import BertScorer
 from consumer.sender import Sender
@@ -110,7 +110,7 @@ def _answers(
             plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
             scores = scorer.forward(rows)
-        at = datetime.now(UTC)
+        at = Moment.of(datetime.now(UTC))
         with clock("encode"):
             outgoing += [
                 encoder.result(document, score, at) for document, score in zip(chunk, scores, strict=True)

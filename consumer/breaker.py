@@ -31,8 +31,11 @@ class Breaker:
         following = Breaker(self._limits)
         following._window.extend(self._window)
         following._letters, following._in_a_row = self._letters, self._in_a_row
-        for is_letter in outcomes:
-            following._add(is_letter)
+        if following._letters or any(outcomes):
+            for is_letter in outcomes:
+                following._add(is_letter)
+        else:  # as nearly always
+            following._window.extend(outcomes)
         return following
 
     def _add(self, is_letter: bool) -> None:

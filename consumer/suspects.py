@@ -103,16 +103,17 @@ class Suspects:
     def take(self, max_records: int, *, alone: bool) -> list[Record]:
         """Hands out records in order: up to the first suspect, or with `alone` just that one."""
         taken: list[Record] = []
-        while len(taken) < max_records:
-            self._drop_stale()
-            if not self._waiting:
-                break
-            if not self._is_suspect(self._waiting[0]):
-                taken.append(self._waiting.popleft())
+        while self._waiting and len(taken) < max_records:
+            record = self._waiting.popleft()
+            if not self._owns(record):
                 continue
-            if alone and not taken:
-                taken.append(self._try_alone(self._waiting.popleft()))
-            break
+            if not self._is_suspect(record):
+                taken.append(record)
+            elif alone and not taken:
+                return [self._try_alone(record)]
+            else:
+                self._waiting.appendleft(record)
+                break
         return taken
 
     def be_careful(self, owned: Iterable[Caution | None]) -> None:

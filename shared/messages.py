@@ -9,7 +9,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_core import from_json
@@ -147,8 +147,7 @@ class InputFormat:
     max_bytes: int = 1_048_576
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedInput:
+class ParsedInput(NamedTuple):
     """What the scorer needs of one input value."""
 
     text: str
@@ -183,10 +182,10 @@ def _json_object(value: bytes) -> dict[str, Any]:
             "the value starts with byte 0, the mark of a schema registry; this service reads plain JSON, "
             "so configure the producer with a plain JSON serialiser"
         )
-    _utf8(value)
     try:
         tree = from_json(value, allow_inf_nan=False)
     except ValueError as error:
+        _utf8(value)
         # The parser's messages name what is wrong and where, never the bytes themselves.
         raise BadRecord(f"the value is not JSON: {error}") from None
     if not isinstance(tree, dict):
@@ -195,6 +194,8 @@ def _json_object(value: bytes) -> dict[str, Any]:
 
 
 def _walk(tree: dict[str, Any], path: str) -> Any:
+    if "." not in path:
+        return tree.get(path)
     node: Any = tree
     for name in path.split("."):
         if not isinstance(node, dict) or name not in node:

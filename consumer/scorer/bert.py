@@ -8,7 +8,8 @@ import numpy as np
 
 from consumer.isolation import CONTROL, OutOfMemory, PassFailed
 from consumer.records import Score, Unscorable
-from consumer.scorer.tokenise import Tokeniser, TokenRow
+from consumer.scorer.rows import TokenRow
+from consumer.scorer.tokenise import Tokeniser
 from shared.errors import ScorerError
 from shared.text import normalise
 

@@ -1,9 +1,8 @@
-"""Texts to token ids, each text once, with the Rust tokenizer of the model folder."""
+"""Texts to token ids, each text once, as the Rust tokenizer of the model folder has them."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -13,14 +12,13 @@ from tokenizers import Tokenizer
 
 from consumer.isolation import CONTROL
 from consumer.records import Unscorable
+from consumer.scorer.rows import TokenRow, rows_of
+from consumer.scorer.words import WordTokeniser, is_by_words
 from shared.errors import ArtifactError, ScorerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from tokenizers import Encoding
-
-    from consumer.scorer.engine import Ids
     from shared.artifact import Artifact
 
 log = structlog.get_logger()
@@ -28,18 +26,6 @@ log = structlog.get_logger()
 CHARS_PER_TOKEN: Final = 8
 """Of a long text the tokenizer is first shown so many characters for each token that the model reads; English
 has 4 to 5. It would otherwise read all of a text before it truncates."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRow:
-    """One text as the model reads it."""
-
-    ids: Ids
-    truncated: bool
-
-    def __len__(self) -> int:
-        """Tokens, special ones included."""
-        return len(self.ids)
 
 
 class Tokeniser:
@@ -57,61 +43,57 @@ class Tokeniser:
         self._max_tokens = artifact.manifest.max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)
+        self._together = self._whole
+        if is_by_words(self._tokenizer):
+            self._together = WordTokeniser(self._tokenizer, self._max_tokens).rows
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
-        """Tokenises normalised texts, in their order; raises ScorerError where the tokenizer itself is unfit."""
-        encodings = self._encode(texts)
-        ids = [[] if isinstance(one, Unscorable) else one.ids for one in encodings]
-        lengths = [len(one) for one in ids]
-        flat = np.fromiter(chain.from_iterable(ids), np.int32, sum(lengths))
-        return [
-            one if isinstance(one, Unscorable) else TokenRow(part, self._overflows(one, len(part)))
-            for one, part in zip(encodings, _parts(flat, lengths), strict=True)
-        ]
+        """Tokenises normalised texts, in their order; raises ScorerError where the tokenizer itself is unfit.
 
-    def _encode(self, texts: Sequence[str]) -> list[Encoding | Unscorable]:
-        """Shows the tokenizer the beginnings of long texts, and more of those that were not filled by it."""
-        encodings: list[Encoding | Unscorable] = [_NOT_YET] * len(texts)
+        Long texts are shown to the tokenizer by their beginnings, and more of those that it was not filled by.
+        """
         limit = CHARS_PER_TOKEN * self._max_tokens
-        waiting = list(range(len(texts)))
-        while waiting:
-            beginnings = [_beginning(texts[index], limit) for index in waiting]
-            for index, encoding in zip(waiting, self._encode_whole(beginnings), strict=True):
-                encodings[index] = encoding
-            waiting = [
-                index
-                for index, shown in zip(waiting, beginnings, strict=True)
-                if len(shown) < len(texts[index]) and not self._is_filled(encodings[index])
-            ]
+        shown = [text if len(text) <= limit else _beginning(text, limit) for text in texts]
+        rows = self._encode(shown)
+        cut = [index for index, text in enumerate(texts) if len(shown[index]) < len(text)]
+        while cut := [index for index in cut if not _is_filled(rows[index])]:
             limit *= 8
-        return encodings
+            for index in cut:
+                shown[index] = _beginning(texts[index], limit)
+            for index, row in zip(cut, self._encode([shown[index] for index in cut]), strict=True):
+                rows[index] = row
+            cut = [index for index in cut if len(shown[index]) < len(texts[index])]
+        return rows
 
-    def _encode_whole(self, texts: Sequence[str]) -> list[Encoding | Unscorable]:
+    def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises together, and one by one after the control where that fails."""
         with suppress(Exception):  # tokenizers raises nothing more exact; what it was shows below
-            return [*self._tokenizer.encode_batch_fast(texts)]
-        control, *encodings = [self._encode_alone(text) for text in (CONTROL, *texts)]
+            return [*self._together(texts)]
+        control, *rows = [self._alone(text) for text in (CONTROL, *texts)]
         if isinstance(control, Unscorable):
             raise ScorerError(f"the tokenizer fails on the control sentence too: {control.reason}")
-        unscorable = sum(isinstance(encoding, Unscorable) for encoding in encodings)
+        unscorable = sum(isinstance(row, Unscorable) for row in rows)
         log.warning("tokenised_alone", texts=len(texts), unscorable=unscorable)
-        return encodings
+        return rows
 
-    def _encode_alone(self, text: str) -> Encoding | Unscorable:
+    def _alone(self, text: str) -> TokenRow | Unscorable:
         try:
-            encoding: Encoding = self._tokenizer.encode_batch_fast([text])[0]
-        except Exception as error:  # noqa: BLE001 - see `_encode_whole`
+            (row,) = self._whole([text])
+        except Exception as error:  # noqa: BLE001 - see `_encode`
             return Unscorable("TokenizerFailed", f"{type(error).__name__} for this text alone")
-        return encoding
+        return row
 
-    def _is_filled(self, encoding: Encoding | Unscorable) -> bool:
-        return isinstance(encoding, Unscorable) or self._overflows(encoding, len(encoding.ids))
+    def _whole(self, texts: Sequence[str]) -> list[TokenRow]:
+        encodings = self._tokenizer.encode_batch_fast(texts)
+        ids = [encoding.ids for encoding in encodings]
+        lengths = [len(one) for one in ids]
+        full = [length >= self._max_tokens for length in lengths]
+        truncated = [filled and bool(one.overflowing) for filled, one in zip(full, encodings, strict=True)]
+        return rows_of(np.fromiter(chain.from_iterable(ids), np.int32, sum(lengths)), lengths, truncated)
 
-    def _overflows(self, encoding: Encoding, tokens: int) -> bool:
-        return tokens >= self._max_tokens and bool(encoding.overflowing)
 
-
-_NOT_YET: Final = Unscorable("TokenizerFailed", "not tokenised")
+def _is_filled(row: TokenRow | Unscorable) -> bool:
+    return isinstance(row, Unscorable) or row.truncated
 
 
 def _beginning(text: str, limit: int) -> str:
@@ -119,14 +101,5 @@ def _beginning(text: str, limit: int) -> str:
 
     A normalised text has single spaces only. One without any is shown whole.
     """
-    if len(text) <= limit:
-        return text
     end = text.find(" ", limit)
     return text if end < 0 else text[:end]
-
-
-def _parts(flat: Ids, lengths: Sequence[int]) -> Iterator[Ids]:
-    end = 0
-    for length in lengths:
-        start, end = end, end + length
-        yield flat[start:end]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from consumer.decode import decode
-from consumer.encode import FUTURE_MS
+from consumer.encode import FUTURE_MS, Moment
 from consumer.records import DeadLetter, Document, Outgoing, Score
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings
 from shared.errors import SettingsError
@@ -45,7 +45,7 @@ def check_record(record: Record, form: InputFormat, encoder: Encoder, probabilit
         assert 0 < len(decoded.id) <= MAX_ID_CHARS
         check_text(decoded.text)
         score = Score(probabilities, 3, 3, truncated=False)
-        encoded = encoder.result(decoded, score, AT)
+        encoded = encoder.result(decoded, score, Moment.of(AT))
         if isinstance(encoded, Outgoing):
             _check_result(encoded, decoded, encoder)
         else:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from consumer.decode import decode
+from consumer.encode import Moment
 from consumer.records import DeadLetter, Document, Outgoing, Score
 from shared.messages import InputFormat
 from tests.chaos.hostile_checks import AT, check_environment, check_file, check_record, check_text, wire_bytes
@@ -158,7 +159,7 @@ def test_many_small_headers_count() -> None:
     encoder = replace(SMALL, max_bytes=limit)
     one = record(headers=(("\u4e16", None),) * 90_000)
 
-    refused = encoder.result(Document(one, "1", "a"), oracle("a"), AT)
+    refused = encoder.result(Document(one, "1", "a"), oracle("a"), Moment.of(AT))
 
     assert isinstance(refused, DeadLetter)
     letter = encoder.dead_letter(refused)
@@ -173,7 +174,7 @@ def test_a_timestamp_that_no_broker_takes_becomes_now(timestamp_ms: int) -> None
     """
     encoder = ENCODERS[1]
     assert encoder.timestamps == "input"
-    result = encoder.result(Document(record(timestamp_ms=timestamp_ms), "1", "a"), oracle("a"), AT)
+    result = encoder.result(Document(record(timestamp_ms=timestamp_ms), "1", "a"), oracle("a"), Moment.of(AT))
 
     assert isinstance(result, Outgoing)
     assert result.timestamp_ms == 0
@@ -187,14 +188,14 @@ def test_an_id_of_control_characters_is_carried_escaped() -> None:
     )
     document = decode(record(b'{"text": "a", "id": "\\u0000\\n"}'), InputFormat())
     assert isinstance(document, Document)
-    result = ENCODERS[1].result(document, Score(CERTAIN, 1, 1, truncated=False), AT)
+    result = ENCODERS[1].result(document, Score(CERTAIN, 1, 1, truncated=False), Moment.of(AT))
     assert isinstance(result, Outgoing)
     assert b'"id":"\\u0000\\n"' in (result.value or b"")
 
 
 def test_headers_that_the_client_cannot_read_make_a_letter() -> None:
     """Given a record whose headers are lost, when decoded, then a letter says so, whatever the value is."""
-    one = replace(record(), headers_lost=True)
+    one = record()._replace(headers_lost=True)
 
     letter = decode(one, InputFormat())
 

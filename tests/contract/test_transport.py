@@ -139,7 +139,7 @@ def test_a_timestamp_of_zero_means_now(transport: Transport) -> None:
     member = transport.join()
     records = member.read(1)
 
-    member.outbox.publish([replace(one, timestamp_ms=0) for one in answers(records)], [], records)
+    member.outbox.publish([one._replace(timestamp_ms=0) for one in answers(records)], [], records)
 
     (result,) = transport.results(1)
     assert abs(time.time() * 1000 - result.timestamp_ms) < 60_000
@@ -297,7 +297,7 @@ def test_a_failed_publish_commits_nothing_and_a_reset_mends_it(transport: Transp
     transport.produce(*numbered(3))
     member = transport.join()
     records = member.read(3)
-    too_large = [replace(one, value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
+    too_large = [one._replace(value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
 
     with pytest.raises(PublishFailed):
         member.outbox.publish(too_large, answers(records[1:2]), records)
@@ -319,7 +319,7 @@ def test_what_was_taken_back_is_only_seen_uncommitted(exactly_once: KafkaTranspo
     exactly_once.produce(*numbered(2))
     member = exactly_once.join()
     records = member.read(2)
-    too_large = [replace(one, value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
+    too_large = [one._replace(value=os.urandom(2 * MAX_BYTES)) for one in answers(records[:1])]
     with pytest.raises(PublishFailed):
         member.outbox.publish(too_large, answers(records[:1], b"taken back "), records)
     member.outbox.reset()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.encode import FUTURE_MS, Encoder, answer
+from consumer.encode import FUTURE_MS, Encoder, Moment, answer
 from consumer.records import DeadLetter, Document, Outgoing, Record, Score
 from shared import __version__
 from shared.messages import ModelRef, Result, SourceRef
@@ -37,7 +37,7 @@ WEIGHTS = st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda found:
 
 def encoded(document: Document, score: Score, encoder: Encoder = ENCODER) -> Outgoing:
     """The result of a document that can be written."""
-    outgoing = encoder.result(document, score, AT)
+    outgoing = encoder.result(document, score, Moment.of(AT))
     assert isinstance(outgoing, Outgoing)
     return outgoing
 
@@ -60,22 +60,23 @@ def test_any_result_is_valid_json_of_the_schema(
     one: Record, text: str, identity: str, weights: list[float], *, include: bool
 ) -> None:
     """Given any record, text and probabilities, when encoded, then the value is a Result that says just that."""
+    model, labels = ModelRef(name='100 %d of "it"', version="%b"), ("%s", *LABELS[1:])
     score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True)
     document = Document(one, identity, text)
 
-    outgoing = encoded(document, score, replace(ENCODER, include_text=include))
+    outgoing = encoded(document, score, replace(ENCODER, include_text=include, model=model, labels=labels))
 
     result = read(outgoing)
     assert result == Result(
         id=identity,
         text=text if include else None,
-        label=LABELS[score.probabilities.index(max(score.probabilities))],
+        label=labels[score.probabilities.index(max(score.probabilities))],
         score=max(score.probabilities),
-        probabilities=dict(zip(LABELS, score.probabilities, strict=True)),
+        probabilities=dict(zip(labels, score.probabilities, strict=True)),
         uncertain=max(score.probabilities) < 0.5,
         truncated=True,
         tokens=7,
-        model=MODEL,
+        model=model,
         source=SourceRef(topic=one.topic, partition=one.partition, offset=one.offset, timestamp=one.timestamp_ms),
         scored_at=AT,
     )
@@ -136,7 +137,7 @@ def test_results_carry_the_time_that_was_asked_for(mode: str, timestamp_ms: int 
 def test_the_time_of_scoring_is_told() -> None:
     """Given a clock, when encoded, then `scored_at` is that time, with its zone."""
     later = AT + timedelta(seconds=5)
-    outgoing = ENCODER.result(Document(record(), "1", "a"), oracle("a"), later)
+    outgoing = ENCODER.result(Document(record(), "1", "a"), oracle("a"), Moment.of(later))
 
     assert isinstance(outgoing, Outgoing)
     assert read(outgoing).scored_at == later
@@ -153,7 +154,7 @@ def test_a_result_too_large_to_be_written_is_a_dead_letter(part: str) -> None:
     document = Document(one, private if part == "id" else "1", private if part == "text" else "a")
     small = replace(ENCODER, max_bytes=600, include_text=True)
 
-    letter = small.result(document, oracle("a"), AT)
+    letter = small.result(document, oracle("a"), Moment.of(AT))
 
     assert isinstance(letter, DeadLetter)
     assert (letter.record, letter.stage, letter.error) == (one, "encode", "RecordTooLarge")

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from consumer.isolation import PassFailed
 from consumer.scorer.choose import load_scorer
 from consumer.scorer.openvino import OpenVinoEngine
-from consumer.scorer.tokenise import Tokeniser, TokenRow
+from consumer.scorer.rows import TokenRow
+from consumer.scorer.tokenise import Tokeniser
 from shared.artifact import Artifact, Int8, TrainingData, open_artifact, seal
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, InputDataError, SettingsError

@@ -18,6 +18,7 @@ from consumer.scoring import Scoring
 from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
 from tests.support.tiny import tiny_model, vocabulary
+from tests.support.tokenizers import watched_tokeniser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -278,18 +279,14 @@ def test_an_allocation_that_the_cpu_refuses_is_out_of_memory() -> None:
     assert isinstance(classify(raised.value, CPU), OutOfMemory)
 
 
-class FaultyTokenizer:
-    """A tokenizer that raises, as tokenizers does, the bare Exception on texts with a certain word."""
+def failing_on(word: str) -> Callable[[Sequence[str]], None]:
+    """Raises, as tokenizers does, the bare Exception on texts with a certain word."""
 
-    def __init__(self, inner: Any, word: str) -> None:
-        self._inner = inner
-        self._word = word
+    def watch(texts: Sequence[str]) -> None:
+        if any(word in text for text in texts):
+            raise Exception(f"cannot tokenise {word}")  # noqa: TRY002
 
-    def encode_batch_fast(self, texts: Sequence[str]) -> Any:
-        """Tokenises all or none."""
-        if any(self._word in text for text in texts):
-            raise Exception(f"cannot tokenise {self._word}")  # noqa: TRY002
-        return self._inner.encode_batch_fast(texts)
+    return watch
 
 
 def test_a_text_that_cannot_be_tokenised_fails_alone(
@@ -297,8 +294,8 @@ def test_a_text_that_cannot_be_tokenised_fails_alone(
 ) -> None:
     """Given a tokenizer that fails on two texts, when forty are scored, then these two alone are unscorable."""
     well = scorer.score(TEXTS)
-    tokeniser = vars(bert)["_tokeniser"]
-    monkeypatch.setattr(tokeniser, "_tokenizer", FaultyTokenizer(vars(tokeniser)["_tokenizer"], "terrible"))
+    tokeniser = watched_tokeniser(vars(bert)["_artifact"], failing_on("terrible"), monkeypatch)
+    monkeypatch.setattr(bert, "_tokeniser", tokeniser)
 
     with capture_logs() as lines:
         answers = scorer.score(TEXTS)
@@ -314,8 +311,9 @@ def test_a_tokenizer_that_fails_on_everything_ends_the_process(
     scorer: Scoring, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a tokenizer that fails on the control sentence too, when scored, then that is a ScorerError."""
-    tokeniser = vars(bert)["_tokeniser"]
-    monkeypatch.setattr(tokeniser, "_tokenizer", FaultyTokenizer(vars(tokeniser)["_tokenizer"], ""))
+    monkeypatch.setattr(
+        bert, "_tokeniser", watched_tokeniser(vars(bert)["_artifact"], failing_on(""), monkeypatch)
+    )
 
     with pytest.raises(ScorerError, match="tokenizer fails on the control sentence too: Exception"):
         scorer.score(["fine"])

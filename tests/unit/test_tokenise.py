@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer
 from transformers import AutoTokenizer
 
-from consumer.scorer.tokenise import CHARS_PER_TOKEN, Tokeniser, TokenRow
+from consumer.scorer import words
+from consumer.scorer.rows import TokenRow
+from consumer.scorer.tokenise import CHARS_PER_TOKEN, Tokeniser
+from consumer.scorer.words import WORD_CHARS, WordTokeniser, is_by_words
 from shared.artifact import Artifact, open_artifact
 from shared.text import normalise
 from tests.support.tiny import MAX_TOKENS, tiny_model
+from tests.support.tokenizers import watched_tokeniser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 LIMIT = CHARS_PER_TOKEN * MAX_TOKENS
 
@@ -68,28 +76,98 @@ def test_a_beginning_has_the_tokens_of_the_whole(tokeniser: Tokeniser, whole: An
         assert row.ids.dtype == np.int32
 
 
-def test_the_tokenizer_is_shown_little_of_a_long_text(
-    tokeniser: Tokeniser, monkeypatch: pytest.MonkeyPatch
-) -> None:
+SPOKEN = st.one_of(
+    st.sampled_from(["[MASK]", "[SEP]x", "don't", "\u0301a", "\u03a3", "\u0130", "\u4e2d\u6587", "x" * 101]),
+    st.text(max_size=12),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(texts=st.lists(st.lists(SPOKEN, max_size=9).map(" ".join), min_size=1, max_size=5))
+def test_the_ids_of_the_words_are_those_of_the_text(tokeniser: Tokeniser, whole: Any, texts: list[str]) -> None:
+    """Given texts of any characters, when tokenised word by word, then the ids are those of the whole texts."""
+    for row, text in zip(rows(tokeniser, texts), texts, strict=True):
+        assert row.ids.tolist() == whole(text, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+
+
+def test_the_tokenizer_is_shown_little_of_a_long_text(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a text of a megabyte, when tokenised among others, then the tokenizer reads a page of it."""
-    shown: list[int] = []
-    inner: Any = vars(tokeniser)["_tokenizer"]
+    shown: list[str] = []
+    tokeniser = watched_tokeniser(artifact, shown.extend, monkeypatch)
+    words = " ".join(f"love{number}" for number in range(100_000))
 
-    class Watched:
-        """Notes how many characters come."""
-
-        def encode_batch_fast(self, texts: Sequence[str]) -> Any:
-            """Passes them on."""
-            shown.append(sum(map(len, texts)))
-            return inner.encode_batch_fast(texts)
-
-    monkeypatch.setattr(tokeniser, "_tokenizer", Watched())
-
-    (row, other) = rows(tokeniser, ["love " * 200_000, "fine"])
+    (row, other) = rows(tokeniser, [words, "fine"])
 
     assert (len(row), row.truncated, len(other), other.truncated) == (MAX_TOKENS, True, 3, False)
-    assert len(shown) == 1
-    assert sum(shown) < LIMIT + 10
+    assert LIMIT / 2 < sum(map(len, shown)) < LIMIT + 10
+    assert set(shown) < {*words.split(" "), "fine"}
+
+
+def test_a_word_is_shown_to_the_tokenizer_once(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given texts of words that came before, when tokenised, then the tokenizer sees new words only."""
+    shown: list[str] = []
+    tokeniser = watched_tokeniser(artifact, shown.extend, monkeypatch)
+
+    first = rows(tokeniser, ["so good, so bad", "good"])
+    assert sorted(shown) == ["bad", "good", "good,", "so"]
+    shown.clear()
+    again = rows(tokeniser, ["so good, so bad", "good", "so fine"])
+
+    assert shown == ["fine"]
+    assert [row.ids.tolist() for row in again[:2]] == [row.ids.tolist() for row in first]
+
+
+def test_the_words_in_mind_are_bounded(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given more words than are remembered and a long one, when tokenised, then they are forgotten again."""
+    monkeypatch.setattr(words, "WORDS", 10)
+    tokenizer = Tokenizer.from_file(str(artifact.path / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS)
+    tokeniser = WordTokeniser(tokenizer, MAX_TOKENS)
+    remembered = vars(tokeniser)["_ids"]
+
+    tokeniser.rows(["x" * (WORD_CHARS + 1), "x" * WORD_CHARS])
+    assert [*remembered] == ["x" * WORD_CHARS]
+    for number in range(30):
+        (row,) = tokeniser.rows([f"{number} good"])
+        assert row.ids.tolist() == tokenizer.encode(f"{number} good").ids
+        assert len(remembered) <= 10
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"normalizer": None},
+        {"normalizer": {"type": "NFKC"}},
+        {
+            "pre_tokenizer": {
+                "type": "ByteLevel",
+                "add_prefix_space": True,
+                "trim_offsets": True,
+                "use_regex": True,
+            }
+        },
+        {"added": AddedToken("so good", special=False)},
+        {"added": AddedToken("good", lstrip=True, special=False)},
+        {"added": AddedToken("good", rstrip=True, special=False)},
+    ],
+    ids=str,
+)
+def test_a_tokenizer_that_looks_across_spaces_is_shown_whole_texts(
+    artifact: Artifact, change: dict[str, Any], tmp_path: Path
+) -> None:
+    """Given a tokenizer of another kind, when asked, then it is told apart and its own ids are given."""
+    tree = json.loads((artifact.path / "tokenizer.json").read_text(encoding="utf-8"))
+    added = change.pop("added", None)
+    tokenizer = Tokenizer.from_str(json.dumps(tree | change))
+    if added:
+        tokenizer.add_tokens([added])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    texts = ["so good and good, so good", "", "so  good"]
+
+    found = rows(Tokeniser(replace(artifact, path=tmp_path)), texts)
+
+    assert not is_by_words(tokenizer)
+    assert [row.ids.tolist() for row in found] == [tokenizer.encode(text).ids for text in texts]
 
 
 def test_the_ids_of_a_batch_lie_in_one_array(tokeniser: Tokeniser) -> None:
