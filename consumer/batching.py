@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 MAX_ROWS: Final = 4_096
 """Rows of one pass, whatever the tokens: bounds what an engine keeps per row."""
+ROWS_STEP: Final = 4
+"""An engine prepares itself for each shape that is new to it: with OpenVINO and MiniLM that took 3 to 7 ms of the
+50 of a pass, on 2 cores. With steps 45,000 tweets made half as many shapes, for 0.1 to 0.6 % more work."""
 
 
 def plan(lengths: Sequence[int], max_tokens: int, *, padding: int | None) -> list[list[int]]:
@@ -22,22 +25,31 @@ def plan(lengths: Sequence[int], max_tokens: int, *, padding: int | None) -> lis
     `padding` is how much of it a batch may hold, in tokens; it counts as tokens do. None: rows are not padded.
     Every index is in exactly one batch. Longest first, so that a batch that does not fit the device fails at
     once and not at the end, and so that the passes that run last are short. A text longer than the budget
-    makes a batch of its own.
+    makes a batch of its own. Padded batches of more rows than ROWS_STEP have a multiple of it.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    ordered = [max(1, lengths[index]) for index in order]
     batches: list[list[int]] = []
-    longest = room = spare = 0
-    for index in order:
-        length = max(1, lengths[index])
+    start = 0
+    while start < len(order):
+        rows = _rows(ordered[start : start + MAX_ROWS], max_tokens, padding)
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches
+
+
+def _rows(ordered: Sequence[int], max_tokens: int, padding: int | None) -> int:
+    """How many of these lengths, longest first, make one batch."""
+    longest = ordered[0]
+    room, spare, rows = max_tokens - longest, padding or 0, 1
+    for length in ordered[1:]:
         cost, waste = (length, 0) if padding is None else (longest, longest - length)
-        if not batches or cost > room or waste > spare or len(batches[-1]) >= MAX_ROWS:
-            batches.append([])
-            longest = cost = length
-            room, spare, waste = max_tokens, padding or 0, 0
-        batches[-1].append(index)
+        if cost > room or waste > spare:
+            break
         room -= cost
         spare -= waste
-    return batches
+        rows += 1
+    return rows if padding is None or rows < ROWS_STEP else rows - rows % ROWS_STEP
 
 
 def cost(lengths: Sequence[int], *, pads: bool = True) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.batching import MAX_ROWS, cost, plan
+from consumer.batching import MAX_ROWS, ROWS_STEP, cost, plan
 
 
 @settings(deadline=None)
@@ -28,6 +28,7 @@ def test_every_text_is_in_one_batch_within_the_budget(lengths: list[int], max_to
     for batch in batches:
         assert batch
         assert len(batch) == 1 or len(batch) * lengths[batch[0]] <= max_tokens
+        assert len(batch) < ROWS_STEP or len(batch) % ROWS_STEP == 0
         assert len(batch) * max(1, lengths[batch[0]]) - sum(max(1, lengths[index]) for index in batch) <= padding
 
 
@@ -38,8 +39,9 @@ def test_every_text_is_in_one_batch_within_the_budget(lengths: list[int], max_to
         ([5], 1, 100, [[0]]),
         ([10, 10, 10, 10], 20, 100, [[0, 1], [2, 3]]),
         ([1, 50, 2, 49], 100, 100, [[1, 3], [2, 0]]),
-        ([3, 3, 3, 3, 3], 100, 0, [[0, 1, 2, 3, 4]]),
-        ([40, 40, 10, 10, 10], 200, 100, [[0, 1, 2, 3, 4]]),
+        ([3] * 3, 100, 0, [[0, 1, 2]]),
+        ([3] * 11, 100, 0, [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10]]),
+        ([40, 40, 10, 10, 10], 200, 100, [[0, 1, 2, 3], [4]]),
         ([40, 40, 10, 10, 10], 200, 32, [[0, 1, 2], [3, 4]]),
         ([40, 40, 10, 10, 10], 200, 0, [[0, 1], [2, 3, 4]]),
     ],
