@@ -19,6 +19,7 @@ from benchmarks.measure import ROOT, arguments, interleaved, rates, write
 from benchmarks.programs import bare, ours, pinned, precisions
 from benchmarks.streams import Command, run
 from benchmarks.texts import distinct, tweets
+from consumer.settings import Limits
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from benchmarks.streams import Contender, Job
 
 DELIVERIES: Final = ("at-least-once", "exactly-once")
-WARM_UP: Final = 1_024
+WARM_UP: Final = 4_096
 
 
 def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
-    parser.add_argument("--messages", type=int, default=2_048)
+    parser.add_argument("--messages", type=int, default=8_192)
     parser.add_argument("--bare", help="only the bare scorer, in this precision; prints its rate")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
@@ -88,7 +89,7 @@ def _printed(command: Command) -> float:
 
 
 def _bare(model: Path, precision: str, texts: Sequence[str]) -> float:
-    score, _ = bare(model, precision)  # type: ignore[arg-type]
+    score, _ = bare(model, precision, Limits().batch_records)  # type: ignore[arg-type]
     score(texts[:WARM_UP])
     began = time.perf_counter()
     score(texts[WARM_UP:])

@@ -1,9 +1,10 @@
 """Messages a second from a topic to a topic of a real Kafka: this project's consumer and what others would write.
 
 All have the same model and no text twice; see `streams.run` for how the clock runs. Ours get more texts than the
-others, who are slower, so that each is busy for long enough. The bare scorer, which is handed all texts of ours
-at once and has no Kafka around it, is the ceiling of ours. Ours run in the processor's own precision, and in int8
-too where the model folder holds an export.
+others, who are slower, so that each is busy for long enough, and more before the clock runs, for an engine
+prepares itself for each shape of a pass that it has not seen. The ceiling of ours is the bare scorer without
+Kafka: once with the consumer's windows, and once handed all texts at once, to be sorted as no stream can be.
+Ours run in the processor's own precision, and in int8 too where the model folder holds an export.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.models import long_model
 from benchmarks.programs import bare, ours, peer, precisions, quix_python, quix_versions
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, reviews, tweets
+from consumer.settings import Limits
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
@@ -31,21 +33,24 @@ if TYPE_CHECKING:
 
 DELIVERIES: Final = ("at-least-once", "exactly-once")
 OURS: Final = "ours"
-SHARE: Final = 4
+SHARE: Final = {"tweets": 8, "reviews": 4}
 """How many times more texts ours get."""
+OWN_WARM_UP: Final = {"tweets": 8_192, "reviews": 512}
+WINDOW: Final = Limits().batch_records
 PEER: Final = "users' loop, pipeline batch 32"
 
 
 def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
-    whole = f"for the others 1 of {SHARE}: a multiple of 256, so that windows of 32 of each of 8 keys are full"
-    parser.add_argument("--tweets", type=int, default=8_192, help=whole)
-    parser.add_argument("--reviews", type=int, default=1_024, help=whole)
+    whole = "for the others one of {}: a multiple of 256, so that windows of 32 of each of 8 keys are full"
+    parser.add_argument("--tweets", type=int, default=12_288, help=whole.format(SHARE["tweets"]))
+    parser.add_argument("--reviews", type=int, default=1_024, help=whole.format(SHARE["reviews"]))
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     if options.quick:
-        options.tweets = options.reviews = 256 * SHARE
+        options.tweets, options.reviews = 256 * SHARE["tweets"], 256 * SHARE["reviews"]
+        OWN_WARM_UP.update(tweets=WARM_UP, reviews=WARM_UP)
     corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
     if not options.texts:
         corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
@@ -53,28 +58,35 @@ def main() -> None:
     with broker() as kafka:
         for name, (model, source, count) in corpora.items():
             print(f"{name}: {count} messages")
-            texts = distinct(source, WARM_UP + count)
-            compared = _compare(kafka.bootstrap_servers, model, texts, options)
-            figures[name] = {"messages": count, "messages_of_others": count // SHARE, **compared}
+            texts = distinct(source, OWN_WARM_UP[name] + count)
+            compared = _compare(kafka.bootstrap_servers, model, texts, (count, count // SHARE[name]), options)
+            figures[name] = {"messages": count, "messages_of_others": count // SHARE[name], **compared}
         write("end_to_end", figures, options, kafka=kafka.description, quix_versions=quix_versions())
 
 
-def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+def _compare(
+    servers: str, model: Path, texts: Sequence[str], counts: tuple[int, int], options: argparse.Namespace
+) -> dict[str, Any]:
+    own, others = counts
     runs: dict[str, list[Run]] = {}
 
     def rate(name: str, contender: Contender) -> float:
-        count = len(texts) - WARM_UP
-        own = texts if name.startswith(OURS) else texts[: WARM_UP + count // SHARE]
-        seen = run(servers, contender, own)
+        if name.startswith(OURS):
+            seen = run(servers, contender, texts, warm_up=len(texts) - own)
+        else:
+            seen = run(servers, contender, texts[: WARM_UP + others])
         runs.setdefault(name, []).append(seen)
         return seen.rate
 
     with tempfile.TemporaryDirectory() as folder:
         programs = chosen(_programs(model, folder), options.only, always=[PEER])
-        scorers = {precision: bare(model, precision) for precision in precisions(model)}
+        scorers = {
+            (precision, window): bare(model, precision, window)
+            for precision in precisions(model)
+            for window in (WINDOW, None)
+        }
         ceilings = {
-            _ceiling_of(precision): partial(_ceiling, score, texts[WARM_UP:])
-            for precision, (score, _) in scorers.items()
+            _ceiling_of(*which): partial(_ceiling, score, texts[-own:]) for which, (score, _) in scorers.items()
         }
         measured = interleaved(
             {**{name: partial(rate, name, program) for name, program in programs.items()}, **ceilings},
@@ -83,13 +95,14 @@ def _compare(servers: str, model: Path, texts: Sequence[str], options: argparse.
         )
     figures = rates(measured, PEER)
     for name, seen in runs.items():
-        if ceiling := next((_ceiling_of(one) for one in scorers if name.startswith(f"{OURS}, {one}")), None):
-            figures[name]["of_ceiling"] = ratio(measured[name], measured[ceiling])
+        for key, window in (("of_ceiling", WINDOW), ("of_one_window", None)):
+            if ceiling := _ceiling_of(name.split(", ")[1], window) if name.startswith(OURS) else None:
+                figures[name][key] = ratio(measured[name], measured[ceiling])
         figures[name] |= {
             "cpu_us": spread([one.cpu_us for one in seen[1:]]),
             "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),
         }
-    return {"engines": {precision: engine for precision, (_, engine) in scorers.items()}, "programs": figures}
+    return {"engines": {which[0]: engine for which, (_, engine) in scorers.items()}, "programs": figures}
 
 
 def _programs(model: Path, folder: str) -> dict[str, Contender]:
@@ -107,8 +120,8 @@ def _programs(model: Path, folder: str) -> dict[str, Contender]:
     }
 
 
-def _ceiling_of(precision: str) -> str:
-    return f"bare scorer, {precision}, no Kafka"
+def _ceiling_of(precision: str, window: int | None) -> str:
+    return f"bare scorer, {precision}, " + (f"windows of {window:,}" if window else "one window")
 
 
 def _ceiling(score: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.streams import Contender, Job
+    from consumer.records import Score, Unscorable
     from consumer.scorer.choose import Precision
-    from consumer.scoring import Scores
 
 PEERS: Final = ROOT / "benchmarks" / "peers"
 QUIX: Final = ROOT / ".cache" / "bench-peers"
@@ -73,16 +73,26 @@ def quix_versions() -> dict[str, str]:
     return {name: pins[name] for name in ("confluent-kafka", "quixstreams", "torch", "transformers")}
 
 
-def bare(model: Path, precision: Precision = "auto") -> tuple[Callable[[Sequence[str]], Scores], str]:
+def bare(
+    model: Path, precision: Precision = "auto", window: int | None = None
+) -> tuple[Callable[[Sequence[str]], list[Score | Unscorable]], str]:
     """This project's scorer without Kafka and cache, as `consumer.service` makes it, and its engine's name.
 
+    With `window` it is handed so many texts at a time and sorts no more together, as in the consumer; else all.
     Raises SentimentError for a precision that is not to be had with this model or machine.
     """
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - seconds to import
     from consumer.scoring import Scoring  # noqa: PLC0415
 
     scorer = load_scorer(open_artifact(model), precision=precision)
-    return Scoring(scorer).score, scorer.describe()["engine"]
+    scoring = Scoring(scorer, window=window)
+
+    def score(texts: Sequence[str]) -> list[Score | Unscorable]:
+        step = window or len(texts)
+        futures = [scoring.submit(texts[start : start + step]) for start in range(0, len(texts), step)]
+        return [answer for future in futures for answer in future.result()]
+
+    return score, scorer.describe()["engine"]
 
 
 def precisions(model: Path) -> list[Precision]:

@@ -76,12 +76,20 @@ def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
     for corpus, of in figures.items():
         yield from _table(
             f"{of['messages']:,} {corpus}",
-            ("messages/s", "of the users' loop's", "of the bare scorer's", "CPU ms a message", "MiB"),
+            (
+                "messages/s",
+                "of the users' loop's",
+                "of the bare scorer's",
+                "of one window's",
+                "CPU ms a message",
+                "MiB",
+            ),
             {
                 name: (
                     _rate(one),
                     f"{one['ratio']:.2f}",
                     f"{one['of_ceiling']:.2f}" if "of_ceiling" in one else "",
+                    f"{one['of_one_window']:.2f}" if "of_one_window" in one else "",
                     *(
                         (f"{one['cpu_us']['median'] / 1000:.2f}", f"{one['memory_mib']['median']:,.0f}")
                         if "cpu_us" in one
