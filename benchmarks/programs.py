@@ -102,13 +102,6 @@ def precisions(model: Path) -> list[Precision]:
     return [native_precision(), *(["int8"] if open_artifact(model).manifest.int8 else [])]  # type: ignore[list-item]
 
 
-def pinned(command: Command, cores: Sequence[int]) -> Command:
-    """The same on these cores of the processor only."""
-    own = f"os.sched_setaffinity(0, {list(cores)})"
-    code = f"import os, sys; {own}; os.execv(sys.argv[1], sys.argv[1:])"
-    return Command([sys.executable, "-c", code, *command.arguments], command.environment)
-
-
 def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict[str, Any]) -> Contender:
     def start(job: Job, member: int) -> Command:
         environment = {

@@ -101,16 +101,6 @@ def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
-def apart(figures: Mapping[str, Any]) -> Iterable[str]:
-    """Rates on cores of their own."""
-    for precision, programs in figures.items():
-        yield from _table(
-            f"tweets, {precision}",
-            ("messages/s", "of the bare scorer's"),
-            {name: (_rate(one), f"{one['ratio']:.2f}") for name, one in programs.items()},
-        )
-
-
 def host_path(figures: Mapping[str, Any]) -> Iterable[str]:
     """Rates without a model, and the cost of each stage."""
     yield from _table(
@@ -235,7 +225,6 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "engines": engines,
     "ceiling": ceiling,
     "end_to_end": end_to_end,
-    "apart": apart,
     "host_path": host_path,
     "latency": latency,
     "planned": planned,
