@@ -97,12 +97,18 @@ def rates(values: Mapping[str, Sequence[float]], peer: str) -> dict[str, dict[st
     }
 
 
+def _commit() -> str:
+    """What was measured: marked where anything but the results of benchmarks differs from the commit."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results")
+    return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+
+
 def write(name: str, figures: Mapping[str, Any], options: argparse.Namespace, **about: Any) -> None:
     """Writes the figures with date, commit, machine and versions; a quick try's are kept out of `results/`."""
     result = {
         "benchmark": name,
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": _git("describe", "--always", "--dirty", "--exclude=*"),
+        "commit": _commit(),
         "machine": machine(),
         "versions": {"python": platform.python_version(), **versions(_PACKAGES)},
         "rounds": options.rounds,
