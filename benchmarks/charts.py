@@ -156,7 +156,7 @@ def _barh(axes: Axes, contenders: Mapping[str, Any], title: str) -> None:
         f"{rate:,.0f}  (x {contenders[name]['ratio']:.2f})" for rate, name in zip(medians, names, strict=True)
     ]
     axes.bar_label(bars, labels, padding=6, fontsize=7)
-    axes.set_xlim(right=max(medians) * 1.55)
+    axes.set_xlim(right=max(medians) * 1.8)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=4)

@@ -95,7 +95,7 @@ class Encoder:
         return outgoing
 
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:
-        """The JSON of the `Result` that `answer` makes, byte for byte, at a sixth of its time."""
+        """The JSON of the `Result` that `answer` makes, byte for byte, at a quarter of its time."""
         record, shares = document.record, score.probabilities
         numbers = to_json(shares)[1:-1].split(b",")
         best = max(shares)
