@@ -50,7 +50,6 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     if options.quick:
         options.tweets, options.reviews = 256 * SHARE["tweets"], 256 * SHARE["reviews"]
-        OWN_WARM_UP.update(tweets=WARM_UP, reviews=WARM_UP)
     corpora = {"tweets": (options.model, of_file(options.texts) if options.texts else tweets(), options.tweets)}
     if not options.texts:
         corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
@@ -58,7 +57,7 @@ def main() -> None:
     with broker() as kafka:
         for name, (model, source, count) in corpora.items():
             print(f"{name}: {count} messages")
-            texts = distinct(source, OWN_WARM_UP[name] + count)
+            texts = distinct(source, (WARM_UP if options.quick else OWN_WARM_UP[name]) + count)
             compared = _compare(kafka.bootstrap_servers, model, texts, (count, count // SHARE[name]), options)
             figures[name] = {"messages": count, "messages_of_others": count // SHARE[name], **compared}
         write("end_to_end", figures, options, kafka=kafka.description, quix_versions=quix_versions())
@@ -95,9 +94,10 @@ def _compare(
         )
     figures = rates(measured, PEER)
     for name, seen in runs.items():
-        for key, window in (("of_ceiling", WINDOW), ("of_one_window", None)):
-            if ceiling := _ceiling_of(name.split(", ")[1], window) if name.startswith(OURS) else None:
-                figures[name][key] = ratio(measured[name], measured[ceiling])
+        if name.startswith(OURS):
+            _, precision, _ = name.split(", ")
+            for key, window in (("of_ceiling", WINDOW), ("of_one_window", None)):
+                figures[name][key] = ratio(measured[name], measured[_ceiling_of(precision, window)])
         figures[name] |= {
             "cpu_us": spread([one.cpu_us for one in seen[1:]]),
             "memory_mib": spread([max(resident for _, resident in one.memory) for one in seen[1:]]),

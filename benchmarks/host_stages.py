@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from consumer.records import Document, Outgoing, Record
 
 CHUNK: Final = 512
-"""Records that a step is given at a time, as `limits.batch_records` is."""
+"""Records that a step is given at a time."""
 
 T = TypeVar("T")
 

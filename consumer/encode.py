@@ -64,6 +64,7 @@ class Moment(NamedTuple):
     """The time of writing, as the results of one publish share it."""
 
     json: bytes
+    """As pydantic writes it, quotes included."""
     future_ms: float
     """Epoch milliseconds from which on a timestamp is one of the far future."""
 

@@ -1,4 +1,4 @@
-"""Texts as the model reads them."""
+"""Texts as the model reads them, and the one call of the Rust tokenizer that makes them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from tokenizers import Encoding, Tokenizer
 
     from consumer.scorer.engine import Ids
+
+
+class TokenizerFailed(Exception):  # noqa: N818 - a state that is handled, not an end
+    """The tokenizer raised; its message is the error's name, never the text."""
 
 
 @dataclass(slots=True)
@@ -21,6 +27,14 @@ class TokenRow:
     def __len__(self) -> int:
         """Tokens, special ones included."""
         return len(self.ids)
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str], *, special_tokens: bool = True) -> list[Encoding]:
+    """Encodes all texts, in their order; raises TokenizerFailed where it cannot do so with one of them."""
+    try:
+        return [*tokenizer.encode_batch_fast(texts, add_special_tokens=special_tokens)]
+    except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+        raise TokenizerFailed(type(error).__name__) from None
 
 
 def rows_of(flat: Ids, lengths: Iterable[int], truncated: Iterable[bool]) -> list[TokenRow]:

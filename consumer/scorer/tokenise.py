@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from consumer.isolation import CONTROL
 from consumer.records import Unscorable
-from consumer.scorer.rows import TokenRow, rows_of
+from consumer.scorer.rows import TokenizerFailed, TokenRow, encode, rows_of
 from consumer.scorer.words import WordTokeniser, is_by_words
 from shared.errors import ArtifactError, ScorerError
 
@@ -67,7 +67,7 @@ class Tokeniser:
 
     def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises together, and one by one after the control where that fails."""
-        with suppress(Exception):  # tokenizers raises nothing more exact; what it was shows below
+        with suppress(TokenizerFailed):  # what it was shows below
             return [*self._together(texts)]
         control, *rows = [self._alone(text) for text in (CONTROL, *texts)]
         if isinstance(control, Unscorable):
@@ -79,12 +79,12 @@ class Tokeniser:
     def _alone(self, text: str) -> TokenRow | Unscorable:
         try:
             (row,) = self._whole([text])
-        except Exception as error:  # noqa: BLE001 - see `_encode`
-            return Unscorable("TokenizerFailed", f"{type(error).__name__} for this text alone")
+        except TokenizerFailed as failure:
+            return Unscorable("TokenizerFailed", f"{failure} for this text alone")
         return row
 
     def _whole(self, texts: Sequence[str]) -> list[TokenRow]:
-        encodings = self._tokenizer.encode_batch_fast(texts)
+        encodings = encode(self._tokenizer, texts)
         ids = [encoding.ids for encoding in encodings]
         lengths = [len(one) for one in ids]
         full = [length >= self._max_tokens for length in lengths]
