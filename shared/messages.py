@@ -194,8 +194,6 @@ def _json_object(value: bytes) -> dict[str, Any]:
 
 
 def _walk(tree: dict[str, Any], path: str) -> Any:
-    if "." not in path:
-        return tree.get(path)
     node: Any = tree
     for name in path.split("."):
         if not isinstance(node, dict) or name not in node:
