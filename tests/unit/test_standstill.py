@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from consumer.standstill import StandstillWatch
-from tests.unit.test_pipeline import World
+from tests.support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,118 @@
+"""A whole pipeline in memory: what goes in, what comes out and what is committed, for the tests of the loop."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from consumer.encode import Encoder
+from consumer.pipeline import Pipeline, Totals
+from consumer.scoring import Scoring
+from consumer.settings import Limits
+from shared.messages import InputFormat, ModelRef, Result
+from tests.support.fakes import (
+    DLQ,
+    INPUT,
+    LABELS,
+    OUTPUT,
+    FakeClock,
+    FakeKafka,
+    FakeOutbox,
+    FakeScorer,
+    FakeSource,
+    oracle,
+    text_value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from consumer.records import Record
+    from tests.support.fakes import Written
+
+UNREADABLE: Final = b"\xff"
+IDLE_S: Final = 5.0
+
+
+class World:
+    """A pipeline between a fake Kafka and a fake scorer."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        partitions: int = 2,
+        gates: Sequence[threading.Event] = (),
+        error: Exception | None = None,
+        unscorable: Collection[str] = (),
+        until_idle_s: float | None = IDLE_S,
+        max_records: int | None = None,
+        observe: Callable[[Sequence[Record]], None] | None = None,
+        turned: Callable[[], None] = lambda: None,
+        clock_step_s: float = 1.0,
+        max_bytes: int = 1_000_000,
+    ) -> None:
+        self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
+        self.source = FakeSource(self.kafka)
+        self.outbox = FakeOutbox(self.kafka, self.source)
+        self.scorer = FakeScorer(gates=gates, error=error, unscorable=unscorable)
+        self.scoring = Scoring(self.scorer)
+        self.stop = threading.Event()
+        self.clock = FakeClock(clock_step_s)
+        self.pipeline = Pipeline(
+            source=self.source,
+            scoring=self.scoring,
+            outbox=self.outbox,
+            encoder=Encoder(
+                labels=LABELS,
+                model=ModelRef(name="oracle", version="1"),
+                include_text=False,
+                uncertain_below=0.5,
+                timestamps="input",
+                max_bytes=max_bytes,
+            ),
+            input_format=InputFormat(),
+            limits=limits or Limits(),
+            stop=self.stop,
+            until_idle_s=until_idle_s,
+            max_records=max_records,
+            observe=observe,
+            turned=turned,
+            clock=self.clock,
+        )
+        self.source.subscribe()
+
+    def produce(self, count: int, partition: int = 0) -> None:
+        """Writes texts that tell themselves apart, each with its text as key."""
+        for number in range(count):
+            text = f"text {partition}/{number}"
+            self.kafka.produce(text_value(text), partition=partition, key=text.encode())
+
+    def run(self) -> Totals:
+        """Runs the pipeline to its end and lets the scorer's thread go."""
+        try:
+            return self.pipeline.run()
+        finally:
+            self.scoring.close(0)
+
+    def results(self, partition: int) -> list[bytes | None]:
+        """Keys of the results of one partition, each checked against the oracle."""
+        return [checked(one) for one in self.kafka.partitions(OUTPUT)[partition]]
+
+    def committed(self, partition: int) -> int | None:
+        """The group's committed offset."""
+        return self.kafka.group("sentiment").committed.get((INPUT, partition))
+
+
+def checked(written: Written) -> bytes | None:
+    """The key of a result; its value must be the score of the very text that the key is."""
+    assert written.value is not None
+    assert written.key is not None
+    result = Result.model_validate_json(written.value)
+    assert tuple(result.probabilities.values()) == oracle(written.key.decode()).probabilities
+    return written.key
+
+
+def keys(count: int, partition: int = 0) -> list[bytes]:
+    """What `World.produce` wrote."""
+    return [f"text {partition}/{number}".encode() for number in range(count)]

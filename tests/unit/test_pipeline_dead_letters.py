@@ -1,0 +1,110 @@
+"""What cannot be read, scored or written becomes a dead letter, and too many of them end the run."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from consumer.settings import Limits
+from shared.errors import KafkaStateError, TooManyDeadLetters
+from tests.support.fakes import DLQ, UNSCORABLE, oracle, text_value
+from tests.support.world import UNREADABLE, World, keys
+
+
+def test_dead_letters_carry_what_could_not_be_read() -> None:
+    """Given one unreadable record among good ones, when run, then it alone is in the dead-letter topic."""
+    world = World()
+    world.produce(2)
+    world.kafka.produce(UNREADABLE, key=b"bad", headers=(("trace", b"1"),))
+    world.produce(1, partition=1)
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert (letter.key, letter.value, letter.headers[0]) == (b"bad", UNREADABLE, ("trace", b"1"))
+    assert (totals.results, totals.dead_letters) == (3, 1)
+    assert world.results(0) == keys(2)
+    assert world.committed(0) == 3
+
+
+def test_a_result_too_large_to_be_written_is_a_dead_letter() -> None:
+    """Given a record whose result is above the limit, when run, then a letter takes its place."""
+    world = World(max_bytes=1_500)
+    world.kafka.produce(text_value("long"), key=b"k" * 1_300)
+    world.produce(1)
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert dict(letter.headers)["__connect.errors.stage"] == b"encode"
+    assert world.results(0) == keys(1)
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (1, 1, 2)
+
+
+def test_a_record_that_kafka_refuses_is_a_dead_letter() -> None:
+    """Given a result that the broker refuses for ever, when run, then its letter takes its place.
+
+    The others are published, and the failures that it took to find it count towards no limit.
+    """
+    world = World(limits=Limits(recoveries=0, batch_records=8))
+    world.produce(5)
+    world.outbox.refuse = {("texts", 0, 3)}
+
+    totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    assert letter.key == keys(5)[3]
+    assert dict(letter.headers)["__connect.errors.stage"] == b"publish"
+    assert world.results(0) == [key for key in keys(5) if key != letter.key]
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (4, 1, 5)
+
+
+def test_a_dead_letter_that_kafka_refuses_halts_loudly() -> None:
+    """Given a record of which neither result nor letter is taken, when run, then the run says what to change."""
+    world = World()
+    world.produce(2)
+    world.outbox.refuse = {("texts", 0, 1)}
+    world.outbox.refuse_letters = True
+
+    with pytest.raises(KafkaStateError, match=r"texts-0-1.*max\.message\.bytes"):
+        world.run()
+
+    assert world.committed(0) == 1
+
+
+def test_too_many_dead_letters_stop_the_run() -> None:
+    """Given a producer gone wrong, when a thousandth letter in a row would be written, then the run stops.
+
+    The batch that would have been one too many is not committed.
+    """
+    world = World(limits=Limits(batch_records=100, dlq_in_a_row=250), partitions=1)
+    for _ in range(400):
+        world.kafka.produce(UNREADABLE)
+
+    with pytest.raises(TooManyDeadLetters, match="250 dead letters in a row"):
+        world.run()
+
+    assert len(world.kafka.partitions(DLQ)[0]) == world.committed(0) == 200
+
+
+def test_a_text_that_cannot_be_scored_is_a_dead_letter() -> None:
+    """Given a text that the model cannot score, when run, then it alone is in the dead-letter topic, and says why.
+
+    The results of its batch keep their order, and the padding logged is that of the scores.
+    """
+    world = World(unscorable={"text 0/1"})
+    world.produce(4)
+
+    with capture_logs() as lines:
+        totals = world.run()
+
+    (letter,) = world.kafka.partitions(DLQ)[0]
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"text 0/1", text_value("text 0/1"))
+    assert headers["__connect.errors.stage"] == b"score"
+    assert headers["__connect.errors.exception.class.name"] == UNSCORABLE.error.encode()
+    assert headers["__connect.errors.exception.message"] == UNSCORABLE.reason.encode()
+    assert world.results(0) == [key for key in keys(4) if key != b"text 0/1"]
+    assert (totals.results, totals.dead_letters, world.committed(0)) == (3, 1, 4)
+    (batch,) = [line for line in lines if line["event"] == "batch"]
+    assert (batch["dead_letters"], batch["tokens"]) == (1, 3 * oracle("text 0/0").tokens)
