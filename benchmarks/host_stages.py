@@ -122,8 +122,7 @@ def _write(settings: ConsumerSettings, outgoing: Sequence[Outgoing], clock: CpuC
     sender = Sender(settings, Preflight(settings).partitions(), transactional=False)
     with clock("produce"):
         for chunk in _chunks(outgoing):
-            for one in chunk:
-                sender.send(settings.output_topic, one)
+            sender.send(chunk, ())
             sender.flush()
     sender.close()
 

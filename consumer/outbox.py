@@ -49,7 +49,7 @@ class AtLeastOnceOutbox:
         self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
     ) -> None:
         """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
-        _send_all(self._sender, results, dead_letters)
+        self._sender.send(results, dead_letters)
         self._sender.flush()
         self._commit(consumed)
 
@@ -105,7 +105,7 @@ class ExactlyOnceOutbox:
 
     def _write(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
         try:
-            _send_all(self._sender, results, dead_letters)
+            self._sender.send(results, dead_letters)
             self._sender.flush()
         except PublishFailed as failure:
             raise self._reason(failure) from None
@@ -196,10 +196,3 @@ def require_membership(metadata: Any) -> Any:
     if generation < 0 or not member:
         raise PublishFailed("this consumer is between two memberships of its group")
     return metadata
-
-
-def _send_all(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
-    for outgoing in results:
-        sender.send(sender.output_topic, outgoing)
-    for outgoing in dead_letters:
-        sender.send(sender.dlq_topic, outgoing)

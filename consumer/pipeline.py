@@ -186,7 +186,7 @@ class Pipeline:
     def _publish(self, batches: Sequence[Batch]) -> None:
         """Publishes what is still ours of scored batches."""
         began = self._published_at = self._clock()
-        rows = Publication(batches, owns=self._source.owns, encoder=self._encoder, breaker=self._breaker)
+        rows = Publication(batches, encoder=self._encoder, breaker=self._breaker)
         if not rows.records:
             log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
             return

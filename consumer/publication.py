@@ -11,7 +11,7 @@ from consumer.encode import Moment
 from consumer.records import DeadLetter, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from consumer.breaker import Breaker
@@ -44,18 +44,15 @@ class Publication:
     and so a dead letter, shows only when it is encoded.
     """
 
-    def __init__(
-        self, batches: Sequence[Batch], *, owns: Callable[[Record], bool], encoder: Encoder, breaker: Breaker
-    ) -> None:
-        self.records = [record for batch in batches for record in batch.records if owns(record)]
+    def __init__(self, batches: Sequence[Batch], *, encoder: Encoder, breaker: Breaker) -> None:
+        self.records = [record for batch in batches for record in batch.records if record.owner.held]
         self.breaker = breaker
         """What the breaker becomes when all is published; complete after `dead_letters`."""
         self.written = 0
         """Results so far."""
-        self.letters = [letter for batch in batches for letter in batch.dead_letters if owns(letter.record)]
+        self.letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]
         """Dead letters so far."""
         self._batches = batches
-        self._owns = owns
         self._encoder = encoder
 
     def results(self) -> Iterator[Outgoing]:
@@ -63,7 +60,7 @@ class Publication:
         now = Moment.of(datetime.now(UTC))
         for batch in self._batches:
             for document, score in zip(batch.documents, batch.scores.result(), strict=True):
-                if not self._owns(document.record):
+                if not document.record.owner.held:
                     continue
                 encoded = (
                     self._encoder.result(document, score, now)

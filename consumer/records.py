@@ -19,13 +19,13 @@ _FRAME_BYTES: Final = 10
 
 
 class Ownership:
-    """Token of one assignment of one partition; compared by identity.
+    """Token of one assignment of one partition; its records share it.
 
-    A record read under an assignment that has since been revoked carries a stale token and is dropped
-    before it is published: whoever owns the partition now scores it again.
+    A record read under an assignment that has since been revoked carries a token that is no longer held, and
+    is dropped before it is published: whoever owns the partition now scores it again.
     """
 
-    __slots__ = ("caution", "first", "next")
+    __slots__ = ("caution", "first", "held", "next")
 
     def __init__(self, position: int | None = None, caution: Caution | None = None) -> None:
         self.first = position
@@ -34,6 +34,8 @@ class Ownership:
         """Offset of the next record that is expected; anything below it was read already."""
         self.caution = caution
         """What is known of crashes at this partition; None until its first record was read."""
+        self.held = True
+        """Until the partition is revoked or read anew from the last commit; never again after that."""
 
 
 class Record(NamedTuple):
@@ -141,10 +143,6 @@ class Source(Protocol):
         """
         ...
 
-    def owns(self, record: Record) -> bool:
-        """Tells whether the assignment under which the record was read still holds."""
-        ...
-
     def pause(self) -> None:
         """Stops fetching for all partitions, those assigned later included."""
         ...
@@ -154,7 +152,7 @@ class Source(Protocol):
         ...
 
     def rewind(self, *, carefully: bool = False) -> None:
-        """Goes back to the last commit and makes every record read so far stale.
+        """Goes back to the last commit; no record read so far is held any more.
 
         With `carefully` the next records are suspects: each is read alone.
         """

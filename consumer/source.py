@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consumer.settings import ConsumerSettings
+    from consumer.suspects import Place
     from shared.errors import SentimentError
 
 log = structlog.get_logger()
@@ -91,14 +92,13 @@ class KafkaSource:
             self._consumer = Consumer(config)
         except KafkaException as error:
             raise refused_configuration(error) from None
-        self._owned: dict[tuple[str, int], Ownership] = {}
+        self._owned: dict[Place, Ownership] = {}
         self._offsets = GroupOffsets(self._consumer, self._end_if_denied)
         self._suspects = Suspects(
             deaths=settings.limits.deaths,
             reach=settings.limits.batch_records * settings.limits.inflight_batches,
             committed=self._offsets.counts,
             commit=self._offsets.mark,
-            owns=self.owns,
         )
         self._callback_failure: KafkaException | None = None
         self._paused = False
@@ -138,10 +138,6 @@ class KafkaSource:
         """Whether the next record is read alone; see `Source`."""
         return self._suspects.careful
 
-    def owns(self, record: Record) -> bool:
-        """Tells whether the assignment under which the record was read still holds."""
-        return self._owned.get((record.topic, record.partition)) is record.owner
-
     def pause(self) -> None:
         """Stops fetching, also for partitions that are assigned while it lasts."""
         if not self._paused:
@@ -163,7 +159,7 @@ class KafkaSource:
         return self._consumer.consumer_group_metadata()
 
     def rewind(self, *, carefully: bool = False) -> None:
-        """Seeks every owned partition to its committed offset and makes all records read so far stale.
+        """Seeks every owned partition to its committed offset; no record read so far is held any more.
 
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
         transaction holds an offset back; raises PublishFailed when that takes too long.
@@ -174,7 +170,7 @@ class KafkaSource:
             if owner is None:
                 continue
             position = partition.offset if partition.offset >= 0 else owner.first
-            self._owned[key] = Ownership(position, owner.caution)
+            self._own(key, Ownership(position, owner.caution))
             target = self._begin(partition) if position is None else position
             self._seek(TopicPartition(*key, target))
         if carefully:
@@ -243,7 +239,7 @@ class KafkaSource:
                 "the group on with kafka-consumer-groups --reset-offsets --to-earliest"
             )
         offset = self._begin(partition)
-        self._owned[partition.topic, partition.partition] = Ownership(None if offset < 0 else offset)
+        self._own((partition.topic, partition.partition), Ownership(None if offset < 0 else offset))
         self._seek(TopicPartition(partition.topic, partition.partition, offset))
 
     def _begin(self, partition: TopicPartition) -> int:
@@ -281,6 +277,15 @@ class KafkaSource:
         if error.code() in DENIED:
             raise self._explained(error, topic) from None
 
+    def _own(self, place: Place, owner: Ownership) -> None:
+        self._let_go(place)
+        self._owned[place] = owner
+
+    def _let_go(self, place: Place) -> None:
+        """Makes what was read of a partition so far stale."""
+        if (owner := self._owned.pop(place, None)) is not None:
+            owner.held = False
+
     def _partitions(self) -> list[TopicPartition]:
         return [TopicPartition(topic, partition) for topic, partition in self._owned]
 
@@ -288,7 +293,7 @@ class KafkaSource:
         try:
             assigned = list(partitions)
             for partition in assigned:
-                self._owned[partition.topic, partition.partition] = Ownership()
+                self._own((partition.topic, partition.partition), Ownership())
             consumer.incremental_assign(assigned)
             # The client remembers of a partition that was taken away while it was paused that it is paused.
             (consumer.pause if self._paused else consumer.resume)(assigned)
@@ -301,7 +306,7 @@ class KafkaSource:
         try:
             revoked = list(partitions)
             for partition in revoked:
-                self._owned.pop((partition.topic, partition.partition), None)
+                self._let_go((partition.topic, partition.partition))
             consumer.incremental_unassign(revoked)
             log.info("partitions_revoked", partitions=_names(revoked), owned=len(self._owned))
         except KafkaException as error:

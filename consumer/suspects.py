@@ -68,7 +68,6 @@ class Suspects:
         reach: int,
         committed: Callable[[list[Place]], list[Commit]],
         commit: Callable[[list[Commit]], None],
-        owns: Callable[[Record], bool],
     ) -> None:
         """`deaths` is at least 2; `reach`: so many records of a partition a process may have in hand."""
         # The first death came in a life that had got as far as here, so no start has counted it.
@@ -76,7 +75,6 @@ class Suspects:
         self._reach = reach
         self._committed = committed
         self._commit = commit
-        self._owns = owns
         self._waiting: deque[Record] = deque()
 
     @property
@@ -105,7 +103,7 @@ class Suspects:
         taken: list[Record] = []
         while self._waiting and len(taken) < max_records:
             record = self._waiting.popleft()
-            if not self._owns(record):
+            if not record.owner.held:
                 continue
             if not self._is_suspect(record):
                 taken.append(record)
@@ -160,7 +158,7 @@ class Suspects:
         return record.owner.caution is not None and record.owner.caution.left > 0
 
     def _drop_stale(self) -> None:
-        while self._waiting and not self._owns(self._waiting[0]):
+        while self._waiting and not self._waiting[0].owner.held:
             self._waiting.popleft()
 
 

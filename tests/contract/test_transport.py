@@ -175,14 +175,14 @@ def test_a_rewind_repeats_what_is_uncommitted_and_nothing_else(transport: Transp
     member = transport.join()
     records = member.read(5)
     member.outbox.publish(answers(records[:2]), [], records[:2])
-    assert all(member.source.owns(one) for one in records)
+    assert all(one.owner.held for one in records)
 
     member.source.rewind()
     again = member.read_all(3)
 
     assert values(again) == [b"0/2", b"0/3", b"0/4"]
-    assert all(member.source.owns(one) for one in again)
-    assert not any(member.source.owns(one) for one in records)
+    assert all(one.owner.held for one in again)
+    assert not any(one.owner.held for one in records)
 
 
 @pytest.mark.parametrize("start", ["earliest", "latest"])
@@ -258,9 +258,9 @@ def test_a_revoked_partition_is_no_longer_owned(transport: Transport) -> None:
 
     moved = {one.partition for one in taken}
     assert 1 <= len(moved) <= 2
-    assert all(second.source.owns(one) for one in taken)
+    assert all(one.owner.held for one in taken)
     for one in records:
-        assert first.source.owns(one) == (one.partition not in moved)
+        assert one.owner.held == (one.partition not in moved)
 
 
 def test_a_partition_that_was_taken_away_during_a_pause_is_read_again(transport: Transport) -> None:

@@ -233,10 +233,6 @@ class FakeSource:
             one.owner.first = one.offset if one.owner.first is None else one.owner.first
         return taken
 
-    def owns(self, record: Record) -> bool:
-        """Tells whether the assignment under which the record was read still holds."""
-        return self._owned.get((record.topic, record.partition)) is record.owner
-
     def pause(self) -> None:
         """Yields nothing until `resume`."""
         self._paused = True
@@ -260,6 +256,7 @@ class FakeSource:
         for place, owner in self._owned.items():
             begin = owner.first if owner.first is not None else self._begin(place)
             self._positions[place] = self._group.committed.get(place, begin)
+            owner.held = False
             self._owned[place] = Ownership(self._positions[place])
 
     def lag_records(self) -> int:
@@ -268,7 +265,8 @@ class FakeSource:
 
     def close(self) -> None:
         """Leaves the group."""
-        self._owned.clear()
+        for place in list(self._owned):
+            self._owned.pop(place).held = False
         self._group.held = {place: owner for place, owner in self._group.held.items() if owner is not self}
         if self in self._group.members:
             self._group.members.remove(self)
@@ -285,7 +283,7 @@ class FakeSource:
             self.joined = True
         for place, wanted in self._group.assigned.items():
             if wanted is not self and place in self._owned:
-                del self._owned[place]
+                self._owned.pop(place).held = False
                 del self._group.held[place]
             elif wanted is self and place not in self._group.held:
                 self._group.held[place] = self

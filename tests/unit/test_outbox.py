@@ -25,7 +25,7 @@ from shared.kafka import KafkaSettings
 from tests.support.fakes import FakeClock, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.records import Record
 
@@ -102,8 +102,6 @@ class ScriptedProducer:
 class ScriptedSender:
     """A sender that writes nothing and counts how often its producer was replaced."""
 
-    output_topic, dlq_topic = "sentiments", "sentiments.dlq"
-
     def __init__(self, producer: ScriptedProducer) -> None:
         self.producer = producer
         self.sent = 0
@@ -111,9 +109,9 @@ class ScriptedSender:
         self.abandoned = 0
         self.deadline_s = 0.2
 
-    def send(self, _topic: str, _outgoing: Outgoing) -> None:
+    def send(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
         """Counts."""
-        self.sent += 1
+        self.sent += len([*results, *dead_letters])
 
     def flush(self) -> None:
         """Nothing waits."""

@@ -46,9 +46,7 @@ class Group:
     def live(self, killers: set[tuple[int, int]], batch: int) -> bool:
         """One life of a process that dies at a killer; tells whether it got to the end."""
         owners = {place: Ownership() for place in PLACES}
-        suspects = Suspects(
-            deaths=DEATHS, reach=REACH, committed=self.ask, commit=self.commit, owns=lambda _: True
-        )
+        suspects = Suspects(deaths=DEATHS, reach=REACH, committed=self.ask, commit=self.commit)
         for place in PLACES:
             begin = max(0, self.ask([place])[0].offset)
             suspects.add([record(partition=place[1], offset=o, owner=owners[place]) for o in range(begin, 10)])
@@ -90,9 +88,7 @@ def test_deaths_elsewhere_condemn_nothing() -> None:
     group = Group()
     for _ in range(DEATHS + ALONE_DEATHS + 3):
         owner = Ownership()
-        suspects = Suspects(
-            deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit, owns=lambda _: True
-        )
+        suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit)
         suspects.add([record(offset=o, owner=owner) for o in range(3)])  # and dies before it takes one
 
     assert group.committed["texts", 0] == Commit(("texts", 0), 0, DEATHS - 1)
@@ -104,7 +100,7 @@ def test_a_suspect_waits_until_nothing_else_is_in_hand() -> None:
     """Given a suspect behind a good record, when taken not alone, then only the good one is handed out."""
     group = Group()
     group.committed["texts", 1] = Commit(("texts", 1), 0, DEATHS - 1)
-    suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit, owns=lambda _: True)
+    suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit)
     good, bad = Ownership(), Ownership()
     suspects.add([record(offset=0, owner=good), record(partition=1, offset=0, owner=bad)])
 
@@ -119,7 +115,7 @@ def test_the_same_record_again_in_one_process_counts_once() -> None:
     """Given a failed publish, when its record is handed out again, then that is no further death."""
     group = Group()
     group.committed["texts", 0] = Commit(("texts", 0), 0, DEATHS - 1)
-    suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit, owns=lambda _: True)
+    suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit)
     owner = Ownership()
     for _ in range(4):
         suspects.add([record(offset=0, owner=owner)])
@@ -133,12 +129,9 @@ def test_what_was_revoked_is_not_handed_out() -> None:
     """Given records of an assignment that ended, when taken, then they are gone."""
     group = Group()
     owner = Ownership()
-    owned = {owner}
-    suspects = Suspects(
-        deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit, owns=lambda one: one.owner in owned
-    )
+    suspects = Suspects(deaths=DEATHS, reach=REACH, committed=group.ask, commit=group.commit)
     suspects.add([record(offset=0, owner=owner)])
-    owned.clear()
+    owner.held = False
 
     assert not suspects.waiting
     assert suspects.take(1, alone=True) == []

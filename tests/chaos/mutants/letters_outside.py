@@ -7,27 +7,24 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
 
-import consumer.outbox
+from consumer.sender import Sender
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from consumer.records import Outgoing
-    from consumer.sender import Sender
 
 
 def apply() -> None:
     """Replaces how a batch is sent."""
+    dlq_topic = os.environ["SENTIMENT_DLQ_TOPIC"]
     apart = Producer({"bootstrap.servers": os.environ["SENTIMENT_KAFKA__BOOTSTRAP_SERVERS"], "log_level": 2})
 
-    def send_all(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
-        for outgoing in results:
-            sender.send(sender.output_topic, outgoing)
+    def send(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
+        whole(sender, results, ())
         for letter in dead_letters:
-            apart.produce(
-                sender.dlq_topic, value=letter.value, key=letter.source.key, headers=list(letter.headers)
-            )
+            apart.produce(dlq_topic, value=letter.value, key=letter.source.key, headers=list(letter.headers))
         apart.flush(10)
 
-    replace(consumer.outbox, "_send_all", send_all)
+    whole = replace(Sender, "send", send)

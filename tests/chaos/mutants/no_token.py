@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from consumer.source import KafkaSource
 from tests.chaos.patching import replace
-
-if TYPE_CHECKING:
-    from consumer.records import Record
 
 
 def apply() -> None:
     """Takes every row for ours."""
 
-    def owns(_self: KafkaSource, _record: Record) -> bool:
-        return True
+    def let_go(self: KafkaSource, place: tuple[str, int]) -> None:
+        self._owned.pop(place, None)
 
-    replace(KafkaSource, "owns", owns)
+    replace(KafkaSource, "_let_go", let_go)
