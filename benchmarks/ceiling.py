@@ -60,7 +60,7 @@ def main() -> None:
     for name, raw in corpora.items():
         texts = [normalise(text, artifact.manifest.normaliser.options) for text in raw]
         work[name] = _Work(artifact, texts)
-        runs[f"{BERT_BASE}, {name}"] = partial(_rate, lambda texts=texts: score(texts), work[name].nominal)
+        runs[f"{BERT_BASE}, {name}"] = partial(_rate, partial(score, texts), work[name].nominal)
     measured = interleaved(chosen(runs, options.only, always=[LIMIT]), options.rounds, "{:.4g} FLOP/s")
     figures: dict[str, Any] = {
         name: {"gflops": spread([one / 1e9 for one in own]), "of_torch": ratio(own, measured[LIMIT])}

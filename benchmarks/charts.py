@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHARTS: Final = ROOT / "benchmarks" / "charts"
 OURS, OTHERS, CEILING = "#0072B2", "#9CA3AF", "#D55E00"
-STYLE: Final = {
+STYLE: Final[dict[Any, object]] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 32
 Probabilities = NDArray[np.float32]
-Predict = "Callable[[Sequence[str]], Probabilities]"
+Predict: TypeAlias = "Callable[[Sequence[str]], Probabilities]"
 
 
 def one_at_a_time(model: Path) -> Predict:
@@ -62,7 +62,8 @@ def torch_sorted(model: Path) -> Predict:
     @torch.inference_mode()
     def forward(inputs: Mapping[str, Any]) -> Probabilities:
         tensors = {name: torch.from_numpy(values).to(device) for name, values in inputs.items()}
-        return classifier(**tensors).logits.float().cpu().numpy()
+        logits: Probabilities = classifier(**tensors).logits.float().cpu().numpy()
+        return logits
 
     return _sorted(tokenizer, forward)
 
@@ -120,7 +121,8 @@ def _sorted(tokenizer: Any, forward: Callable[[Mapping[str, Any]], Any]) -> Pred
 
 def _softmax(logits: NDArray[np.float32]) -> Probabilities:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: Probabilities = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _example(tokenizer: Any) -> dict[str, Any]:

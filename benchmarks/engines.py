@@ -19,6 +19,7 @@ from benchmarks.measure import arguments, chosen, interleaved, rates, write
 from benchmarks.models import long_model
 from benchmarks.programs import bare
 from benchmarks.texts import distinct, of_file, reviews, tweets
+from consumer.records import Score
 from shared.artifact import open_artifact
 from shared.errors import SentimentError
 from shared.text import normalise
@@ -43,8 +44,9 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=192)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
+    quiet: Any = transformers_logging  # which has no types
+    quiet.disable_progress_bar()
+    quiet.set_verbosity_error()
     if options.quick:
         options.tweets, options.reviews = 96, 16
     corpora = {
@@ -105,7 +107,7 @@ def _load(
 
 def _ours(model: Path, precision: Precision, ours: dict[str, str]) -> Callable[[Sequence[str]], Any]:
     score, ours[precision] = bare(model, precision)
-    return lambda texts: np.array([answer.probabilities for answer in score(texts)])
+    return lambda texts: np.array([answer.probabilities for answer in score(texts) if isinstance(answer, Score)])
 
 
 def _rate(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> float:
@@ -117,7 +119,8 @@ def _rate(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> f
 def _calibrated(probabilities: peers.Probabilities, temperature: float) -> peers.Probabilities:
     """What the same logits give when they are divided by the temperature."""
     powers = probabilities.astype(np.float64) ** (1 / temperature)
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares: peers.Probabilities = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _likeness(answers: peers.Probabilities, reference: peers.Probabilities) -> dict[str, float]:

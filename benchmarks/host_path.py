@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import statistics
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,7 +81,7 @@ def _streams(servers: str, texts: Sequence[str], options: argparse.Namespace) ->
 
 def _busy(runs: Sequence[Run], kind: str) -> float:
     """How many cores were kept busy; one that is near to 1 in the main thread is the limit."""
-    return spread([one.cpu_s[kind] / one.seconds for one in runs], 2)["median"]
+    return round(statistics.median(one.cpu_s[kind] / one.seconds for one in runs), 2)
 
 
 def _stages(servers: str, texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:

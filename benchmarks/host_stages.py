@@ -17,7 +17,9 @@ from consumer.cache import ScoreCache, fingerprint
 from consumer.decode import split
 from consumer.encode import Encoder, Moment
 from consumer.preflight import Preflight
+from consumer.records import Outgoing
 from consumer.scorer.bert import BertScorer
+from consumer.scorer.rows import TokenRow
 from consumer.sender import Sender
 from consumer.settings import ConsumerSettings
 from consumer.source import KafkaSource
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from consumer.records import Document, Outgoing, Record
+    from consumer.records import Document, Record
 
 CHUNK: Final = 512
 """Records that a step is given at a time."""
@@ -105,16 +107,19 @@ def _answers(
         with clock("look up"):
             cache.find([fingerprint(text) for text in texts])
         with clock("tokenise"):
-            rows = scorer.tokenise(texts)
+            rows = [row for row in scorer.tokenise(texts) if isinstance(row, TokenRow)]
         with clock("plan"):
             plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
             scores = scorer.forward(rows)
         at = Moment.of(datetime.now(UTC))
         with clock("encode"):
-            outgoing += [
-                encoder.result(document, score, at) for document, score in zip(chunk, scores, strict=True)
+            encoded = [
+                encoder.result(document, score, at)
+                for document, score in zip(chunk, scores, strict=True)
+                if score is not None
             ]
+        outgoing += [one for one in encoded if isinstance(one, Outgoing)]
     return outgoing
 
 

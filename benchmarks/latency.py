@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -26,6 +27,8 @@ from benchmarks.texts import distinct, of_file, tweets
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from benchmarks.streams import Contender, Job
 
 DELIVERIES: Final = ("at-least-once", "exactly-once")
@@ -49,10 +52,7 @@ def main() -> None:
         servers = kafka.bootstrap_servers
         texts = distinct(source, WARM_UP + options.messages)
         capacities = interleaved(
-            {
-                name: lambda program=program: run(servers, program, texts).rate
-                for name, program in programs.items()
-            },
+            {name: partial(_capacity, servers, program, texts) for name, program in programs.items()},
             options.rounds,
             "{:,.1f} messages a second",
         )
@@ -67,7 +67,7 @@ def main() -> None:
                     print(f"  {name}, {load:.0%} load: {shown}{'' if number else ' (discarded)'}", flush=True)
                     if number:
                         seen.setdefault((name, load), []).append(figures)
-        figures = {
+        result = {
             name: {
                 "capacity_per_s": spread(capacities[name]),
                 "loads": {
@@ -77,7 +77,11 @@ def main() -> None:
             }
             for name in programs
         }
-        write("latency", figures, options, kafka=kafka.description, seconds=options.seconds)
+        write("latency", result, options, kafka=kafka.description, seconds=options.seconds)
+
+
+def _capacity(servers: str, program: Contender, texts: Sequence[str]) -> float:
+    return run(servers, program, texts).rate
 
 
 def _loads(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +20,12 @@ def resident_mib(pid: int) -> float:
     return round(int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_MIB, 1)
 
 
-def cpu_s(pid: int) -> Counter[str]:
+def cpu_s(pid: int) -> dict[str, float]:
     """CPU seconds since the process began, of all threads and by kind of those that live.
 
     librdkafka names its threads `rdk:...`; what a thread of Python or of a model is for is not to be seen.
     """
-    seconds = Counter({ALL: _seconds(Path(f"/proc/{pid}/stat")), MAIN: 0.0, CLIENT: 0.0, OTHERS: 0.0})
+    seconds = {ALL: _seconds(Path(f"/proc/{pid}/stat")), MAIN: 0.0, CLIENT: 0.0, OTHERS: 0.0}
     for thread in Path(f"/proc/{pid}/task").iterdir():
         if int(thread.name) == pid:
             kind = MAIN

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     class Contender(Protocol):
         """A program to be measured."""
 
-        def __call__(self, job: Job, member: int) -> Command:
+        def __call__(self, job: Job, member: int, /) -> Command:
             """How it is started, as the so-manieth member of its group."""
             ...
 
@@ -50,7 +50,9 @@ START_S: Final = 180.0
 RUN_S: Final = 1_800.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.1
-HEADERS: Final = [("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+HEADERS: Final[list[tuple[str, str | bytes | None]]] = [
+    ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+]
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class Reader:
 
     def _written(self) -> int:
         """Offsets at the ends of the partitions; a few more than there are results, for transactions count."""
-        asked = {partition: OffsetSpec.latest() for partition in self._partitions}
+        latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = dict.fromkeys(self._partitions, latest)
         return sum(future.result().offset for future in self._admin.list_offsets(asked).values())
 
     def _read(self) -> None:
