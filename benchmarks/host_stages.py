@@ -107,7 +107,8 @@ def _answers(
         with clock("look up"):
             cache.find([fingerprint(text) for text in texts])
         with clock("tokenise"):
-            rows = [row for row in scorer.tokenise(texts) if isinstance(row, TokenRow)]
+            tokenised = scorer.tokenise(texts)
+        rows = [row for row in tokenised if isinstance(row, TokenRow)]
         with clock("plan"):
             plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
@@ -120,6 +121,8 @@ def _answers(
                 if score is not None
             ]
         outgoing += [one for one in encoded if isinstance(one, Outgoing)]
+    if len(outgoing) != len(documents):
+        raise AssertionError(f"{len(outgoing)} results of {len(documents)} texts")
     return outgoing
 
 

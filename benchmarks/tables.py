@@ -28,10 +28,10 @@ def main() -> None:
         if path.is_file():
             result = json.loads(path.read_text(encoding="utf-8"))
             body = "\n".join([*rows(result["figures"]), "", _origin(name, result)])
-            place = re.search(f"(?s)<!-- {name} -->\n(.*?)\n<!-- end {name} -->", text)
+            place = re.search(f"(?s)<!-- {name} -->\n(.*?)<!-- end {name} -->", text)
             if place is None:
                 raise LookupError(f"{options.readme} has no place for {name}")
-            text = text[: place.start(1)] + body + text[place.end(1) :]
+            text = f"{text[: place.start(1)]}{body}\n{text[place.end(1) :]}"
             print(f"filled {name}")
     options.readme.write_text(text, encoding="utf-8")
 

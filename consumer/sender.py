@@ -102,8 +102,9 @@ class Sender:
 
     def send(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
         """Queues all, in order and the results first; waits while the client's own queue is full."""
-        self._queue(self._output_topic, results)
-        self._queue(self._dlq_topic, dead_letters)
+        for topic, records in ((self._output_topic, results), (self._dlq_topic, dead_letters)):
+            for one in records:
+                self._queue(topic, one)
 
     def flush(self) -> None:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
@@ -137,30 +138,28 @@ class Sender:
             return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 
-    def _queue(self, topic: str, outgoing: Iterable[Outgoing]) -> None:
-        produce, delivered, partitions = self.producer.produce, self._delivered, self._partitions[topic]
-        for source, value, headers, timestamp_ms in outgoing:
-            full_since = None
-            while True:
-                try:
-                    produce(
-                        topic,
-                        value=value,
-                        key=source.key,
-                        headers=list(headers),
-                        partition=source.partition % partitions,
-                        timestamp=timestamp_ms,
-                        on_delivery=delivered,
-                    )
-                except BufferError:
-                    full_since = full_since or time.monotonic()
-                    self._serve(lambda: self.producer.poll(0.05))
-                    if time.monotonic() > full_since + self.deadline_s:
-                        raise PublishFailed("the producer's queue stayed full") from None
-                except KafkaException as error:
-                    raise self._ended(error.args[0]) from None
-                else:
-                    break
+    def _queue(self, topic: str, outgoing: Outgoing) -> None:
+        deadline = time.monotonic() + self.deadline_s
+        record = outgoing.source
+        while True:
+            try:
+                self.producer.produce(
+                    topic,
+                    value=outgoing.value,
+                    key=record.key,
+                    headers=list(outgoing.headers),
+                    partition=record.partition % self._partitions[topic],
+                    timestamp=outgoing.timestamp_ms,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                self._serve(lambda: self.producer.poll(0.05))
+                if time.monotonic() > deadline:
+                    raise PublishFailed("the producer's queue stayed full") from None
+            except KafkaException as error:
+                raise self._ended(error.args[0]) from None
+            else:
+                return
 
     def _new(self) -> Producer:
         self._failures = []
