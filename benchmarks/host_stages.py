@@ -97,7 +97,7 @@ def _answers(
         include_text=settings.include_text,
         uncertain_below=settings.uncertain_below,
         timestamps=settings.timestamps,
-        max_bytes=settings.limits.output_bytes,
+        max_bytes=settings.limits.max_output_bytes,
     )
     cache = ScoreCache(settings.cache)
     outgoing: list[Outgoing] = []

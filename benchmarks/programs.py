@@ -113,7 +113,7 @@ def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict
             "OUTPUT_TOPIC": job.target,
             "DLQ_TOPIC": job.target,
             "DELIVERY": delivery,
-            "REPLICA": f"member-{member}",
+            "INSTANCE_ID": f"member-{member}",
             **{name.upper(): str(value) for name, value in settings.items()},
         }
         return Command(command, _clean() | {f"SENTIMENT_{name}": value for name, value in environment.items()})

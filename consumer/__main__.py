@@ -41,7 +41,7 @@ Inputs = Annotated[
 ]
 Output = Annotated[str | None, typer.Option("--output-topic", help="Topic for results.")]
 Delivery = Annotated[str | None, typer.Option(help="exactly-once or at-least-once.")]
-Replica = Annotated[
+InstanceId = Annotated[
     str | None, typer.Option(help="Name of this process, stable and unique in its group, for exactly-once.")
 ]
 Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
@@ -78,16 +78,18 @@ def run(
     output_topic: Output = None,
     dlq_topic: Dlq = None,
     delivery: Delivery = None,
-    replica: Replica = None,
+    instance_id: InstanceId = None,
     group_protocol: Annotated[str | None, typer.Option(help="classic, or consumer (KIP-848).")] = None,
-    start: Annotated[str | None, typer.Option(help="earliest or latest: where a new group begins.")] = None,
+    auto_offset_reset: Annotated[
+        str | None, typer.Option(help="earliest or latest: where a new group begins.")
+    ] = None,
     format_: Format = None,
     text_field: TextField = None,
     id_field: IdField = None,
     timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
     cache: Annotated[int | None, typer.Option(help="Scores kept for texts that come again; 0 keeps none.")] = None,
     include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,
-    until_idle: Annotated[float | None, typer.Option(help="End after so many seconds without a record.")] = None,
+    until_idle_s: Annotated[float | None, typer.Option(help="End after so many seconds without a record.")] = None,
     max_messages: Annotated[int | None, typer.Option(help="End after so many records.")] = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -120,7 +122,7 @@ def check(
     output_topic: Output = None,
     dlq_topic: Dlq = None,
     delivery: Delivery = None,
-    replica: Replica = None,
+    instance_id: InstanceId = None,
     log_level: LogLevel = None,
 ) -> None:
     """Test broker, rights, topics, model folder and device; each line is ok or says what to do."""
@@ -229,7 +231,7 @@ def show_config(
     output_topic: Output = None,
     dlq_topic: Dlq = None,
     delivery: Delivery = None,
-    replica: Replica = None,
+    instance_id: InstanceId = None,
 ) -> None:
     """Print every setting as YAML, with where it comes from; secrets are masked."""
     flags = _flags(locals())

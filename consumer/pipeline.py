@@ -147,7 +147,7 @@ class Pipeline:
 
         What a transaction costs is its latency and not its size, so under load it is shared by many records.
         """
-        if self._clock() - self._published_at >= self._limits.publish_every_s:
+        if self._clock() - self._published_at >= self._limits.commit_interval_s:
             return True
         return self._read_out or not self._room()
 
@@ -215,7 +215,7 @@ class Pipeline:
         """Forgets everything in hand, replaces the producer and goes back to the last commit.
 
         A record that Kafka refuses is found by reading on one by one. Other failures are counted: more
-        than `recoveries` within `recovery_window_s` end the process, since a fresh one on another machine
+        than `max_recoveries` within `recovery_window_s` end the process, since a fresh one on another machine
         may fare better than this one does.
         """
         self._turned()

@@ -30,7 +30,7 @@ class RecoveryCap:
         while now - self._failed_at[0] > window_s:
             self._failed_at.popleft()
         recent = len(self._failed_at)
-        if recent > self._limits.recoveries:
+        if recent > self._limits.max_recoveries:
             raise RecoveriesExhausted(
                 f"publishing failed {recent} times in {window_s:g} s, last: {failure}; "
                 "nothing is lost: start again once Kafka is well"
@@ -50,7 +50,7 @@ class Refusals:
         if place in self._why:
             raise KafkaStateError(
                 f"Kafka refuses the dead letter of {record.topic}-{record.partition}-{record.offset} ({why}); "
-                "raise max.message.bytes of the dead-letter topic or lower limits.output_bytes"
+                "raise max.message.bytes of the dead-letter topic or lower limits.max_output_bytes"
             )
         self._why[place] = why
 

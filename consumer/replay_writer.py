@@ -51,7 +51,7 @@ class TransactionalWriter:
         self._dlq_topic = settings.dlq_topic
         self._id = f"sentiment-dlq-replay-{settings.dlq_topic}"
         self._servers = settings.kafka.bootstrap_servers
-        self._deadline_s = settings.limits.publish_s
+        self._deadline_s = settings.limits.commit_timeout_s
         self._failures: list[tuple[KafkaError, Letter]] = []
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
@@ -61,8 +61,8 @@ class TransactionalWriter:
             "compression.type": "lz4",
             "linger.ms": 5,
             "delivery.report.only.error": True,
-            "message.timeout.ms": int(settings.limits.publish_s * 1000),
-            "message.max.bytes": settings.limits.output_bytes + 65_536,
+            "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
+            "message.max.bytes": settings.limits.max_output_bytes + 65_536,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             "socket.timeout.ms": 30_000,
         }
@@ -174,7 +174,7 @@ class TransactionalWriter:
             return _stopped(
                 f"records are refused as too large, the largest is that of the letter {letter.envelope.place} "
                 f"with {letter.size} bytes; raise max.message.bytes of the target (it holds for batches too: "
-                "batch.size in kafka.properties) or SENTIMENT_LIMITS__OUTPUT_BYTES"
+                "batch.size in kafka.properties) or SENTIMENT_LIMITS__MAX_OUTPUT_BYTES"
             )
         return self._ended(error)
 

@@ -76,7 +76,7 @@ class Sender:
                 f"WRITE on transactional id {settings.transactional_id}"
             ),
         }
-        self.deadline_s = settings.limits.publish_s
+        self.deadline_s = settings.limits.commit_timeout_s
         """How long the broker may take to acknowledge what was queued."""
         self._failures: list[KafkaError] = []
         self._errors = ClientErrors()
@@ -86,10 +86,10 @@ class Sender:
             "compression.type": "lz4",
             "linger.ms": 5,
             "delivery.report.only.error": True,
-            "message.timeout.ms": int(settings.limits.publish_s * 1000),
-            "message.max.bytes": settings.limits.output_bytes + 65_536,
+            "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
+            "message.max.bytes": settings.limits.max_output_bytes + 65_536,
             # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
-            "batch.size": settings.limits.output_bytes,
+            "batch.size": settings.limits.max_output_bytes,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             "socket.timeout.ms": 30_000,
             "reconnect.backoff.max.ms": RECONNECT_MS,
@@ -193,7 +193,7 @@ class Sender:
         if error.code() in _FENCED:
             return PublishFailed(
                 f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
-                "over (if this repeats, two processes share it: give each its own --replica)"
+                "over (if this repeats, two processes share it: give each its own --instance-id)"
             )
         refused = error.name() if error.code() in _REFUSED else None
         return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)

@@ -93,7 +93,7 @@ def consume(
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )
-    watch = StandstillWatch(settings.limits.turn_s)
+    watch = StandstillWatch(settings.limits.stall_timeout_s)
     pipeline = Pipeline(
         source=source,
         scoring=scoring,
@@ -104,12 +104,12 @@ def consume(
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
-            max_bytes=settings.limits.output_bytes,
+            max_bytes=settings.limits.max_output_bytes,
         ),
         input_format=settings.input_format,
         limits=settings.limits,
         stop=stop,
-        until_idle_s=settings.until_idle,
+        until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
         observe=observe,
         turned=watch.turned,

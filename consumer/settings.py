@@ -38,30 +38,30 @@ class Limits(Settings):
     """So many times `batch_records` may wait for their scores: one on the device and one ready for it."""
     inflight_bytes: int = Field(default=64 * 2**20, gt=0)
     """Bytes of input in hand; reading pauses above it."""
-    record_bytes: int = Field(default=2**18, gt=0)
+    max_record_bytes: int = Field(default=2**18, gt=0)
     """Larger input values are dead-lettered unread."""
-    output_bytes: int = Field(default=1_000_000, ge=4_096)
+    max_output_bytes: int = Field(default=1_000_000, ge=4_096)
     """Largest record written, key and headers included; below `max.message.bytes` of the topics written to.
 
     The headers of a dead letter take up to 1,900 bytes, so that with the least of limits any letter fits.
     """
     read_wait_s: float = Field(default=0.1, gt=0, le=1)
     """How long a read waits when there is nothing to do."""
-    publish_every_s: float = Field(default=0.1, ge=0, le=10)
+    commit_interval_s: float = Field(default=0.1, ge=0, le=10)
     """Under load scores are published so often, all that there are in one transaction; else at once."""
-    publish_s: float = Field(default=20, gt=0, le=50)
+    commit_timeout_s: float = Field(default=20, gt=0, le=50)
     """Deadline for the broker to acknowledge one micro-batch."""
-    turn_s: float = Field(default=240, ge=30)
+    stall_timeout_s: float = Field(default=240, ge=30)
     """A loop that has not come round for so long hangs inside a library: the process ends with exit code 75.
 
     A publish and a recovery may each take 160 s while brokers are away, so it is above that.
     """
     shutdown_s: float = Field(default=6, gt=0, le=60)
     """How long a stopping process waits for the batch in hand before it abandons it."""
-    recoveries: int = Field(default=5, ge=0)
+    max_recoveries: int = Field(default=5, ge=0)
     """Failed publishes within `recovery_window_s` after which the process ends with exit code 75."""
     recovery_window_s: float = Field(default=300, gt=0)
-    deaths: int = Field(default=3, ge=2)
+    max_crashes: int = Field(default=3, ge=2)
     """Ends of a process on the same records after which these are scored one by one, to find the culprit."""
     dlq_window: int = Field(default=10_000, gt=0)
     """Records over which the share of dead letters is taken."""
@@ -90,10 +90,10 @@ class ConsumerSettings(Settings):
     group_protocol: Literal["classic", "consumer"] = "classic"
     """How the group shares partitions: `classic`, cooperative-sticky, or `consumer`, that of KIP-848."""
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
-    replica: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    instance_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
     """Stable name of this process, unique in its group, for exactly-once; default: the hostname's ordinal,
     as in a StatefulSet's `consumer-2`, or else the whole hostname."""
-    start: Literal["earliest", "latest"] = "earliest"
+    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
     """Where a group without a committed offset begins."""
     format: Literal["json", "text"] = "json"
     text_field: str = Field(default="text", min_length=1)
@@ -104,7 +104,7 @@ class ConsumerSettings(Settings):
     """Whether results carry the text."""
     uncertain_below: float = Field(default=0.5, ge=0, le=1)
     """Results whose score is lower are marked uncertain."""
-    until_idle: float | None = Field(default=None, gt=0)
+    until_idle_s: float | None = Field(default=None, gt=0)
     """Ends after so many seconds without a record; for scripts."""
     max_messages: int | None = Field(default=None, gt=0)
     """Ends after so many records; for scripts."""
@@ -136,14 +136,14 @@ class ConsumerSettings(Settings):
     @property
     def input_format(self) -> InputFormat:
         """How input values are read."""
-        return InputFormat(self.format, self.text_field, self.id_field, self.limits.record_bytes)
+        return InputFormat(self.format, self.text_field, self.id_field, self.limits.max_record_bytes)
 
     @property
     def transactional_id(self) -> str:
-        """Stable over restarts and unique per replica, so that a restart ends its own orphaned transaction."""
+        """Stable over restarts and unique per instance, so that a restart ends its own orphaned transaction."""
         host = socket.gethostname()
         ordinal = re.search(r"-(\d+)$", host)
-        slot = self.replica or (ordinal[1] if ordinal else host)
+        slot = self.instance_id or (ordinal[1] if ordinal else host)
         return f"sentiment-{self.group_id}-{slot}"
 
 

@@ -69,7 +69,7 @@ class KafkaSource:
     def __init__(self, settings: ConsumerSettings) -> None:
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.group_id
-        self._start = settings.start
+        self._start = settings.auto_offset_reset
         self._errors = ClientErrors()
         config = client_config(
             settings.kafka,
@@ -95,7 +95,7 @@ class KafkaSource:
         self._owned: dict[Place, Ownership] = {}
         self._offsets = GroupOffsets(self._consumer, self._end_if_denied)
         self._suspects = Suspects(
-            deaths=settings.limits.deaths,
+            deaths=settings.limits.max_crashes,
             reach=settings.limits.batch_records * settings.limits.inflight_batches,
             committed=self._offsets.counts,
             commit=self._offsets.mark,

@@ -114,12 +114,12 @@ class Target:
     """What the slowest texts but one in a hundred may take, in seconds."""
 
     p99_s: float
-    publish_every_s: float
+    commit_interval_s: float
     """How long a score may wait for its publish."""
 
     def p99_of(self, figures: Figures) -> float:
         """Seconds from a text's submission to its publish."""
-        return figures.latency.p99_s + self.publish_every_s
+        return figures.latency.p99_s + self.commit_interval_s
 
 
 def grid(
@@ -183,10 +183,10 @@ def _missed(target: Target, nearest: Measured) -> str:
     setting, figures = nearest.setting, nearest.figures
     return (
         f"no setting keeps p99 within {target.p99_s * 1000:,.0f} ms: the least is "
-        f"{math.ceil(target.p99_of(figures) * 1000):,} ms, {target.publish_every_s * 1000:,.0f} ms of it for "
-        f"publishing (limits.publish_every_s), with limits.batch_records {setting.batch_records}, "
+        f"{math.ceil(target.p99_of(figures) * 1000):,} ms, {target.commit_interval_s * 1000:,.0f} ms of it for "
+        f"publishing (limits.commit_interval_s), with limits.batch_records {setting.batch_records}, "
         f"limits.batch_tokens {setting.batch_tokens} and {figures.texts_per_s:,.0f} texts/s; give a larger "
-        "--target-p99, or lower limits.publish_every_s or limits.inflight_batches"
+        "--target-p99, or lower limits.commit_interval_s or limits.inflight_batches"
     )
 
 

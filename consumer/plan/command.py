@@ -47,9 +47,9 @@ class Request:
     base: Path | None
     """The settings file in effect; what it holds goes into the one that is written."""
 
-    def target(self, publish_every_s: float) -> Target | None:
+    def target(self, commit_interval_s: float) -> Target | None:
         """What p99 is to be kept within, where anything is."""
-        return None if self.target_p99_s is None else Target(self.target_p99_s, publish_every_s)
+        return None if self.target_p99_s is None else Target(self.target_p99_s, commit_interval_s)
 
 
 def make_plan(settings: ConsumerSettings, request: Request, origins: Mapping[str, str]) -> None:
@@ -71,7 +71,7 @@ def make_plan(settings: ConsumerSettings, request: Request, origins: Mapping[str
     )
     notes = describe(survey, settings.limits, sample.source, request.seconds, limit)
     try:
-        best = recommend(survey.trials, limit, request.target(settings.limits.publish_every_s))
+        best = recommend(survey.trials, limit, request.target(settings.limits.commit_interval_s))
     except SettingsError:
         print_trials(survey.trials, notes, current=current)
         raise

@@ -66,7 +66,7 @@ def describe(survey: Survey, limits: Limits, source: str, seconds: float, limit:
         "records, tokens: limits.batch_records and limits.batch_tokens; MiB: peak of the process, model included",
         f"measured at full load, without Kafka: {batches}, no score known beforehand, {seconds:g} s for each row",
         f"sample: {len(lengths):,} {source}; {spread}",
-        f"p50, p99: from submission to score; then up to {limits.publish_every_s:g} s to the publish, under load",
+        f"p50, p99: submission to score; then up to {limits.commit_interval_s:g} s to the publish, under load",
         f"one text at a time, as on an idle consumer: {alone}",
         f"worst batch: {worst}, {milliseconds(longest.text_s)} ms each; refused above {limit}",
     ]

@@ -14,7 +14,7 @@ from tests.chaos.hostile_inputs import MARKER, picked
 _SECRET_SETTINGS: Final = ("kafka.sasl_password", "kafka.ssl_key_password")
 _SETTINGS: Final = (
     *ConsumerSettings.model_fields, "kafka.properties", "kafka.sasl_username", "kafka.bootstrap_servers",
-    "limits.batch_records", "limits.output_bytes", "limits.publish_s",
+    "limits.batch_records", "limits.max_output_bytes", "limits.commit_timeout_s",
     "trainer.seed", "trainer.split", "trainer.epochs",
 )  # fmt: skip
 _ODD: Final = (

@@ -272,10 +272,10 @@ class Stage:
             del properties["heartbeat.interval.ms"], properties["session.timeout.ms"]
         limits = {
             "batch_records": 100,
-            "publish_s": 6,
-            "recoveries": 10,
-            "deaths": 8,
-            "turn_s": 45,
+            "commit_timeout_s": 6,
+            "max_recoveries": 10,
+            "max_crashes": 8,
+            "stall_timeout_s": 45,
             **self.setting.limits,
         }
         return {
@@ -289,7 +289,7 @@ class Stage:
             "SENTIMENT_DLQ_TOPIC": self.letters,
             "SENTIMENT_DELIVERY": self.setting.delivery,
             "SENTIMENT_GROUP_PROTOCOL": self.setting.protocol,
-            "SENTIMENT_REPLICA": name,
+            "SENTIMENT_INSTANCE_ID": name,
             **{f"SENTIMENT_LIMITS__{key.upper()}": str(value) for key, value in limits.items()},
             "CHAOS_SCORER": json.dumps(dict(self.setting.scorer)),
             "CHAOS_MUTANT": self.setting.mutant or "",

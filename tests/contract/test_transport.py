@@ -371,13 +371,13 @@ def test_a_batch_larger_than_the_queue_of_the_client_is_published(exactly_once: 
     assert [one.value for one in exactly_once.results(500)] == [one.value for one in answers(records)]
 
 
-def test_a_second_process_of_the_same_replica_fences_the_first(exactly_once: KafkaTransport) -> None:
-    """Given two outboxes of one replica, when the elder publishes, then it fails until it is reset."""
+def test_a_second_process_of_the_same_instance_id_fences_the_first(exactly_once: KafkaTransport) -> None:
+    """Given two outboxes of one instance_id, when the elder publishes, then it fails until it is reset."""
     exactly_once.produce(*numbered(1))
-    member = exactly_once.join(replica="twin")
+    member = exactly_once.join(instance_id="twin")
     records = member.read(1)
-    exactly_once.join(replica="twin", group="other", subscribe=False)
-    exactly_once.join(replica="twin", subscribe=False)
+    exactly_once.join(instance_id="twin", group="other", subscribe=False)
+    exactly_once.join(instance_id="twin", subscribe=False)
 
     with pytest.raises(PublishFailed):
         member.outbox.publish([], answers(records), records)

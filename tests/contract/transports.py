@@ -160,11 +160,11 @@ class KafkaTransport:
         group: str = "group",
         start: str = "earliest",
         subscribe: bool = True,
-        replica: str | None = None,
+        instance_id: str | None = None,
         properties: Mapping[str, int] | None = None,
     ) -> Member:
-        """A source and an outbox as `serve` wires them; a replica of its own unless one is named."""
-        settings = self._settings(group, start, replica or uuid4().hex[:8], properties or {})
+        """A source and an outbox as `serve` wires them; a instance_id of its own unless one is named."""
+        settings = self._settings(group, start, instance_id or uuid4().hex[:8], properties or {})
         source = KafkaSource(settings)
         counts = {self.topics[name]: count for name, count in PARTITIONS.items()}
         sender = Sender(settings, counts, transactional=self.exactly_once)
@@ -191,7 +191,7 @@ class KafkaTransport:
         """Lets every member leave; one that has left already does not mind."""
         self._open.close()
 
-    def _settings(self, group: str, start: str, replica: str, extra: Mapping[str, int]) -> ConsumerSettings:
+    def _settings(self, group: str, start: str, instance_id: str, extra: Mapping[str, int]) -> ConsumerSettings:
         # Rebalances begin soon, and an empty partition does not hold back the next for half a second.
         hasty: dict[str, str | int | float | bool] = {
             "heartbeat.interval.ms": 500,
@@ -206,9 +206,9 @@ class KafkaTransport:
                 "output_topic": self.topics["sentiments"],
                 "dlq_topic": self.topics["sentiments.dlq"],
                 "delivery": "exactly-once" if self.exactly_once else "at-least-once",
-                "replica": replica,
-                "start": start,
-                "limits": Limits(publish_s=15),
+                "instance_id": instance_id,
+                "auto_offset_reset": start,
+                "limits": Limits(commit_timeout_s=15),
             }
         )
 

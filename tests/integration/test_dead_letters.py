@@ -95,8 +95,8 @@ def test_letters_go_back_as_the_inputs_they_were(*, topics: Topics, model: Path,
     inputs = _bad_inputs()
     produce(topics.servers, topics.texts, inputs)
     limits = {
-        "SENTIMENT_LIMITS__RECORD_BYTES": str(RECORD_BYTES),
-        "SENTIMENT_LIMITS__OUTPUT_BYTES": str(OUTPUT_BYTES),
+        "SENTIMENT_LIMITS__MAX_RECORD_BYTES": str(RECORD_BYTES),
+        "SENTIMENT_LIMITS__MAX_OUTPUT_BYTES": str(OUTPUT_BYTES),
         "SENTIMENT_LIMITS__DLQ_IN_A_ROW": str(BAD + 1),  # else so many would stop it
     }
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once", "--max-messages", str(BAD))

@@ -140,7 +140,7 @@ def worker(
         "SENTIMENT_DLQ_TOPIC": topics.letters,
         "SENTIMENT_MODEL": str(model),
         "SENTIMENT_DELIVERY": delivery,
-        "SENTIMENT_UNTIL_IDLE": str(idle_s),
+        "SENTIMENT_UNTIL_IDLE_S": str(idle_s),
         "SENTIMENT_LIMITS__BATCH_RECORDS": "40",
         "CHAOS_SCORER": json.dumps({"out_of_memory": 0.0, **(scorer or {})}),
         **(more or {}),

@@ -52,7 +52,7 @@ def test_kill_and_restart_loses_nothing(
     before = len(read_all(topics.servers, topics.sentiments))
     assert 0 < before < MESSAGES, "the kill came too early or too late to prove anything"
 
-    assert consumers.start([*flags, "--until-idle", "8"], SMALL_BATCHES).wait() == 0
+    assert consumers.start([*flags, "--until-idle-s", "8"], SMALL_BATCHES).wait() == 0
 
     ids = _result_ids(topics)
     assert set(ids) == {str(number) for number in range(MESSAGES)}
@@ -63,15 +63,15 @@ def test_kill_and_restart_loses_nothing(
 def test_two_members_share_the_partitions(*, topics: Topics, model: Path, consumers: Consumers) -> None:
     """Given two members, when one joins late and leaves early, then both worked and nothing is lost."""
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once")
-    first = consumers.start([*flags, "--replica", "0"], SMALL_BATCHES)
+    first = consumers.start([*flags, "--instance-id", "0"], SMALL_BATCHES)
     first.await_log('"event": "partitions_assigned"')
-    second = consumers.start([*flags, "--replica", "1"], SMALL_BATCHES)
+    second = consumers.start([*flags, "--instance-id", "1"], SMALL_BATCHES)
     second.await_log('"owned": 2')
     _send(topics, MESSAGES)
     second.await_log('"event": "batch"', count=10)
     assert second.terminate()[0] == 0
     first.await_log(f'"owned": {PARTITIONS}', count=2)
-    assert consumers.start([*flags, "--replica", "2", "--until-idle", "5"], SMALL_BATCHES).wait() == 0
+    assert consumers.start([*flags, "--instance-id", "2", "--until-idle-s", "5"], SMALL_BATCHES).wait() == 0
     assert first.terminate()[0] == 0
 
     assert '"event": "batch"' in first.log
@@ -91,7 +91,7 @@ def test_stops_within_ten_seconds(
     assert code == 0
     assert seconds < STOP_S
 
-    assert consumers.start([*flags, "--until-idle", "5"], SMALL_BATCHES).wait() == 0
+    assert consumers.start([*flags, "--until-idle-s", "5"], SMALL_BATCHES).wait() == 0
     assert _result_ids(topics) == Counter({str(number): 1 for number in range(MESSAGES)})
 
 

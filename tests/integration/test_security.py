@@ -160,8 +160,8 @@ def texts(count: int) -> list[bytes]:
 
 
 def flags(secured: Secured, model: Path, *more: str) -> list[str]:
-    """Flags of `run` and `check` for these topics, as replica 0."""
-    return secured.topics.flags("--model", str(model), "--device", "cpu", "--replica", "0", *more)
+    """Flags of `run` and `check` for these topics, as instance 0."""
+    return secured.topics.flags("--model", str(model), "--device", "cpu", "--instance-id", "0", *more)
 
 
 def only_error(stderr: bytes | str) -> str:

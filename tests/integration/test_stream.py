@@ -70,8 +70,8 @@ def test_every_message_comes_back(
     mixed = sorted([*good.values(), *bad.values()], key=lambda sent: sent.timestamp_ms)
     produce(kafka.bootstrap_servers, topics.texts, mixed)
 
-    env = {"SENTIMENT_LIMITS__RECORD_BYTES": str(RECORD_BYTES)}
-    flags = topics.flags("--model", str(model), "--delivery", delivery, "--until-idle", "5", *FP32)
+    env = {"SENTIMENT_LIMITS__MAX_RECORD_BYTES": str(RECORD_BYTES)}
+    flags = topics.flags("--model", str(model), "--delivery", delivery, "--until-idle-s", "5", *FP32)
     assert consumers.start(flags, env).wait() == 0
 
     results = read_all(kafka.bootstrap_servers, topics.sentiments)

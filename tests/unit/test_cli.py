@@ -159,9 +159,9 @@ def test_what_cannot_be_done_ends_with_one_line(
         ("--input-topic", "bad topic!"),
         ("--log-level", "loud"),
         ("--max-messages", "0"),
-        ("--replica", "a b"),
+        ("--instance-id", "a b"),
         ("--text-field", ""),
-        ("--until-idle", "-1"),
+        ("--until-idle-s", "-1"),
     ],
 )
 def test_an_error_names_a_flag_that_exists(command: Command, flag: str, value: str) -> None:

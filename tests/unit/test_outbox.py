@@ -42,7 +42,7 @@ def outgoing(records: Sequence[Record] = RECORDS) -> list[Outgoing]:
 def config(**properties: int) -> ConsumerSettings:
     """Settings for a Kafka that is not there."""
     kafka = KafkaSettings(bootstrap_servers=NOBODY, properties=dict(properties))
-    return ConsumerSettings(kafka=kafka, limits=Limits(publish_s=0.2))
+    return ConsumerSettings(kafka=kafka, limits=Limits(commit_timeout_s=0.2))
 
 
 def metadata(generation: int = 3, member: bytes = b"member-1", start: bytes = b"CGMDv2:") -> bytes:
@@ -298,7 +298,7 @@ def at_least_once(committed: list[Sequence[Record]]) -> tuple[AtLeastOnceOutbox,
 
 
 def test_nothing_is_committed_that_was_not_acknowledged() -> None:
-    """Given no broker, when published, then that fails within `publish_s` and nothing is committed."""
+    """Given no broker, when published, then that fails within `commit_timeout_s` and nothing is committed."""
     committed: list[Sequence[Record]] = []
     outbox, sender = at_least_once(committed)
 

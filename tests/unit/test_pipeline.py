@@ -28,7 +28,7 @@ def test_everything_is_published_once_in_order(
 
     Every record is answered once, by a result of its own text or by a dead letter, in its partition's order.
     """
-    limits = Limits(batch_records=batch_records, inflight_batches=inflight, recoveries=5)
+    limits = Limits(batch_records=batch_records, inflight_batches=inflight, max_recoveries=5)
     world = World(limits=limits, partitions=3)
     world.outbox.fail_at = fail_at
     expected: dict[tuple[str, int], list[bytes]] = {(t, p): [] for t in (OUTPUT, DLQ) for p in range(3)}
@@ -48,7 +48,7 @@ def test_everything_is_published_once_in_order(
 
 def test_under_load_publishes_are_shared() -> None:
     """Given a topic with more to read, when batches are scored, then they wait a while for each other."""
-    world = World(limits=Limits(batch_records=1, publish_every_s=5), clock_step_s=0, partitions=1, max_records=8)
+    world = World(limits=Limits(batch_records=1, commit_interval_s=5), clock_step_s=0, partitions=1, max_records=8)
     world.produce(8)
 
     def pass_time() -> None:

@@ -46,7 +46,7 @@ def test_a_record_that_kafka_refuses_is_a_dead_letter() -> None:
 
     The others are published, and the failures that it took to find it count towards no limit.
     """
-    world = World(limits=Limits(recoveries=0, batch_records=8))
+    world = World(limits=Limits(max_recoveries=0, batch_records=8))
     world.produce(5)
     world.outbox.refuse = {("texts", 0, 3)}
 

@@ -65,7 +65,7 @@ def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
 
 
 def test_idle_counts_only_with_nothing_in_hand() -> None:
-    """Given a slow scorer, when the topic is read out for longer than `until_idle`, then the run still waits."""
+    """Given a slow scorer, when the topic is read out for longer than `until_idle_s`, then the run still waits."""
     gate = threading.Event()
     world = World(gates=[gate], clock_step_s=0, until_idle_s=3)
     world.produce(1)
@@ -83,7 +83,7 @@ def test_idle_counts_only_with_nothing_in_hand() -> None:
 
 
 def test_idle_begins_anew_with_every_record() -> None:
-    """Given records that come now and then, when each gap is shorter than `until_idle`, then all are published."""
+    """Given records that come now and then, each gap below `until_idle_s`, then all are published."""
     world = World(clock_step_s=0, until_idle_s=5, partitions=1)
 
     def pass_time() -> None:

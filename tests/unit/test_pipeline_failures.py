@@ -13,8 +13,8 @@ from tests.support.world import UNREADABLE, World, keys
 
 
 def test_too_many_failures_end_the_run() -> None:
-    """Given every publish failing, when more than `recoveries` did, then the run ends and nothing is committed."""
-    world = World(limits=Limits(recoveries=2), clock_step_s=0.01)
+    """Given every publish failing, more than `max_recoveries`, then the run ends with no commit."""
+    world = World(limits=Limits(max_recoveries=2), clock_step_s=0.01)
     world.outbox.fail_at = set(range(1, 100))
     world.produce(1)
 
@@ -27,7 +27,7 @@ def test_too_many_failures_end_the_run() -> None:
 
 def test_failures_far_apart_do_not_add_up() -> None:
     """Given more failures than `recoveries`, when they lie further apart than the window, then the run goes on."""
-    limits = Limits(recoveries=1, recovery_window_s=10, batch_records=1, inflight_batches=1)
+    limits = Limits(max_recoveries=1, recovery_window_s=10, batch_records=1, inflight_batches=1)
     world = World(limits=limits, clock_step_s=20)
     world.outbox.fail_at = {1, 3, 5}
     world.produce(3)

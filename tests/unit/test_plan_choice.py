@@ -114,8 +114,8 @@ def test_a_target_goes_above_the_rate() -> None:
     """Given a target, when the fastest miss it by their wait for the publish alone, then a slower one is taken."""
     slow, fast = measured(64, 512, 500, p99_s=0.25), measured(256, 512, 900, p99_s=0.5)
 
-    assert recommend([slow, fast], LIMIT, Target(0.625, publish_every_s=0.25)) is slow
-    assert recommend([slow, fast], LIMIT, Target(0.625, publish_every_s=0.125)) is fast
+    assert recommend([slow, fast], LIMIT, Target(0.625, commit_interval_s=0.25)) is slow
+    assert recommend([slow, fast], LIMIT, Target(0.625, commit_interval_s=0.125)) is fast
 
 
 def test_a_target_out_of_reach_names_the_best_that_can_be_had() -> None:
@@ -123,7 +123,7 @@ def test_a_target_out_of_reach_names_the_best_that_can_be_had() -> None:
     slow, fast = measured(64, 512, 500, p99_s=0.25), measured(256, 512, 900, p99_s=0.5)
 
     with pytest.raises(SettingsError) as raised:
-        recommend([Refused(NOW, "out of memory"), fast, slow], LIMIT, Target(0.05, publish_every_s=0.125))
+        recommend([Refused(NOW, "out of memory"), fast, slow], LIMIT, Target(0.05, commit_interval_s=0.125))
 
     assert "within 50 ms: the least is 375 ms, 125 ms of it" in str(raised.value)
     assert "limits.batch_records 64, limits.batch_tokens 512 and 500 texts/s" in str(raised.value)

@@ -27,7 +27,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr("consumer.plan.choice.RECORDS", (4, 32))
     sample, base = tmp_path / "sample.txt", tmp_path / "base.yaml"
     sample.write_text("\n".join(TEXTS))
-    base.write_text("kafka: {sasl_password: hunter2}\nlimits: {batch_records: 16, publish_s: 9}\n")
+    base.write_text("kafka: {sasl_password: hunter2}\nlimits: {batch_records: 16, commit_timeout_s: 9}\n")
     base.chmod(0o600)
     files = ["--sample", str(sample), "--config", str(base), "--output", str(tmp_path / "plan.yaml")]
     model = tiny_model(tmp_path / "model")
@@ -71,7 +71,7 @@ def test_a_plan_is_a_settings_file_for_run(
     assert [settings.limits.batch_records, settings.limits.batch_tokens] == [
         int(number.replace(",", "")) for number in best[:2]
     ]
-    assert settings.limits.publish_s == 9
+    assert settings.limits.commit_timeout_s == 9
     assert settings.kafka.sasl_password is not None
     assert settings.kafka.sasl_password.get_secret_value() == "hunter2"
     assert plan.stat().st_mode & 0o777 == 0o600

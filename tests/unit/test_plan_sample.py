@@ -66,14 +66,18 @@ def test_what_cannot_be_read_is_named_and_not_quoted(tmp_path: Path, name: str, 
 def test_the_written_file_is_a_settings_file(tmp_path: Path) -> None:
     """Given values of any kind, when written, then they are read back beside the limits, below the remarks."""
     file = tmp_path / "plan.yaml"
-    values = {"group_id": "ü: #", "limits.batch_records": 7, "limits.publish_s": 9.5, "trainer.seed": 1}
+    values = {"group_id": "ü: #", "limits.batch_records": 7, "limits.commit_timeout_s": 9.5, "trainer.seed": 1}
     properties = {"kafka.properties": {"linger.ms": 7}}
 
     write_settings(file, {**values, **properties}, Setting(256, 1_024), ["one\nline", "another"])
 
     found = load({}, file)
     assert file.read_text().startswith("# one line\n# another\n")
-    assert (found.limits.batch_records, found.limits.batch_tokens, found.limits.publish_s) == (256, 1_024, 9.5)
+    assert (found.limits.batch_records, found.limits.batch_tokens, found.limits.commit_timeout_s) == (
+        256,
+        1_024,
+        9.5,
+    )
     assert (found.group_id, found.kafka.properties) == ("ü: #", {"linger.ms": 7})
 
 

@@ -256,7 +256,7 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
         ({"device": "tpu"}, "device: String should match pattern"),
         ({"delivery": "maybe"}, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
         ({"limits.batch_records": 0}, "limits.batch_records: Input should be greater than 0"),
-        ({"replica": "a b"}, "replica: String should match pattern"),
+        ({"instance_id": "a b"}, "instance_id: String should match pattern"),
         ({"uncertain_below": 1.1}, "uncertain_below: Input should be less than or equal to 1"),
     ],
 )
@@ -276,7 +276,7 @@ def test_a_consumer_without_a_model_says_how_to_name_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("replica", "host", "expected"),
+    ("instance_id", "host", "expected"),
     [
         ("", "laptop", "sentiment-g-laptop"),
         ("", "scorer-7d9f-x2k4q", "sentiment-g-scorer-7d9f-x2k4q"),
@@ -284,19 +284,19 @@ def test_a_consumer_without_a_model_says_how_to_name_one() -> None:
         ("blue", "scorer-12", "sentiment-g-blue"),
     ],
 )
-def test_transactional_ids_are_stable_and_tell_replicas_apart(
-    monkeypatch: pytest.MonkeyPatch, replica: str, host: str, expected: str
+def test_transactional_ids_are_stable_and_tell_instance_ids_apart(
+    monkeypatch: pytest.MonkeyPatch, instance_id: str, host: str, expected: str
 ) -> None:
-    """Given a replica's name or a host with an ordinal, when asked, then the transactional id follows from it."""
+    """Given an instance_id or a host with an ordinal, then the transactional id follows from it."""
     monkeypatch.setattr("socket.gethostname", lambda: host)
 
-    assert ConsumerSettings(group_id="g", replica=replica).transactional_id == expected
+    assert ConsumerSettings(group_id="g", instance_id=instance_id).transactional_id == expected
 
 
 def test_the_input_format_follows_from_the_settings() -> None:
     """Given fields and a limit, when the format is asked for, then it has them."""
     form = ConsumerSettings(
-        format="text", text_field="a.b", id_field="c", limits=Limits(record_bytes=9)
+        format="text", text_field="a.b", id_field="c", limits=Limits(max_record_bytes=9)
     ).input_format
 
     assert (form.kind, form.text_field, form.id_field, form.max_bytes) == ("text", "a.b", "c", 9)
