@@ -83,8 +83,9 @@ def _read(settings: ConsumerSettings, count: int, clock: CpuClock) -> list[Recor
     records: list[Record] = []
     with clock("read"):
         while len(records) < count:
+            source.begin()
             records += source.read(CHUNK, settings.limits.read_wait_s)
-    source.close()
+    source.close(None)
     return records
 
 

@@ -81,7 +81,7 @@ def run(
     instance_id: InstanceId = None,
     group_protocol: Annotated[str | None, typer.Option(help="classic, or consumer (KIP-848).")] = None,
     auto_offset_reset: Annotated[
-        str | None, typer.Option(help="earliest or latest: where a new group begins.")
+        str | None, typer.Option(help="earliest, latest or none: where a new group begins.")
     ] = None,
     format_: Format = None,
     text_field: TextField = None,

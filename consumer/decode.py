@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from consumer.records import DeadLetter, Document
 from shared.errors import BadRecord
@@ -13,14 +13,9 @@ if TYPE_CHECKING:
 
     from consumer.records import Record
 
-DIED: Final = "the process ended again and again while this record was in hand, also when it was alone"
-
 
 def decode(record: Record, form: InputFormat) -> Document | DeadLetter:
     """Reads the text and the id of one record; whatever is wrong with it becomes the reason of a dead letter."""
-    caution = record.owner.caution
-    if caution is not None and caution.condemned == record.offset:
-        return DeadLetter(record, "score", "ProcessDied", DIED)
     if record.headers_lost:
         reason = "the name of a header is not UTF-8, so the client cannot read the headers; they stay behind"
         return DeadLetter(record, "decode", BadRecord.__name__, reason)

@@ -1,10 +1,11 @@
 """The loop: carries micro-batches from topic to topic. Read this file first.
 
-One thread, the caller's, owns everything that speaks to Kafka; another scores. A batch is read, decoded
-and handed to the scoring thread; while it is being scored the next is read. Batches are published in
-the order they were read, so order per partition holds. A publish opens and ends between two reads, so
-it never meets a rebalance; rows of a partition that was revoked meanwhile are dropped, their new owner
-scores them. Every failure of a publish takes one path: `_recover`.
+One thread, the caller's, owns everything that speaks to Kafka; another scores. A batch is read, passes the
+quarantine, is decoded and handed to the scoring thread; while it is being scored the next is read. Batches are
+published in the order they were read, so order per partition holds. What is written is encoded, and held
+against the dead-letter limit, before a publish begins. A publish begins and ends between two reads, so it never
+meets a rebalance; rows of a partition that was revoked meanwhile are dropped, their new owner scores them.
+Every failure of a publish takes one path: `_recover`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from consumer.breaker import Breaker
 from consumer.decode import split
 from consumer.publication import Batch, Publication
 from consumer.records import PublishFailed
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from consumer.dead_letter_limit import DeadLetterLimit
     from consumer.encode import Encoder
-    from consumer.records import Outbox, Record, Source
+    from consumer.quarantine import Quarantine
+    from consumer.records import Outbox, Outgoing, Record, Source
     from consumer.scoring import Scoring
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -62,11 +64,13 @@ class Pipeline:
         self,
         *,
         source: Source,
+        quarantine: Quarantine,
         scoring: Scoring,
         outbox: Outbox,
         encoder: Encoder,
         input_format: InputFormat,
         limits: Limits,
+        dead_letter_limit: DeadLetterLimit,
         stop: threading.Event,
         until_idle_s: float | None = None,
         max_records: int | None = None,
@@ -75,6 +79,7 @@ class Pipeline:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
+        self._quarantine = quarantine
         self._scoring = scoring
         self._outbox = outbox
         self._encoder = encoder
@@ -88,7 +93,7 @@ class Pipeline:
         self._clock = clock
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
-        self._breaker = Breaker(limits)
+        self._dead_letter_limit = dead_letter_limit
         self._refusals = Refusals()
         self._cap = RecoveryCap(limits, clock)
         self._read_out = False
@@ -102,9 +107,12 @@ class Pipeline:
         while not self._finished():
             self._turned()
             try:
+                self._begin_assigned()
                 self._read_more()
                 if self._publish_due():
                     self._publish_scored()
+                if not self._inflight:
+                    self._commit_ends()
             except PublishFailed as failure:
                 self._recover(failure)
         self._drain()
@@ -121,20 +129,43 @@ class Pipeline:
             return False
         return self._clock() - self._idle_since >= self._until_idle_s
 
+    def _begin_assigned(self) -> None:
+        for commit in self._source.begin():
+            self._dead_letter_limit.restore(commit.metadata)
+
     def _read_more(self) -> None:
         """Reads one batch if there is room; else keeps the membership alive while the scorer works."""
+        if self._quarantine.is_careful:
+            self._read_alone()
+            return
         room = self._room()
         if room:
             self._source.resume()
-            self._submit(self._source.read(room, 0.0 if self._inflight else self._limits.read_wait_s))
+            self._read(room, 0.0 if self._inflight else self._limits.read_wait_s)
+            self._submit(self._quarantine.take(room, alone=not self._inflight))
         elif self._inflight and not self._wait_oldest(FULL_WAIT_S):
             self._source.pause()
-            self._submit(self._source.read(1, 0.0))
+            self._read(1, 0.0)
+
+    def _read_alone(self) -> None:
+        """Hands one record out with nothing else in hand, nor being fetched.
+
+        If the process ends, it was that one.
+        """
+        self._source.pause()
+        self._read(1, 0.0)
+        self._submit([] if self._inflight else self._quarantine.take(1, alone=True))
+
+    def _read(self, max_records: int, wait_s: float) -> None:
+        records = self._source.read(max_records, wait_s)
+        self._read_out = not records
+        if records:
+            if self._observe is not None:
+                self._observe(records)
+            self._quarantine.add(records)
 
     def _room(self) -> int:
-        """How many records may be read now; a suspect is read only with nothing else in hand."""
-        if self._inflight and self._source.careful:
-            return 0
+        """How many records may be read now."""
         if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
             return 0
         unscored = sum(len(batch.records) for batch in self._inflight if not batch.scores.done())
@@ -155,8 +186,7 @@ class Pipeline:
         return bool(wait([self._inflight[0].scores], timeout=seconds).done)
 
     def _submit(self, records: list[Record]) -> None:
-        """Sends one batch on its way; with nothing read, waits a little for what is on its way already."""
-        self._read_out = not records
+        """Sends one batch on its way; with none, waits a little for what is on its way already."""
         if not records:
             if self._inflight:
                 self._wait_oldest(BUSY_WAIT_S)
@@ -165,14 +195,13 @@ class Pipeline:
             return
         self._idle_since = None
         self._totals.records += len(records)
-        if self._observe is not None:
-            self._observe(records)
-        documents, dead_letters = split(records, self._format)
+        condemned = self._quarantine.condemned(records)
+        documents, dead_letters = split([] if condemned else records, self._format)
         documents, refused = self._refusals.separate(documents)
-        dead_letters += refused
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
-        self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
+        letters = [*condemned, *dead_letters, *refused]
+        self._inflight.append(Batch(records, documents, letters, scores, self._clock(), size))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -184,32 +213,52 @@ class Pipeline:
                 self._inflight.popleft()
 
     def _publish(self, batches: Sequence[Batch]) -> None:
-        """Publishes what is still ours of scored batches."""
+        """Publishes what is still ours of scored batches; raises TooManyDeadLetters before anything is written."""
         began = self._published_at = self._clock()
-        rows = Publication(batches, encoder=self._encoder, breaker=self._breaker)
+        for batch in batches:
+            self._quarantine.scored(batch.records)
+        rows = Publication(batches, self._encoder)
         if not rows.records:
             log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
             return
+        self._dead_letter_limit.check(rows.outcomes)
         try:
-            self._outbox.publish(rows.results(), rows.dead_letters(), rows.records)
+            self._write(rows.results, rows.letters, rows.records)
         except PublishFailed as failure:
             if failure.refused and len(rows.records) == 1:
                 self._refusals.add(rows.records[0], failure.refused)
             raise
-        self._breaker = rows.breaker
+        self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
-        self._totals.results += rows.written
+        self._totals.results += len(rows.results)
         self._totals.dead_letters += len(rows.letters)
         log.info(
             "batch",
             records=len(rows.records),
-            results=rows.written,
+            results=len(rows.results),
             dead_letters=len(rows.letters),
             **rows.cost(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
+
+    def _write(
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], records: Sequence[Record]
+    ) -> None:
+        commits = self._source.commits_after(records)
+        self._outbox.publish(results, dead_letters, commits)
+        self._source.published(commits, records)
+
+    def _commit_ends(self) -> None:
+        """Commits the ends of partitions that are read out, where they lie behind markers.
+
+        Else lag stays above 0.
+        """
+        commits = self._source.commits_at_ends()
+        if commits:
+            self._outbox.publish([], [], commits)
+            self._source.published(commits, [])
 
     def _recover(self, failure: PublishFailed) -> None:
         """Forgets everything in hand, replaces the producer and goes back to the last commit.
@@ -226,9 +275,13 @@ class Pipeline:
             batch.scores.cancel()
             self._totals.records -= len(batch.records)
         self._inflight.clear()
+        if failure.refused is None:
+            self._quarantine.clear()
+        else:
+            self._quarantine.one_by_one()
         try:
             self._outbox.reset()
-            self._source.rewind(carefully=failure.refused is not None)
+            self._source.rewind()
         except PublishFailed as again:
             self._recover(again)
 

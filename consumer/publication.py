@@ -1,4 +1,4 @@
-"""What one publish writes: encoded while it is written, so that Kafka works on the first rows meanwhile."""
+"""What one publish writes: encoded and counted before the outbox begins, so that nothing is decided within it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from consumer.encode import Moment
 from consumer.records import DeadLetter, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
-    from consumer.breaker import Breaker
     from consumer.encode import Encoder
     from consumer.records import Document, Outgoing, Record, Unscorable
 
@@ -38,47 +37,32 @@ class Batch:
 
 
 class Publication:
-    """The rows of scored batches that are still this member's.
+    """The rows of scored batches that are still this member's, encoded. Immutable."""
 
-    An outbox takes `results` to its end and then `dead_letters`: whether a result is too large to be written,
-    and so a dead letter, shows only when it is encoded.
-    """
-
-    def __init__(self, batches: Sequence[Batch], *, encoder: Encoder, breaker: Breaker) -> None:
-        self.records = [record for batch in batches for record in batch.records if record.owner.held]
-        self.breaker = breaker
-        """What the breaker becomes when all is published; complete after `dead_letters`."""
-        self.written = 0
-        """Results so far."""
-        self.letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]
-        """Dead letters so far."""
+    def __init__(self, batches: Sequence[Batch], encoder: Encoder) -> None:
         self._batches = batches
-        self._encoder = encoder
-
-    def results(self) -> Iterator[Outgoing]:
-        """Encodes the results in order; what cannot be one joins the dead letters."""
+        self.records = [record for batch in batches for record in batch.records if record.owner.held]
+        """In order; what was read of the input, whatever became of it."""
+        letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]
+        self.results: list[Outgoing] = []
         now = Moment.of(datetime.now(UTC))
-        for batch in self._batches:
+        for batch in batches:
             for document, score in zip(batch.documents, batch.scores.result(), strict=True):
                 if not document.record.owner.held:
                     continue
                 encoded = (
-                    self._encoder.result(document, score, now)
+                    encoder.result(document, score, now)
                     if isinstance(score, Score)
                     else DeadLetter(document.record, "score", score.error, score.reason)
                 )
                 if isinstance(encoded, DeadLetter):
-                    self.letters.append(encoded)
+                    letters.append(encoded)
                 else:
-                    self.written += 1
-                    yield encoded
-
-    def dead_letters(self) -> Iterator[Outgoing]:
-        """Encodes the dead letters; raises TooManyDeadLetters before the first if they must not be written."""
-        dead = {id(letter.record) for letter in self.letters}
-        self.breaker = self.breaker.after([id(record) in dead for record in self.records])
-        for letter in self.letters:
-            yield self._encoder.dead_letter(letter)
+                    self.results.append(encoded)
+        self.letters = [encoder.dead_letter(letter) for letter in letters]
+        dead = {id(letter.record) for letter in letters}
+        self.outcomes = [id(record) in dead for record in self.records]
+        """For each of `records` whether it is a dead letter."""
 
     def cost(self) -> dict[str, float]:
         """Tokens that the model read, the share of computed ones that were padding, and texts that cost none."""

@@ -100,7 +100,7 @@ class Sender:
         self._config = client_config(settings.kafka, self._errors, ours)
         self.producer = self._new()
 
-    def send(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
+    def send(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
         """Queues all, in order and the results first; waits while the client's own queue is full."""
         for topic, records in ((self._output_topic, results), (self._dlq_topic, dead_letters)):
             for one in records:
@@ -134,7 +134,10 @@ class Sender:
 
         `read` are the input topics that the call was about: to write their offsets takes the right to read.
         """
-        if topics := ", ".join(sorted(read)):
+        topics = ", ".join(sorted(read))
+        if topics and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return PublishFailed(f"{error.name()}: one of the topics {topics} was deleted")
+        if topics:
             return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
 from consumer.preflight import Preflight, RetentionWatch
+from consumer.quarantine import Quarantine
 from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
@@ -19,7 +21,7 @@ from consumer.source import KafkaSource
 from consumer.standstill import StandstillWatch
 from shared import __version__
 from shared.artifact import open_artifact
-from shared.errors import RecoveriesExhausted
+from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
 from shared.messages import ModelRef
 from shared.settings import effective
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping, Sequence
 
+    from consumer.commit_metadata import CommitMetadata
     from consumer.records import Outbox, Record
     from consumer.settings import ConsumerSettings
 
@@ -94,8 +97,10 @@ def consume(
         else AtLeastOnceOutbox(sender, source.commit)
     )
     watch = StandstillWatch(settings.limits.stall_timeout_s)
+    limit = DeadLetterLimit(settings.limits)
     pipeline = Pipeline(
         source=source,
+        quarantine=Quarantine(source.crash_loop, reach=settings.limits.most_in_hand),
         scoring=scoring,
         outbox=outbox,
         encoder=Encoder(
@@ -108,6 +113,7 @@ def consume(
         ),
         input_format=settings.input_format,
         limits=settings.limits,
+        dead_letter_limit=limit,
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
@@ -115,10 +121,22 @@ def consume(
         turned=watch.turned,
     )
     source.subscribe()
+    mark: Callable[[CommitMetadata], CommitMetadata] | None = None
     try:
         with watch:
-            return pipeline.run()
+            totals = pipeline.run()
+        mark = _unchanged
+    except SentimentError as error:
+        # What a text may have caused says nothing: the device failed, or nobody foresaw it.
+        if not isinstance(error, ScorerError):
+            mark = limit.into if isinstance(error, TooManyDeadLetters) else _unchanged
+        raise
     finally:
         with ending_within_grace(RecoveriesExhausted.exit_code):  # closing may hang when no broker answers
-            source.close()
             outbox.close()
+            source.close(mark)
+    return totals
+
+
+def _unchanged(metadata: CommitMetadata) -> CommitMetadata:
+    return metadata

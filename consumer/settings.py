@@ -70,6 +70,11 @@ class Limits(Settings):
     dlq_in_a_row: int = Field(default=1_000, gt=0)
     """So many dead letters without one result between them end the process."""
 
+    @property
+    def most_in_hand(self) -> int:
+        """Records that a process may have in hand."""
+        return self.batch_records * self.inflight_batches
+
 
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
@@ -93,8 +98,8 @@ class ConsumerSettings(Settings):
     instance_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
     """Stable name of this process, unique in its group, for exactly-once; default: the hostname's ordinal,
     as in a StatefulSet's `consumer-2`, or else the whole hostname."""
-    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
-    """Where a group without a committed offset begins."""
+    auto_offset_reset: Literal["earliest", "latest", "none"] = "earliest"
+    """Where a group without any committed offset begins; `none` ends the process instead, with exit code 76."""
     format: Literal["json", "text"] = "json"
     text_field: str = Field(default="text", min_length=1)
     id_field: str = Field(default="id", min_length=1)

@@ -46,6 +46,7 @@ class Member:
         records: list[Record] = []
         deadline = time.monotonic() + DEADLINE_S
         while len(records) < count and time.monotonic() < deadline:
+            self.source.begin()
             records += self.source.read(count - len(records), 0.1)
         assert len(records) == count, f"{len(records)} of {count} records after {DEADLINE_S:.0f} s"
         return records
@@ -59,6 +60,7 @@ class Member:
         records: list[Record] = []
         deadline = time.monotonic() + self.quiet_s
         while True:
+            self.source.begin()
             found = self.source.read(100, 0.1)
             records += found
             if found:
@@ -68,8 +70,16 @@ class Member:
 
     def leave(self) -> None:
         """Leaves the group in an orderly way."""
-        self.source.close()
         self.outbox.close()
+        self.source.close(lambda metadata: metadata)
+
+    def publish(
+        self, results: Sequence[Outgoing], letters: Sequence[Outgoing], consumed: Sequence[Record]
+    ) -> None:
+        """Publishes as the loop does."""
+        commits = self.source.commits_after(consumed)
+        self.outbox.publish(results, letters, commits)
+        self.source.published(commits, consumed)
 
 
 class Transport(Protocol):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from consumer.crash_loop import CrashLoop
+from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
+from consumer.quarantine import Quarantine
 from consumer.scoring import Scoring
 from consumer.settings import Limits
 from shared.messages import InputFormat, ModelRef, Result
@@ -59,8 +62,17 @@ class World:
         self.scoring = Scoring(self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
+        limits = limits or Limits()
+        self.crash_loop = CrashLoop(
+            max_crashes=limits.max_crashes,
+            reach=limits.most_in_hand,
+            group="g",
+            ask=lambda _: [],
+            commit=lambda _: None,
+        )
         self.pipeline = Pipeline(
             source=self.source,
+            quarantine=Quarantine(self.crash_loop, reach=limits.most_in_hand),
             scoring=self.scoring,
             outbox=self.outbox,
             encoder=Encoder(
@@ -72,7 +84,8 @@ class World:
                 max_bytes=max_bytes,
             ),
             input_format=InputFormat(),
-            limits=limits or Limits(),
+            limits=limits,
+            dead_letter_limit=DeadLetterLimit(limits),
             stop=self.stop,
             until_idle_s=until_idle_s,
             max_records=max_records,

@@ -14,7 +14,8 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Outgoing, Record
+    from consumer.commit_metadata import Commit
+    from consumer.records import Outgoing
 
 AGES_S = 3600.0
 SOON_S = 0.2
@@ -71,10 +72,10 @@ def test_the_pipeline_says_when_it_comes_round_and_not_while_it_is_held() -> Non
     world.produce(3)
     publish = world.outbox.publish
 
-    def hang(results: Sequence[Outgoing], letters: Sequence[Outgoing], consumed: Sequence[Record]) -> None:
+    def hang(results: Sequence[Outgoing], letters: Sequence[Outgoing], commits: Sequence[Commit]) -> None:
         held.set()
         release.wait(AGES_S)
-        publish(results, letters, consumed)
+        publish(results, letters, commits)
 
     world.outbox.publish = hang  # type: ignore[method-assign, assignment]
     with watch:
