@@ -52,7 +52,7 @@ def topic_name(text: str) -> str:
     return text
 
 
-Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: decode or encode.")]
+Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: decode, score or encode.")]
 ErrorName = Annotated[str | None, typer.Option("--error", help="Only letters of this error, e.g. BadRecord.")]
 Since = Annotated[
     int | None,
