@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -47,6 +48,14 @@ InstanceId = Annotated[
 Format = Annotated[str | None, typer.Option("--format", help="json or text: what an input value is.")]
 TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
 IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
+
+
+class OnError(StrEnum):
+    """What `score` does at a line that it cannot read or score."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
 
 _PLANNING = {"sample", "last", "target_p99", "seconds", "output"}
 """Options of `plan` that are no settings."""
@@ -142,6 +151,10 @@ def score(
     json: Annotated[
         bool, typer.Option("--json", help="Read JSON Lines of inputs, write those of results.")
     ] = False,
+    on_error: Annotated[
+        OnError,
+        typer.Option(help="At a line without a text: fail, or skip it, name it and go on; the exit code is 65."),
+    ] = OnError.FAIL,
     config: Config = None,
     model: Model = None,
     device: Device = None,
@@ -150,13 +163,17 @@ def score(
     id_field: IdField = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe."""
-    flags = {k: v for k, v in locals().items() if k not in {"texts", "json"}}
+    """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe, in the order of the lines.
+
+    A line that is blank or cannot be read or scored ends it after the answers to all lines before. A result
+    without an id of its own is called by its line: line-7.
+    """
+    flags = {k: v for k, v in locals().items() if k not in {"texts", "json", "on_error"}}
     settings = consumer_settings.load(_flags(flags), config)
     configure_logs(settings.log_level)
     from consumer.offline import score_texts  # noqa: PLC0415
 
-    score_texts(settings, texts or None, as_json=json)
+    score_texts(settings, texts or None, as_json=json, skip=on_error is OnError.SKIP)
 
 
 @app.command()

@@ -37,7 +37,7 @@ _FINAL: Final = DENIED | frozenset(
 )
 """Errors of a delivery that a fresh producer would meet again: they end the process."""
 
-_REFUSED: Final = frozenset(
+REFUSED: Final = frozenset(
     {
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_RECORD,
@@ -198,11 +198,11 @@ class Sender:
                 f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
                 "over (if this repeats, two processes share it: give each its own --instance-id)"
             )
-        refused = error.name() if error.code() in _REFUSED else None
+        refused = error.name() if error.code() in REFUSED else None
         return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)
 
 
 def _cause(failures: Sequence[KafkaError]) -> KafkaError:
     """The failure that explains the others: what was only purged may be reported before what went wrong."""
     told = [error for error in failures if error.code() not in _PURGED] or failures
-    return next((error for error in told if error.code() in _REFUSED | _FINAL), told[0])
+    return next((error for error in told if error.code() in REFUSED | _FINAL), told[0])

@@ -39,7 +39,7 @@ class InputMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    text: str = Field(min_length=1, description="what is to be scored; not only white space")
+    text: str = Field(min_length=1, description="what is to be scored; not blank, nor once it is cleaned")
     id: str | int | None = Field(default=None, description="default: topic-partition-offset")
     source: str | None = Field(default=None, description="where the text comes from; for the archive")
     created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
