@@ -408,7 +408,7 @@ class KafkaSource:
         """
         if named := topics & set(self._topics):
             raise KafkaStateError(
-                f"the input topic {', '.join(sorted(named))} was deleted; create it, or take it out of input_topics"
+                f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
             )
         for place, partition in self._owned.items():
             if place[0] in topics and (partition.is_begun or place in self._new):
@@ -505,8 +505,8 @@ class KafkaSource:
             )
         raise KafkaStateError(
             f"{topic}[{number}]: the committed offset {offset} lies beyond the end of the partition, {end}: it "
-            "has lost records (an unclean leader election), or the offset was set by hand. Stop all members. To go "
-            f"on with what comes: {reset('--to-latest')}. To score again what is there: the same with "
+            "has lost records (an unclean leader election), or the offset was set by hand. Stop all members. To "
+            f"go on with what comes: {reset('--to-latest')}. To score again what is there: the same with "
             "--to-earliest or --to-offset N. Then start again"
         )
 

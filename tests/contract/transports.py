@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from consumer.crash_loop import CrashLoop
     from consumer.records import Outbox, Record, Source
     from tests.support.kafka import Broker, MakeTopic
     from tests.support.topics import Sent
@@ -40,6 +41,12 @@ class Member:
     source: Source
     outbox: Outbox
     quiet_s: float
+
+    @property
+    def crash_loop(self) -> CrashLoop:
+        """The counts of a member on a real Kafka."""
+        assert isinstance(self.source, KafkaSource)
+        return self.source.crash_loop
 
     def read(self, count: int) -> list[Record]:
         """Reads until exactly `count` records are there."""
@@ -157,7 +164,7 @@ class KafkaTransport:
         self.topics = {
             name: topic(name, partitions=count, config=limits.get(name)) for name, count in PARTITIONS.items()
         }
-        self._run = uuid4().hex[:8]
+        self.run = uuid4().hex[:8]
         self._open = ExitStack()
 
     def produce(self, *records: Sent) -> None:
@@ -172,9 +179,16 @@ class KafkaTransport:
         subscribe: bool = True,
         instance_id: str | None = None,
         properties: Mapping[str, int] | None = None,
+        **changes: Any,
     ) -> Member:
-        """A source and an outbox as `serve` wires them; a instance_id of its own unless one is named."""
+        """A source and an outbox as `serve` wires them, with an instance_id of its own unless one is named.
+
+        `changes` are settings.
+        """
         settings = self._settings(group, start, instance_id or uuid4().hex[:8], properties or {})
+        if changes.get("group_protocol") == "consumer":  # where the broker decides it
+            del settings.kafka.properties["heartbeat.interval.ms"]
+        settings = settings.model_copy(update=changes)
         source = KafkaSource(settings)
         counts = {self.topics[name]: count for name, count in PARTITIONS.items()}
         sender = Sender(settings, counts, transactional=self.exactly_once)
@@ -211,7 +225,7 @@ class KafkaTransport:
         return ConsumerSettings.model_validate(
             {
                 "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty, insecure=True),
-                "group_id": f"{group}-{self._run}",
+                "group_id": f"{group}-{self.run}",
                 "input_topics": [self.topics["texts"]],
                 "output_topic": self.topics["sentiments"],
                 "dlq_topic": self.topics["sentiments.dlq"],
