@@ -16,7 +16,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
-from consumer.preflight import REQUEST_S, retention_of
+from consumer.preflight import REQUEST_S, topic_config
 from shared.errors import KafkaUnreachable
 from shared.kafka import (
     ClientErrors,
@@ -107,7 +107,7 @@ class TopicReader:
         """How long a topic keeps a record by the record's timestamp; None: for ever, or it is not told."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
-        return retention_of(future)
+        return topic_config(topic, future).retention_ms
 
     def spans(self, partitions: Iterable[Partition], *, undecided: bool = False) -> dict[Partition, range]:
         """All offsets that the partitions hold now; raises an explained error.
