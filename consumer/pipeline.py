@@ -23,7 +23,7 @@ from consumer.breaker import Breaker
 from consumer.decode import split
 from consumer.publication import Batch, Publication
 from consumer.records import PublishFailed
-from consumer.recovery import RecoveryCap, Refusals
+from consumer.recovery import RecoveryCap
 
 if TYPE_CHECKING:
     import threading
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from consumer.encode import Encoder
     from consumer.records import Outbox, Record, Source
+    from consumer.recovery import Refusals
     from consumer.scoring import Scoring
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -50,6 +51,8 @@ class Totals:
     records: int = 0
     results: int = 0
     dead_letters: int = 0
+    nulls: int = 0
+    """Deletions that were skipped or forwarded."""
     recoveries: int = 0
     abandoned: int = 0
     """Records read but not published when the process had to end; the next run reads them again."""
@@ -65,6 +68,7 @@ class Pipeline:
         scoring: Scoring,
         outbox: Outbox,
         encoder: Encoder,
+        refusals: Refusals,
         input_format: InputFormat,
         limits: Limits,
         stop: threading.Event,
@@ -89,7 +93,7 @@ class Pipeline:
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
         self._breaker = Breaker(limits)
-        self._refusals = Refusals()
+        self._refusals = refusals
         self._cap = RecoveryCap(limits, clock)
         self._read_out = False
         """Whether the last read found nothing."""
@@ -167,12 +171,13 @@ class Pipeline:
         self._totals.records += len(records)
         if self._observe is not None:
             self._observe(records)
-        documents, dead_letters = split(records, self._format)
+        documents, dead_letters, deletions = split(records, self._format)
         documents, refused = self._refusals.separate(documents)
-        dead_letters += refused
+        deletions, refused_nulls = self._refusals.separate(deletions)
+        dead_letters += refused + refused_nulls
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
-        self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
+        self._inflight.append(Batch(records, documents, dead_letters, deletions, scores, self._clock(), size))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -200,11 +205,13 @@ class Pipeline:
         self._refusals.settle(rows.records)
         self._totals.results += rows.written
         self._totals.dead_letters += len(rows.letters)
+        self._totals.nulls += rows.nulls
         log.info(
             "batch",
             records=len(rows.records),
             results=rows.written,
             dead_letters=len(rows.letters),
+            nulls=rows.nulls,
             **rows.cost(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),

@@ -11,12 +11,14 @@ import structlog
 from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
-from consumer.preflight import Preflight, RetentionWatch
+from consumer.preflight import Preflight
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
 from consumer.standstill import StandstillWatch
+from consumer.topic_config import FirstRecordsWatch
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted
@@ -25,10 +27,11 @@ from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from consumer.records import Outbox, Record
+    from consumer.records import Outbox
     from consumer.settings import ConsumerSettings
+    from consumer.topic_config import Targets
 
 log = structlog.get_logger()
 
@@ -46,7 +49,11 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     preflight = Preflight(settings)
     preflight.rights()
     partitions = preflight.partitions()
-    watch = RetentionWatch(settings.output_topic, preflight.output_config())
+    for pattern in preflight.unmatched():
+        log.warning("waiting_for_topic", pattern=pattern)
+    targets = preflight.targets()
+    for problem in targets.problems(settings.limits.max_output_bytes):
+        log.warning("topic_unfit", problem=problem)
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(
         scorer,
@@ -63,7 +70,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         labels=scorer.labels,
         model=model,
         stop=stop,
-        observe=watch if settings.timestamps == "input" else None,
+        targets=targets,
     )
     log.info("stopped", **asdict(totals))
     return scoring.close(timeout_s=1.0)
@@ -77,9 +84,9 @@ def consume(
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,
-    observe: Callable[[Sequence[Record]], None] | None,
+    targets: Targets,
 ) -> Totals:
-    """Joins the group and carries messages until done; always leaves the group. `observe` sees what is read.
+    """Joins the group and carries messages until done; always leaves the group.
 
     What the process holds by now is not looked through for garbage again: with torch that takes 0.1 s, in which
     no thread does anything else.
@@ -87,7 +94,12 @@ def consume(
     gc.collect()
     gc.freeze()
     source = KafkaSource(settings)
-    sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
+    sender = Sender(
+        settings,
+        partitions,
+        transactional=settings.delivery == "exactly-once",
+        max_batch_bytes=targets.max_batch_bytes(settings.limits.max_output_bytes),
+    )
     outbox: Outbox = (
         ExactlyOnceOutbox(sender, source.group_metadata)
         if settings.delivery == "exactly-once"
@@ -104,14 +116,17 @@ def consume(
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
+            on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,
+            targets=targets,
         ),
+        refusals=Refusals(targets),
         input_format=settings.input_format,
         limits=settings.limits,
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=observe,
+        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
         turned=watch.turned,
     )
     source.subscribe()

@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+REFRESH_MS: Final = 5_000
+"""How often the client asks for topics, so how soon it finds one that a pattern matches; a rebalance follows.
+
+With the client's default nobody reads a new topic for 5 minutes. With a pattern, in the classic protocol, the
+answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measured.
+"""
 REQUEST_S: Final = 5.0
 """Timeout of one question to the broker."""
 
@@ -83,6 +89,7 @@ class KafkaSource:
                 # Where to begin is decided in `_begin`, so that an offset lost to retention halts loudly.
                 "auto.offset.reset": "error",
                 "check.crcs": True,
+                "topic.metadata.refresh.interval.ms": REFRESH_MS,
                 "socket.timeout.ms": 30_000,
                 "reconnect.backoff.max.ms": RECONNECT_MS,
                 "queued.max.messages.kbytes": 16_384,
@@ -104,6 +111,7 @@ class KafkaSource:
         self._paused = False
         self.joined = False
         self._topics = list(settings.input_topics)
+        self._named = {topic for topic in self._topics if not topic.startswith("^")}
 
     @property
     def client(self) -> Consumer:
@@ -224,6 +232,9 @@ class KafkaSource:
             topic, partition = message.topic(), message.partition()
             if topic is not None and partition is not None and (topic, partition) in self._owned:
                 self._start_or_halt(TopicPartition(topic, partition))
+        elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and message.topic() not in self._named:
+            # The pattern itself where it matches nothing, or a topic that it matched and that was deleted.
+            log.warning("topic_unavailable", topic=message.topic())
         elif code in _TRANSIENT or error.retriable():
             log.warning("kafka_transient_error", error=error.name())
         else:

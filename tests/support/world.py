@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.settings import Limits
 from shared.messages import InputFormat, ModelRef, Result
@@ -15,6 +16,7 @@ from tests.support.fakes import (
     INPUT,
     LABELS,
     OUTPUT,
+    TARGETS,
     FakeClock,
     FakeKafka,
     FakeOutbox,
@@ -51,6 +53,7 @@ class World:
         turned: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
+        on_null: Literal["skip", "forward", "dead-letter"] = "skip",
     ) -> None:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
@@ -69,8 +72,11 @@ class World:
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",
+                on_null=on_null,
                 max_bytes=max_bytes,
+                targets=TARGETS,
             ),
+            refusals=Refusals(TARGETS),
             input_format=InputFormat(),
             limits=limits or Limits(),
             stop=self.stop,
