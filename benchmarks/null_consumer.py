@@ -57,14 +57,15 @@ def main() -> None:
     stop_on_signals(stop)
     artifact = open_artifact(settings.model_folder)
     scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels), float(sys.argv[1])))
+    preflight = Preflight(settings)
     consume(
         settings,
-        partitions=Preflight(settings).partitions(),
+        partitions=preflight.partitions(),
         scoring=Scoring(scorer, window=settings.limits.batch_records, cache=settings.cache),
         labels=scorer.labels,
         model=ModelRef(name="none", version="0"),
         stop=stop,
-        observe=None,
+        targets=preflight.targets(),
     )
 
 

@@ -95,6 +95,9 @@ def run(
     format_: Format = None,
     text_field: TextField = None,
     id_field: IdField = None,
+    on_null: Annotated[
+        str | None, typer.Option(help="skip, forward or dead-letter: what a deletion becomes.")
+    ] = None,
     timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
     cache: Annotated[int | None, typer.Option(help="Scores kept for texts that come again; 0 keeps none.")] = None,
     include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,

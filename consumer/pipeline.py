@@ -23,7 +23,7 @@ import structlog
 from consumer.decode import split
 from consumer.publication import Batch, Publication
 from consumer.records import PublishFailed
-from consumer.recovery import RecoveryCap, Refusals
+from consumer.recovery import RecoveryCap
 
 if TYPE_CHECKING:
     import threading
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from consumer.encode import Encoder
     from consumer.quarantine import Quarantine
     from consumer.records import Outbox, Outgoing, Record, Source
+    from consumer.recovery import Refusals
     from consumer.scoring import Scoring
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -52,6 +53,8 @@ class Totals:
     records: int = 0
     results: int = 0
     dead_letters: int = 0
+    nulls: int = 0
+    """Deletions that were skipped or forwarded."""
     recoveries: int = 0
     abandoned: int = 0
     """Records read but not published when the process had to end; the next run reads them again."""
@@ -68,6 +71,7 @@ class Pipeline:
         scoring: Scoring,
         outbox: Outbox,
         encoder: Encoder,
+        refusals: Refusals,
         input_format: InputFormat,
         limits: Limits,
         dead_letter_limit: DeadLetterLimit,
@@ -94,7 +98,7 @@ class Pipeline:
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
         self._dead_letter_limit = dead_letter_limit
-        self._refusals = Refusals()
+        self._refusals = refusals
         self._cap = RecoveryCap(limits, clock)
         self._read_out = False
         """Whether the last read found nothing."""
@@ -196,12 +200,13 @@ class Pipeline:
         self._idle_since = None
         self._totals.records += len(records)
         condemned = self._quarantine.condemned(records)
-        documents, dead_letters = split([] if condemned else records, self._format)
+        documents, dead_letters, deletions = split([] if condemned else records, self._format)
         documents, refused = self._refusals.separate(documents)
+        deletions, refused_nulls = self._refusals.separate(deletions)
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
-        letters = [*condemned, *dead_letters, *refused]
-        self._inflight.append(Batch(records, documents, letters, scores, self._clock(), size))
+        letters = [*condemned, *dead_letters, *refused, *refused_nulls]
+        self._inflight.append(Batch(records, documents, letters, deletions, scores, self._clock(), size))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -223,20 +228,22 @@ class Pipeline:
             return
         self._dead_letter_limit.check(rows.outcomes)
         try:
-            self._write(rows.results, rows.letters, rows.records)
+            self._write(rows.outgoing, rows.letters, rows.records)
         except PublishFailed as failure:
             if failure.refused and len(rows.records) == 1:
                 self._refusals.add(rows.records[0], failure.refused)
             raise
         self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
-        self._totals.results += len(rows.results)
+        self._totals.results += rows.results
         self._totals.dead_letters += len(rows.letters)
+        self._totals.nulls += rows.nulls
         log.info(
             "batch",
             records=len(rows.records),
-            results=len(rows.results),
+            results=rows.results,
             dead_letters=len(rows.letters),
+            nulls=rows.nulls,
             **rows.cost(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),

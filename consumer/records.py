@@ -60,6 +60,13 @@ class Document(NamedTuple):
     text: str
 
 
+class Deletion(NamedTuple):
+    """A record that deletes a row of a changelog and so has no text; the reason says which null does it."""
+
+    record: Record
+    reason: str
+
+
 class DeadLetter(NamedTuple):
     """A record that will never be scored, and why. The reason never quotes the payload."""
 

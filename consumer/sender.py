@@ -61,7 +61,15 @@ _FENCED: Final = frozenset(
 class Sender:
     """A producer, the topics it writes to, and what became of the records of one publish."""
 
-    def __init__(self, settings: ConsumerSettings, partitions: Mapping[str, int], *, transactional: bool) -> None:
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        partitions: Mapping[str, int],
+        *,
+        transactional: bool,
+        max_batch_bytes: int | None = None,
+    ) -> None:
+        """`max_batch_bytes`: what the topics take, where that is less than `limits.max_output_bytes`."""
         self._output_topic = settings.output_topic
         self._dlq_topic = settings.dlq_topic
         self._servers = settings.kafka.bootstrap_servers
@@ -89,7 +97,7 @@ class Sender:
             "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
             "message.max.bytes": settings.limits.max_output_bytes + 65_536,
             # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
-            "batch.size": settings.limits.max_output_bytes,
+            "batch.size": max_batch_bytes or settings.limits.max_output_bytes,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             "socket.timeout.ms": 30_000,
             "reconnect.backoff.max.ms": RECONNECT_MS,

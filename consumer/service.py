@@ -12,13 +12,15 @@ from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
-from consumer.preflight import Preflight, RetentionWatch
+from consumer.preflight import Preflight
 from consumer.quarantine import Quarantine
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
 from consumer.standstill import StandstillWatch
+from consumer.topic_config import FirstRecordsWatch
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
@@ -27,11 +29,12 @@ from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from consumer.commit_metadata import CommitMetadata
-    from consumer.records import Outbox, Record
+    from consumer.records import Outbox
     from consumer.settings import ConsumerSettings
+    from consumer.topic_config import Targets
 
 log = structlog.get_logger()
 
@@ -49,7 +52,11 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     preflight = Preflight(settings)
     preflight.rights()
     partitions = preflight.partitions()
-    watch = RetentionWatch(settings.output_topic, preflight.output_config())
+    for pattern in preflight.unmatched():
+        log.warning("waiting_for_topic", pattern=pattern)
+    targets = preflight.targets()
+    for problem in targets.problems(settings.limits.max_output_bytes):
+        log.warning("topic_unfit", problem=problem)
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(
         scorer,
@@ -66,7 +73,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         labels=scorer.labels,
         model=model,
         stop=stop,
-        observe=watch if settings.timestamps == "input" else None,
+        targets=targets,
     )
     log.info("stopped", **asdict(totals))
     return scoring.close(timeout_s=1.0)
@@ -80,9 +87,9 @@ def consume(
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,
-    observe: Callable[[Sequence[Record]], None] | None,
+    targets: Targets,
 ) -> Totals:
-    """Joins the group and carries messages until done; always leaves the group. `observe` sees what is read.
+    """Joins the group and carries messages until done; always leaves the group.
 
     What the process holds by now is not looked through for garbage again: with torch that takes 0.1 s, in which
     no thread does anything else.
@@ -90,7 +97,12 @@ def consume(
     gc.collect()
     gc.freeze()
     source = KafkaSource(settings)
-    sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
+    sender = Sender(
+        settings,
+        partitions,
+        transactional=settings.delivery == "exactly-once",
+        max_batch_bytes=targets.max_batch_bytes(settings.limits.max_output_bytes),
+    )
     outbox: Outbox = (
         ExactlyOnceOutbox(sender, source.group_metadata)
         if settings.delivery == "exactly-once"
@@ -109,15 +121,18 @@ def consume(
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
+            on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,
+            targets=targets,
         ),
+        refusals=Refusals(targets),
         input_format=settings.input_format,
         limits=settings.limits,
         dead_letter_limit=limit,
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=observe,
+        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
         turned=watch.turned,
     )
     source.subscribe()

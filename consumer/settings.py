@@ -103,6 +103,9 @@ class ConsumerSettings(Settings):
     format: Literal["json", "text"] = "json"
     text_field: str = Field(default="text", min_length=1)
     id_field: str = Field(default="id", min_length=1)
+    on_null: Literal["skip", "forward", "dead-letter"] = "skip"
+    """What becomes of a record that deletes a row of a changelog: it is counted and passed over, or becomes a null
+    with its key in the output topic, or a dead letter that no limit counts."""
     timestamps: Literal["input", "now"] = "input"
     """The timestamp of results: the input record's, or the time of writing."""
     include_text: bool = False

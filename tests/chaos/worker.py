@@ -117,7 +117,7 @@ def main() -> None:
         labels=scorer.labels,
         model=ModelRef(name=scorer.describe()["name"], version=artifact.version),
         stop=stop,
-        observe=None,
+        targets=preflight.targets(),
     )
 
 

@@ -19,7 +19,7 @@ from consumer.encode import Encoder
 from consumer.records import DeadLetter
 from shared.messages import ModelRef
 from tests.integration.conftest import Topics
-from tests.support.fakes import record
+from tests.support.fakes import TARGETS, record
 from tests.support.processes import TIMEOUT_S, run_command
 from tests.support.topics import Sent, produce, read_all
 
@@ -101,7 +101,7 @@ def test_letters_go_back_as_the_inputs_they_were(*, topics: Topics, model: Path,
         "SENTIMENT_LIMITS__DLQ_IN_A_ROW": str(BAD + 1),  # else so many would stop it
     }
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once", "--max-messages", str(BAD))
-    assert consumers.start(flags, limits).wait() == 0
+    assert consumers.start([*flags, "--on-null", "dead-letter"], limits).wait() == 0
     whole = [sent for sent in inputs if len(sent.value or b"") < TOO_LARGE]
     left = BAD - len(whole)
     assert f"{BAD} of {BAD} letters; 0 replayed" in _dlq(topics, "list")
@@ -394,7 +394,7 @@ def _write_letters(topics: Topics, count: int) -> Counter[Content]:
 
 
 def _as_letter(letter: DeadLetter, partition: int) -> Sent:
-    encoder = Encoder(("a",), ModelRef(name="m", version="1"), False, 0.5, "input", 100_000)
+    encoder = Encoder(("a",), ModelRef(name="m", version="1"), False, 0.5, "input", "skip", 100_000, TARGETS)
     outgoing = encoder.dead_letter(letter)
     return Sent(outgoing.value, letter.record.key, outgoing.headers, partition=partition)
 

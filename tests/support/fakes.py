@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.commit_metadata import Commit
 from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
+from consumer.topic_config import Targets, TopicConfig
 
 if TYPE_CHECKING:
     import threading
@@ -29,6 +30,8 @@ LABELS: Final = ("negative", "neutral", "positive")
 INPUT: Final = "texts"
 OUTPUT: Final = "sentiments"
 DLQ: Final = "sentiments.dlq"
+TARGETS: Final = Targets(TopicConfig(OUTPUT), TopicConfig(DLQ))
+"""Topics of which the broker tells nothing."""
 TIMESTAMP_MS: Final = 1_700_000_000_000
 GATE_S: Final = 20.0
 """A gate that nobody opens lets the scorer pass after this, so that a failing test ends."""

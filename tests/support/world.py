@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from consumer.crash_loop import CrashLoop
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
 from consumer.quarantine import Quarantine
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.settings import Limits
 from shared.messages import InputFormat, ModelRef, Result
@@ -18,6 +19,7 @@ from tests.support.fakes import (
     INPUT,
     LABELS,
     OUTPUT,
+    TARGETS,
     FakeClock,
     FakeKafka,
     FakeOutbox,
@@ -54,6 +56,7 @@ class World:
         turned: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
+        on_null: Literal["skip", "forward", "dead-letter"] = "skip",
     ) -> None:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
@@ -81,8 +84,11 @@ class World:
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",
+                on_null=on_null,
                 max_bytes=max_bytes,
+                targets=TARGETS,
             ),
+            refusals=Refusals(TARGETS),
             input_format=InputFormat(),
             limits=limits,
             dead_letter_limit=DeadLetterLimit(limits),

@@ -429,7 +429,8 @@ def test_check_says_of_each_part_what_it_found(command: Command, model: Path) ->
         "broker": "FAIL",
         "topics": "-",
         "rights": "-",
-        "retention": "-",
+        "configs": "-",
+        "input": "-",
     }
 
 
