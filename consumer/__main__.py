@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,7 +13,7 @@ from consumer import settings as consumer_settings
 from consumer.dlq_commands import app as dlq_app
 from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.settings import settings_file
 
 app = typer.Typer(
@@ -104,8 +102,7 @@ def run(
     from consumer.service import serve  # noqa: PLC0415 - torch takes seconds to import: settings fail first
 
     if not serve(settings, stop):
-        sys.stderr.flush()
-        os._exit(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
+        end_process(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
 
 
 @app.command()

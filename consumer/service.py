@@ -16,7 +16,7 @@ from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
-from consumer.standstill import StandstillWatch
+from consumer.stall_watchdog import StallWatchdog
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted
@@ -93,7 +93,7 @@ def consume(
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )
-    watch = StandstillWatch(settings.limits.stall_timeout_s)
+    watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
     pipeline = Pipeline(
         source=source,
         scoring=scoring,
@@ -112,11 +112,11 @@ def consume(
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
         observe=observe,
-        turned=watch.turned,
+        heartbeat=watchdog.heartbeat,
     )
     source.subscribe()
     try:
-        with watch:
+        with watchdog:
             return pipeline.run()
     finally:
         with ending_within_grace(RecoveriesExhausted.exit_code):  # closing may hang when no broker answers

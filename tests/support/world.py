@@ -48,7 +48,7 @@ class World:
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
-        turned: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
     ) -> None:
@@ -77,7 +77,7 @@ class World:
             until_idle_s=until_idle_s,
             max_records=max_records,
             observe=observe,
-            turned=turned,
+            heartbeat=heartbeat,
             clock=self.clock,
         )
         self.source.subscribe()

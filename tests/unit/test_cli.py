@@ -49,7 +49,7 @@ class Command(Protocol):
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs `sentiment-consumer` within this process, which spares the import of torch.
 
     Logging and signal handling are left out: they would outlive the test.
@@ -67,7 +67,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
         with pytest.raises(SystemExit) as raised:
             main()
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         code = raised.value.code
         assert isinstance(code, int)
         return Ended(code, captured.out, captured.err)
