@@ -52,7 +52,7 @@ _PLANNING = {"sample", "last", "target_p99", "seconds", "output"}
 
 def main() -> NoReturn:
     """Entry point of `sentiment-consumer`."""
-    exit_with(app)
+    exit_with(app, end_process)
 
 
 @app.callback(invoke_without_command=True)
@@ -101,8 +101,7 @@ def run(
     stop_on_signals(stop)
     from consumer.service import serve  # noqa: PLC0415 - torch takes seconds to import: settings fail first
 
-    if not serve(settings, stop):
-        end_process(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
+    serve(settings, stop)
 
 
 @app.command()

@@ -1,8 +1,11 @@
-"""Standard errors that take nothing: what may become of whoever reads a service's log."""
+"""Processes whose standard error takes nothing: what may become of whoever reads a service's log."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -10,26 +13,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLOSED: Final = "closed"
-KINDS: Final = (CLOSED, "reader gone", "pipe full", "disk full")
+FULL: Final = "pipe full"
+KINDS: Final = (CLOSED, "reader gone", FULL, "disk full")
+WAIT_S: Final = 60.0
+"""A process that hangs is killed after this, so that a failing test ends."""
 
 
 @contextmanager
-def unwritable(kind: str) -> Iterator[tuple[list[str], int]]:
-    """The start of a command line, and the descriptor that the process is to get as its standard error."""
+def script(kind: str, text: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A running Python script with such a standard error; its standard input and output are pipes."""
     reader, writer = os.pipe()
     if kind == "disk full":
         os.close(writer)
         writer = os.open("/dev/full", os.O_WRONLY)
-    elif kind == "pipe full":
+    elif kind == FULL:
         fill(writer)
     elif kind == "reader gone":
         os.close(reader)
         reader = os.open(os.devnull, os.O_RDONLY)
+    prefix = ["sh", "-c", 'exec "$@" 2>&-', "sh"] if kind == CLOSED else []
     try:
-        yield ["sh", "-c", 'exec "$@" 2>&-', "sh"] if kind == CLOSED else [], writer
+        with subprocess.Popen(
+            [*prefix, sys.executable, "-c", text, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=writer,
+            text=True,
+        ) as process:
+            deadline = threading.Timer(WAIT_S, process.kill)
+            deadline.start()
+            try:
+                yield process
+            finally:
+                deadline.cancel()
+                process.kill()
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    """The next line that the process prints."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 def fill(writer: int) -> int:

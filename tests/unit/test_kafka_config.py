@@ -28,7 +28,7 @@ from shared.kafka import (
     require_topics,
 )
 from shared.settings import MASK
-from tests.support.stderr import unwritable
+from tests.support.stderr import FULL, script
 
 PRIVATE = "hunter2"
 
@@ -73,14 +73,8 @@ exit_with(command)
 
 def test_the_client_is_not_held_by_its_own_log() -> None:
     """Given a client that logs all it does, when nobody reads the log, then it works and the process ends."""
-    with (
-        unwritable("pipe full") as (prefix, stderr),
-        subprocess.Popen([*prefix, sys.executable, "-c", TALKATIVE], stderr=stderr) as process,
-    ):
-        try:
-            assert process.wait(30) == 0
-        finally:
-            process.kill()
+    with script(FULL, TALKATIVE) as process:
+        assert process.wait(30) == 0
 
 
 def test_the_clients_own_lines_are_logged() -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from shared.errors import KafkaUnreachable, SentimentError, SettingsError
 from shared.logs import exit_with, unforeseen
-from tests.support.stderr import CLOSED, KINDS, unwritable
+from tests.support.stderr import CLOSED, KINDS, line_of, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ def raising(error: BaseException) -> Callable[[], object]:
         (raising(SentimentError("odd")), 70, "error: odd\n"),
         (raising(KeyboardInterrupt()), 130, "error: interrupted\n"),
         (raising(SystemExit(3)), 3, ""),
+        (raising(SystemExit("enough")), 1, "error: enough\n"),
     ],
 )
 def test_an_end_has_one_line_and_a_code(
@@ -118,6 +119,26 @@ def test_log_lines_are_json_on_standard_error(level: str, events: list[str]) -> 
     assert PRIVATE not in done.stderr
 
 
+def test_an_end_without_clean_up_loses_no_output() -> None:
+    """Given output that waits in a buffer, when the process ends without clean-up, then it is written before."""
+    text = "from shared.logs import *; exit_with(lambda: (print('said'), exit(3)), end_process)"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "")
+
+
+def test_output_that_cannot_be_written_is_no_success() -> None:
+    """Given a full disk, when a command's output waits in a buffer at its end, then the exit code is not 0."""
+    text = "from shared.logs import *; exit_with(lambda: print('said'), end_process)"
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-c", text], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+
+    assert done.returncode == 70
+    assert done.stderr.startswith("error: unforeseen OSError")
+
+
 FLOOD = """
 from shared.logs import exit_with
 def command():
@@ -184,10 +205,7 @@ def test_all_that_goes_to_standard_error_keeps_its_order() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_has_its_exit_code_whoever_reads_it(kind: str) -> None:
     """Given a standard error that takes nothing, when an error ends a process, then its exit code is the same."""
-    with (
-        unwritable(kind) as (prefix, stderr),
-        subprocess.Popen([*prefix, sys.executable, "-c", OTHERS], stderr=stderr) as process,
-    ):
+    with script(kind, OTHERS) as process:
         assert process.wait(30) == 76
 
 
@@ -206,14 +224,8 @@ with open(sys.argv[1], "w") as file:
 def test_a_file_does_not_take_the_place_of_a_closed_standard_error(tmp_path: Path) -> None:
     """Given a process without standard error, when it opens a file, then no log line is written into it."""
     path = tmp_path / "file"
-    with unwritable(CLOSED) as (prefix, stderr):
-        done = subprocess.run(
-            [*prefix, sys.executable, "-c", CLOSED_SCRIPT, str(path)],
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            check=True,
-            timeout=60,
-        )
+    with script(CLOSED, CLOSED_SCRIPT, str(path)) as process:
+        assert int(line_of(process)) > 2
+        assert process.wait(30) == 0
 
-    assert int(done.stdout) > 2
     assert path.read_text() == ""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer.signals import ending_within_grace
-from tests.support.stderr import KINDS, unwritable
+from tests.support.stderr import FULL, KINDS, line_of, script
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 BLOCKED, RAISING = "blocked", "raising"
@@ -48,30 +47,11 @@ LOGS = [*KINDS, BLOCKED, RAISING]
 
 
 @contextmanager
-def start(script: str, grace_s: float, log: str = "disk full") -> Iterator[subprocess.Popen[str]]:
+def start(text: str, grace_s: float, log: str) -> Iterator[subprocess.Popen[str]]:
     """Starts a script that awaits signals."""
-    with (
-        unwritable(log) as (prefix, stderr),
-        subprocess.Popen(
-            [*prefix, sys.executable, "-c", script, str(grace_s), log],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
+    with script(log, text, str(grace_s), log) as process:
         assert line_of(process) == "ready"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def line_of(process: subprocess.Popen[str]) -> str:
-    """The next line that the process prints."""
-    out: IO[str] | None = process.stdout
-    assert out is not None
-    return out.readline().strip()
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -86,7 +66,7 @@ def test_a_first_signal_only_asks_to_stop(number: signal.Signals, log: str) -> N
         assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize(("number", "log"), [(signal.SIGTERM, "pipe full"), (signal.SIGINT, BLOCKED)])
+@pytest.mark.parametrize(("number", "log"), [(signal.SIGTERM, FULL), (signal.SIGINT, BLOCKED)])
 def test_a_second_signal_ends_at_once(number: signal.Signals, log: str) -> None:
     """Given a process that hangs while it stops, when signalled again, then it ends with the signal's code."""
     with start(HANGING, 30, log) as process:
@@ -97,7 +77,7 @@ def test_a_second_signal_ends_at_once(number: signal.Signals, log: str) -> None:
         assert process.wait(10) == 128 + number
 
 
-@pytest.mark.parametrize("log", ["pipe full", BLOCKED, RAISING])
+@pytest.mark.parametrize("log", [FULL, BLOCKED, RAISING])
 def test_a_process_that_hangs_ends_after_the_grace(log: str) -> None:
     """Given a process that hangs while it stops, when the grace is over, then it ends with the signal's code."""
     with start(HANGING, 0.1, log) as process:

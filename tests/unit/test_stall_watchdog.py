@@ -21,7 +21,7 @@ from consumer.settings import ConsumerSettings
 from consumer.stall_watchdog import StallWatchdog
 from shared.messages import ModelRef
 from tests.support.fakes import FakeKafka, FakeOutbox, FakeScorer, FakeSource, text_value
-from tests.support.stderr import KINDS, unwritable
+from tests.support.stderr import KINDS, script
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -132,12 +132,7 @@ def test_a_call_that_never_returns_ends_the_process_and_is_named() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stalled_process_ends_whatever_becomes_of_its_log(kind: str) -> None:
     """Given a standard error that takes nothing, when the loop stalls, then the process ends with 75."""
-    with (
-        unwritable(kind) as (prefix, stderr),
-        subprocess.Popen(
-            [*prefix, sys.executable, "-c", HANGING], stdin=subprocess.PIPE, stderr=stderr
-        ) as process,
-    ):
+    with script(kind, HANGING) as process:
         assert process.wait(30) == 75
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from consumer.signals import GRACE_S
 from shared.logs import FLUSH_S
-from tests.support.stderr import KINDS, unwritable
+from tests.support.stderr import KINDS, line_of, script
 
 HOLD_S = 10.0
 """What the README promises from the signal to the end."""
@@ -52,17 +50,11 @@ RECORDS = 1_000
 @pytest.mark.parametrize("work", ["idle", "busy"])
 def test_a_consumer_works_and_stops_without_its_log(kind: str, work: str) -> None:
     """Given a standard error that takes nothing, then all is scored, and SIGTERM ends it with 0 in time."""
-    with (
-        unwritable(kind) as (prefix, stderr),
-        subprocess.Popen(
-            [*prefix, sys.executable, "-c", SCRIPT, work], stdout=subprocess.PIPE, stderr=stderr, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with script(kind, SCRIPT, work) as process:
+        assert line_of(process) == "ready"
         process.send_signal(signal.SIGTERM)
         assert process.wait(HOLD_S) == 0
-        assert int(process.stdout.readline()) == (RECORDS if work == "busy" else 0)
+        assert int(line_of(process)) == (RECORDS if work == "busy" else 0)
 
 
 def test_the_hold_is_longer_than_what_it_holds() -> None:
