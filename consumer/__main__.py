@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +14,7 @@ from consumer import settings as consumer_settings
 from consumer.dlq_commands import app as dlq_app
 from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.settings import settings_file
 
 app = typer.Typer(
@@ -63,7 +61,7 @@ _PLANNING = {"sample", "last", "target_p99", "seconds", "output"}
 
 def main() -> NoReturn:
     """Entry point of `sentiment-consumer`."""
-    exit_with(app)
+    exit_with(app, end_process)
 
 
 @app.callback(invoke_without_command=True)
@@ -115,9 +113,7 @@ def run(
     stop_on_signals(stop)
     from consumer.service import serve  # noqa: PLC0415 - torch takes seconds to import: settings fail first
 
-    if not serve(settings, stop):
-        sys.stderr.flush()
-        os._exit(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
+    serve(settings, stop)
 
 
 @app.command()

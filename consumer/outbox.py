@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer.offsets import as_partitions
 from consumer.records import PublishFailed
 from consumer.sender import RETRY_BACKOFF_MS, TRANSACTION_TIMEOUT_MS
-from consumer.standstill import returning
+from consumer.stall_watchdog import returning
 from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:

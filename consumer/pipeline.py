@@ -61,7 +61,7 @@ class Totals:
 
 
 class Pipeline:
-    """Source to outbox, until told to stop. `turned` is told each time that the loop has come round."""
+    """Source to outbox, until told to stop. `heartbeat` is called each time that the loop has come round."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Pipeline:
         until_idle_s: float | None = None,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
-        turned: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
@@ -93,7 +93,7 @@ class Pipeline:
         self._until_idle_s = until_idle_s
         self._max_records = max_records
         self._observe = observe
-        self._turned = turned
+        self._heartbeat = heartbeat
         self._clock = clock
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
@@ -109,7 +109,7 @@ class Pipeline:
     def run(self) -> Totals:
         """Works until stopped, idle or done; ends with nothing half-published. Raises SentimentError."""
         while not self._finished():
-            self._turned()
+            self._heartbeat()
             try:
                 self._begin_assigned()
                 self._read_more()
@@ -274,7 +274,7 @@ class Pipeline:
         than `max_recoveries` within `recovery_window_s` end the process, since a fresh one on another machine
         may fare better than this one does.
         """
-        self._turned()
+        self._heartbeat()
         self._totals.recoveries += 1
         recent = self._cap.count(failure) if failure.refused is None else None
         log.warning("recovering", reason=str(failure), refused=failure.refused, recent=recent)
@@ -297,7 +297,7 @@ class Pipeline:
         deadline = self._clock() + self._limits.shutdown_s
         try:
             while self._inflight and self._clock() < deadline:
-                self._turned()
+                self._heartbeat()
                 self._source.pause()
                 self._source.read(1, 0.0)
                 if self._wait_oldest(BUSY_WAIT_S):

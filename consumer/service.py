@@ -19,7 +19,7 @@ from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
-from consumer.standstill import StandstillWatch
+from consumer.stall_watchdog import StallWatchdog
 from consumer.topic_config import FirstRecordsWatch
 from shared import __version__
 from shared.artifact import open_artifact
@@ -39,11 +39,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
-    """Runs the consumer until it is done or `stop` is set.
+def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
+    """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
-    Returns False when the scorer had to be left inside a pass; raises SentimentError for what ends a
-    run early. Cheap checks come first: nothing is loaded for a broker that does not answer.
+    Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
@@ -76,7 +75,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         targets=targets,
     )
     log.info("stopped", **asdict(totals))
-    return scoring.close(timeout_s=1.0)
+    scoring.close(timeout_s=1.0)
 
 
 def consume(
@@ -108,7 +107,7 @@ def consume(
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )
-    watch = StandstillWatch(settings.limits.stall_timeout_s)
+    watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
     limit = DeadLetterLimit(settings.limits)
     pipeline = Pipeline(
         source=source,
@@ -133,12 +132,12 @@ def consume(
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
         observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
-        turned=watch.turned,
+        heartbeat=watchdog.heartbeat,
     )
     source.subscribe()
     mark: Callable[[CommitMetadata], CommitMetadata] | None = None
     try:
-        with watch:
+        with watchdog:
             totals = pipeline.run()
         mark = _unchanged
     except SentimentError as error:

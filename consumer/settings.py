@@ -52,7 +52,8 @@ class Limits(Settings):
     commit_timeout_s: float = Field(default=20, gt=0, le=50)
     """Deadline for the broker to acknowledge one micro-batch."""
     stall_timeout_s: float = Field(default=240, ge=30)
-    """A loop that has not come round for so long hangs inside a library: the process ends with exit code 75.
+    """What makes no progress for so long hangs inside a library and ends the process: the loop with exit code 75,
+    a step of the scorer with 71.
 
     A publish and a recovery may each take 160 s while brokers are away, so it is above that.
     """

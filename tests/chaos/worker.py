@@ -25,7 +25,7 @@ from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from tests.chaos import failpoints, oracle
 from tests.chaos.real import real_scorer
@@ -128,4 +128,4 @@ def _scorer(artifact: Artifact) -> Scorer:
 
 
 if __name__ == "__main__":
-    exit_with(main)
+    exit_with(main, end_process)

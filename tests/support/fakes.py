@@ -15,6 +15,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from consumer.commit_metadata import Commit
+from consumer.crash_loop import CrashLoop
 from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
 from consumer.topic_config import Targets, TopicConfig
 
@@ -208,6 +209,10 @@ class FakeSource:
         self._positions: dict[Place, int] = {}
         self._first: dict[Place, int] = {}
         """Where reading began, of the partitions owned."""
+        self.crash_loop = CrashLoop(
+            max_crashes=3, reach=10_000, group=group, ask=lambda _: [], commit=lambda _: None
+        )
+        """Never told of a partition, so that it suspects nothing."""
 
     def subscribe(self) -> None:
         """Joins the group; the members share the partitions evenly from their next reads on."""

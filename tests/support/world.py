@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final, Literal
 
-from consumer.crash_loop import CrashLoop
 from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
@@ -53,7 +52,7 @@ class World:
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
-        turned: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
         on_null: Literal["skip", "forward", "dead-letter"] = "skip",
@@ -66,16 +65,9 @@ class World:
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
         limits = limits or Limits()
-        self.crash_loop = CrashLoop(
-            max_crashes=limits.max_crashes,
-            reach=limits.most_in_hand,
-            group="g",
-            ask=lambda _: [],
-            commit=lambda _: None,
-        )
         self.pipeline = Pipeline(
             source=self.source,
-            quarantine=Quarantine(self.crash_loop, reach=limits.most_in_hand),
+            quarantine=Quarantine(self.source.crash_loop, reach=limits.most_in_hand),
             scoring=self.scoring,
             outbox=self.outbox,
             encoder=Encoder(
@@ -96,7 +88,7 @@ class World:
             until_idle_s=until_idle_s,
             max_records=max_records,
             observe=observe,
-            turned=turned,
+            heartbeat=heartbeat,
             clock=self.clock,
         )
         self.source.subscribe()
