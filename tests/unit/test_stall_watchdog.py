@@ -27,6 +27,7 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from consumer.commit_metadata import Commit
     from consumer.records import Outgoing, Score, Unscorable
 
 AGES_S = 3600.0
