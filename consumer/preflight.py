@@ -12,7 +12,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
-from consumer.rights import needed, require
+from consumer.rights import described, needed, require
 from shared.errors import KafkaStateError
 from shared.kafka import (
     ClientErrors,
@@ -69,8 +69,8 @@ class Preflight:
         metadata = cluster_metadata(self._admin, self._errors, self._servers)
         if str(metadata.cluster_id).startswith(_EMBEDDED):
             return "not told by this broker"
-        granted = require(needed(self._settings), self._admin, self._settings)
-        return ", ".join(map(str, granted)) or "not told by this broker"
+        wanted = needed(self._settings)
+        return described(wanted, require(wanted, self._admin, self._settings))
 
     def output_config(self) -> Future[dict[str, ConfigEntry]]:
         """Asks for the output topic's configuration; the answer may fail, and embedded brokers give none."""
