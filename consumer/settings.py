@@ -34,7 +34,12 @@ _TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 
 
 def _split(value: object) -> object:
-    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    """Parts names at commas, in a text and in each of several: no name or pattern holds one."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        return value
+    return [name.strip() for part in value for name in part.split(",")]
 
 
 def _topic_name(name: str) -> str:

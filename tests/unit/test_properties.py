@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import pytest
@@ -16,6 +18,7 @@ from shared.properties import ELSEWHERE, Properties
 from shared.settings import load_settings
 
 PRIVATE = "hunter2secret"
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
 HINTS = get_type_hints(Properties, include_extras=True)
 URL = "sasl.oauthbearer.token.endpoint.url"
 
@@ -141,3 +144,13 @@ def test_a_range_is_told() -> None:
 
     with pytest.raises(SettingsError, match=told):
         load_settings(ConsumerSettings, flags={"kafka.properties": {"socket.timeout.ms": 1}}, environ={})
+
+
+def test_the_runbook_lists_every_key() -> None:
+    """Given the keys that can be set, then the runbook's table has each of them, and no other."""
+    section = RUNBOOK.read_text(encoding="utf-8").partition("\n## kafka.properties\n")[2].partition("\n## ")[0]
+    table = "".join(line.partition(" | ")[2] for line in section.splitlines() if line.startswith("| "))
+
+    assert {name for name in re.findall(r"`([a-z_.]+)`", table) if "." in name} | {"debug", "log_level"} == set(
+        HINTS
+    )

@@ -249,6 +249,7 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
 
     assert load({"input_topics": None}).input_topics == ("one", "two", "three")
     assert load({"input_topics": ["^texts-.*"]}).input_topics == ("^texts-.*",)
+    assert load({"input_topics": ["a,b", "^c$"]}).input_topics == ("a", "b", "^c$")
 
 
 @pytest.mark.parametrize(
