@@ -182,12 +182,15 @@ def plan(
         Path | None, typer.Option(help="One text a line, or JSON Lines (.jsonl); default: the input's newest.")
     ] = None,
     last: Annotated[
-        int, typer.Option(min=1, help="How many records of the input topics, without --sample.")
+        int, typer.Option(min=1, max=1_000_000, help="How many records of the input topics, without --sample.")
     ] = 2_000,
     target_p99: Annotated[
-        float | None, typer.Option(min=0.001, help="Milliseconds that a text may take to its publish, under load.")
+        float | None,
+        typer.Option(
+            min=0.001, max=3_600_000, help="Milliseconds that a text may take to its publish, under load."
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option(min=0.001, help="For each measurement.")] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.001, max=3_600, help="For each measurement.")] = 3.0,
     output: Annotated[Path, typer.Option(help="Settings file to write; must not exist.")] = Path("plan.yaml"),
     config: Config = None,
     bootstrap_servers: Servers = None,
@@ -220,8 +223,10 @@ def create_topics(
     input_topic: Inputs = None,
     output_topic: Output = None,
     dlq_topic: Dlq = None,
-    partitions: Annotated[int | None, typer.Option(min=1, help="Default: the input's, or 4.")] = None,
-    replication: Annotated[int, typer.Option(help="Replicas; -1 is the broker's default.")] = -1,
+    partitions: Annotated[int | None, typer.Option(min=1, max=10_000, help="Default: the input's, or 4.")] = None,
+    replication: Annotated[
+        int, typer.Option(min=-1, max=1_000, help="Replicas; -1 is the broker's default.")
+    ] = -1,
 ) -> None:
     """Create the input, output and dead-letter topics that do not exist."""
     flags = {k: v for k, v in locals().items() if k not in {"partitions", "replication"}}

@@ -72,7 +72,10 @@ def list_letters(
     since: Since = None,
     topic: Topic = None,
     limit: Annotated[
-        int | None, typer.Option(min=0, help="Show so many letters, the newest; default: 20, with --json all.")
+        int | None,
+        typer.Option(
+            min=0, max=1_000_000_000, help="Show so many letters, the newest; default: 20, with --json all."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Letters as JSON Lines, without the counts.")] = False,
     config: Config = None,
@@ -126,8 +129,12 @@ def replay_letters(
     error: ErrorName = None,
     since: Since = None,
     topic: Topic = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Replay at most so many, the oldest.")] = None,
-    rate: Annotated[float | None, typer.Option(min=0.01, help="At most so many letters a second.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000_000, help="Replay at most so many, the oldest.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, max=1_000_000, help="At most so many letters a second.")
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were replayed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be.")] = False,
     config: Config = None,

@@ -20,7 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from consumer.rights import needed, require
+from consumer.rights import described, needed, require
 from consumer.topic_config import FirstRecords, Targets, TopicConfig, first_problems
 from shared.errors import KafkaStateError
 from shared.kafka import (
@@ -85,8 +85,8 @@ class Preflight:
         """Asks for every right that a run needs; raises KafkaRefused that names those that are missing."""
         if self._is_embedded():
             return "not told by this broker"
-        granted = require(needed(self._settings), self._admin, self._settings)
-        return ", ".join(map(str, granted)) or "not told by this broker"
+        wanted = needed(self._settings)
+        return described(wanted, require(wanted, self._admin, self._settings))
 
     def targets(self) -> Targets:
         """Asks for the configuration of the topics written to, as far as this user may know it."""

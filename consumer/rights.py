@@ -1,7 +1,7 @@
 """Which rights a run needs, and which of them the broker denies; asked before anything is loaded.
 
-READ and WRITE imply DESCRIBE, so a user with exactly these rights may also ask for them. Nothing here
-changes anything on the broker, and no topic comes into being by being asked for.
+READ and WRITE imply DESCRIBE, so a user with exactly these rights may also ask for them. No running member
+notices anything of it, and no topic comes into being by being asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ REQUEST_S: Final = 10.0
 _RETRY_S: Final = 0.1
 _IMPOSSIBLE_TIMEOUT_MS: Final = 2**31 - 1
 """The longest transaction timeout a client can ask for; brokers allow 15 minutes unless told otherwise."""
+_NOBODY: Final = ":check"
+"""Ends a transactional id of the group that no instance can have, since its name holds no colon in an id."""
+_TRANSACTIONAL: Final = "transactional id"
 
 _UNTOLD: Final = frozenset(
     {
@@ -67,7 +70,7 @@ def needed(settings: ConsumerSettings) -> list[Right]:
     rights += [Right(AclOperation.WRITE, "topic", name) for name in (settings.output_topic, settings.dlq_topic)]
     rights.append(Right(AclOperation.READ, "group", settings.group_id))
     if settings.delivery == "exactly-once":
-        rights.append(Right(AclOperation.WRITE, "transactional id", settings.transactional_id))
+        rights.append(Right(AclOperation.WRITE, _TRANSACTIONAL, settings.transactional_id))
     return rights
 
 
@@ -84,6 +87,18 @@ def require(rights: list[Right], admin: AdminClient, settings: ConsumerSettings)
         user = f" for user {settings.kafka.sasl_username}" if settings.kafka.sasl_username else ""
         raise KafkaRefused(f"missing: {', '.join(missing)}; ask the cluster's owner for these rights{user}")
     return [right for right, allowed in answers.items() if allowed]
+
+
+def described(wanted: list[Right], granted: list[Right]) -> str:
+    """The rights that the broker confirms, and which could not be asked for; one line."""
+    told = ", ".join(map(str, granted)) or "not told by this broker"
+    unasked = [right for right in wanted if right.kind == _TRANSACTIONAL and right not in granted]
+    if not granted or not unasked:
+        return told
+    return (
+        f"{told}; not asked, since that would fence a running member: {unasked[0]}, which run needs and no "
+        "prefixed ACL grants (see docs/runbook.md)"
+    )
 
 
 def _ask(right: Right, admin: AdminClient, settings: ConsumerSettings) -> bool | None:
@@ -118,16 +133,17 @@ def _told(right: Right, ask: Callable[[], dict[str, Future[Any]]]) -> bool | Non
 
 
 def _may_transact(settings: ConsumerSettings) -> bool | None:
-    """Begins a transaction that no broker grants, since Kafka has no question for this right.
+    """Whether a prefixed ACL lets the group's instances write under their transactional ids; None where none does.
 
-    A broker checks the right first and the timeout next, before it touches the state of the id: a member
-    that works under this id now is not disturbed. One that allows timeouts of 24 days would fence it, once.
+    Kafka has no question for this right, so this begins a transaction. Under an id that no instance has, since
+    that fences whoever works under it; so a literal ACL on the instance's own id cannot be seen. A broker checks
+    the right first and refuses the timeout next, before it writes anything about the id.
     """
     silent = logging.getLogger("sentiment.probe")  # the client would call the refusal fatal on standard error
     silent.addHandler(logging.NullHandler())
     silent.propagate = False
     asked: dict[str, str | int | float | bool] = {
-        "transactional.id": settings.transactional_id,
+        "transactional.id": f"{settings.transactional_id_prefix}{_NOBODY}",
         "transaction.timeout.ms": _IMPOSSIBLE_TIMEOUT_MS,
         "client.id": "sentiment-check",
     }
@@ -138,9 +154,7 @@ def _may_transact(settings: ConsumerSettings) -> bool | None:
         code = error.args[0].code()
         if code == KafkaError.INVALID_TRANSACTION_TIMEOUT:
             return True
-        if code in DENIED:
-            return False
-        if code in _UNTOLD or error.args[0].retriable():
+        if code in DENIED or code in _UNTOLD or error.args[0].retriable():
             return None
         raise
     return True

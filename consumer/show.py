@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from shared.kafka import ClientErrors, client_config, redacted
+from shared.kafka import shown_config
 from shared.settings import effective
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ def lines(settings: ConsumerSettings, origins: Mapping[str, str]) -> Iterator[st
     for name, value in effective(settings).items():
         yield f"{_yaml(name, value)}  # {origins.get(name, 'default')}"
     yield ""
-    yield "# librdkafka, as every client here gets it from these settings; each adds what delivery rests on:"
-    for key, value in redacted(client_config(settings.kafka, ClientErrors(), {})).items():
+    yield "# librdkafka, as every client here gets it from these settings; each adds what delivery depends on:"
+    for key, value in shown_config(settings.kafka).items():
         yield f"# {_yaml(key, value)}"
 
 

@@ -11,7 +11,6 @@ there, and only then lets the client fetch: what a fetch does to the process is 
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +31,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.commit_metadata import Commit, CommitMetadata, reset_command
 from consumer.crash_loop import CrashLoop
 from consumer.offsets import GroupOffsets
+from consumer.patterns import matches
 from consumer.records import Ownership, PublishFailed, Record
 from consumer.start import StartPolicy, recreated
 from consumer.topic_watch import TopicWatch
@@ -125,7 +125,7 @@ class KafkaSource:
             settings.kafka,
             self._errors,
             {
-                "client.id": f"sentiment-consumer-{settings.transactional_id.rsplit('-', 1)[-1]}",
+                "client.id": f"sentiment-consumer-{settings.instance}",
                 "group.id": settings.group_id,
                 **_PROTOCOLS[settings.group_protocol],
                 "enable.auto.commit": False,
@@ -168,7 +168,7 @@ class KafkaSource:
         self.joined = False
         self._topics = list(settings.input_topics)
         self._named = {topic for topic in self._topics if not topic.startswith("^")}
-        self._patterns = [re.compile(topic) for topic in self._topics if topic.startswith("^")]
+        self._patterns = [topic for topic in self._topics if topic.startswith("^")]
         self._own_topics = {settings.output_topic, settings.dlq_topic}
 
     @property
@@ -428,7 +428,7 @@ class KafkaSource:
 
     def _is_read(self, topic: str) -> bool:
         """Whether a topic is one of the inputs: a pattern never means the topics that this service writes."""
-        is_input = topic in self._named or any(pattern.match(topic) for pattern in self._patterns)
+        is_input = topic in self._named or any(matches(pattern, topic) for pattern in self._patterns)
         return is_input and topic not in self._own_topics
 
     def _accept(self, message: Message) -> Record | None:

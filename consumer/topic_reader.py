@@ -5,7 +5,6 @@ Only decided records are read (read_committed). A transaction that is still open
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -17,6 +16,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
+from consumer.patterns import matches
 from consumer.preflight import REQUEST_S
 from shared.errors import KafkaUnreachable
 from shared.kafka import (
@@ -101,7 +101,7 @@ class TopicReader:
         """Names, each ^pattern replaced by those of all topics that match it, perhaps none."""
         there = sorted(cluster_metadata(self._admin, self._errors, self._servers).topics)
         meant = [
-            [name for name in there if re.match(topic, name)] if topic.startswith("^") else [topic]
+            [name for name in there if matches(topic, name)] if topic.startswith("^") else [topic]
             for topic in topics
         ]
         return list(dict.fromkeys(chain.from_iterable(meant)))

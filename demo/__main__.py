@@ -26,8 +26,10 @@ console = Console(highlight=False, soft_wrap=True)
 def demo(
     *,
     folder: Annotated[Path, typer.Option(help="Where model, data and summary are kept.")] = Path(".demo"),
-    rate: Annotated[float, typer.Option(min=0.1, help="Tweets a second of the paced part.")] = 40,
-    paced: Annotated[int, typer.Option(min=1, help="Tweets sent at that rate; the rest is sent at once.")] = 240,
+    rate: Annotated[float, typer.Option(min=0.1, max=10_000, help="Tweets a second of the paced part.")] = 40,
+    paced: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Tweets sent at that rate; the rest is sent at once.")
+    ] = 240,
     forever: Annotated[bool, typer.Option("--forever", help="Replay at --rate until Ctrl-C.")] = False,
 ) -> None:
     """Trains a small BERT on real tweets, streams others through the consumer, shows the results."""

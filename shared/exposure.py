@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,16 @@ def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
         if protocols & _PLAINTEXT and not _is_loopback(host):
             found.append(host)
     return found
+
+
+def plaintext_endpoint(url: str) -> list[str]:
+    """The host of a token endpoint that is neither this machine nor spoken to over TLS."""
+    endpoint = urlsplit(url)
+    return (
+        [endpoint.hostname]
+        if endpoint.scheme == "http" and endpoint.hostname and not _is_loopback(endpoint.hostname)
+        else []
+    )
 
 
 def unverified(properties: Mapping[str, object]) -> str | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from confluent_kafka import KafkaError, KafkaException
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError, SettingsError
-from shared.exposure import plaintext_hosts, unverified
+from shared.exposure import plaintext_endpoint, plaintext_hosts, unverified
 from shared.logs import KAFKA_LOGGER
+from shared.properties import MEMBERSHIP, Properties, check_keys
 from shared.settings import MASK, Settings
 
 if TYPE_CHECKING:
@@ -28,26 +30,9 @@ RECONNECT_MS: Final = 1_000
 """Longest pause between two attempts to connect. After a few disconnects in a row the client's default of 10 s
 stops everything for longer: a repeated commit was seen to take over 20 s."""
 
-RESERVED: Final = frozenset(
+_NAMED: Final = MappingProxyType(
     {
-        "auto.offset.reset",
-        "bootstrap.servers",
-        "enable.auto.commit",
-        "enable.auto.offset.store",
-        "enable.idempotence",
-        "enable.partition.eof",
-        "group.id",
-        "group.protocol",
-        "isolation.level",
-        "partition.assignment.strategy",
-        "retry.backoff.ms",
-        "transactional.id",
-    }
-)
-"""Keys on which delivery depends; they follow from this service's own settings."""
-
-NAMED: Final = MappingProxyType(
-    {
+        "bootstrap.servers": "bootstrap_servers",
         "security.protocol": "security_protocol",
         "sasl.mechanism": "sasl_mechanism",
         "sasl.username": "sasl_username",
@@ -58,82 +43,44 @@ NAMED: Final = MappingProxyType(
         "ssl.key.password": "ssl_key_password",
     }
 )
-"""Keys that have a setting of their own, which alone is checked and masked."""
+"""Keys of librdkafka that have a setting of their own."""
 
-_ALIASES: Final = MappingProxyType(
-    {
-        "bootstrap.servers": "bootstrap_servers",
-        "metadata.broker.list": "bootstrap_servers",
-        "sasl.mechanisms": "sasl_mechanism",
-    }
+_SERVER: Final = re.compile(
+    r"(?:[A-Za-z_]+://)?(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\])(?::(?P<port>[0-9]{1,5}))?|[0-9A-Fa-f:.]+"
 )
-
-_SHOWN: Final = frozenset(
-    {
-        *RESERVED,
-        "client.id",
-        "compression.type",
-        "enable.ssl.certificate.verification",
-        "fetch.min.bytes",
-        "linger.ms",
-        "log_level",
-        "max.poll.interval.ms",
-        "message.max.bytes",
-        "retry.backoff.ms",
-        "sasl.mechanism",
-        "sasl.username",
-        "security.protocol",
-        "session.timeout.ms",
-        "socket.timeout.ms",
-        "ssl.ca.location",
-        "ssl.certificate.location",
-        "ssl.endpoint.identification.algorithm",
-        "ssl.key.location",
-        "transaction.timeout.ms",
-    }
-)
-"""Allow-list: the value of any other key is masked wherever a configuration is shown."""
+_LAST_PORT: Final = 65_535
+Word = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class KafkaSettings(Settings):
-    """Where Kafka is and how to log in; `properties` takes any further librdkafka key."""
+    """Where Kafka is and how to log in; `properties` takes further keys of librdkafka."""
 
-    bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    bootstrap_servers: str = Field(default="localhost:9092", min_length=1, max_length=10_000)
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "GSSAPI"] | None = None
-    sasl_username: str | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """Not GSSAPI: librdkafka would run kinit in a shell, and the wheels of confluent-kafka lack it anyway."""
+    sasl_username: Word | None = None
     sasl_password: SecretStr | None = None
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
+    ssl_ca_location: Word | None = None
+    ssl_certificate_location: Word | None = None
+    ssl_key_location: Word | None = None
     ssl_key_password: SecretStr | None = None
-    properties: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    properties: Annotated[Properties, BeforeValidator(check_keys)] = Field(default_factory=Properties)
 
     insecure: bool = Field(default=False, validate_default=True)
     """Allows texts and passwords to cross a network unencrypted, or to a broker that is not verified."""
 
-    @field_validator("*")
+    @field_validator("bootstrap_servers")
     @classmethod
-    def _encodable(cls, value: Any) -> Any:
-        """Refuses what is no UTF-8: the client ends the process at such a key and loses such a value."""
-        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-        try:
-            for text in [*plain, *plain.values()] if isinstance(plain, dict) else [plain]:
-                str(text).encode()
-        except UnicodeEncodeError:
-            raise ValueError("must be valid UTF-8") from None
-        return value
-
-    @field_validator("properties")
-    @classmethod
-    def _leave_what_has_its_own_setting(cls, properties: dict[str, Any]) -> dict[str, Any]:
-        for key in sorted(properties):
-            if setting := NAMED.get(key) or _ALIASES.get(key):
-                raise ValueError(f"{key} cannot be set here: set kafka.{setting} instead")
-        taken = sorted(RESERVED & properties.keys())
-        if taken:
-            raise ValueError(f"{', '.join(taken)} cannot be set here: this service sets it from its own settings")
-        return properties
+    def _only_addresses(cls, servers: str) -> str:
+        """Refuses a login in an address without quoting it, as errors and log lines quote the servers."""
+        named = [server.strip() for server in servers.split(",") if server.strip()]
+        found = [_SERVER.fullmatch(server) for server in named]
+        if not named or not all(found) or any(one and int(one["port"] or 0) > _LAST_PORT for one in found):
+            raise ValueError(
+                "must be host:port[,host:port]; a login belongs into kafka.sasl_username and kafka.sasl_password"
+            )
+        return ",".join(named)
 
     @field_validator("insecure")
     @classmethod
@@ -141,10 +88,13 @@ class KafkaSettings(Settings):
         """Refuses what others could read or answer in the broker's place, unless told otherwise."""
         if insecure or not {"bootstrap_servers", "security_protocol", "properties"} <= info.data.keys():
             return insecure
-        if hosts := plaintext_hosts(info.data["bootstrap_servers"], info.data["security_protocol"]):
+        hosts = plaintext_hosts(info.data["bootstrap_servers"], info.data["security_protocol"])
+        hosts += plaintext_endpoint(info.data["properties"].get("sasl.oauthbearer.token.endpoint.url", ""))
+        if hosts:
             raise ValueError(
                 f"texts and credentials would cross the network to {', '.join(hosts)} unencrypted; set "
-                "kafka.security_protocol to ssl or sasl_ssl, or allow it where the network is private"
+                "kafka.security_protocol to ssl or sasl_ssl (and take tokens from an https endpoint), or allow it "
+                "where the network is private"
             )
         if off := unverified(info.data["properties"]):
             raise ValueError(
@@ -170,17 +120,26 @@ class ClientErrors:
 def client_config(
     settings: KafkaSettings, errors: ClientErrors, ours: Mapping[str, str | int | float | bool]
 ) -> dict[str, Any]:
-    """Builds a librdkafka configuration; the user's properties win over `ours` but for reserved keys."""
-    named = {"bootstrap.servers": settings.bootstrap_servers}
-    named |= {key: getattr(settings, name) for key, name in NAMED.items()}
+    """Builds a librdkafka configuration; the user's properties win over `ours`."""
+    theirs = _theirs(settings)
+    if "group.protocol" not in ours:
+        theirs = {key: value for key, value in theirs.items() if key not in MEMBERSHIP}
     plain = {
-        key: value.get_secret_value() if isinstance(value, SecretStr) else value
-        for key, value in named.items()
-        if value is not None
+        key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in theirs.items()
     }
     # The client's own lines repeat what error_cb says. It must not write them to standard error itself: see there.
     quiet = {"log_level": 2, "logger": logging.getLogger(KAFKA_LOGGER), "error_cb": errors}
-    return {**quiet, **plain, **ours, **settings.properties}
+    return {**quiet, **ours, **plain}
+
+
+def shown_config(settings: KafkaSettings) -> dict[str, Any]:
+    """What librdkafka gets from the settings, with its secrets masked."""
+    return {key: MASK if isinstance(value, SecretStr) else value for key, value in _theirs(settings).items()}
+
+
+def _theirs(settings: KafkaSettings) -> dict[str, Any]:
+    named = {key: getattr(settings, name) for key, name in _NAMED.items()}
+    return {key: value for key, value in named.items() if value is not None} | {**settings.properties}
 
 
 def headers_of(message: Message) -> Headers | None:
@@ -210,12 +169,6 @@ def is_partition_end(message: Message) -> bool:
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
         return True
     raise KafkaException(error)
-
-
-def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration that may be printed: only allow-listed keys keep their values."""
-    plain = {key: value for key, value in config.items() if isinstance(value, str | int | float)}
-    return {key: value if key in _SHOWN else MASK for key, value in plain.items()}
 
 
 def refused_configuration(error: KafkaException) -> SettingsError:

@@ -10,10 +10,12 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_origin
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from typing_extensions import is_typeddict
 
 from shared.errors import SettingsError
 
@@ -41,9 +43,9 @@ _PLAIN = re.compile(r"[\w.-]{1,100}")
 
 
 class Settings(BaseModel):
-    """Base of every group of settings: frozen, and closed to unknown names."""
+    """Base of every group of settings: frozen, closed to unknown names, and every number finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Settings)
@@ -69,7 +71,7 @@ def load_settings(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        faults = [_fault(item, flags, _names(model)) for item in error.errors(include_input=False)]
+        faults = [_fault(item, flags, model) for item in error.errors(include_input=False)]
         raise SettingsError("; ".join(faults)) from None
 
 
@@ -101,16 +103,49 @@ def variable(name: str) -> str:
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """The settings as one flat mapping that may be printed; secrets and free properties are masked."""
+    """The settings as one flat mapping that may be printed; secrets are masked."""
     flat: dict[str, Any] = {}
     for name in _names(type(settings)):
         value: Any = settings
         for part in name.split("."):
             value = getattr(value, part)
-        if isinstance(value, dict):
-            value = dict.fromkeys(value, MASK)
-        flat[name] = MASK if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
+        flat[name] = {key: _shown(one) for key, one in value.items()} if isinstance(value, dict) else _shown(value)
     return flat
+
+
+def _shown(value: Any) -> Any:
+    return MASK if isinstance(value, SecretStr) else str(value) if isinstance(value, Path) else value
+
+
+def bounds(model: type[BaseModel], place: Iterable[str | int]) -> str | None:
+    """What a number may be, such as `a number above 0 and at most 50`; None for other settings.
+
+    `place` is the path to a setting, or on to a key of one that holds names and values.
+    """
+    kind: Any = model
+    limits: dict[str, float] = {}
+    for part in place:
+        field = _fields(kind).get(str(part))
+        if field is None:
+            return None
+        kind = field.annotation
+        limits = {
+            name: getattr(limit, name)
+            for limit in field.metadata
+            for name in ("gt", "ge", "lt", "le")
+            if hasattr(limit, name)
+        }
+    low = f"above {limits['gt']}" if "gt" in limits else f"of at least {limits['ge']}" if "ge" in limits else ""
+    high = f"below {limits['lt']}" if "lt" in limits else f"at most {limits['le']}" if "le" in limits else ""
+    whole = "a whole number" if kind is int or int in get_args(kind) else "a number"
+    return f"{whole} {low} and {high}" if low and high else None
+
+
+def _fields(kind: Any) -> dict[str, FieldInfo]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return dict(kind.model_fields)
+    hints = get_type_hints(kind, include_extras=True) if is_typeddict(kind) else {}
+    return {name: FieldInfo.from_annotation(hint) for name, hint in hints.items()}
 
 
 def _given(
@@ -150,7 +185,7 @@ def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
         if isinstance(kind, type) and issubclass(kind, Settings):
             names |= _names(kind, f"{prefix}{name}.")
         else:
-            names[prefix + name] = dict if get_origin(kind) is dict else str
+            names[prefix + name] = dict if get_origin(kind) is dict or is_typeddict(kind) else str
     return names
 
 
@@ -214,10 +249,14 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
     tree[last] = value
 
 
-def _fault(item: Any, flags: Mapping[str, object], known: Iterable[str]) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "settings"
-    name = next((setting for setting in known if place.startswith(f"{setting}.")), place)
+def _fault(item: Any, flags: Mapping[str, object], model: type[BaseModel]) -> str:
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
+    if not item["loc"]:  # about several settings, which it names
+        return str(message)
+    place = ".".join(str(part) for part in item["loc"])
+    name = next((setting for setting in _names(model) if place.startswith(f"{setting}.")), place)
+    if allowed := bounds(model, item["loc"]):
+        message = f"must be {allowed}"
     by_flag = f"{flag(name)}, " if name in flags else ""
     shown = place if _PLAIN.fullmatch(place) else name
     return f"{shown}: {message} (set {by_flag}{variable(name)} or {name} in a settings file)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 import structlog
 import typer
@@ -27,6 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 log = structlog.get_logger()
+
+
+LAST_OFFSET: Final = 2**63 - 1
 
 
 def _setting(name: str) -> Any:
@@ -141,10 +144,16 @@ def archive(
     topic: Annotated[str, typer.Option("--topic", help="Topic to read; no group is joined, nothing committed.")],
     output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to go on.")],
     from_offset: Annotated[
-        int | None, typer.Option("--from-offset", help="First offset, in every partition.", show_default=False)
+        int | None,
+        typer.Option(
+            "--from-offset", help="First offset, in every partition.", show_default=False, min=0, max=LAST_OFFSET
+        ),
     ] = None,
     to_offset: Annotated[
-        int | None, typer.Option("--to-offset", help="Offset to stop before, in every one.", show_default=False)
+        int | None,
+        typer.Option(
+            "--to-offset", help="Offset to stop before, in every one.", show_default=False, min=0, max=LAST_OFFSET
+        ),
     ] = None,
     from_time: Annotated[
         str | None, typer.Option("--from-time", help="First time: RFC 3339 or epoch ms.", show_default=False)
@@ -153,7 +162,8 @@ def archive(
         str | None, typer.Option("--to-time", help="Time to stop before.", show_default=False)
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", help="The newest records instead, over all partitions.", min=1)
+        int | None,
+        typer.Option("--last", help="The newest records instead, over all partitions.", min=1, max=LAST_OFFSET),
     ] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port.", show_default=False)
@@ -226,7 +236,10 @@ def export(
     kind: Annotated[Literal["int8"], typer.Option("--precision", help="What to make.")],
     labels: Labels = None,
     calibration_rows: Annotated[
-        int, typer.Option("--calibration-rows", help="Training rows that set the ranges of int8.", min=1)
+        int,
+        typer.Option(
+            "--calibration-rows", help="Training rows that set the ranges of int8.", min=1, max=1_000_000
+        ),
     ] = 300,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,

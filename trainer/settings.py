@@ -1,4 +1,4 @@
-"""What a user may set; command line over environment over file over these defaults.
+"""What a user may set, and its bounds; command line over environment over file over these defaults.
 
 The names of the consumer may stand in the same environment: they are passed over.
 """
@@ -46,32 +46,35 @@ class TrainerSettings(Settings):
     split: Literal["auto", "time", "random"] = Field(
         default="auto", description="How to cut the parts; auto: by time where every row has one."
     )
-    test_rows: int | None = Field(default=None, gt=0, description="Rows held out for the test.")
+    test_rows: int | None = Field(default=None, gt=0, le=10_000_000, description="Rows held out for the test.")
     test_fraction: Fraction = Field(default=0.15, description="The same as a share, without --test-rows.")
     validation_fraction: Fraction = Field(default=0.08, description="Share of the other rows for validation.")
     calibration_fraction: Fraction = Field(default=0.06, description="Share of them for the temperature.")
 
-    epochs: int = Field(default=3, gt=0, description="Passes over the training rows, at most.")
+    epochs: int = Field(default=3, gt=0, le=1_000, description="Passes over the training rows, at most.")
     learning_rate: float | None = Field(
         default=None, gt=0, lt=1, description="Peak rate; default: 1e-4 for small encoders, else 3e-5."
     )
-    batch_size: int = Field(default=32, gt=0, description="Rows per step.")
+    batch_size: int = Field(default=32, gt=0, le=10_000, description="Rows per step.")
     max_tokens: int | None = Field(
         default=None,
         ge=8,
+        le=65_536,
         description="Longest input; default: what 99.5 % of the training texts fit in, from 64 up.",
     )
-    weight_decay: float = Field(default=0.01, ge=0, description="Not applied to biases and norms.")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="Not applied to biases and norms.")
     warmup: float = Field(default=0.1, ge=0, lt=1, description="Share of the steps with a rising rate.")
-    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
+    max_grad_norm: float = Field(default=1.0, gt=0, le=1_000, description="Gradients are clipped to this norm.")
     class_weighting: float = Field(
         default=0.5, ge=0, le=1, description="0: rows count alike; 1: labels do, however rare; 0.5: half-way."
     )
     averaging: float = Field(
         default=0.98, ge=0, lt=1, description="Decay of the weights' moving average; 0: none."
     )
-    evaluations_per_epoch: int = Field(default=2, gt=0, description="Looks at the validation rows.")
-    patience: int = Field(default=4, gt=0, description="Looks without improvement before training stops.")
+    evaluations_per_epoch: int = Field(default=2, gt=0, le=1_000, description="Looks at the validation rows.")
+    patience: int = Field(
+        default=4, gt=0, le=1_000, description="Looks without improvement before training stops."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto", description="auto: bf16 where the hardware multiplies in it."
     )

@@ -143,11 +143,11 @@ def grid(
 
 
 def deadline(settings: ConsumerSettings) -> Deadline:
-    """The first thing that a batch in hand for too long could breach; raises SettingsError for no number."""
-    found = [Deadline(_seconds(settings, "max.poll.interval.ms", POLL_INTERVAL_MS), "poll interval")]
+    """The first thing that a batch in hand for too long could breach."""
+    poll_ms = settings.kafka.properties.get("max.poll.interval.ms", POLL_INTERVAL_MS)
+    found = [Deadline(poll_ms / 1000, "poll interval")]
     if settings.delivery == "exactly-once":
-        timeout_s = _seconds(settings, "transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
-        found.append(Deadline(timeout_s, "transaction timeout"))
+        found.append(Deadline(TRANSACTION_TIMEOUT_MS / 1000, "transaction timeout"))
     return min(found, key=lambda one: one.seconds)
 
 
@@ -188,11 +188,3 @@ def _missed(target: Target, nearest: Measured) -> str:
         f"limits.batch_tokens {setting.batch_tokens} and {figures.texts_per_s:,.0f} texts/s; give a larger "
         "--target-p99, or lower limits.commit_interval_s or limits.inflight_batches"
     )
-
-
-def _seconds(settings: ConsumerSettings, key: str, default_ms: int) -> float:
-    value = settings.kafka.properties.get(key, default_ms)
-    try:
-        return float(value) / 1000
-    except ValueError:
-        raise SettingsError(f"{key} in kafka.properties must be a number of milliseconds") from None

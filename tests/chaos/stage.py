@@ -178,7 +178,7 @@ class Stage:
 
     def transactional_id(self, name: str) -> str:
         """The id of a member's producer."""
-        return f"sentiment-{self.group}-{name}"
+        return f"sentiment:{self.group}:{name}"
 
     def drain(self) -> bool:
         """Lets the members work off what is left and stops them in order; tells whether all was committed."""
@@ -263,9 +263,7 @@ class Stage:
         properties: dict[str, Any] = {
             "heartbeat.interval.ms": 500,
             "session.timeout.ms": int(SESSION_S * 1000),
-            "transaction.timeout.ms": 10_000,
             "socket.timeout.ms": 8_000,
-            "reconnect.backoff.max.ms": 1_000,
             **self.setting.properties,
         }
         if self.setting.protocol == "consumer":  # there both are the broker's
@@ -275,7 +273,7 @@ class Stage:
             "commit_timeout_s": 6,
             "max_recoveries": 10,
             "max_crashes": 8,
-            "stall_timeout_s": 45,
+            "stall_timeout_s": 120,
             **self.setting.limits,
         }
         return {
@@ -294,6 +292,7 @@ class Stage:
             "CHAOS_SCORER": json.dumps(dict(self.setting.scorer)),
             "CHAOS_MUTANT": self.setting.mutant or "",
             "CHAOS_STRETCH_S": str(self.setting.stretch_s or ""),
+            "CHAOS_TRANSACTION_TIMEOUT_MS": "10000",
             "CHAOS_REAL": "1" if self.setting.real else "",
         }
 

@@ -2,7 +2,7 @@
 
 Settings come from SENTIMENT_ variables as always, and from the environment what to do wrong on purpose:
 CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its
-scorer, CHAOS_REAL gives it the product's.
+scorer, CHAOS_REAL gives it the product's, CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from consumer import sender
 from consumer import settings as consumer_settings
 from consumer.isolation import OutOfMemory, PassFailed
 from consumer.preflight import Preflight
@@ -28,6 +29,7 @@ from shared.artifact import open_artifact
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from tests.chaos import failpoints, oracle
+from tests.chaos.patching import replace
 from tests.chaos.real import real_scorer
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ def main() -> None:
     configure_logs(settings.log_level)
     stop = threading.Event()
     stop_on_signals(stop)
+    if milliseconds := os.environ.get("CHAOS_TRANSACTION_TIMEOUT_MS"):
+        replace(sender, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
     if spec := os.environ.get("CHAOS_FAILPOINT"):
         failpoints.install(spec)
     if seconds := os.environ.get("CHAOS_STRETCH_S"):

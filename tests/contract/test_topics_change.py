@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kafka
 
-QUICK = {"topic.metadata.refresh.interval.ms": 500, "metadata.max.age.ms": 500}
+QUICK = {"topic.metadata.refresh.interval.ms": 500}
 
 
 @pytest.fixture(params=["at-least-once", "exactly-once"])
@@ -129,7 +129,7 @@ def test_the_topics_that_the_service_writes_are_left_out_of_a_pattern(
     transport: KafkaTransport, protocol: str
 ) -> None:
     """Given a pattern that matches the results and the dead letters, when results are there, then none is read."""
-    names = "|".join(transport.topics.values()).replace(".", "[.]")
+    names = "|".join(name.replace(".", r"\.") for name in transport.topics.values())
     member = transport.join(input_topics=(f"^({names})$",), group_protocol=protocol)
     transport.produce(Sent(b"text"))
     records = member.read(1)

@@ -451,7 +451,9 @@ def test_check_fails_on_a_model_that_cannot_score(
 def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Given settings from three sources, when shown, then each names its source, and the output can be loaded."""
     monkeypatch.setenv("SENTIMENT_KAFKA__SASL_PASSWORD", "hunter2")
-    monkeypatch.setenv("SENTIMENT_KAFKA__PROPERTIES", '{"ssl.key.pem": "hunter2", "linger.ms": 7}')
+    monkeypatch.setenv(
+        "SENTIMENT_KAFKA__PROPERTIES", '{"sasl.oauthbearer.client.secret": "hunter2", "linger.ms": 7}'
+    )
     flags = ["--group-id", 'a: "b" #c', "--input-topic", "x", "--insecure", "--bootstrap-servers", "kafka:9092"]
 
     shown = command("config", "show", *flags)

@@ -17,17 +17,15 @@ from pydantic import SecretStr, ValidationError
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError
 from shared.kafka import (
-    NAMED,
-    RESERVED,
     ClientErrors,
     KafkaSettings,
     client_config,
     explain,
-    redacted,
     refused_configuration,
     require_topics,
+    shown_config,
 )
-from shared.settings import MASK
+from shared.settings import MASK, effective
 from tests.support.stderr import FULL, script
 
 PRIVATE = "hunter2"
@@ -100,36 +98,65 @@ def test_free_properties_win_over_ours() -> None:
     )
 
 
-@pytest.mark.parametrize("key", sorted(RESERVED))
-def test_properties_on_which_delivery_depends_are_refused(key: str) -> None:
-    """Given a key that this service sets itself, when given as a property, then it is refused by name."""
-    with pytest.raises(ValidationError, match=f"{re.escape(key)} cannot be set here"):
-        KafkaSettings(properties={key: "x"})
+def test_only_a_member_of_the_group_gets_the_timeouts_of_a_member() -> None:
+    """Given the timeouts of a member, when a client is built that joins no group, then it does without them."""
+    settings = KafkaSettings(properties={"max.poll.interval.ms": 6_000, "session.timeout.ms": 5_000})
+
+    assert client_config(settings, ClientErrors(), {"group.protocol": "classic"})["max.poll.interval.ms"] == 6_000
+    assert not {"max.poll.interval.ms", "session.timeout.ms"} & client_config(settings, ClientErrors(), {}).keys()
 
 
-def test_only_known_harmless_keys_are_shown() -> None:
-    """Given a configuration, when it is to be printed, then any key off the allow-list is masked."""
-    config: dict[str, Any] = {
-        "bootstrap.servers": "a:1",
-        "group.id": "g",
-        "sasl.username": "me",
-        "sasl.password": PRIVATE,
-        "ssl.key.pem": PRIVATE,
-        "sasl.jaas.config": PRIVATE,
-        "a.key.of.tomorrow": PRIVATE,
-        "error_cb": print,
-        "logger": logging.getLogger("librdkafka"),
-    }
+def test_secrets_are_masked_and_the_rest_is_shown() -> None:
+    """Given a login and a secret among the properties, when shown, then only the client gets them."""
+    secret = "sasl.oauthbearer.client.secret"  # noqa: S105 - its name
+    settings = KafkaSettings(
+        sasl_username="me", sasl_password=SecretStr(PRIVATE), properties={secret: PRIVATE, "linger.ms": 5}
+    )
 
-    assert redacted(config) == {
-        "bootstrap.servers": "a:1",
-        "group.id": "g",
-        "sasl.username": "me",
-        "sasl.password": MASK,
-        "ssl.key.pem": MASK,
-        "sasl.jaas.config": MASK,
-        "a.key.of.tomorrow": MASK,
-    }
+    shown = shown_config(settings)
+
+    assert (shown["sasl.username"], shown["sasl.password"], shown[secret], shown["linger.ms"]) == (
+        "me",
+        MASK,
+        MASK,
+        5,
+    )
+    assert PRIVATE not in repr(settings) + repr(shown) + repr(effective(settings))
+    assert client_config(settings, ClientErrors(), {})[secret] == PRIVATE
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        f"user:{PRIVATE}@127.0.0.1:9092",
+        f"localhost:1,user:{PRIVATE}@b:2",
+        f"SASL_SSL://user:{PRIVATE}@b:2",
+        f"{PRIVATE}@b",
+        f"b:2/{PRIVATE}",
+        f"b:{PRIVATE}",
+        f"b {PRIVATE}",
+        "b:65536",
+        "b\nc",
+        " , ",
+        "",
+    ],
+)
+def test_servers_that_are_no_addresses_are_refused_unquoted(servers: str) -> None:
+    """Given a login or anything else but addresses, when loaded, then it is refused and not quoted."""
+    with pytest.raises(ValidationError) as raised:
+        KafkaSettings(bootstrap_servers=servers, insecure=True)
+
+    assert PRIVATE not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "servers", ["a", "a_b-c.example.com:9092", "a:1, b:2,", ":9092", "[::1]:9092", "::1", "SASL_SSL://a:65535"]
+)
+def test_addresses_are_accepted(servers: str) -> None:
+    """Given addresses in any form that librdkafka takes, when loaded, then they are as given but for blanks."""
+    found = KafkaSettings(bootstrap_servers=servers, insecure=True).bootstrap_servers
+
+    assert found == servers.replace(" ", "").rstrip(",")
 
 
 @pytest.mark.parametrize(
@@ -216,25 +243,14 @@ def test_a_denied_right_is_named_where_it_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "setting"),
-    [
-        *((key, f"kafka.{name}") for key, name in NAMED.items()),
-        ("metadata.broker.list", "kafka.bootstrap_servers"),
-    ],
-)
-def test_properties_with_a_setting_of_their_own_are_refused(key: str, setting: str) -> None:
-    """Given a key that has a setting, when given as a property, then the setting is named and no value shown."""
-    with pytest.raises(ValidationError, match=f"{re.escape(key)} cannot be set here: set {setting}") as raised:
-        KafkaSettings(properties={key: PRIVATE})
-
-    assert PRIVATE not in str(raised.value)
-
-
-@pytest.mark.parametrize(
     ("servers", "protocol", "properties", "reason"),
     [
         ("kafka:9092", "plaintext", {}, "would cross the network to kafka unencrypted"),
         ("kafka:9092", "sasl_plaintext", {}, "would cross the network to kafka unencrypted"),
+        (
+            *("localhost:1", "plaintext", {"sasl.oauthbearer.token.endpoint.url": "http://login.example.com/t"}),
+            "would cross the network to login.example.com unencrypted",
+        ),
         ("localhost:1", "ssl", {"enable.ssl.certificate.verification": False}, "answer in the broker's place"),
         ("a:1", "ssl", {"ssl.endpoint.identification.algorithm": "none"}, "answer in the broker's place"),
     ],

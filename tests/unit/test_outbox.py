@@ -362,7 +362,7 @@ def test_only_errors_that_would_come_again_end_the_process(code: int, kind: type
     [KafkaSource, lambda found: Sender(found, {}, transactional=False)],
     ids=["source", "sender"],
 )
-def test_a_property_that_the_client_does_not_know_is_named(build: Callable[[ConsumerSettings], object]) -> None:
-    """Given a misspelt property, when a client is built, then the error names it."""
-    with pytest.raises(SettingsError, match=r"fetch\.wait\.max"):
-        build(ConsumerSettings(kafka=KafkaSettings(properties={"fetch.wait.max": 1})))
+def test_what_the_client_refuses_is_named(build: Callable[[ConsumerSettings], object]) -> None:
+    """Given a file that is not there, when a client is built, then the error names its key."""
+    with pytest.raises(SettingsError, match=r"ssl\.ca\.location"):
+        build(ConsumerSettings(kafka=KafkaSettings(ssl_ca_location="/nowhere", security_protocol="ssl")))

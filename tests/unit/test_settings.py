@@ -7,8 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
+from consumer.sender import TRANSACTION_TIMEOUT_MS
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings, Limits, load
 from shared.errors import SettingsError
 from shared.settings import MASK, Settings, effective, load_settings, sources, variable
@@ -21,7 +24,7 @@ class Inner(Settings):
 
     size: int = Field(default=1, gt=0)
     password: SecretStr | None = None
-    properties: dict[str, str | int] = Field(default_factory=dict)
+    properties: dict[str, SecretStr | str | int] = Field(default_factory=dict)
 
 
 class Outer(Settings):
@@ -192,7 +195,8 @@ def test_no_error_shows_a_secret(environ: dict[str, str]) -> None:
 def test_effective_settings_are_flat_and_masked() -> None:
     """Given settings with secrets, when shown, then by dotted name, and secrets and free values are masked."""
     settings = Outer(
-        folder=Path("/models/a"), inner=Inner(password=SecretStr(PRIVATE), properties={"ssl.key.pem": PRIVATE})
+        folder=Path("/models/a"),
+        inner=Inner(password=SecretStr(PRIVATE), properties={"secret": SecretStr(PRIVATE), "linger.ms": 5}),
     )
 
     shown = effective(settings)
@@ -203,7 +207,7 @@ def test_effective_settings_are_flat_and_masked() -> None:
         "folder": "/models/a",
         "inner.size": 1,
         "inner.password": MASK,
-        "inner.properties": {"ssl.key.pem": MASK},
+        "inner.properties": {"secret": MASK, "linger.ms": 5},
     }
     assert PRIVATE not in json.dumps(shown)
 
@@ -245,19 +249,33 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
 
     assert load({"input_topics": None}).input_topics == ("one", "two", "three")
     assert load({"input_topics": ["^texts-.*"]}).input_topics == ("^texts-.*",)
+    assert load({"input_topics": ["a,b", "^c$"]}).input_topics == ("a", "b", "^c$")
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         ({"input_topics": ["bad topic!"]}, "'bad topic!' is no valid topic name"),
-        ({"input_topics": ["^["]}, "no valid pattern"),
+        ({"input_topics": ["."]}, "'.' is no valid topic name"),
+        ({"input_topics": ["a" * 250]}, "is no valid topic name"),
+        ({"output_topic": "a b"}, "output_topic: 'a b' is no valid topic name"),
+        ({"dlq_topic": ".."}, "dlq_topic: '..' is no valid topic name"),
+        ({"input_topics": ["^texts"]}, "end it with .* or $"),
+        ({"input_topics": ["^a$", "b", "^["]}, "input_topics: '^[': not accepted from character 2 on"),
         ({"input_topics": []}, "at least 1 item"),
         ({"device": "tpu"}, "device: String should match pattern"),
         ({"delivery": "maybe"}, "delivery: Input should be 'exactly-once' or 'at-least-once'"),
-        ({"limits.batch_records": 0}, "limits.batch_records: Input should be greater than 0"),
+        ({"limits.batch_records": 0}, "limits.batch_records: must be a whole number above 0 and at most 100000"),
         ({"instance_id": "a b"}, "instance_id: String should match pattern"),
-        ({"uncertain_below": 1.1}, "uncertain_below: Input should be less than or equal to 1"),
+        ({"instance_id": "a:b"}, "instance_id: String should match pattern"),
+        ({"group_id": "g" * 250}, "group_id: String should match pattern"),
+        ({"group_id": "a\nb"}, "group_id: String should match pattern"),
+        ({"output_topic": "texts"}, "input_topics and output_topic are both texts"),
+        ({"input_topics": ["a", "b"], "dlq_topic": "b"}, "input_topics and dlq_topic are both b"),
+        ({"output_topic": "a", "dlq_topic": "a"}, "output_topic and dlq_topic are both a"),
+        ({"limits.commit_timeout_s": 50}, "limits.stall_timeout_s must be at least 250"),
+        ({"limits.stall_timeout_s": 101}, "limits.stall_timeout_s must be at least 160"),
+        ({"uncertain_below": 1.1}, "uncertain_below: must be a number of at least 0 and at most 1"),
     ],
 )
 @pytest.mark.usefixtures("clean_environment")
@@ -278,19 +296,40 @@ def test_a_consumer_without_a_model_says_how_to_name_one() -> None:
 @pytest.mark.parametrize(
     ("instance_id", "host", "expected"),
     [
-        ("", "laptop", "sentiment-g-laptop"),
-        ("", "scorer-7d9f-x2k4q", "sentiment-g-scorer-7d9f-x2k4q"),
-        ("", "scorer-12", "sentiment-g-12"),
-        ("blue", "scorer-12", "sentiment-g-blue"),
+        ("", "laptop", "sentiment:g:laptop"),
+        ("", "scorer-12", "sentiment:g:scorer-12"),
+        ("", "ip-10-0-1-25", "sentiment:g:ip-10-0-1-25"),
+        ("blue", "scorer-12", "sentiment:g:blue"),
     ],
 )
-def test_transactional_ids_are_stable_and_tell_instance_ids_apart(
+def test_transactional_ids_follow_from_instance_ids_or_whole_hostnames(
     monkeypatch: pytest.MonkeyPatch, instance_id: str, host: str, expected: str
 ) -> None:
-    """Given an instance_id or a host with an ordinal, then the transactional id follows from it."""
+    """Given an instance_id or a hostname, then the transactional id ends with it, whole."""
     monkeypatch.setattr("socket.gethostname", lambda: host)
 
     assert ConsumerSettings(group_id="g", instance_id=instance_id).transactional_id == expected
+
+
+GROUP = st.text(st.sampled_from("ab-.:%/3A é"), min_size=1, max_size=6)
+INSTANCE = st.text(st.sampled_from("ab-._3A"), min_size=1, max_size=6)
+
+
+@given(one=st.tuples(GROUP, INSTANCE), other=st.tuples(GROUP, INSTANCE))
+def test_no_two_processes_share_a_transactional_id(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Given any groups and instances, then equal ids mean equal pairs, and a prefix covers one group."""
+    first, second = (ConsumerSettings(group_id=group, instance_id=name) for group, name in (one, other))
+
+    assert (first.transactional_id == second.transactional_id) is (one == other)
+    assert second.transactional_id.startswith(first.transactional_id_prefix) is (one[0] == other[0])
+    assert first.transactional_id_prefix.isascii()
+
+
+def test_no_transaction_times_out_while_its_publish_may_go_on() -> None:
+    """Given the longest deadline for a publish, then Kafka's transaction timeout is longer."""
+    assert Limits(commit_timeout_s=50, stall_timeout_s=250).commit_timeout_s * 1000 < TRANSACTION_TIMEOUT_MS
+    with pytest.raises(ValidationError):
+        Limits(commit_timeout_s=50.1)
 
 
 def test_the_input_format_follows_from_the_settings() -> None:

@@ -43,7 +43,7 @@ def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
         (
             ("train", "--data", "x.csv", "--output", "m", "--epochs", "0"),
             78,
-            "epochs: Input should be greater than 0",
+            "epochs: must be a whole number above 0 and at most 1000",
         ),
         (
             ("archive", "--topic", "t", "--output", "a", "--bootstrap-servers", "kafka:9092"),

@@ -1,0 +1,49 @@
+"""`check` never disturbs a member that works, whatever the broker allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from consumer import rights
+from consumer.sender import Sender
+from consumer.settings import ConsumerSettings
+from shared.kafka import ClientErrors, KafkaSettings, client_config
+
+if TYPE_CHECKING:
+    from tests.support.kafka import Broker, MakeTopic
+
+ANSWER_S = 30.0
+
+
+@pytest.mark.parametrize("timeout_ms", [2**31 - 1, 60_000], ids=["refused timeout", "granted timeout"])
+def test_asking_for_rights_fences_nobody(
+    timeout_ms: int, kafka: Broker, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a producer within a transaction, when rights are asked for with the same settings, then it commits.
+
+    Also where the broker grants the timeout that is asked for, as one with a large transaction.max.timeout.ms.
+    """
+    monkeypatch.setattr(rights, "_IMPOSSIBLE_TIMEOUT_MS", timeout_ms)
+    texts, output, letters = topic("texts"), topic("sentiments"), topic("letters")
+    settings = ConsumerSettings(
+        kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, insecure=True),
+        group_id=texts,
+        input_topics=(texts,),
+        output_topic=output,
+        dlq_topic=letters,
+        instance_id="0",
+    )
+    producer = Sender(settings, {output: 1, letters: 1}, transactional=True).producer
+    producer.init_transactions(ANSWER_S)
+    producer.begin_transaction()
+    producer.produce(output, b"before")
+
+    with AdminClient(client_config(settings.kafka, ClientErrors(), {})) as admin:
+        granted = rights.require(rights.needed(settings), admin, settings)
+
+    producer.produce(output, b"after")
+    producer.commit_transaction(ANSWER_S)
+    assert settings.transactional_id in {right.name for right in granted}
