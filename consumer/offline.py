@@ -8,7 +8,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.encode import answer
@@ -18,7 +18,7 @@ from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import BadRecord, InputDataError
 from shared.messages import ModelRef, ParsedInput, parse_input
-from shared.terminal import SIGNS, printable
+from shared.terminal import SIGNS, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
                 uncertain_below=settings.uncertain_below,
             )
             if table is None:
-                print(result.model_copy(update={"text": parsed.text}).model_dump_json(), flush=False)  # noqa: T201
+                say(result.model_copy(update={"text": parsed.text}).model_dump_json())
             else:
                 table.add_row(*_row(result, parsed.text))
     if table is not None:
@@ -83,7 +83,7 @@ def _inputs(settings: ConsumerSettings, texts: list[str] | None, *, as_json: boo
 
 
 def _table(labels: tuple[str, ...]) -> Table:
-    table = Table("label", "probability", *labels, "text")
+    table = Table("label", "probability", *(Column(printable(label)) for label in labels), "text")
     for column in table.columns[1:-1]:
         column.justify = "right"
     return table
@@ -92,4 +92,4 @@ def _table(labels: tuple[str, ...]) -> Table:
 def _row(result: Result, text: str) -> list[Text]:
     sign, style = SIGNS.get(result.label, ("", ""))
     numbers = [Text(f"{value:.3f}") for value in (result.score, *result.probabilities.values())]
-    return [Text(f"{sign} {result.label}".strip(), style), *numbers, printable(text)]
+    return [Text(f"{sign} {printable(result.label)}".strip(), style), *numbers, printable(text)]

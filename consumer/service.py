@@ -42,11 +42,12 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
-    artifact = open_artifact(settings.model_folder)
+    folder = settings.model_folder
     preflight = Preflight(settings)
     preflight.rights()
     partitions = preflight.partitions()
     watch = RetentionWatch(settings.output_topic, preflight.output_config())
+    artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(
         scorer,

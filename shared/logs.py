@@ -6,17 +6,21 @@ of an unforeseen exception, which may quote its input, is shown only at level `d
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import structlog
 
 from shared.errors import SentimentError
+from shared.terminal import escaped, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from structlog.typing import EventDict, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -32,15 +36,27 @@ def configure_logs(level: Level = "info") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-            if console
-            else structlog.processors.JSONRenderer(ensure_ascii=False),
+            *(
+                [_harmless, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+                if console
+                else [structlog.processors.JSONRenderer(_harmless_json)]
+            ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s", force=True)
+
+
+def _harmless(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    """Takes the effect from names that are logged; the renderer shows what is no string by its `repr`."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _harmless_json(fields: EventDict, **options: Any) -> str:
+    """Somebody may read the file on a terminal, and JSON itself escapes ASCII's controls only."""
+    return escaped(json.dumps(fields, ensure_ascii=False, **options))
 
 
 def exit_with(command: Callable[[], object]) -> NoReturn:
@@ -57,7 +73,7 @@ def exit_with(command: Callable[[], object]) -> NoReturn:
         sys.stderr.close()  # the reader of our output has left: nothing to say, nobody to say it to
         sys.exit(0)
     except Exception as error:  # noqa: BLE001 - the one place that meets what nobody foresaw
-        _say(unforeseen(error))
+        _say(*unforeseen(error).split("\n"))
         sys.exit(EXIT_UNFORESEEN)
     sys.exit(0)
 
@@ -78,5 +94,7 @@ def _short(filename: str) -> str:
     return "/".join(filename.split("/")[-2:])
 
 
-def _say(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr, flush=True)  # noqa: T201 - the last line of a process
+def _say(message: str, *traceback_lines: str) -> None:
+    say(f"error: {message}", error=True)
+    for line in traceback_lines:
+        say(f"  {line}", error=True)  # indented, so that none passes for an error of ours

@@ -15,8 +15,10 @@ from typing import Annotated, Any, Literal, NoReturn
 import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from shared.logs import configure_logs, exit_with
+from shared.terminal import escaped
 from trainer.settings import TrainerEnvironment, TrainerSettings, trainer_environment
 
 app = typer.Typer(
@@ -291,11 +293,13 @@ def _hush_transformers() -> None:
 
 
 def _busy(message: str) -> Any:
-    return Console(stderr=True).status(message)
+    return Console(stderr=True).status(Text(escaped(message)))
 
 
 def _print(what: Any) -> None:
-    Console(soft_wrap=True, highlight=False).print(what, markup=False)
+    """Prints a line, or a table whose makers have escaped it."""
+    line = Text(escaped(what)) if isinstance(what, str) else what
+    Console(soft_wrap=True, highlight=False).print(line)
 
 
 if __name__ == "__main__":
