@@ -141,7 +141,7 @@ def train(
 @app.command()
 def archive(
     topic: Annotated[str, typer.Option("--topic", help="Topic to read; no group is joined, nothing committed.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to go on.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to add to it.")],
     from_offset: Annotated[
         int | None, typer.Option("--from-offset", help="First offset, in every partition.", show_default=False)
     ] = None,
@@ -155,7 +155,7 @@ def archive(
         str | None, typer.Option("--to-time", help="Time to stop before.", show_default=False)
     ] = None,
     last: Annotated[
-        int | None, typer.Option("--last", help="The newest records instead, over all partitions.", min=1)
+        int | None, typer.Option("--last", help="So many of the newest records, over all partitions.", min=1)
     ] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port.", show_default=False)
@@ -191,6 +191,8 @@ def archive(
         f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
         f"{done.already:,} offsets were archived before"
     )
+    if last is not None and done.lacking:
+        _print(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")
 
 
 @app.command()
