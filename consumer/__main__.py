@@ -16,6 +16,7 @@ from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: T
 from shared import __version__
 from shared.logs import configure_logs, end_process, exit_with
 from shared.settings import settings_file
+from shared.terminal import say
 
 app = typer.Typer(
     help="Scores texts of a Kafka topic with a fine-tuned BERT.",
@@ -235,7 +236,7 @@ def create_topics(
     from consumer.preflight import Preflight  # noqa: PLC0415
 
     for line in Preflight(settings).create_topics(partitions, replication):
-        print(line)  # noqa: T201
+        say(line)
 
 
 @config_app.command("show")
@@ -259,7 +260,7 @@ def show_config(
     from consumer.show import lines  # noqa: PLC0415
 
     for line in lines(consumer_settings.load(flags, config), consumer_settings.origins(flags, config)):
-        print(line)  # noqa: T201
+        say(line)
 
 
 def _flags(arguments: dict[str, Any]) -> dict[str, object]:

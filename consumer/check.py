@@ -14,6 +14,7 @@ from consumer.scorer.device import choose_device
 from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import ScorerError, SentimentError
+from shared.terminal import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,4 +87,4 @@ class _Report:
             self._print("-", "dim", name, f"not tried: {why}")
 
     def _print(self, mark: str, style: str, name: str, detail: str) -> None:
-        self._console.print(Text.assemble((f"{mark:<5}", style), (f"{name:<10}", "bold"), detail))
+        self._console.print(Text.assemble((f"{mark:<5}", style), (f"{name:<10}", "bold"), escaped(detail)))

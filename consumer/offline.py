@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.encode import answer
@@ -18,7 +18,7 @@ from consumer.scoring import Scoring
 from shared.artifact import open_artifact
 from shared.errors import BadRecord, InputDataError
 from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
-from shared.terminal import SIGNS, printable
+from shared.terminal import SIGNS, printable, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     )
     if as_json or not sys.stdout.isatty():
         for result in results:
-            print(result.model_dump_json())  # noqa: T201
+            say(result.model_dump_json())
     else:
         _print_tables(results, scorer.labels)
 
@@ -101,7 +101,7 @@ class _Numbered:
             raise InputDataError(problem)
         self._skipped += 1
         if self._skipped <= NAMED:
-            print(f"skipped {problem}", file=sys.stderr)  # noqa: T201
+            say(f"skipped {problem}", error=True)
 
 
 def _argument(text: str) -> bytes:
@@ -157,7 +157,7 @@ def _print_tables(results: Iterable[Result], labels: Sequence[str]) -> None:
 
 
 def _table(labels: Sequence[str]) -> Table:
-    table = Table("label", "probability", *labels, "text")
+    table = Table("label", "probability", *(Column(printable(label)) for label in labels), "text")
     for column in table.columns[1:-1]:
         column.justify = "right"
     return table
@@ -166,4 +166,4 @@ def _table(labels: Sequence[str]) -> Table:
 def _row(result: Result) -> list[Text]:
     sign, style = SIGNS.get(result.label, ("", ""))
     numbers = [Text(f"{value:.3f}") for value in (result.score, *result.probabilities.values())]
-    return [Text(f"{sign} {result.label}".strip(), style), *numbers, printable(result.text or "")]
+    return [Text(f"{sign} {printable(result.label)}".strip(), style), *numbers, printable(result.text or "")]

@@ -47,7 +47,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
-    artifact = open_artifact(settings.model_folder)
+    folder = settings.model_folder
     preflight = Preflight(settings)
     preflight.rights()
     partitions = preflight.partitions()
@@ -56,6 +56,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
     targets = preflight.targets()
     for problem in targets.problems(settings.limits.max_output_bytes):
         log.warning("topic_unfit", problem=problem)
+    artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(
         scorer,

@@ -5,18 +5,18 @@ Reads a checked model folder without torch and transformers; knows no graph.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from shared.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from shared.artifact import Artifact
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -92,9 +92,9 @@ class Shape:
     labels: int
 
 
-def read_shape(folder: Path) -> Shape:
+def read_shape(artifact: Artifact) -> Shape:
     """Reads config.json; raises UnknownArchitecture."""
-    config: dict[str, Any] = json.loads((folder / "config.json").read_bytes())
+    config = artifact.config()
     layout = LAYOUTS.get(config.get("model_type", ""))
     if layout is None or config.get("architectures") != [layout.architecture]:
         raise UnknownArchitecture(f"architecture {config.get('architectures')}")
@@ -119,16 +119,16 @@ def read_shape(folder: Path) -> Shape:
     )
 
 
-def read_weights(folder: Path) -> Weights:
+def read_weights(artifact: Artifact) -> Weights:
     """Every tensor of the safetensors files, in fp32; raises ArtifactError or UnknownArchitecture."""
     weights: Weights = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for name in artifact.weights():
         try:
-            with safe_open(path, framework="numpy") as file:
-                for name in file.keys():  # noqa: SIM118 - it is no dict
-                    weights[name] = file.get_tensor(name).astype(np.float32, copy=False)
+            tensors = load(artifact.read(name))
         except SafetensorError as error:
+            path = artifact.path / name
             raise ArtifactError(f"{path} cannot be read ({error}); restore it, or train again") from None
-        except TypeError:  # numpy has no bfloat16
+        except KeyError:  # numpy has no bfloat16
             raise UnknownArchitecture("weights of a type that numpy does not have") from None
+        weights |= {key: tensor.astype(np.float32, copy=False) for key, tensor in tensors.items()}
     return weights

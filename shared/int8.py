@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from shared.errors import ArtifactError
 from shared.openvino import openvino
@@ -18,6 +18,7 @@ from shared.openvino import openvino
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.artifact import Artifact
     from shared.bert_shape import Shape
 
 FOLDER: Final = "openvino"
@@ -35,20 +36,20 @@ def write_int8(folder: Path, model: Any) -> None:
     raw.unlink()
 
 
-def read_int8(folder: Path, shape: Shape) -> Any:
+def read_int8(artifact: Artifact, shape: Shape) -> Any:
     """The quantised graph of a checked model folder, with the inputs and the output of `lean_bert.build`.
 
     Raises ArtifactError where this OpenVINO cannot read it, or it is not of this shape.
     """
     try:
-        weights = load_file(folder / WEIGHTS)["weights"]
-        model = openvino.Core().read_model((folder / GRAPH).read_bytes(), openvino.Tensor(weights))
+        weights = load(artifact.read(WEIGHTS))["weights"]
+        model = openvino.Core().read_model(artifact.read(GRAPH), openvino.Tensor(weights))
         inputs = [tensor.get_any_name() for tensor in model.inputs]
         labels = model.output("logits").partial_shape[1]
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise unreadable(folder, type(error).__name__) from None
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        raise unreadable(artifact.path, type(error).__name__) from None
     if inputs != ["ids", "lengths"] or labels != shape.labels:
-        raise unreadable(folder, "other inputs or outputs")
+        raise unreadable(artifact.path, "other inputs or outputs")
     return model
 
 

@@ -16,8 +16,7 @@ from shared.errors import ArtifactError
 from shared.openvino import openvino, opset
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from shared.artifact import Artifact
     from shared.bert_shape import Shape, Weights
 
 Node = Any
@@ -33,22 +32,22 @@ _ACTIVATIONS: Final = {
 }
 
 
-def build(folder: Path, shape: Shape) -> Any:
+def build(artifact: Artifact, shape: Shape) -> Any:
     """The graph of a checked model folder, an `openvino.Model`.
 
     Inputs are `ids` `[rows, tokens]` and `lengths` `[rows]`, int32; the output is `logits` `[rows, labels]`,
     fp32. What stands behind a row's length does not matter, as long as it is a token id. Raises ArtifactError
     where weights are missing or of another shape, UnknownArchitecture where their type is not known.
     """
-    graph = _Graph(shape, read_weights(folder))
+    graph = _Graph(shape, read_weights(artifact))
     try:
         model = graph.model()
     except KeyError as error:
-        raise ArtifactError(f"{folder} lacks weights such as {error.args[0]}; train it again") from None
+        raise ArtifactError(f"{artifact.path} lacks weights such as {error.args[0]}; train it again") from None
     except RuntimeError:  # of OpenVINO, where shapes do not fit; its message is a page long
         model = None
     if model is None or model.output("logits").partial_shape[1] != shape.labels:
-        raise ArtifactError(f"{folder}: the weights are not of the shape of config.json; train it again")
+        raise ArtifactError(f"{artifact.path}: the weights are not of the shape of config.json; train it again")
     return model
 
 

@@ -10,6 +10,7 @@ of an unforeseen exception, which may quote its input, is shown only at level `d
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import select
@@ -18,17 +19,18 @@ import threading
 import traceback
 from contextlib import redirect_stderr
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TextIO, cast
 
 import structlog
 
 from shared.errors import SentimentError
 from shared.stderr_queue import StderrQueue, stderr_fd
+from shared.terminal import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -61,9 +63,11 @@ def configure_logs(level: Level = "info") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-        if stream.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False),
+        *(
+            [_harmless, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+            if stream.isatty()
+            else [structlog.processors.JSONRenderer(_harmless_json)]
+        ),
     ]
     structlog.configure(
         processors=processors,
@@ -76,6 +80,16 @@ def configure_logs(level: Level = "info") -> None:
     logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s", force=True)
     logging.getLogger(KAFKA_LOGGER).setLevel(logging.DEBUG)  # the client's `log_level` decides
     logging.captureWarnings(True)
+
+
+def _harmless(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
+    """Takes the effect from names that are logged; the renderer shows what is no string by its `repr`."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _harmless_json(fields: EventDict, **options: Any) -> str:
+    """Somebody may read the file on a terminal, and JSON itself escapes ASCII's controls only."""
+    return escaped(json.dumps(fields, ensure_ascii=False, **options))
 
 
 def exit_with(command: Callable[[], object], end: Callable[[int], NoReturn] = sys.exit) -> NoReturn:
@@ -110,7 +124,7 @@ def _run(command: Callable[[], object]) -> int:
             # Nobody is there to read the rest; Python would try to write it once more, and end with 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
-        say_error(unforeseen(error))
+        say_error(*unforeseen(error).split("\n"))
         return EXIT_UNFORESEEN
     return 0
 
@@ -121,9 +135,11 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def say_error(message: str) -> None:
-    """Queues the line that tells why the process ends."""
-    standard_error().write(f"error: {message}\n")
+def say_error(message: str, *traceback_lines: str) -> None:
+    """Queues the line that tells why the process ends; what it may quote has no effect on a terminal."""
+    standard_error().write(f"error: {escaped(message)}\n")
+    for line in traceback_lines:
+        standard_error().write(f"  {escaped(line)}\n")  # indented, so that none passes for an error of ours
 
 
 def log_aside(say: Callable[[], object], wait_s: float = 0.0) -> None:

@@ -1,21 +1,38 @@
-"""Arithmetic of offsets. Pure; knows no client."""
+"""Arithmetic of offsets, with ranges whose end is not included. Pure; knows no client."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Partition = TypeVar("Partition")
 
 
 def last_of(spans: Mapping[Partition, range], count: int) -> dict[Partition, range]:
-    """The newest `count` offsets of all spans together, dealt evenly; short spans give what they have."""
-    shares: dict[Partition, range] = {}
+    """The newest `count` offsets of all spans together, dealt evenly; short spans give what they have.
+
+    What cannot be dealt evenly goes to the first spans, whatever the others could give.
+    """
+    shares = dict.fromkeys(spans, 0)
     room = count
-    for given, (partition, span) in enumerate(sorted(spans.items(), key=lambda item: len(item[1]))):
-        share = min(len(span), room // (len(spans) - given))
-        shares[partition] = range(span.stop - share, span.stop)
-        room -= share
-    return {partition: shares[partition] for partition in spans}
+    while room and (roomy := [partition for partition, span in spans.items() if shares[partition] < len(span)]):
+        each = max(1, room // len(roomy))
+        for partition in roomy[:room]:
+            more = min(each, len(spans[partition]) - shares[partition])
+            shares[partition] += more
+            room -= more
+    return {partition: range(span.stop - shares[partition], span.stop) for partition, span in spans.items()}
+
+
+def without(span: range, covered: Iterable[range]) -> list[range]:
+    """What of a span none of the others covers, in order; these may overlap and come in any order."""
+    left, at = [], span.start
+    for other in sorted(filter(len, covered), key=lambda one: one.start):
+        if at < min(other.start, span.stop):
+            left.append(range(at, min(other.start, span.stop)))
+        at = max(at, other.stop)
+    if at < span.stop:
+        left.append(range(at, span.stop))
+    return left

@@ -1,7 +1,11 @@
-"""Showing labels and hostile text on a terminal."""
+"""Showing labels, names and hostile text on a terminal; what is printed for people goes through here.
+
+A name in a model folder, a settings file or a topic is as much a stranger's as a text of the stream is.
+"""
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from typing import Final
 
@@ -16,17 +20,31 @@ SIGNS: Final = {
 
 _SHOWN_AS_ESCAPE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINER: Final = "\u200d"
+_LINE_ENDS: Final = str.maketrans("\t\n\r", "   ")
+
+
+def escaped(text: str) -> str:
+    r"""As one line on which no character has an effect.
+
+    Line ends, controls and direction marks are shown as \u001b and the like, which is how JSON writes them: a line
+    of JSON still says the same.
+    """
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def printable(text: str, max_chars: int = 200) -> Text:
     """A text of the stream as one harmless line: no control, no direction mark, no markup has an effect."""
     cut = text if len(text) <= max_chars else text[: max_chars - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return Text("".join(map(_shown, cut)))
+    return Text(escaped(cut.translate(_LINE_ENDS)))
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Prints one harmless line to standard output or error."""
+    print(escaped(line), file=sys.stderr if error else sys.stdout, flush=error)
 
 
 def _shown(char: str) -> str:
-    if char in "\t\n\r":
-        return " "
-    if char != _JOINER and unicodedata.category(char) in _SHOWN_AS_ESCAPE:
-        return f"\\u{ord(char):04x}"
-    return char
+    if char == _JOINER or unicodedata.category(char) not in _SHOWN_AS_ESCAPE:
+        return char
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

@@ -15,8 +15,10 @@ from typing import Annotated, Any, Final, Literal, NoReturn
 import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from shared.logs import configure_logs, exit_with
+from shared.terminal import escaped
 from trainer.settings import TrainerEnvironment, TrainerSettings, trainer_environment
 
 app = typer.Typer(
@@ -142,7 +144,7 @@ def train(
 @app.command()
 def archive(
     topic: Annotated[str, typer.Option("--topic", help="Topic to read; no group is joined, nothing committed.")],
-    output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to go on.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to add to it.")],
     from_offset: Annotated[
         int | None,
         typer.Option(
@@ -163,7 +165,7 @@ def archive(
     ] = None,
     last: Annotated[
         int | None,
-        typer.Option("--last", help="The newest records instead, over all partitions.", min=1, max=LAST_OFFSET),
+        typer.Option("--last", help="So many of the newest records, over all partitions.", min=1, max=LAST_OFFSET),
     ] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", help="Kafka, as host:port.", show_default=False)
@@ -199,6 +201,8 @@ def archive(
         f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
         f"{done.already:,} offsets were archived before"
     )
+    if last is not None and done.lacking:
+        _print(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")
 
 
 @app.command()
@@ -304,11 +308,13 @@ def _hush_transformers() -> None:
 
 
 def _busy(message: str) -> Any:
-    return Console(stderr=True).status(message)
+    return Console(stderr=True).status(Text(escaped(message)))
 
 
 def _print(what: Any) -> None:
-    Console(soft_wrap=True, highlight=False).print(what, markup=False)
+    """Prints a line, or a table whose makers have escaped it."""
+    line = Text(escaped(what)) if isinstance(what, str) else what
+    Console(soft_wrap=True, highlight=False).print(line)
 
 
 if __name__ == "__main__":

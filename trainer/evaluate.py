@@ -1,4 +1,4 @@
-"""Measures a sealed model on a labelled data set and writes the result into its folder."""
+"""Measures a sealed model on a labelled data set and adds the result to its folder, beside training's figures."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shared.artifact import open_artifact
-from shared.errors import InputDataError
+from shared.errors import ArtifactError, InputDataError
 from trainer.encoding import tokenise
 from trainer.metrics import Figures, figures
 from trainer.model_folder import load_model, publish
 from trainer.predict import score
 from trainer.reading import read_examples
-from trainer.report import read_report
+from trainer.report import LaterEvaluation, read_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ class Measured:
     """What `evaluate` found."""
 
     name: str
-    """Of the data: its file name without the ending."""
+    """Of the data: its file's or folder's own name."""
     version: str
     figures: Figures
 
@@ -38,7 +38,8 @@ def evaluate(
 ) -> Measured:
     """Scores every labelled row, duplicates included, in fp32; raises ArtifactError or InputDataError.
 
-    With `write`, metrics.json, the card and the manifest tell the result; the version stays as it is.
+    With `write`, metrics.json, the card and the manifest tell the result, too; the version stays as it is. The
+    folder is checked before and after, so that the figures are not those of a model that took its place.
     """
     artifact = open_artifact(folder)
     manifest = artifact.manifest
@@ -48,11 +49,13 @@ def evaluate(
     tokens = tokenise(tokenizer, examples.texts, manifest.max_tokens, manifest.normaliser.options)
     logits = score(model, tokens, tokenizer.pad_token_id, device)
     found = figures(logits, gold, manifest.labels, manifest.temperature)
+    if open_artifact(folder).manifest != manifest:
+        raise ArtifactError(f"{folder} was replaced by another model while it was measured; start again")
+    name = data.resolve().name
     if write:
-        report = read_report(folder)
-        evaluations = {**report.evaluations, data.stem: found}
-        publish(folder, manifest, report.model_copy(update={"evaluations": evaluations}))
-    return Measured(data.stem, artifact.version, found)
+        later = LaterEvaluation(name=name, sha256=examples.fingerprint(), figures=found)
+        publish(folder, manifest, read_report(artifact).with_later(later))
+    return Measured(name, artifact.version, found)
 
 
 def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import structlog
 
-from shared.artifact import Int8, open_artifact
+from shared.artifact import open_artifact, seal
 from shared.bert_shape import UnknownArchitecture, read_shape
 from shared.errors import ArtifactError, InputDataError
 from shared.int8 import FOLDER, read_int8, write_int8
 from shared.lean_bert import build
+from shared.manifest import Int8
 from shared.openvino import native_precision
 from trainer.calibrate import ece
 from trainer.encoding import Tokens, tokenise
@@ -33,8 +34,9 @@ from trainer.sample import draw_sample
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.artifact import Artifact, Manifest
+    from shared.artifact import Artifact
     from shared.bert_shape import Shape
+    from shared.manifest import Manifest
     from trainer.examples import IntArray
     from trainer.reading import ColumnNames
     from trainer.settings import TrainerSettings
@@ -76,9 +78,10 @@ def export_int8(
     """
     folder = folder.resolve()  # a link to the folder shall stay one
     recover(folder)
-    manifest = open_artifact(folder).manifest
+    artifact = open_artifact(folder)
+    manifest = artifact.manifest
     try:
-        shape = read_shape(folder)
+        shape = read_shape(artifact)
     except UnknownArchitecture as unknown:
         raise ArtifactError(f"{folder} cannot be quantised ({unknown}); serve it with precision auto") from None
     splits = draw_sample(read_examples(data, names, labels), settings).splits
@@ -86,10 +89,13 @@ def export_int8(
     log.info("quantising", calibration_rows=len(rows.calibration))
     with replacing(folder) as fresh:
         shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER, "*.partial"))
-        write_int8(fresh, quantise(folder, shape, rows.calibration))
-        found = _compare(fresh, shape, rows, manifest)
+        write_int8(fresh, quantise(artifact, shape, rows.calibration))
+        copied = {name: digest for name, digest in manifest.files.items() if not name.startswith(f"{FOLDER}/")}
+        quantised = seal(fresh, manifest, copied)
+        found = _compare(quantised, shape, rows)
         judge(found)
-        sealed = publish(fresh, manifest.model_copy(update={"int8": found}), read_report(fresh))
+        described = quantised.manifest.model_copy(update={"int8": found})
+        sealed = publish(fresh, described, read_report(quantised))
     return replace(sealed, path=folder)
 
 
@@ -111,15 +117,15 @@ def _rows(folder: Path, manifest: Manifest, splits: Splits, calibration_rows: in
     )
 
 
-def _compare(folder: Path, shape: Shape, rows: Rows, manifest: Manifest) -> Int8:
+def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
     """Scores the held-out rows with the graph as it was written, and with the one in fp32."""
     rest = native_precision()
-    ours = score(read_int8(folder, shape), rows.held_out, shape, rest)
-    reference = score(build(folder, shape), rows.held_out, shape, "fp32")
+    ours = score(read_int8(artifact, shape), rows.held_out, shape, rest)
+    reference = score(build(artifact, shape), rows.held_out, shape, "fp32")
     answers, expected = (
         confusion_matrix(rows.gold, logits.argmax(axis=1), shape.labels) for logits in (ours, reference)
     )
-    errors = [ece(softmax(logits / manifest.temperature), rows.gold) for logits in (ours, reference)]
+    errors = [ece(softmax(logits / artifact.manifest.temperature), rows.gold) for logits in (ours, reference)]
     return Int8(
         rows=len(rows.gold),
         calibration_rows=len(rows.calibration),

@@ -7,14 +7,16 @@ half-written one.
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import structlog
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from shared.artifact import MANIFEST, Artifact, Manifest, seal
+from shared.artifact import MANIFEST, Artifact, read_manifest, seal
 from shared.errors import ArtifactError, SettingsError
 from trainer.predict import score
 from trainer.report import CARD, METRICS, Report, card, headline
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from shared.manifest import Manifest
     from trainer.encoding import Tokens
+
+log = structlog.get_logger()
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
@@ -36,19 +41,26 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise SettingsError(f"--output {output} holds files that are no model; give a new or empty folder")
     if not overwrite:
         raise SettingsError(f"--output {output} holds a model; add --overwrite to replace it, or choose another")
+    if strangers := _strangers(output):
+        raise SettingsError(
+            f"--output {output} holds what is no part of its model, and would be lost: {', '.join(strangers[:5])}"
+            f"{' and more' if strangers[5:] else ''}; move it elsewhere, or choose another folder"
+        )
 
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
     """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes.
 
-    Ended between the two renames, the process leaves the old folder beside its place; `recover` puts it back.
+    Of an older model only its own files are deleted; what else somebody has put there meanwhile is kept in a
+    folder beside, and logged. Ended between the two renames, the process leaves the old folder beside its place;
+    `recover` puts it back.
     """
     output = output.absolute()
     fresh, old = _beside(output, "new"), _beside(output, "old")
     recover(output)
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(fresh, ignore_errors=True)  # nobody but us writes there
+    _delete_model(old)
     fresh.mkdir(parents=True)
     try:
         yield fresh
@@ -58,7 +70,33 @@ def replacing(output: Path) -> Iterator[Path]:
     finally:
         recover(output)
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _delete_model(old)
+
+
+def _delete_model(folder: Path) -> None:
+    """Deletes the files of a model; with anything else in it, the folder is kept under a name that is free."""
+    if not folder.exists():
+        return
+    strangers = set(_strangers(folder))
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # not empty
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in strangers:
+            path.unlink()
+    if not strangers:
+        folder.rmdir()
+        return
+    kept = next(free for number in count(1) if not (free := folder.with_suffix(f".kept-{number}")).exists())
+    folder.rename(kept)
+    log.warning("kept_what_was_no_part_of_the_model", folder=str(kept), files=sorted(strangers))
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What is in a folder, but no file of the model in it; raises ArtifactError where that cannot be known."""
+    own = {MANIFEST, f"{MANIFEST}.partial", *read_manifest(folder).files}
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
+    return [name for path in paths if (name := path.relative_to(folder).as_posix()) not in own]
 
 
 def recover(output: Path) -> None:
@@ -109,12 +147,16 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
-    """Writes metrics and card and seals the folder; neither changes the version that the card names."""
-    _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
+    """Writes metrics and card and seals the folder; neither changes the version that the card names.
+
+    The other files stay as the manifest knows them, if it does: raises ArtifactError where one was altered since.
+    """
+    kept = {name: digest for name, digest in manifest.files.items() if name not in {METRICS, CARD}}
     described = manifest.model_copy(update={"metrics": headline(report)})
-    version = seal(folder, described).version
+    _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
+    version = seal(folder, described, kept).version
     _replace(folder / CARD, card(described, report, version))
-    return seal(folder, described)
+    return seal(folder, described, kept)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from trainer.encoding import Tokens, pad, scoring_batches, tokenise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Manifest
+    from shared.manifest import Manifest
 
 FloatArray = npt.NDArray[np.float64]
 

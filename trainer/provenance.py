@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from shared.artifact import Base, Manifest, Normaliser, TrainingData
+from shared.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.report import Look, TrainingReport
 from trainer.splits import PARTS

@@ -14,8 +14,7 @@ from shared.openvino import openvino
 from trainer.encoding import pad, scoring_batches
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from shared.artifact import Artifact
     from shared.bert_shape import Shape
     from trainer.encoding import Tokens
     from trainer.predict import FloatArray
@@ -25,7 +24,7 @@ BATCH_TOKENS: Final = 1_024
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
-def quantise(folder: Path, shape: Shape, tokens: Tokens) -> Any:
+def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
     """The graph of a checked folder with weights and activations in int8, an `openvino.Model`; takes a minute.
 
     Post-training quantisation with SmoothQuant; the ranges of the activations are those seen on `tokens`.
@@ -38,7 +37,7 @@ def quantise(folder: Path, shape: Shape, tokens: Tokens) -> Any:
     ]
     with redirect_stdout(sys.stderr):  # its progress bars
         return nncf.quantize(
-            build(folder, shape),
+            build(artifact, shape),
             nncf.Dataset(batches),
             subset_size=len(batches),
             preset=nncf.QuantizationPreset.MIXED,

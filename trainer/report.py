@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from shared.errors import ArtifactError
+from shared.terminal import escaped
 from trainer.metrics import Figures  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from shared.artifact import Int8, Manifest
+    from shared.artifact import Artifact
+    from shared.manifest import Int8, Manifest
 
 METRICS: Final = "metrics.json"
 CARD: Final = "README.md"
@@ -48,26 +48,46 @@ class TrainingReport(BaseModel, frozen=True):
     history: list[Look]
 
 
+class LaterEvaluation(BaseModel, frozen=True):
+    """What `evaluate` measured of a model that was made before."""
+
+    name: str
+    """Of the data: a file's or folder's own name."""
+    sha256: str
+    """Over the texts and labels in order, as `Examples.fingerprint`; tells apart what has one name."""
+    figures: Figures
+
+
 class Report(BaseModel, frozen=True):
     """Content of metrics.json."""
 
     training: TrainingReport | None = None
     evaluations: dict[str, Figures] = Field(default_factory=dict)
-    """By name of the data: `test` is what training held out, others come from `evaluate`."""
+    """What training measured, by part: `test`. Nothing writes it later."""
+    later: list[LaterEvaluation] = Field(default_factory=list)
+    """One for each data set."""
+
+    def with_later(self, evaluation: LaterEvaluation) -> Report:
+        """The report with one more evaluation, in the place of an older one on the same texts and labels."""
+        others = [one for one in self.later if one.sha256 != evaluation.sha256]
+        return self.model_copy(update={"later": [*others, evaluation]})
 
 
-def read_report(folder: Path) -> Report:
+def read_report(artifact: Artifact) -> Report:
     """The report in a model folder, empty where there is none; raises ArtifactError if it is not one."""
-    try:
-        return Report.model_validate_json((folder / METRICS).read_bytes())
-    except FileNotFoundError:
+    if METRICS not in artifact.manifest.files:
         return Report()
+    try:
+        return Report.model_validate_json(artifact.read(METRICS))
     except ValidationError:
-        raise ArtifactError(f"{folder / METRICS} was not written by this version; remove it") from None
+        raise ArtifactError(
+            f"{artifact.path / METRICS} was not written by this version; train the model again"
+        ) from None
 
 
 def headline(report: Report) -> dict[str, Any]:
-    """The few figures that go into the manifest."""
+    """The few figures that go into the manifest: of `test`, and of later data by name and digest."""
+    later = {f"{one.name} {one.sha256[:12]}": one.figures for one in report.later}
     return {
         name: {
             "rows": found.rows,
@@ -76,19 +96,19 @@ def headline(report: Report) -> dict[str, Any]:
             "macro_recall": round(found.macro_recall, 4),
             "ece": round(found.calibrated.ece, 4),
         }
-        for name, found in report.evaluations.items()
+        for name, found in (report.evaluations | later).items()
     }
 
 
 def figures_table(title: str, found: Figures) -> Table:
     """Overall figures with their intervals, then one line per label; for a terminal."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in ("", "value", "95 % interval"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, value, interval in _overall(found):
         table.add_row(name, value, interval)
     for name, label in found.labels.items():
-        table.add_row(escape(f"{name}: F1"), _share(label.f1), f"of {label.rows} rows")
+        table.add_row(Text(escaped(f"{name}: F1")), _share(label.f1), f"of {label.rows} rows")
     return table
 
 
@@ -107,10 +127,14 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
         parts += ["## Data", _data(manifest, report.training)]
     for name, found in report.evaluations.items():
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
+    for later in report.later:
+        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
+        told = f"Not held out by training. SHA-256 of its texts and labels: `{later.sha256}`."
+        parts += [heading, told, _quality(later.figures), _confusion(later.figures)]
     if manifest.int8:
         parts += ["## In int8", _int8(manifest.int8)]
     parts += ["## Use", _use(manifest), "## Limits", _LIMITS, "## How it was made", _settings(manifest)]
-    return "\n\n".join(parts) + "\n"
+    return "\n".join(map(escaped, "\n\n".join(parts).split("\n"))) + "\n"
 
 
 _LIMITS: Final = (

@@ -20,6 +20,7 @@ from consumer.settings import ConsumerSettings
 from shared.artifact import open_artifact
 from shared.errors import InputDataError, SettingsError
 from shared.settings import file_values, variable
+from shared.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def make_plan(settings: ConsumerSettings, request: Request, origins: Mapping[str
     _write(request, best, [_title(scorer), f"these limits: {figures_line(best.figures)}", *notes])
     for name in CHOSEN:
         if origins.get(name) == variable(name):
-            print(f"{variable(name)} is set and goes above the file: unset it")  # noqa: T201
+            say(f"{variable(name)} is set and goes above the file: unset it")
 
 
 def _survey(
@@ -130,4 +131,4 @@ def _write(request: Request, best: Measured, remarks: Sequence[str]) -> None:
     mode = request.base.stat().st_mode & 0o777 if request.base else 0o666
     write_settings(request.output, values, best.setting, remarks, mode=mode)
     limits = f"limits.batch_records {best.setting.batch_records}, limits.batch_tokens {best.setting.batch_tokens}"
-    print(f"recommended: {limits}; written to {request.output}, for run --config {request.output}")  # noqa: T201
+    say(f"recommended: {limits}; written to {request.output}, for run --config {request.output}")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from consumer.plan.choice import Measured, Refused
 from shared.errors import SettingsError
+from shared.terminal import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,11 +49,11 @@ def print_trials(
             *(["recommended"] if trial == best else []),
             *(["in effect now"] if setting == current else []),
         ]
-        cells = [f"{setting.batch_records:,}", f"{setting.batch_tokens:,}", *numbers, ", ".join(remarks)]
+        cells = [f"{setting.batch_records:,}", f"{setting.batch_tokens:,}", *numbers, escaped(", ".join(remarks))]
         table.add_row(*cells, style="bold" if trial == best else "dim" if refused else None)
     console.print(table)
     for note in notes:
-        console.print(note, soft_wrap=True)
+        console.print(escaped(note), soft_wrap=True)
 
 
 def describe(survey: Survey, limits: Limits, source: str, seconds: float, limit: Deadline) -> list[str]:

@@ -55,11 +55,11 @@ class OpenVinoEngine:
     def __init__(self, artifact: Artifact, precision: Literal["fp32", "bf16", "int8"]) -> None:
         if precision == "bf16" and native_precision() != "bf16":
             raise SettingsError("precision bf16: this CPU has no instructions for it; use auto or fp32")
-        self._shape = read_shape(artifact.path)
+        self._shape = read_shape(artifact)
         self._compiled = (
             self._compile_int8(artifact)
             if precision == "int8"
-            else self._compile(build(artifact.path, self._shape), precision)
+            else self._compile(build(artifact, self._shape), precision)
         )
         self.name = f"openvino {openvino.get_version().partition('-')[0]} {precision}, lean"
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -86,7 +86,7 @@ class OpenVinoEngine:
                 f"precision int8: {artifact.path} holds no int8 export; make it with sentiment-trainer export "
                 f"{artifact.path} --precision int8 --data FILE, or use auto"
             )
-        model = int8.read_int8(artifact.path, self._shape)
+        model = int8.read_int8(artifact, self._shape)
         try:
             return self._compile(model, native_precision())
         except RuntimeError as error:  # the graph may be of another OpenVINO

@@ -8,7 +8,6 @@ and has never run in this project.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +37,7 @@ passes a 4-D mask on as it is and makes none of its own."""
 
 def supports(artifact: Artifact) -> bool:
     """Whether the model is of an architecture known here: BERT, ELECTRA, RoBERTa, XLM-RoBERTa or DistilBERT."""
-    config = json.loads((artifact.path / "config.json").read_bytes())
+    config = artifact.config()
     return (
         config.get("model_type") in _BERT | _ROBERTA | _DISTILBERT
         and config.get("position_embedding_type", "absolute") == "absolute"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+FILE: Final = "tokenizer.json"
 CHARS_PER_TOKEN: Final = 8
 """Of a long text the tokenizer is first shown so many characters for each token that the model reads; English
 has 4 to 5. It would otherwise read all of a text before it truncates."""
@@ -33,13 +34,13 @@ class Tokeniser:
 
     def __init__(self, artifact: Artifact) -> None:
         """Loads the tokenizer; raises ArtifactError where there is none of the fast kind."""
-        file = artifact.path / "tokenizer.json"
-        if not file.is_file():
-            raise ArtifactError(f"{artifact.path} has no tokenizer.json; save a fast tokenizer and train again")
+        if FILE not in artifact.manifest.files:
+            raise ArtifactError(f"{artifact.path} has no {FILE}; save a fast tokenizer and train again")
+        content = artifact.read(FILE)
         try:
-            self._tokenizer = Tokenizer.from_file(str(file))
+            self._tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
-            raise ArtifactError(f"{file} cannot be read ({error}); train it again") from None
+            raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         """Tokens of every row that are none of its text."""
         self._max_tokens = artifact.manifest.max_tokens

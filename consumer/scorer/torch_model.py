@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForSequenceClassification
+from safetensors.torch import load
+from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from consumer.isolation import OutOfMemory, PassFailed
@@ -37,19 +38,21 @@ def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory
 def load_model(artifact: Artifact) -> Any:
     """Loads the sequence classifier in fp32 on the CPU, for inference; raises ArtifactError.
 
-    The dtype is named because transformers would otherwise take that of the file, and 16 bits are slow on a CPU.
+    transformers is given what `artifact.read` has checked and no path, at which it would open files again. The
+    dtype is named because it would otherwise take that of the weights, and 16 bits are slow on a CPU.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    weights: dict[str, torch.Tensor] = {}
+    settings = artifact.config()
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
-            artifact.path,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
+        for name in artifact.weights():
+            weights |= load(artifact.read(name))
+        config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
+        architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+        model, report = architecture.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (TypeError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
             f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
         ) from None

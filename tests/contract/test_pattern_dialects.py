@@ -66,11 +66,11 @@ def test_a_pattern_covers_what_kafka_assigns(protocol: str, kafka: Broker, tag: 
         wanted[pattern] = {f"{tag}{name}" for name in (classic if protocol == "classic" else consumer)}
     assert all(wanted.values())
 
-    assert assigned(kafka, protocol, wanted) == wanted
+    assert assigned(kafka, protocol, tag, wanted) == wanted
 
 
-def assigned(kafka: Broker, protocol: str, wanted: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What a member of a group of its own gets for each pattern, once that is as wanted or time is up."""
+def assigned(kafka: Broker, protocol: str, tag: str, wanted: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Which topics of the tag a member of a group of its own gets for each pattern, once that is as wanted."""
     found: dict[str, set[str]] = {}
     with ExitStack() as stack:
         members = {}
@@ -81,7 +81,9 @@ def assigned(kafka: Broker, protocol: str, wanted: dict[str, set[str]]) -> dict[
         while found != wanted and time.monotonic() < deadline:
             for pattern, one in members.items():
                 one.poll(0.05)
-                found[pattern] = {partition.topic for partition in one.assignment()}
+                found[pattern] = {
+                    partition.topic for partition in one.assignment() if partition.topic.startswith(tag)
+                }
     return found
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from shared.errors import KafkaStateError
+from shared.errors import InputDataError, KafkaStateError
 from shared.kafka import KafkaSettings
 from shared.messages import InputFormat
 from trainer.archive import Archived, Selection, archive
@@ -98,22 +100,91 @@ def test_ranges_by_offset_time_and_count(kafka: Broker, topic: MakeTopic, tmp_pa
     assert run(kafka, name, tmp_path / "late", late).rows == 0
 
 
-def test_aborted_records_are_not_archived_and_do_not_block(
-    kafka: Broker, topic: MakeTopic, tmp_path: Path
-) -> None:
-    """Offsets of aborted records and of transaction markers hold nothing to archive; the run ends all the same."""
-    name = topic("archive-transactions")
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": name})
+def transactional(kafka: Broker, topic: str) -> Producer:
+    """A producer whose transactions are open to be begun."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic})
     producer.init_transactions(30)
-    for text, commit in (("kept", True), ("aborted", False), ("kept too", True), ("aborted too", False)):
+    return producer
+
+
+def transact(producer: Producer, topic: str, texts: list[str], *, commit: bool) -> None:
+    """Sends the texts in one transaction each, which ends well or not."""
+    for text in texts:
         producer.begin_transaction()
-        producer.produce(name, json.dumps({"text": text}).encode())
+        producer.produce(topic, json.dumps({"text": text}).encode())
         producer.flush(30)
         end = producer.commit_transaction if commit else producer.abort_transaction
         end(30)
+
+
+def texts(folder: Path) -> list[str]:
+    """The texts archived, in the order of their offsets."""
+    return [json.loads(found[3] or b"")["text"] for _, _, found in read(folder)]
+
+
+def test_last_counts_records_and_the_older_are_added_later(
+    kafka: Broker, topic: MakeTopic, tmp_path: Path
+) -> None:
+    """Offsets of aborted records and of markers hold nothing: --last looks on behind them, and says what lacks."""
+    name = topic("archive-transactions")
+    producer = transactional(kafka, name)
+    kept = [f"kept {number}" for number in range(6)]
+    transact(producer, name, kept, commit=True)
+    transact(producer, name, [f"aborted {number}" for number in range(5)], commit=False)
+
+    newest = run(kafka, name, tmp_path / "a", Selection(last=2))
+    assert (newest.rows, newest.already, newest.lacking) == (2, 0, 0)
+    assert texts(tmp_path / "a") == kept[-2:]
+    more = run(kafka, name, tmp_path / "a", Selection(last=20))
+    assert (more.rows, more.lacking) == (4, 14)
+    assert texts(tmp_path / "a") == kept
+    assert run(kafka, name, tmp_path / "a").rows == 0
+    assert run(kafka, name, tmp_path / "b").rows == 6
+
+
+def test_what_an_open_transaction_hides_is_archived_once_it_is_decided(
+    kafka: Broker, topic: MakeTopic, tmp_path: Path
+) -> None:
+    """Records behind an undecided one are not read yet, and are not taken for archived."""
+    name = topic("archive-open")
+    transact(transactional(kafka, f"{name}-a"), name, ["first"], commit=True)
+    undecided = transactional(kafka, f"{name}-b")
+    undecided.begin_transaction()
+    undecided.produce(name, b'{"text": "second"}')
+    undecided.flush(30)
+    transact(transactional(kafka, f"{name}-c"), name, ["third"], commit=True)
+
+    assert run(kafka, name, tmp_path / "a", Selection(last=10)).rows == 1
+    undecided.commit_transaction(30)
     assert run(kafka, name, tmp_path / "a").rows == 2
-    values = [json.loads(found[3] or b"")["text"] for _, _, found in read(tmp_path / "a")]
-    assert values == ["kept", "kept too"]
+    assert texts(tmp_path / "a") == ["first", "second", "third"]
+
+
+def test_a_topic_made_anew_is_told_from_the_one_in_the_folder(
+    kafka: Broker, kafka_admin: AdminClient, topic: MakeTopic, tmp_path: Path
+) -> None:
+    """Its records have the offsets of others, which were archived: they are not taken for those."""
+    name = topic("archive-anew")
+    send(kafka, name, range(0, 9, 3))
+    run(kafka, name, tmp_path / "a")
+    kafka_admin.delete_topics([name])[name].result(30)
+    made_anew(kafka_admin, name)
+    with pytest.raises(InputDataError, match="deleted and made anew"):
+        run(kafka, name, tmp_path / "a")
+
+
+def made_anew(admin: AdminClient, topic: str) -> None:
+    """Creates a topic that was just deleted, as soon as that can be, and waits until it has a leader."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+            break
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS or time.monotonic() > deadline:
+                raise
+    while not admin.list_topics(topic, timeout=30).topics[topic].partitions and time.monotonic() < deadline:
+        pass
 
 
 def test_a_topic_that_does_not_exist_is_named(kafka: Broker, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from transformers import (
     BertTokenizer,
 )
 
-from shared.artifact import Base, Manifest, Normaliser, TrainingData, seal
+from shared.artifact import seal
+from shared.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.examples import Examples, write_examples
 

@@ -39,9 +39,9 @@ def watched_tokeniser(
 ) -> tokenise.Tokeniser:
     """The tokeniser of a model folder around a watched tokenizer."""
 
-    def from_file(file: str) -> WatchedTokenizer:
-        return WatchedTokenizer(Tokenizer.from_file(file), watch)
+    def from_buffer(content: bytes) -> WatchedTokenizer:
+        return WatchedTokenizer(Tokenizer.from_buffer(content), watch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tokenise, "Tokenizer", SimpleNamespace(from_file=from_file))
+        patch.setattr(tokenise, "Tokenizer", SimpleNamespace(from_buffer=from_buffer))
         return tokenise.Tokeniser(artifact)

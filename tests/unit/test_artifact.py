@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import math
+import os
 import pickle
 import shutil
+import socket
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared import artifact
-from shared.artifact import MANIFEST, Base, Int8, Manifest, Normaliser, TrainingData, open_artifact, seal
+from shared.artifact import MANIFEST, open_artifact, seal
 from shared.errors import ArtifactError
+from shared.manifest import Base, Int8, Manifest, Normaliser, TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +109,30 @@ def remove(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).unlink()
 
 
-def dangle(folder: Path) -> None:
-    """Leaves a link to nothing."""
-    (folder / "vocab.txt").symlink_to(folder / "gone.txt")
+def link(name: str, target: str) -> Callable[[Path], object]:
+    """Leaves a link, in the place of a file if there is one."""
+
+    def harm(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(target)
+
+    return harm
+
+
+def pipe(name: str) -> Callable[[Path], object]:
+    """Leaves a named pipe, at which a plain open waits until somebody writes."""
+
+    def harm(folder: Path) -> None:
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+
+    return harm
+
+
+def listen(folder: Path) -> None:
+    """Leaves a socket."""
+    with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(folder):  # its name would be too long
+        one.bind("vocab.txt")
 
 
 @pytest.mark.parametrize(
@@ -127,10 +157,25 @@ def dangle(folder: Path) -> None:
         (edit(labels=["a", "b"]), MANIFEST, "class_priors", "train again"),
         (edit(labels=["positive", "negative"]), "", "labels", "train the model again"),
         (edit(normaliser={"version": 99}), "", "normaliser 99", "train it again"),
-        (dangle, "vocab.txt", "link to nothing", "copy the model folder"),
+        (edit(temperature=1e-45), MANIFEST, "temperature", "train again"),
+        (edit(temperature=1e300), MANIFEST, "temperature", "train again"),
+        (edit(temperature=math.inf), MANIFEST, "temperature", "train again"),
+        (edit(temperature=math.nan), MANIFEST, "temperature", "train again"),
+        (edit(max_tokens=2**31), MANIFEST, "max_tokens", "train again"),
+        (link("vocab.txt", "gone.txt"), "vocab.txt", "link to nothing", "copy the model folder"),
+        (link("sub", "/etc"), "sub", "link to a folder", "copy the model folder"),
+        (link("vocab.txt", "/etc/hosts"), "vocab.txt", "is not listed", "remove it"),
+        (link("vocab.txt", "/dev/zero"), "vocab.txt", "not a regular file", "remove it"),
+        (link("config.json", "/dev/zero"), "config.json", "not a regular file", "remove it"),
+        (link(MANIFEST, "/dev/zero"), MANIFEST, "not a regular file", "remove it"),
+        (pipe("added_tokens.json"), "added_tokens.json", "not a regular file", "remove it"),
+        (pipe("config.json"), "config.json", "not a regular file", "remove it"),
+        (pipe(MANIFEST), MANIFEST, "not a regular file", "remove it"),
+        (listen, "vocab.txt", "not a regular file", "remove it"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,
 )
+@pytest.mark.timeout(10)
 def test_an_unfit_folder_is_refused(
     folder: Path, harm: Callable[[Path], object], name: str, why: str, advice: str
 ) -> None:
@@ -149,11 +194,14 @@ def test_an_unfit_folder_is_refused(
 @pytest.mark.parametrize(
     ("config", "why"),
     [
-        ("{", "names no labels"),
+        ("{", "is not a JSON object"),
+        ("[" * 10_000, "is not a JSON object"),
+        ("[]", "is not a JSON object"),
         ("{}", "names no labels"),
         ('{"id2label": ["negative", "positive"]}', "names no labels"),
         ('{"id2label": {"0": "negative", "1": "positive", "2": "x"}}', "differ from the model's own"),
         ('{"id2label": {"0": "negative", "1": "positive"}, "problem_type": "regression"}', "'regression'"),
+        ('{"id2label": {"0": "negative", "1": "positive"}, "problem_type": [1]}', r"\[1\]"),
     ],
 )
 def test_a_model_of_other_answers_is_refused(unsealed: Path, config: str, why: str) -> None:
@@ -168,8 +216,59 @@ def test_a_folder_without_configuration_is_refused(unsealed: Path) -> None:
     """Given no config.json, when sealed, then the folder is refused."""
     (unsealed / "config.json").unlink()
 
-    with pytest.raises(ArtifactError, match="names no labels"):
+    with pytest.raises(ArtifactError, match=r"config\.json is missing"):
         seal(unsealed, manifest())
+
+
+@pytest.mark.timeout(10)
+def test_a_file_that_became_a_pipe_does_not_block(folder: Path) -> None:
+    """Given a folder that was checked, when a file in it becomes a pipe, then reading it is refused at once."""
+    checked = open_artifact(folder)
+    pipe("model.safetensors")(folder)
+
+    with pytest.raises(ArtifactError, match="not a regular file"):
+        checked.read("model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "extra/notes.txt", "config.json"])
+def test_what_was_altered_is_not_vouched_for_anew(folder: Path, name: str) -> None:
+    """Given a file that was altered since, when sealed with the digests of before, then it is found out."""
+    checked = open_artifact(folder)
+    (folder / name).write_bytes(b"altered")
+
+    with pytest.raises(ArtifactError, match=f"{name} was altered"):
+        seal(folder, checked.manifest, checked.manifest.files)
+
+
+def test_a_file_that_may_not_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a file without the right to read it, when opened, then the error says so."""
+
+    def refuse(path: Path, *_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(ArtifactError, match="cannot be read: Permission denied"):
+        open_artifact(folder)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(field=st.sampled_from([*Manifest.model_fields, "unknown"]) | st.text(), value=JSON)
+def test_no_manifest_ends_in_another_error(folder: Path, field: str, value: Any) -> None:
+    """Given any value in any field, when opened, then the folder is refused, or fit to divide logits with."""
+    kept = (folder / MANIFEST).read_bytes()
+    try:
+        edit(**{field: value})(folder)
+        with contextlib.suppress(ArtifactError):
+            assert math.isfinite(1 / float(np.float32(open_artifact(folder).manifest.temperature)))
+    finally:
+        (folder / MANIFEST).write_bytes(kept)
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,11 +17,12 @@ from consumer.scorer.choose import load_scorer
 from consumer.scorer.openvino import OpenVinoEngine
 from consumer.scorer.rows import TokenRow
 from consumer.scorer.tokenise import Tokeniser
-from shared.artifact import Artifact, Int8, TrainingData, open_artifact, seal
+from shared.artifact import Artifact, open_artifact, read_manifest, seal
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.int8 import GRAPH, WEIGHTS
 from shared.lean_bert import build
+from shared.manifest import Int8, TrainingData
 from tests.support.tiny import tiny_model, write_data
 from trainer import export
 from trainer.evaluate import evaluate
@@ -105,9 +105,9 @@ def run_export(folder: Path, data: Path, **settings: Any) -> Artifact:
     return export.export_int8(folder, data, ColumnNames(), TrainerSettings(**settings), calibration_rows=300)
 
 
-def unquantised(folder: Path, shape: Any, _tokens: object) -> Any:
+def unquantised(artifact: Artifact, shape: Any, _tokens: object) -> Any:
     """Stands for a quantiser that loses nothing."""
-    return build(folder, shape)
+    return build(artifact, shape)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -220,7 +220,7 @@ def test_a_graph_that_this_openvino_cannot_use_says_what_to_do(
     (folder / name).write_bytes(content.replace(old, new))
 
     with pytest.raises(ArtifactError, match="export it again"):
-        OpenVinoEngine(replace(exported, path=folder), "int8")
+        OpenVinoEngine(seal(folder, exported.manifest), "int8")
 
 
 def test_a_graph_that_loses_too_much_changes_nothing(
@@ -231,7 +231,8 @@ def test_a_graph_that_loses_too_much_changes_nothing(
     wrong = shutil.copytree(copied, tmp_path.with_name(f"{tmp_path.name}-wrong"))
     weights = load_file(wrong / "model.safetensors")
     save_file(weights | {"classifier.weight": -weights["classifier.weight"]}, wrong / "model.safetensors")
-    monkeypatch.setattr(export, "quantise", lambda _, shape, tokens: unquantised(wrong, shape, tokens))
+    sealed = seal(wrong, read_manifest(wrong))
+    monkeypatch.setattr(export, "quantise", lambda _, shape, tokens: unquantised(sealed, shape, tokens))
 
     with pytest.raises(ArtifactError, match=r"(?s)nothing was written.*80 held-out rows.*calibration-rows.*bf16"):
         run_export(copied, data)

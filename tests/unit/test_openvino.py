@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -31,11 +30,11 @@ from consumer.isolation import PassFailed
 from consumer.scorer import openvino as engine_module
 from consumer.scorer.openvino import OpenVinoEngine
 from consumer.scorer.torch_model import load_model
-from shared.artifact import Artifact, open_artifact
+from shared.artifact import Artifact, open_artifact, seal
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, SettingsError
 from shared.openvino import native_precision
-from tests.support.tiny import tiny_model
+from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +54,12 @@ _BERT: Final[dict[str, Any]] = {
     "num_attention_heads": 2,
     "intermediate_size": 64,
 }
-_COMMON: Final[dict[str, Any]] = {"vocab_size": VOCABULARY, "pad_token_id": PAD, "num_labels": 3}
+_COMMON: Final[dict[str, Any]] = {
+    "vocab_size": VOCABULARY,
+    "pad_token_id": PAD,
+    "id2label": dict(enumerate(LABELS)),
+    "label2id": {label: index for index, label in enumerate(LABELS)},
+}
 CONFIGS: Final = {
     "bert": BertConfig(**_BERT, **_COMMON),
     "bert of one layer, relu": BertConfig(**(_BERT | {"num_hidden_layers": 1}), **_COMMON, hidden_act="relu"),
@@ -91,7 +95,7 @@ def artifact(
         for name, weights in model.named_parameters():
             weights.normal_(mean=1.0 if "norm.weight" in name.lower() else 0.0, std=0.2)
     model.save_pretrained(folder)
-    return replace(sealed, path=folder)
+    return seal(folder, sealed.manifest)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +181,7 @@ def test_a_wide_model_takes_all_cores_for_one_pass(sealed: Artifact, tmp_path: P
     config = BertConfig(**_COMMON, hidden_size=768, num_hidden_layers=1, intermediate_size=64)
     BertForSequenceClassification(config).save_pretrained(tmp_path)
 
-    assert OpenVinoEngine(replace(sealed, path=tmp_path), "fp32").concurrency == 1
+    assert OpenVinoEngine(seal(tmp_path, sealed.manifest), "fp32").concurrency == 1
 
 
 def changed(artifact: Artifact, folder: Path, **fields: object) -> Artifact:
@@ -185,7 +189,7 @@ def changed(artifact: Artifact, folder: Path, **fields: object) -> Artifact:
     shutil.copytree(artifact.path, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | fields), encoding="utf-8")
-    return replace(artifact, path=folder)
+    return seal(folder, artifact.manifest)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def test_weights_that_do_not_fit_are_refused(
     save_file(weights, unfit.path / "model.safetensors", metadata={"format": "pt"})
 
     with pytest.raises(ArtifactError, match="train it again"):
-        OpenVinoEngine(unfit, "fp32")
+        OpenVinoEngine(seal(unfit.path, sealed.manifest), "fp32")
 
 
 def test_weights_that_are_cut_off_are_refused(sealed: Artifact, tmp_path: Path) -> None:
@@ -245,7 +249,7 @@ def test_weights_that_are_cut_off_are_refused(sealed: Artifact, tmp_path: Path) 
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
 
     with pytest.raises(ArtifactError, match="train again"):
-        OpenVinoEngine(unfit, "fp32")
+        OpenVinoEngine(seal(unfit.path, sealed.manifest), "fp32")
 
 
 def test_weights_in_16_bits_are_read_or_left_to_another_engine(sealed: Artifact, tmp_path: Path) -> None:
@@ -256,13 +260,14 @@ def test_weights_in_16_bits_are_read_or_left_to_another_engine(sealed: Artifact,
         weights = load_file(short.path / "model.safetensors")
         halved = {key: weight.to(kind) for key, weight in weights.items()}
         save_file(halved, short.path / "model.safetensors", metadata={"format": "pt"})
-    expected = one_at_a_time(replace(sealed, path=tmp_path / "half"), [row])
+    half = seal(tmp_path / "half", sealed.manifest)
+    expected = one_at_a_time(half, [row])
 
-    found = OpenVinoEngine(replace(sealed, path=tmp_path / "half"), "fp32").forward([row]).logits
+    found = OpenVinoEngine(half, "fp32").forward([row]).logits
 
     assert np.allclose(found, expected, atol=1e-4)
     with pytest.raises(UnknownArchitecture):
-        OpenVinoEngine(replace(sealed, path=tmp_path / "brain"), "fp32")
+        OpenVinoEngine(seal(tmp_path / "brain", sealed.manifest), "fp32")
 
 
 @pytest.mark.parametrize("row", [np.zeros(129, np.int32), np.array([2, 10**6]), np.array([2, -1])])

@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import io
+import json
+import re
+import sys
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from unittest import mock
 
+import numpy as np
 import pytest
+import structlog
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
-from shared.terminal import SIGNS, printable
+from consumer import check, offline
+from consumer.settings import ConsumerSettings
+from consumer.show import lines
+from shared.errors import ArtifactError
+from shared.logs import configure_logs, exit_with
+from shared.messages import ModelRef, Result
+from shared.terminal import SIGNS, escaped, printable, say
+from trainer import __main__ as trainer_main
+from trainer.metrics import figures
+from trainer.report import figures_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def shown(text: str) -> str:
@@ -31,7 +54,7 @@ def shown(text: str) -> str:
         ("[link=file:///etc]x[/link]", "[link=file:///etc]x[/link]"),
         (":smile: http://x.y 123", ":smile: http://x.y 123"),
         ("\u2028\u2029\ue000\ud800", "\\u2028\\u2029\\ue000\\ud800"),
-        ("\U000e0041", "\\ue0041"),
+        ("\U000e0041", "\\udb40\\udc41"),
         ("\N{WOMAN}\u200d\N{GIRL} caf\u00e9", "\N{WOMAN}\u200d\N{GIRL} caf\u00e9"),
     ],
 )
@@ -49,3 +72,133 @@ def test_a_long_text_is_cut() -> None:
 def test_labels_are_told_apart_without_colour() -> None:
     """Given the labels' signs, when compared, then signs and colours all differ."""
     assert len({sign for sign, _ in SIGNS.values()}) == len({colour for _, colour in SIGNS.values()}) == len(SIGNS)
+
+
+TEXTS = st.text(st.characters() | st.sampled_from("\x1b\x9b\x07\n\r\u202e\u2066\ud800\U000e0041\x7f[]"))
+NO_EFFECT = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours, which are our own."""
+
+
+def harmless(line: str) -> bool:
+    """Whether no character has an effect."""
+    effects = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    return not any(unicodedata.category(char) in effects for char in line if char != "\u200d")
+
+
+@given(TEXTS)
+def test_an_escaped_text_is_one_harmless_line(text: str) -> None:
+    """Given any text, when escaped, then nothing in it has an effect, and what had none is as it was."""
+    assert harmless(escaped(text))
+    assert escaped(escaped(text)) == escaped(text)
+    assert escaped("plain \N{SNOWMAN} caf\u00e9") == "plain \N{SNOWMAN} caf\u00e9"
+
+
+@given(TEXTS)
+def test_an_escaped_line_of_json_says_the_same(text: str) -> None:
+    """Given any JSON, when escaped, then it is harmless and parses to the same."""
+    line = escaped(json.dumps({text: [text]}, ensure_ascii=False))
+    assert json.loads(line) == {text: [text]}
+
+
+def failing(name: str) -> None:
+    """A command that ends with an error about a name."""
+    with pytest.raises(SystemExit):
+        exit_with(lambda: (_ for _ in ()).throw(ArtifactError(f"{name} is not listed")))
+
+
+def failing_unforeseen(name: str) -> None:
+    """A command that ends with an error that nobody foresaw, at level debug."""
+    structlog.reset_defaults()
+    configure_logs("debug")
+    with pytest.raises(SystemExit):
+        exit_with(lambda: (_ for _ in ()).throw(ValueError(name)))
+
+
+def logging(name: str) -> None:
+    """A log line, as JSON."""
+    structlog.reset_defaults()
+    configure_logs()
+    structlog.get_logger().info("model_ready", name=name, labels=[name])
+
+
+def logging_on_a_terminal(name: str) -> None:
+    """A log line for people."""
+    structlog.reset_defaults()
+    with mock.patch.object(sys.stderr, "isatty", return_value=True):
+        configure_logs()
+    structlog.get_logger().info("model_ready", name=name, labels=[name])
+
+
+def checking(name: str) -> None:
+    """A line of `check`, and one that fails."""
+    report = vars(check)["_Report"]()
+    report.line("model", lambda: name, str)
+    report.line("model", lambda: (_ for _ in ()).throw(ArtifactError(name)), str)
+
+
+def showing_the_configuration(name: str) -> None:
+    """`config show`, a value and where it comes from."""
+    for line in lines(ConsumerSettings(group_id=name or "g"), {"group_id": name}):
+        say(line)
+
+
+def scoring_on_a_terminal(name: str) -> None:
+    """The table of `score`."""
+    table = vars(offline)["_table"]((name, "other"))
+    table.add_row(*vars(offline)["_row"](result(name), name))
+    Console().print(table)
+
+
+def scoring_in_a_pipe(name: str) -> None:
+    """A line of `score --json`."""
+    say(result(name).model_dump_json())
+
+
+def result(name: str) -> Result:
+    """An answer with a hostile label."""
+    name = name.encode(errors="replace").decode()  # JSON holds no lone surrogates
+    return Result(
+        id=name,
+        label=name,
+        score=1,
+        probabilities={name: 1, "other": 0},
+        uncertain=False,
+        truncated=False,
+        tokens=3,
+        model=ModelRef(name=name, version="1"),
+        source=None,
+        scored_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+def training(name: str) -> None:
+    """What `train` and `evaluate` print last."""
+    labels = (name, f"{name}-other")
+    found = figures(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), labels, 1.0)
+    show = vars(trainer_main)["_print"]
+    show(figures_table(f"{name} on {name}", found))
+    show(f"{name}: version {name}")
+
+
+OUTLETS = [
+    failing, failing_unforeseen, logging, logging_on_a_terminal, checking, showing_the_configuration,
+    scoring_on_a_terminal, scoring_in_a_pipe, training,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("outlet", OUTLETS)
+@settings(max_examples=25, deadline=None)
+@given(name=TEXTS)
+@example(name="\x1b]0;owned\x07\x1b[2Jx\nerror: all is well")
+@example(name="[bold]\x9b2J[/nothing]")
+def test_no_name_reaches_a_terminal_raw(outlet: Callable[[str], None], name: str) -> None:
+    """Given a hostile name in a model folder or a setting, when any command prints it, then it has no effect."""
+    said = io.StringIO()
+    with mock.patch.object(sys, "stdout", said), mock.patch.object(sys, "stderr", said):
+        outlet(name)
+    structlog.reset_defaults()
+    found = said.getvalue()
+    assert found
+    for line in NO_EFFECT.sub("", found).split("\n"):
+        assert harmless(line), ascii(line)
+        assert not line.startswith("error: all is well")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from consumer.scorer import words
 from consumer.scorer.rows import TokenRow
 from consumer.scorer.tokenise import CHARS_PER_TOKEN, Tokeniser
 from consumer.scorer.words import WORD_CHARS, WordTokeniser, is_by_words
-from shared.artifact import Artifact, open_artifact
+from shared.artifact import Artifact, open_artifact, seal
 from shared.text import normalise
 from tests.support.tiny import MAX_TOKENS, tiny_model
 from tests.support.tokenizers import watched_tokeniser
@@ -162,10 +162,11 @@ def test_a_tokenizer_that_looks_across_spaces_is_shown_whole_texts(
     tokenizer = Tokenizer.from_str(json.dumps(tree | change))
     if added:
         tokenizer.add_tokens([added])
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    folder = shutil.copytree(artifact.path, tmp_path / "model")
+    tokenizer.save(str(folder / "tokenizer.json"))
     texts = ["so good and good, so good", "", "so  good"]
 
-    found = rows(Tokeniser(replace(artifact, path=tmp_path)), texts)
+    found = rows(Tokeniser(seal(folder, artifact.manifest)), texts)
 
     assert not is_by_words(tokenizer)
     assert [row.ids.tolist() for row in found] == [tokenizer.encode(text).ids for text in texts]

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from shared.artifact import open_artifact
-from shared.errors import InputDataError, SettingsError
+from shared.artifact import open_artifact, read_manifest, seal
+from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.text import normalise
 from tests.support.tiny import tiny_base, tiny_model, write_data
+from trainer import evaluate as evaluation
 from trainer.__main__ import app
 from trainer.bases import load_base
 from trainer.model_folder import check_output, load_model, replacing
 from trainer.predict import predict
 from trainer.reading import read_examples
+from trainer.report import CARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,9 +126,70 @@ def test_evaluate_writes_its_result_and_keeps_the_version(
     run("evaluate", "--model", trained / "model", "--data", trained / "held-out.parquet", "--device", "cpu")
     after = open_artifact(trained / "model")
     assert after.version == before.version
-    assert after.manifest.metrics["held-out"] == before.manifest.metrics["test"]
-    assert "Quality on `held-out`" in (trained / "model" / "README.md").read_text(encoding="utf-8")
+    digest = read_examples(trained / "held-out.parquet").fingerprint()
+    assert after.manifest.metrics == before.manifest.metrics | {
+        f"held-out.parquet {digest[:12]}": before.manifest.metrics["test"]
+    }
+    card = (trained / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Measured later on `held-out.parquet` (60 rows)" in card
+    assert digest in card
     assert "macro F1" in capsys.readouterr().out
+
+
+def evaluations(folder: Path) -> dict[str, Any]:
+    """What metrics.json tells of evaluations."""
+    metrics = json.loads((folder / "metrics.json").read_bytes())
+    return {"test": metrics["evaluations"], "later": {one["sha256"]: one["name"] for one in metrics["later"]}}
+
+
+def test_no_evaluation_replaces_the_figures_of_training_or_of_other_data(trained: Path, tmp_path: Path) -> None:
+    """Files called `test`, of one name, the held-out rows themselves and a second look: each is told apart."""
+    folder = shutil.copytree(trained / "model", tmp_path / "model")
+    section = "Quality on `test` (60 rows)"
+    card = (folder / CARD).read_text(encoding="utf-8")
+    sealed = card[card.index(section) :].split("\n## ")[0]
+    before = evaluations(folder)
+    expected = dict(before["later"])
+    for place, name, word in (("a", "test.csv", "good"), ("b", "test.csv", "bad"), ("a", "`x`\n.csv", "fine")):
+        data = tmp_path / place / name
+        data.parent.mkdir(exist_ok=True)
+        data.write_text(f"text,label\n{word},negative\nthe table,positive\n", encoding="utf-8")
+        for _ in range(2):
+            run("evaluate", "--model", folder, "--data", data, "--device", "cpu")
+        expected[read_examples(data).fingerprint()] = name
+    shutil.copy(trained / "held-out.parquet", tmp_path / "test.parquet")
+    run("evaluate", "--model", folder, "--data", tmp_path / "test.parquet", "--device", "cpu")
+    expected[read_examples(tmp_path / "test.parquet").fingerprint()] = "test.parquet"
+
+    assert evaluations(folder) == {"test": before["test"], "later": expected}
+    assert sealed in (folder / CARD).read_text(encoding="utf-8")
+    assert (
+        open_artifact(folder).manifest.metrics["test"] == open_artifact(trained / "model").manifest.metrics["test"]
+    )
+
+
+def test_evaluate_vouches_for_no_weights_that_were_swapped_meanwhile(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights altered after the check, or another whole model: the figures are written nowhere."""
+    folder = shutil.copytree(trained / "model", tmp_path / "model")
+    load, before = load_model, (folder / "metrics.json").read_bytes()
+
+    def swapped(path: Path) -> Any:
+        with (path / "model.safetensors").open("r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\1")
+        return load(path)
+
+    monkeypatch.setattr(evaluation, "load_model", swapped)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors was altered"):
+        run("evaluate", "--model", folder, "--data", trained / "held-out.parquet", "--device", "cpu")
+    assert (folder / "metrics.json").read_bytes() == before
+
+    seal(folder, read_manifest(folder))
+    monkeypatch.setattr(evaluation, "load_model", lambda path: (load(path), tiny_model(path))[0])
+    with pytest.raises(ArtifactError, match="replaced by another model"):
+        run("evaluate", "--model", folder, "--data", trained / "held-out.parquet", "--no-write", "--device", "cpu")
 
 
 def test_evaluate_without_writing_leaves_the_folder_alone(trained: Path) -> None:
@@ -166,6 +234,42 @@ def test_an_output_that_is_no_model_is_never_touched(tmp_path: Path) -> None:
     check_output(tmp_path / "model", overwrite=True)
     with pytest.raises(SettingsError, match="add --overwrite"):
         check_output(tmp_path / "model", overwrite=False)
+    (tmp_path / "model" / "notes").mkdir()
+    (tmp_path / "model" / "notes" / "labels.csv").write_text("x", encoding="utf-8")
+    (tmp_path / "model" / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(SettingsError, match=r"would be lost: link, notes/labels\.csv; move it elsewhere"):
+        check_output(tmp_path / "model", overwrite=True)
+    (tmp_path / "model" / "sentiment.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="not a valid manifest"):
+        check_output(tmp_path / "model", overwrite=True)
+
+
+NAMES = st.sampled_from(["notes.csv", "sub/a", "sub/deep/b", "model.bin", ".hidden", "config.json.bak", "sub2/c"])
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(strangers=st.sets(NAMES), left=st.sampled_from(["nothing", "old", "fails"]))
+def test_a_replacement_deletes_no_file_that_it_did_not_write(
+    tmp_path_factory: pytest.TempPathFactory, strangers: set[str], left: str
+) -> None:
+    """Files that somebody adds while the model trains are all still there, however an earlier run ended."""
+    place = tmp_path_factory.mktemp("place")
+    tiny_model(place / "model")
+    if left == "old":
+        shutil.copytree(place / "model", place / ".model.old")
+    with suppress(InputDataError), replacing(place / "model") as folder:
+        for name in strangers:
+            (place / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / "model" / name).write_text(f"of {name}", encoding="utf-8")
+        if left == "fails":
+            raise InputDataError("for the test")
+        (folder / "new.txt").write_text("new", encoding="utf-8")
+
+    texts = [path.read_bytes().decode(errors="replace") for path in place.rglob("*") if path.is_file()]
+    assert all(texts.count(f"of {name}") == 1 for name in strangers)
+    assert (place / "model" / "new.txt").exists() is (left != "fails")
+    beside = {path.name for path in place.iterdir()} - {"model"}
+    assert beside == ({".model.kept-1"} if strangers and left != "fails" else set())
 
 
 def test_a_failed_replacement_leaves_the_old_model(tmp_path: Path) -> None:
