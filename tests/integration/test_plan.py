@@ -76,4 +76,4 @@ def test_a_topic_without_texts_is_named(kafka: Broker, topic: MakeTopic) -> None
     with pytest.raises(KafkaStateError, match="no such topic: nowhere"):
         of_topics(settings(kafka, "nowhere"), 10)
     with pytest.raises(InputDataError, match=r"records of \^nowhere"):
-        of_topics(settings(kafka, "^nowhere"), 10)
+        of_topics(settings(kafka, "^nowhere$"), 10)
