@@ -8,6 +8,7 @@ import re
 import sys
 import unicodedata
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -100,6 +101,13 @@ def test_an_escaped_line_of_json_says_the_same(text: str) -> None:
     assert json.loads(line) == {text: [text]}
 
 
+class Said(io.StringIO):
+    """What reaches standard output and error, without the queue before the latter."""
+
+    def drain(self, _seconds: float) -> None:
+        """Nothing waits."""
+
+
 def failing(name: str) -> None:
     """A command that ends with an error about a name."""
     with pytest.raises(SystemExit):
@@ -124,7 +132,7 @@ def logging(name: str) -> None:
 def logging_on_a_terminal(name: str) -> None:
     """A log line for people."""
     structlog.reset_defaults()
-    with mock.patch.object(sys.stderr, "isatty", return_value=True):
+    with mock.patch.object(Said, "isatty", return_value=True):
         configure_logs()
     structlog.get_logger().info("model_ready", name=name, labels=[name])
 
@@ -138,14 +146,14 @@ def checking(name: str) -> None:
 
 def showing_the_configuration(name: str) -> None:
     """`config show`, a value and where it comes from."""
-    for line in lines(ConsumerSettings(group_id=name or "g"), {"group_id": name}):
+    for line in lines(ConsumerSettings(model=Path(name)), {"model": name}):
         say(line)
 
 
 def scoring_on_a_terminal(name: str) -> None:
     """The table of `score`."""
     table = vars(offline)["_table"]((name, "other"))
-    table.add_row(*vars(offline)["_row"](result(name), name))
+    table.add_row(*vars(offline)["_row"](result(name)))
     Console().print(table)
 
 
@@ -193,8 +201,12 @@ OUTLETS = [
 @example(name="[bold]\x9b2J[/nothing]")
 def test_no_name_reaches_a_terminal_raw(outlet: Callable[[str], None], name: str) -> None:
     """Given a hostile name in a model folder or a setting, when any command prints it, then it has no effect."""
-    said = io.StringIO()
-    with mock.patch.object(sys, "stdout", said), mock.patch.object(sys, "stderr", said):
+    said = Said()
+    with (
+        mock.patch.object(sys, "stdout", said),
+        mock.patch.object(sys, "stderr", said),
+        mock.patch("shared.logs.standard_error", return_value=said),
+    ):
         outlet(name)
     structlog.reset_defaults()
     found = said.getvalue()
