@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
+from structlog.testing import capture_logs
 
 from consumer.isolation import PassFailed
 from consumer.scorer.choose import load_scorer
@@ -21,6 +22,7 @@ from consumer.scorer.tokenise import Tokeniser
 from shared.artifact import Artifact, Int8, TrainingData, open_artifact, seal
 from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, InputDataError, SettingsError
+from shared.inference.lean import LeanModel
 from shared.int8 import GRAPH, WEIGHTS
 from shared.lean_bert import build
 from tests.support.tiny import tiny_model, write_data
@@ -245,6 +247,42 @@ def test_a_graph_that_loses_too_much_changes_nothing(
         run_export(copied, data)
 
     assert contents(copied) == before
+
+
+def test_the_gate_goes_round_passes_that_are_wrong_here(
+    copied: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an int8 that is wrong in a width of the held-out rows, when exported, then the gate is not misled.
+
+    Without the probe it would be.
+    """
+    monkeypatch.setattr(export, "quantise", unquantised)
+    widths: set[int] = set()
+    run, run_in = LeanModel.run, LeanModel.run_in
+
+    def noting(model: LeanModel, rows: Sequence[Ids]) -> tuple[NDArray[np.float32], int]:
+        widths.add(max(map(len, rows)))
+        return run(model, rows)
+
+    def wrong(model: LeanModel, rows: Sequence[Ids], width: int) -> NDArray[np.float32]:
+        half = model.precision == "int8" and width in widths
+        return run_in(model, [row[: (len(row) + 1) // 2] for row in rows] if half else rows, width)
+
+    monkeypatch.setattr(LeanModel, "run", noting)
+    run_export(copied, data)
+    monkeypatch.setattr(LeanModel, "run", run)
+    monkeypatch.setattr(LeanModel, "run_in", wrong)
+
+    with capture_logs() as lines:
+        exported = run_export(copied, data)
+
+    assert exported.manifest.int8 is not None
+    assert exported.manifest.int8.agreement >= export.MIN_AGREEMENT
+    (line,) = [line for line in lines if line["event"] == "pass_shapes_avoided"]
+    assert set(line["widths"]) >= widths
+    monkeypatch.setattr(export, "examine", lambda *_, **__: None)
+    with pytest.raises(ArtifactError, match="int8 loses too much"):
+        run_export(copied, data)
 
 
 @pytest.mark.parametrize("worse", [{"agreement": 0.989}, {"macro_recall": 0.699}, {"ece": 0.051}, {"ece": 0.03}])
