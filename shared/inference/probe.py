@@ -70,9 +70,9 @@ BOUNDS: Final[dict[Precision, Bounds]] = {
     "bf16": Bounds(drift=0.1, most_drift=0.3, error=0.25),
     "int8": Bounds(drift=0.1, most_drift=0.4, error=0.9),
 }
-"""Measured on AVX-512, as shares of that unit, the largest drift and the median error: with MiniLM 2e-6 and 1e-6 in
-fp32, 0.003 and 0.006 in bf16, 0.015 and 0.04 in int8; with a BERT-base of random weights 0.07 and 0.08 in bf16, 0.19
-and 0.59 in int8. The fault that was seen with AMX drifts by more than 1; mixed-up answers have an error of 2."""
+"""Measured on AVX-512, as shares of that unit, the largest drift and the median error: with MiniLM 2e-6 and 1e-6
+in fp32, 0.003 and 0.006 in bf16, 0.015 and 0.04 in int8; with a BERT-base of random weights 0.07 and 0.08 in bf16,
+0.19 and 0.59 in int8. The fault seen with AMX drifts by more than 1; mixed-up answers have an error of 2."""
 
 
 @dataclass(frozen=True, slots=True)
