@@ -15,10 +15,11 @@ import torch
 
 from consumer.batching import plan
 from consumer.scorer.bert import BertScorer
-from consumer.scorer.engine import Answer, pad
+from consumer.scorer.engine import Answer
 from consumer.scorer.torch_model import load_model
 from consumer.scorer.torch_packed import best_dtype
 from consumer.scoring import Scoring
+from shared.inference.arrays import pad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

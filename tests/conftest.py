@@ -16,11 +16,21 @@ from tests.support.kafka import ADDRESS_VARIABLE, Broker, NoBrokerError, broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tests.support.kafka import MakeTopic
 
 VISIBLE_S = 20.0
 DESCRIPTION = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Probes of engines are remembered for this run only, also by the processes that it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by marker

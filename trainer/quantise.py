@@ -1,27 +1,28 @@
-"""Quantises the lean graph to int8 with NNCF, and runs graphs to compare them."""
+"""Quantises the lean graph to int8 with NNCF, and scores rows as the consumer's engine does."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from shared.inference.arrays import pad
 from shared.lean_bert import build
-from shared.openvino import openvino
-from trainer.encoding import pad, scoring_batches
+from trainer.encoding import scoring_batches
 
 if TYPE_CHECKING:
     from shared.artifact import Artifact
     from shared.bert_shape import Shape
+    from shared.inference.arrays import Ids
+    from shared.inference.lean import LeanModel
     from trainer.encoding import Tokens
     from trainer.predict import FloatArray
 
 BATCH_TOKENS: Final = 1_024
 """Of a pass with padding, as the consumer's engine has them."""
-_HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
 def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
@@ -32,8 +33,9 @@ def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
     import nncf  # noqa: PLC0415 - takes seconds; and it must come after `shared.openvino`, for its telemetry
 
     nncf.set_log_level(logging.ERROR)
+    rows = as_rows(tokens)
     batches = [
-        _inputs([tokens[row] for row in rows], shape.pad_id) for rows in scoring_batches(tokens, BATCH_TOKENS)
+        _inputs([rows[row] for row in batch], shape.pad_id) for batch in scoring_batches(tokens, BATCH_TOKENS)
     ]
     with redirect_stdout(sys.stderr):  # its progress bars
         return nncf.quantize(
@@ -45,15 +47,20 @@ def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
         )
 
 
-def score(model: Any, tokens: Tokens, shape: Shape, precision: Literal["fp32", "bf16"]) -> FloatArray:
-    """Logits [rows, labels] of a graph in the order of `tokens`; what is not quantised is in `precision`."""
-    compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": _HINTS[precision]})
-    logits = np.empty((len(tokens), shape.labels), dtype=np.float64)
-    for rows in scoring_batches(tokens, BATCH_TOKENS):
-        logits[rows] = compiled(_inputs([tokens[row] for row in rows], shape.pad_id))["logits"]
+def score(model: LeanModel, tokens: Tokens) -> FloatArray:
+    """Logits [rows, labels] in the order of `tokens`."""
+    rows = as_rows(tokens)
+    logits = np.empty((len(rows), model.shape.labels), dtype=np.float64)
+    for batch in scoring_batches(tokens, BATCH_TOKENS):
+        logits[batch], _ = model.run([rows[row] for row in batch])
     return logits
 
 
-def _inputs(tokens: Tokens, pad_id: int) -> dict[str, Any]:
-    ids, mask = pad(tokens, pad_id)
-    return {"ids": ids.numpy().astype(np.int32), "lengths": mask.numpy().sum(axis=1, dtype=np.int32)}
+def as_rows(tokens: Tokens) -> list[Ids]:
+    """The token ids as a forward pass takes them."""
+    return [np.array(row, np.int32) for row in tokens]
+
+
+def _inputs(rows: list[Ids], pad_id: int) -> dict[str, Any]:
+    ids, lengths = pad(rows, pad_id)
+    return {"ids": ids, "lengths": lengths.astype(np.int32)}

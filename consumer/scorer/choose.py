@@ -35,17 +35,23 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
 
 
 def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
-    """OpenVINO where it is installed and knows the architecture; in int8 where that passed the export's gate."""
+    """OpenVINO where it is installed, knows the architecture and answers rightly; in int8 where exported."""
     if find_spec("openvino") is None:
         return _padded(artifact, "cpu", precision, "OpenVINO is not installed (the extra `cpu`)")
-    from consumer.scorer.openvino import OpenVinoEngine  # noqa: PLC0415 - an extra
+    from consumer.scorer.openvino import load_engine  # noqa: PLC0415 - an extra
+    from shared.inference.examine import Untrusted  # noqa: PLC0415
     from shared.openvino import native_precision  # noqa: PLC0415
 
-    fastest: Literal["fp32", "bf16", "int8"] = "int8" if artifact.manifest.int8 else native_precision()
-    try:
-        return OpenVinoEngine(artifact, fastest if precision == "auto" else precision)
-    except UnknownArchitecture as unknown:
-        return _padded(artifact, "cpu", precision, str(unknown))
+    fastest = (*(("int8",) if artifact.manifest.int8 else ()), native_precision(), "fp32")
+    why = ""
+    for one in dict.fromkeys(fastest) if precision == "auto" else (precision,):
+        try:
+            return load_engine(artifact, one)
+        except UnknownArchitecture as unknown:
+            return _padded(artifact, "cpu", precision, str(unknown))
+        except Untrusted as wrong:
+            why = str(wrong)
+    return _padded(artifact, "cpu", precision, why)
 
 
 def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:

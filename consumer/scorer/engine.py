@@ -5,16 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from shared.inference.arrays import Ids, Logits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Ids = NDArray[np.int32]
-"""Token ids of one text `[tokens]`, special tokens included, never empty; often a view of a larger array."""
-Logits = NDArray[np.float32]
-"""`[rows, labels]`"""
+__all__ = ["Answer", "Engine", "Ids", "Logits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +26,17 @@ class Answer:
 class Engine(Protocol):
     """A model on a device, warmed up: the first pass is as fast as the next."""
 
-    name: str
-    """Library, precision and way of batching, for people: `openvino 2026.4.1 bf16, lean`."""
     device: str
     """For people: `cpu`, or the name of the GPU."""
     concurrency: int
     """How many threads may be inside `forward` at once, and keep the device busy when they are."""
     batch_tokens: int
     """Tokens of a pass at which this device is at its best."""
+
+    @property
+    def name(self) -> str:
+        """Library, precision and way of batching, for people: `openvino 2026.4.1 bf16, lean`."""
+        ...
 
     @property
     def padding(self) -> int | None:
@@ -51,11 +50,3 @@ class Engine(Protocol):
         ScorerError (the device is not to be trusted any more).
         """
         ...
-
-
-def pad(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, NDArray[np.int64]]:
-    """Lays rows out as `[rows, longest]`, filled up with `pad_id`; returns that and their lengths `[rows]`."""
-    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-    ids = np.full((len(rows), lengths.max()), pad_id, np.int32)
-    ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.concatenate(rows)
-    return ids, lengths

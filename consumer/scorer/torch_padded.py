@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from consumer.isolation import OutOfMemory
-from consumer.scorer.engine import Answer, pad
+from consumer.scorer.engine import Answer
 from consumer.scorer.torch_model import classify, load_model
+from shared.inference.arrays import pad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

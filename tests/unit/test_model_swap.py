@@ -23,7 +23,7 @@ from shared import artifact as artifacts
 from shared import int8, model_files
 from shared.artifact import MANIFEST, open_artifact, read_manifest, seal
 from shared.bert_shape import read_shape
-from shared.errors import ArtifactError
+from shared.errors import ArtifactError, SettingsError
 from shared.lean_bert import build
 from tests.support.tiny import tiny_model
 from tests.unit.test_artifact import INT8
@@ -150,5 +150,6 @@ def test_what_answers_is_what_was_hashed(
     assert all(np.allclose(found, expected, atol=1e-5) for found in outcomes if found is not None)
     if MANIFEST not in names:
         seal(folder, read_manifest(folder))
-    with contextlib.suppress(ArtifactError):  # or the test could not fail: swapped, they do answer otherwise
+    # Or the test could not fail: swapped, they do answer otherwise, or the engine's probe finds so.
+    with contextlib.suppress(ArtifactError, SettingsError):
         assert not np.allclose(answers(folder, engine), expected, atol=1e-3)

@@ -300,9 +300,9 @@ def test_a_failed_pass_costs_no_request(engine: OpenVinoEngine, monkeypatch: pyt
     requests: SimpleQueue[object] = SimpleQueue()
     for _ in range(engine.concurrency):
         requests.put(_Failing())
-    monkeypatch.setattr(engine, "_requests", requests)
+    monkeypatch.setattr(engine.model, "_requests", requests)
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "_compiled", _Failing())
+        patch.setattr(engine.model, "_compiled", _Failing())
         for _ in range(engine.concurrency + 1):
             with pytest.raises(PassFailed, match="RuntimeError"):
                 engine.forward(rows)

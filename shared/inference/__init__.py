@@ -1,0 +1,1 @@
+"""How a model is run, for the consumer that serves it and the trainer that judges it alike."""
