@@ -20,9 +20,19 @@ SECRET: Final = "planted-secret-4f1d"  # noqa: S105 - planted, to be looked for
 POISON: Final = "poison"
 NOT_FINITE: Final = "not-finite"
 KILLER: Final = "killer"
-"""A text with this word ends the process that scores it; no numbered message has it."""
+"""A text with this word ends the process that scores it."""
+
+KEYS: Final = 120
+"""Of the main topic."""
+LANE: Final = 1_000_000
+"""How many numbers a lane has: the main topic is the first, see tests/chaos/inputs.py."""
+CULPRITS: Final = 1_000 * LANE
+"""Numbers from here on are those of texts that end a process."""
+BOMBS: Final = 2_000 * LANE
+"""Numbers from here on are those of records that no process can unpack."""
 
 UNDECODABLE: Final = "BadRecord"
+PROCESS_DIED: Final = "ProcessDied"
 
 _LETTERS: Final = {7: UNDECODABLE, 24: "ForwardPassFailed", 41: "NotFinite"}
 """By the number's last two digits: the error of its dead letter."""
@@ -36,11 +46,11 @@ class Oracle:
 
     def letter_of(self, number: int) -> str | None:
         """The error with which a message is dead-lettered; None for one that is scored. 3 of 100 are bad."""
-        return _LETTERS.get(number % 100)
+        return PROCESS_DIED if number >= CULPRITS else _LETTERS.get(number % 100)
 
     def text_of(self, number: int) -> str:
         """The text of a message."""
-        word = {24: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
+        word = KILLER if number >= CULPRITS else {24: POISON, 41: NOT_FINITE}.get(number % 100, "fine")
         return f"message {number} is {word}, {MARKER}"
 
     def value_of(self, number: int) -> bytes:
@@ -55,9 +65,9 @@ class Oracle:
         return tuple(weight / sum(weights) for weight in weights)
 
 
-def key_of(number: int, keys: int) -> bytes:
+def key_of(number: int) -> bytes:
     """The key of a message; messages of one key follow each other in the order of their numbers."""
-    return f"key-{number % keys}".encode()
+    return f"key-{number % KEYS}".encode() if number < LANE else f"lane-{number // LANE}".encode()
 
 
 def headers_of(number: int) -> list[tuple[str, bytes]]:
