@@ -50,7 +50,8 @@ class TopicFaults:
     def recreate(self) -> None:
         """A topic goes and comes again under its name with other messages, fewer or more; members run or are down.
 
-        Either they begin at its start, or they end with 76 and the operator moves the group.
+        Either they begin at its start, or they end with 76 and the operator moves the group. That is waited for,
+        since a later fault that restarts a member would hide that a running one has not noticed.
         """
         self._times += 1
         more, stopped = self._times % 2 == 0, self._times % 4 == 0
@@ -70,6 +71,7 @@ class TopicFaults:
                     member.release()
         else:
             self._recreate(topic, more=more)
+        self._settle(topic)
 
     def add_partition(self) -> None:
         """A side topic gets a partition, with messages before any member can know of it."""
@@ -117,7 +119,7 @@ class TopicFaults:
     def _settle(self, topic: str) -> None:
         """Waits until all that a topic holds is committed; more than a minute for that is a complaint."""
         ends = self._inputs.ends()
-        waiting = {place: end - 1 for place, end in ends.items() if place[0] == topic}
+        waiting = {place: end - 1 for place, end in ends.items() if place[0] == topic and end}
         late = self._stage.monitor.await_moves(waiting, SETTLE_S)
         if late:
             self._stage.complaints.append(f"{late} not worked off within {SETTLE_S:.0f} s")
