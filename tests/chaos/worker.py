@@ -107,14 +107,14 @@ def main() -> None:
     """Runs until stopped, as `sentiment-consumer run` does."""
     settings = consumer_settings.load({})
     configure_logs(settings.log_level)
+    if mutant := os.environ.get("CHAOS_MUTANT"):
+        import_module(f"tests.chaos.mutants.{mutant}").apply()
     stop = threading.Event()
     stop_on_signals(stop)
     if spec := os.environ.get("CHAOS_FAILPOINT"):
         failpoints.install(spec)
     if seconds := os.environ.get("CHAOS_STRETCH_S"):
         failpoints.stretch(float(seconds))
-    if mutant := os.environ.get("CHAOS_MUTANT"):
-        import_module(f"tests.chaos.mutants.{mutant}").apply()
     if megabytes := os.environ.get("CHAOS_MEMORY_MB"):
         threading.Thread(target=_die_above, args=(int(megabytes),), name="memory", daemon=True).start()
     artifact = open_artifact(settings.model_folder)

@@ -49,6 +49,7 @@ class UnitMutant:
 
 
 ONCE: Final = "everything once"
+ANSWERED: Final = "faults answered"
 LOST: Final = "lost"
 TWICE: Final = "more than once"
 
@@ -91,6 +92,14 @@ MUTANTS: Final = (
         _FENCE | {"connections reset": 8},
         messages=10_000,
         gap_s=(1.5, 2.5),
+        at_once=False,
+    ),
+    Mutant(
+        "log_before_act",
+        "logs a signal before it stops",
+        ANSWERED,
+        "that were not answered",
+        {"stderr blocked": 3},
         at_once=False,
     ),
 )
