@@ -104,4 +104,10 @@ MUTANTS: Final = (
     ),
 )
 
-UNIT_MUTANTS: Final[tuple[UnitMutant, ...]] = ()
+UNIT_MUTANTS: Final = (
+    UnitMutant(
+        "hash_before_load",
+        "loads other bytes than those that were hashed",
+        "tests/unit/test_model_swap.py::test_what_answers_is_what_was_hashed[torch-model.safetensors]",
+    ),
+)
