@@ -23,6 +23,7 @@ from consumer.scorer.rows import TokenRow
 from consumer.sender import Sender
 from consumer.settings import ConsumerSettings
 from consumer.source import KafkaSource
+from consumer.topic_config import Targets, TopicConfig
 from shared.artifact import open_artifact
 from shared.messages import ModelRef
 
@@ -83,8 +84,9 @@ def _read(settings: ConsumerSettings, count: int, clock: CpuClock) -> list[Recor
     records: list[Record] = []
     with clock("read"):
         while len(records) < count:
+            source.begin()
             records += source.read(CHUNK, settings.limits.read_wait_s)
-    source.close()
+    source.close(None)
     return records
 
 
@@ -97,7 +99,9 @@ def _answers(
         include_text=settings.include_text,
         uncertain_below=settings.uncertain_below,
         timestamps=settings.timestamps,
+        on_null=settings.on_null,
         max_bytes=settings.limits.max_output_bytes,
+        targets=Targets(TopicConfig(settings.output_topic), TopicConfig(settings.dlq_topic)),
     )
     cache = ScoreCache(settings.cache)
     outgoing: list[Outgoing] = []

@@ -20,7 +20,7 @@ from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 
 if TYPE_CHECKING:
@@ -57,16 +57,17 @@ def main() -> None:
     stop_on_signals(stop)
     artifact = open_artifact(settings.model_folder)
     scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels), float(sys.argv[1])))
+    preflight = Preflight(settings)
     consume(
         settings,
-        partitions=Preflight(settings).partitions(),
+        partitions=preflight.partitions(),
         scoring=Scoring(scorer, window=settings.limits.batch_records, cache=settings.cache),
         labels=scorer.labels,
         model=ModelRef(name="none", version="0"),
         stop=stop,
-        observe=None,
+        targets=preflight.targets(),
     )
 
 
 if __name__ == "__main__":
-    exit_with(main)
+    exit_with(main, end_process)

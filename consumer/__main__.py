@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -15,7 +14,7 @@ from consumer import settings as consumer_settings
 from consumer.dlq_commands import app as dlq_app
 from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.settings import settings_file
 
 app = typer.Typer(
@@ -48,13 +47,21 @@ Format = Annotated[str | None, typer.Option("--format", help="json or text: what
 TextField = Annotated[str | None, typer.Option("--text-field", help="Dotted path of the text, e.g. data.text.")]
 IdField = Annotated[str | None, typer.Option("--id-field", help="Dotted path of the id.")]
 
+
+class OnError(StrEnum):
+    """What `score` does at a line that it cannot read or score."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 _PLANNING = {"sample", "last", "target_p99", "seconds", "output"}
 """Options of `plan` that are no settings."""
 
 
 def main() -> NoReturn:
     """Entry point of `sentiment-consumer`."""
-    exit_with(app)
+    exit_with(app, end_process)
 
 
 @app.callback(invoke_without_command=True)
@@ -81,11 +88,14 @@ def run(
     instance_id: InstanceId = None,
     group_protocol: Annotated[str | None, typer.Option(help="classic, or consumer (KIP-848).")] = None,
     auto_offset_reset: Annotated[
-        str | None, typer.Option(help="earliest or latest: where a new group begins.")
+        str | None, typer.Option(help="earliest, latest or none: where a new group begins.")
     ] = None,
     format_: Format = None,
     text_field: TextField = None,
     id_field: IdField = None,
+    on_null: Annotated[
+        str | None, typer.Option(help="skip, forward or dead-letter: what a deletion becomes.")
+    ] = None,
     timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
     cache: Annotated[int | None, typer.Option(help="Scores kept for texts that come again; 0 keeps none.")] = None,
     include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,
@@ -103,9 +113,7 @@ def run(
     stop_on_signals(stop)
     from consumer.service import serve  # noqa: PLC0415 - torch takes seconds to import: settings fail first
 
-    if not serve(settings, stop):
-        sys.stderr.flush()
-        os._exit(0)  # the scorer is still inside a pass, and tearing torch down under it may crash
+    serve(settings, stop)
 
 
 @app.command()
@@ -142,6 +150,10 @@ def score(
     json: Annotated[
         bool, typer.Option("--json", help="Read JSON Lines of inputs, write those of results.")
     ] = False,
+    on_error: Annotated[
+        OnError,
+        typer.Option(help="At a line without a text: fail, or skip it, name it and go on; the exit code is 65."),
+    ] = OnError.FAIL,
     config: Config = None,
     model: Model = None,
     device: Device = None,
@@ -150,13 +162,17 @@ def score(
     id_field: IdField = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe."""
-    flags = {k: v for k, v in locals().items() if k not in {"texts", "json"}}
+    """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe, in the order of the lines.
+
+    A line that is blank or cannot be read or scored ends it after the answers to all lines before. A result
+    without an id of its own is called by its line: line-7.
+    """
+    flags = {k: v for k, v in locals().items() if k not in {"texts", "json", "on_error"}}
     settings = consumer_settings.load(_flags(flags), config)
     configure_logs(settings.log_level)
     from consumer.offline import score_texts  # noqa: PLC0415
 
-    score_texts(settings, texts or None, as_json=json)
+    score_texts(settings, texts or None, as_json=json, skip=on_error is OnError.SKIP)
 
 
 @app.command()

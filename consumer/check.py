@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from consumer.preflight import Preflight, describe_partitions
+from consumer.preflight import Preflight, describe_topics
 from consumer.records import Unscorable
 from consumer.scorer.choose import load_scorer
 from consumer.scorer.device import choose_device
@@ -32,13 +32,14 @@ def run_checks(settings: ConsumerSettings) -> int:
     if preflight is not None and report.line("broker", preflight.broker, str) is not None:
         # Rights first: a topic that may not be described looks as if it did not exist.
         if report.line("rights", preflight.rights, str) is None:
-            report.skip("topics", "retention", why="needs the rights")
-        elif report.line("topics", preflight.partitions, describe_partitions) is None:
-            report.skip("retention", why="needs the topics")
+            report.skip("topics", "configs", "input", why="needs the rights")
+        elif report.line("topics", lambda: _topics(preflight), str) is None:
+            report.skip("configs", "input", why="needs the topics")
         else:
-            report.line("retention", preflight.retention, str)
+            report.line("configs", preflight.target_configs, str)
+            report.line("input", preflight.first_input, str)
     else:
-        report.skip("rights", "topics", "retention", why="needs the broker")
+        report.skip("rights", "topics", "configs", "input", why="needs the broker")
     artifact = report.line(
         "model",
         lambda: open_artifact(settings.model_folder),
@@ -50,6 +51,10 @@ def run_checks(settings: ConsumerSettings) -> int:
     else:
         report.line("score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), str)
     return report.exit_code
+
+
+def _topics(preflight: Preflight) -> str:
+    return describe_topics(preflight.partitions(), preflight.unmatched())
 
 
 def _score_one(scorer: Scorer) -> str:

@@ -18,6 +18,7 @@ from shared.kafka import headers_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from consumer.dead_letters import Envelope
     from consumer.settings import ConsumerSettings
 
 
@@ -27,6 +28,9 @@ class DeadLetterTopic:
     def __init__(self, settings: ConsumerSettings) -> None:
         self.name = settings.dlq_topic
         self._reader = TopicReader(settings.kafka, "sentiment-dlq")
+        self._entries: list[Envelope | Receipt | None] = []
+        self._read_to: dict[Partition, int] = {}
+        """Offset after the last entry."""
 
     def __enter__(self) -> Self:
         """Makes sure that the topic exists; raises an explained error."""
@@ -46,18 +50,23 @@ class DeadLetterTopic:
         """Counts the partitions of any topics; raises KafkaStateError for one that does not exist."""
         return self._reader.partitions_of(topics)
 
-    def retention_ms(self, topic: str) -> int | None:
-        """How long a topic keeps a record by the record's timestamp; None: for ever, or it is not told."""
-        return self._reader.retention_ms(topic)
+    def config_of(self, topic: str) -> dict[str, str]:
+        """The settings of any topic; none where the broker does not give them."""
+        return self._reader.config_of(topic)
 
     def index(self, *, complete: bool = False) -> Index:
         """Reads the whole topic without keeping contents, up to the first open transaction.
 
-        With `complete` it waits for open transactions to end, so that every receipt that was written before
-        the call is seen. Raises an explained error, also when one stays open for SILENT_S.
+        A further call reads only what has come since. With `complete` it waits for open transactions to end, so
+        that every receipt that was written before the call is seen. Raises an explained error, also when one
+        stays open for SILENT_S.
         """
-        spans = self._reader.spans(self._partitions, undecided=complete)
-        return build_index(map(_entry, self._reader.messages(spans)))
+        found = self._reader.spans(self._partitions, undecided=complete)
+        spans = {one: range(max(span.start, self._read_to.get(one, 0)), span.stop) for one, span in found.items()}
+        entries = map(_entry, self._reader.messages(spans))
+        self._entries += [entry.envelope if isinstance(entry, Letter) else entry for entry in entries]
+        self._read_to |= {one: span.stop for one, span in spans.items() if span}
+        return build_index(self._entries)
 
     def letters(self, places: Collection[Place]) -> Iterator[Letter]:
         """Reads these letters with their contents, in order within each partition; what is gone is left out."""

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from shared.messages import RECEIPT_KEY, DeadLetterHeaders, ReplayReceiptHeaders
+from shared.messages import REASON_BYTES, RECEIPT_KEY, DeadLetterHeaders, ReplayReceiptHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _FIRST_ADDED: Final = DeadLetterHeaders.model_fields["topic"].alias
 _RECEIPT: Final = re.compile(re.escape(RECEIPT_KEY.encode()) + rb"([0-9]{1,10}):([0-9]{1,19})")
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_INT32: Final = 2**31
+_INT64: Final = 2**63
+"""What a partition, and what an offset, a timestamp or a size is less than."""
 
 
 class Place(NamedTuple):
@@ -61,6 +65,8 @@ class Envelope:
     reason: str
     value_left_bytes: int | None
     """Size of a value that was too large to travel with the letter; None where the letter is whole."""
+    keyless: bool = False
+    """Whether the letter has no key, without which a compacted topic takes no record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +108,48 @@ def read_entry(
         if begin is None:
             return _receipt(place, key, value, headers)
         added = headers[begin:]
-        return Letter(_envelope(place, written_ms, added), key, value, headers[:begin], added)
-    except ValueError:  # a name is missing, a number is none, or text is no UTF-8
+        return Letter(_envelope(place, written_ms, added, keyless=key is None), key, value, headers[:begin], added)
+    except ValueError:  # a name is missing, text is no UTF-8, or it is not what this service can have written
         return None
 
 
-def _envelope(place: Place, written_ms: int, added: Headers) -> Envelope:
+def _envelope(place: Place, written_ms: int, added: Headers, *, keyless: bool) -> Envelope:
     why = DeadLetterHeaders.model_validate({name: (value or b"").decode() for name, value in added})
-    stamp = why.original_timestamp
+    stamp, left = why.original_timestamp, why.value_bytes
     return Envelope(
         place,
         written_ms,
-        Origin(why.topic, int(why.partition), int(why.offset), None if stamp is None else int(stamp)),
-        why.stage,
-        why.exception,
-        why.message,
-        None if why.value_bytes is None else int(why.value_bytes),
+        Origin(
+            _topic(why.topic),
+            _number(why.partition, 0, _INT32),
+            _number(why.offset, 0, _INT64),
+            None if stamp is None else _number(stamp, -_INT64, _INT64),
+        ),
+        _short(why.stage),
+        _short(why.exception),
+        _short(why.message),
+        None if left is None else _number(left, 0, _INT64),
+        keyless,
     )
+
+
+def _topic(name: str) -> str:
+    if not _TOPIC.fullmatch(name):
+        raise ValueError("no topic can have this name")
+    return name
+
+
+def _number(text: str, least: int, end: int) -> int:
+    number = int(text)
+    if str(number) != text or not least <= number < end:
+        raise ValueError("not as this service writes a number, or beyond what Kafka counts")
+    return number
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > REASON_BYTES:
+        raise ValueError("longer than this service writes it")
+    return text
 
 
 def receipt_of(place: Place, topic: str) -> tuple[bytes, Headers]:
@@ -135,7 +166,7 @@ def _receipt(place: Place, key: bytes | None, value: bytes | None, headers: Head
     if letter.partition != place.partition or letter.offset >= place.offset:
         return None
     read = ReplayReceiptHeaders.model_validate({name: (topic or b"").decode()})
-    return Receipt(letter, read.replayed_to)
+    return Receipt(letter, _topic(read.replayed_to))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +202,14 @@ class Index:
     """Records that are neither letters of this service nor receipts."""
 
 
-def build_index(entries: Iterable[Letter | Receipt | None]) -> Index:
-    """Sorts what was read, in order within each partition; contents are not kept."""
+def build_index(entries: Iterable[Envelope | Receipt | None]) -> Index:
+    """Sorts what was read, in order within each partition; None is a record that is neither."""
     letters: defaultdict[int, list[Envelope]] = defaultdict(list)
     receipts: list[Receipt] = []
     foreign = 0
     for entry in entries:
-        if isinstance(entry, Letter):
-            letters[entry.envelope.place.partition].append(entry.envelope)
+        if isinstance(entry, Envelope):
+            letters[entry.place.partition].append(entry)
         elif isinstance(entry, Receipt):
             receipts.append(entry)
         else:

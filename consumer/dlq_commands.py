@@ -11,6 +11,7 @@ import typer
 
 from consumer import settings as consumer_settings
 from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
+from shared.errors import InputDataError
 from shared.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def topic_name(text: str) -> str:
     return text
 
 
-Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: decode or encode.")]
+Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: decode, score or encode.")]
 ErrorName = Annotated[str | None, typer.Option("--error", help="Only letters of this error, e.g. BadRecord.")]
 Since = Annotated[
     int | None,
@@ -135,21 +136,27 @@ def replay_letters(
     dlq_topic: Dlq = None,
     log_level: LogLevel = None,
 ) -> None:
-    """Send letters back as the inputs they were, each exactly once, however often this is run."""
+    """Send letters back as the inputs they were, each exactly once, however often this is run.
+
+    A letter that cannot be replayed is named with the reason, the others are; the exit code is then 65.
+    """
     settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     if to == settings.dlq_topic:
         raise typer.BadParameter("letters are read from this topic", param_hint="--to")
     from consumer.dlq_view import print_outcome  # noqa: PLC0415
-    from consumer.replay import Outcome, Pacer, Request, preview, replay  # noqa: PLC0415
+    from consumer.replay import Outcome, Pacer, Replay, Request, preview  # noqa: PLC0415
     from consumer.signals import stop_on_signals  # noqa: PLC0415
 
     request = Request(_wanted(stage, error, since, topic), to, again, limit)
-    if dry_run:
-        print_outcome(Outcome.foreseen(preview(settings, request), request), dry_run=True)
-        return
     stop = threading.Event()
-    stop_on_signals(stop)
-    print_outcome(replay(settings, request, pacer=Pacer(rate, wait=stop.wait), stop=stop))
+    if dry_run:
+        outcome = Outcome.foreseen(preview(settings, request), request)
+    else:
+        stop_on_signals(stop)
+        outcome = Replay(settings, request, pacer=Pacer(rate, wait=stop.wait), stop=stop).run()
+    print_outcome(outcome, dry_run=dry_run)
+    if left := len(outcome.plan.left_behind):
+        raise InputDataError(f"letters that cannot be replayed: {left}; each is named above with the reason")
 
 
 def _settings(

@@ -32,7 +32,7 @@ def print_index(index: Index, wanted: Wanted, limit: int | None) -> None:
     console = _console()
     found = _newest_first(index, wanted)
     replayed = sum(envelope.origin in index.replayed for envelope in found)
-    other = f", beside {index.foreign} records that are none" if index.foreign else ""
+    other = f", and {index.foreign} other records" if index.foreign else ""
     console.print(f"{len(found)} of {len(index.envelopes)} letters{other}; {replayed} replayed")
     if not found:
         return
@@ -94,22 +94,15 @@ def print_letter(letter: Letter, replayed: Sequence[str], *, content: bool) -> N
 
 
 def print_outcome(outcome: Outcome, *, dry_run: bool = False) -> None:
-    """Says which letters cannot be replayed and where their inputs stand, then what was, or would be, replayed."""
+    """Says which letters cannot be replayed and why, then how many were, or would be, replayed."""
     console, todo = _console(), outcome.plan
-    for envelope in todo.left_behind:
-        console.print(
-            Text.assemble(
-                f"{envelope.place} cannot be replayed: it was too large to travel with the letter "
-                f"({envelope.value_left_bytes} bytes of value); the input stands at ",
-                _whole(str(envelope.origin)),
-            )
-        )
+    for envelope, reason in todo.left_behind:
+        console.print(_whole(f"{envelope.place} cannot be replayed: {reason}; its input was {envelope.origin}"))
     done = outcome.replayed
     each = ", ".join(f"{printable(topic).plain} {count}" for topic, count in sorted(done.items()))
-    left = len(todo.chosen) - done.total()
     parts = [
         f"{'would replay' if dry_run else 'replayed'} {done.total()} letters{f': {each}' if each else ''}",
-        *([f"{left} left, as it was stopped or they are gone"] if left else []),
+        *([f"{outcome.unsent} left, as it was stopped or they are gone"] if outcome.unsent else []),
         *([f"{len(todo.left_behind)} cannot be"] if todo.left_behind else []),
         *([f"{todo.replayed_before} were before"] if todo.replayed_before else []),
         *([f"{todo.repeated} repeat an input"] if todo.repeated else []),
@@ -174,7 +167,12 @@ def _size(content: bytes | None) -> str:
 
 
 def _time(epoch_ms: int) -> str:
-    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339, or the number for what no calendar holds: a producer may write any into a timestamp."""
+    try:
+        at = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{epoch_ms} ms"
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _console() -> Console:

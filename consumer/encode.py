@@ -1,4 +1,4 @@
-"""Document and score, or dead letter, to the bytes of an output record. Pure but for the clock it is given."""
+"""Document and score, deletion or dead letter to the bytes of an output record. Pure but for the given clock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic_core import to_json
 
+from consumer.decode import ALREADY_SCORED
 from consumer.records import DeadLetter, Outgoing
 from shared import __version__
 from shared.messages import (
@@ -24,11 +25,9 @@ from shared.messages import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from consumer.records import Document, Record, Score
-
-FUTURE_MS: Final = 3_000_000
-"""A timestamp further ahead than this (50 min) is replaced by the time of writing: brokers refuse one that
-is more than an hour ahead (`message.timestamp.after.max.ms`), and one such record would block its partition."""
+    from consumer.records import Deletion, Document, Record, Score
+    from consumer.topic_config import Targets
+    from shared.messages import Headers
 
 _SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
 _BOOLEANS: Final = (b"false", b"true")
@@ -65,34 +64,56 @@ class Moment(NamedTuple):
 
     json: bytes
     """As pydantic writes it, quotes included."""
-    future_ms: float
-    """Epoch milliseconds from which on a timestamp is one of the far future."""
+    epoch_ms: int
 
     @classmethod
     def of(cls, at: datetime) -> Moment:
         """Of an aware time."""
-        return cls(to_json(at), at.timestamp() * 1000 + FUTURE_MS)
+        return cls(to_json(at), int(at.timestamp() * 1000))
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Writes results and dead letters as records."""
+    """Writes results, deletions and dead letters as records that `targets` take."""
 
     labels: tuple[str, ...]
     model: ModelRef
     include_text: bool
     uncertain_below: float
     timestamps: Literal["input", "now"]
+    on_null: Literal["skip", "forward", "dead-letter"]
     max_bytes: int
+    targets: Targets
 
     def result(self, document: Document, score: Score, at: Moment) -> Outgoing | DeadLetter:
-        """Encodes one result; one too large to be written is a dead letter."""
-        record = document.record
-        value = self._value(document, score, at)
-        outgoing = Outgoing(record, value, (*record.headers, _SCHEMA), self._timestamp_ms(record, at))
-        if outgoing.size > self.max_bytes:
+        """Encodes one result; one that the output topic would refuse is a dead letter."""
+        return self._output(document.record, self._value(document, score, at), at)
+
+    def deletion(self, deletion: Deletion, at: Moment) -> Outgoing | DeadLetter | None:
+        """Encodes what `on_null` makes of a deletion: nothing, a null with its key, or a dead letter.
+
+        A null keeps its place among the results of its partition: it deletes those before it. One that has been
+        forwarded before is a dead letter, as two instances that feed each other would forward it without end.
+        """
+        record = deletion.record
+        if self.on_null == "skip":
+            return None
+        if self.on_null == "dead-letter":
+            return DeadLetter(record, "decode", "NullRecord", deletion.reason)
+        if record.value is None and any(name == SCHEMA_HEADER for name, _ in record.headers):
+            reason = "it is a null that this service forwarded, so forwarding it could go round in a loop"
+            return DeadLetter(record, "encode", ALREADY_SCORED, reason)
+        return self._output(record, None, at)
+
+    def _output(self, record: Record, value: bytes | None, at: Moment) -> Outgoing | DeadLetter:
+        output, limit = self.targets.output, self._max_output_bytes
+        if output.compacted and record.key is None:
+            reason = f"{output.name} is compacted and takes no record without a key"
+            return DeadLetter(record, "encode", "RecordWithoutKey", reason)
+        outgoing = Outgoing(record, value, _with_schema(record.headers), self._timestamp_ms(record, at))
+        if outgoing.size > limit:
             reason = f"the result with the input's key and headers has {outgoing.size} bytes, more than the limit"
-            return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {self.max_bytes}")
+            return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {limit}")
         return outgoing
 
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:
@@ -146,7 +167,7 @@ class Encoder:
         """
         record, why = letter.record, self._reason(letter)
         whole = Outgoing(record, record.value, (*record.headers, *why.as_headers()), 0)
-        if whole.size <= self.max_bytes:
+        if whole.size <= self._max_letter_bytes:
             return whole
         value = record.value
         if value is not None:
@@ -154,7 +175,7 @@ class Encoder:
             why = why.model_copy(update={"value_bytes": str(len(value)), "value_sha256": digest})
             value = b""
         pointer = Outgoing(record, value, (*record.headers, *why.as_headers()), 0)
-        if pointer.size <= self.max_bytes:
+        if pointer.size <= self._max_letter_bytes:
             return pointer
         if value is None:  # nothing of it stayed behind, but the letter must not look whole
             why = why.model_copy(update={"value_bytes": "0"})
@@ -176,7 +197,31 @@ class Encoder:
         )
 
     def _timestamp_ms(self, record: Record, at: Moment) -> int:
-        if self.timestamps == "now" or record.timestamp_ms is None:
+        stamp = record.timestamp_ms
+        if self.timestamps == "now" or stamp is None:
             return 0
         # One that the broker refuses fails its whole batch, and -1 means "none" to it.
-        return record.timestamp_ms if 0 <= record.timestamp_ms < at.future_ms else 0
+        behind_ms, ahead_ms = self._times_ms
+        return stamp if stamp >= 0 and at.epoch_ms - behind_ms <= stamp < at.epoch_ms + ahead_ms else 0
+
+    @cached_property
+    def _times_ms(self) -> tuple[int, int]:
+        return self.targets.output.oldest_ms, self.targets.output.newest_ms
+
+    @cached_property
+    def _max_output_bytes(self) -> int:
+        return min(self.max_bytes, self.targets.output.max_record_bytes)
+
+    @cached_property
+    def _max_letter_bytes(self) -> int:
+        return min(self.max_bytes, self.targets.dlq.max_record_bytes)
+
+
+def _with_schema(headers: Headers) -> Headers:
+    """The input's headers and ours behind them.
+
+    One that came with the input goes: of two, readers that take the first would be told the wrong version.
+    """
+    if headers and any(name == SCHEMA_HEADER for name, _ in headers):
+        headers = tuple(header for header in headers if header[0] != SCHEMA_HEADER)
+    return (*headers, _SCHEMA)

@@ -1,28 +1,27 @@
-"""What a group has committed: asked until it is known and stable, and written with the count of `suspects`."""
+"""What a group has committed.
+
+Asked for, and written with its metadata. Used by the Kafka thread only; calls block.
+"""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
-import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from consumer.commit_metadata import Commit, CommitMetadata
 from consumer.records import PublishFailed
-from consumer.suspects import Commit, as_metadata, carried, from_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.records import Record
-    from consumer.suspects import Place
+    from confluent_kafka import KafkaError
 
-log = structlog.get_logger()
+    from consumer.commit_metadata import Place
 
 REQUEST_S: Final = 5.0
-"""Timeout of one question to the broker."""
-STABLE_S: Final = 60.0
-"""How long is waited for offsets that an unfinished transaction holds back."""
+"""Timeout of one question to the broker; the client asks again within it while an unfinished transaction holds an
+offset back."""
 
 
 class GroupOffsets:
@@ -32,26 +31,30 @@ class GroupOffsets:
         self._consumer = consumer
         self._end_if_denied = end_if_denied
 
-    def committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Asks until all are known and stable; raises PublishFailed when that takes over STABLE_S."""
-        deadline = time.monotonic() + STABLE_S
-        while partitions:
-            try:
-                answer = self._consumer.committed(partitions, timeout=REQUEST_S)
-                failed = next((item.error for item in answer if item.error is not None), None)
-            except KafkaException as error:
-                failed = error.args[0]
-            if failed is None:
-                return answer
-            self._end_if_denied(failed, None)
-            if time.monotonic() > deadline:
-                raise PublishFailed(f"committed offsets stay unknown: {failed.name()}")
-        return []
+    def committed(self, places: Iterable[Place]) -> list[Commit]:
+        """What is committed at these places, in their order.
 
-    def commit(self, consumed: Sequence[Record]) -> None:
-        """Commits the offsets after `consumed` and waits for the broker; raises PublishFailed."""
+        Raises PublishFailed while it is not known and stable.
+        """
+        partitions = [TopicPartition(*place) for place in places]
+        if not partitions:
+            return []
         try:
-            done = self._consumer.commit(offsets=next_offsets(consumed), asynchronous=False)
+            answer = self._consumer.committed(partitions, timeout=REQUEST_S)
+            failed = next((item.error for item in answer if item.error is not None), None)
+        except KafkaException as error:
+            failed = error.args[0]
+        if failed is not None:
+            self._end_if_denied(failed, None)
+            raise PublishFailed(f"the committed offsets are not known: {failed.name()}")
+        return [Commit((p.topic, p.partition), p.offset, CommitMetadata.decode(p.metadata)) for p in answer]
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        """Commits and waits for the broker; raises PublishFailed."""
+        if not commits:
+            return
+        try:
+            done = self._consumer.commit(offsets=as_partitions(commits), asynchronous=False)
         except KafkaException as error:
             self._end_if_denied(error.args[0], None)
             raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
@@ -60,25 +63,7 @@ class GroupOffsets:
                 self._end_if_denied(partition.error, partition.topic)
                 raise PublishFailed(f"the commit failed: {partition.error.name()}")
 
-    def counts(self, places: list[Place]) -> list[Commit]:
-        """What is committed at these places, with the counts beside it."""
-        found = self.committed([TopicPartition(*place) for place in places])
-        return [Commit((p.topic, p.partition), p.offset, from_metadata(p.metadata)) for p in found]
 
-    def mark(self, commits: list[Commit]) -> None:
-        """Commits where the group stands already, for the count beside it; a failure costs only the count."""
-        offsets = [TopicPartition(*one.place, one.offset, as_metadata(one.attempts)) for one in commits]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException as error:
-            log.warning("attempts_not_counted", error=error.args[0].name())
-
-
-def next_offsets(consumed: Sequence[Record]) -> list[TopicPartition]:
-    """Per partition the offset after the last consumed record: what is to be committed, never `position()`."""
-    last: dict[Place, Record] = {}
-    for record in consumed:
-        place = (record.topic, record.partition)
-        if record.offset > last.setdefault(place, record).offset:
-            last[place] = record
-    return [TopicPartition(*place, one.offset + 1, as_metadata(carried(one))) for place, one in last.items()]
+def as_partitions(commits: Iterable[Commit]) -> list[TopicPartition]:
+    """Commits as the client takes them."""
+    return [TopicPartition(*one.place, one.offset, one.metadata.encode()) for one in commits]

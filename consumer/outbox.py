@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.offsets import next_offsets
+from consumer.offsets import as_partitions
 from consumer.records import PublishFailed
 from consumer.sender import RETRY_BACKOFF_MS, TRANSACTION_TIMEOUT_MS
-from consumer.standstill import returning
+from consumer.stall_watchdog import returning
 from shared.errors import KafkaStateError, RecoveriesExhausted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from consumer.records import Outgoing, Record
+    from consumer.commit_metadata import Commit
+    from consumer.records import Outgoing
     from consumer.sender import Sender
 
 log = structlog.get_logger()
@@ -41,17 +42,18 @@ _METADATA_START: Final = b"CGMDv2:"
 class AtLeastOnceOutbox:
     """Idempotent producer, then a synchronous commit: a crash in between repeats, with equal ids."""
 
-    def __init__(self, sender: Sender, commit: Callable[[Sequence[Record]], None]) -> None:
+    def __init__(self, sender: Sender, commit: Callable[[Sequence[Commit]], None]) -> None:
         self._sender = sender
         self._commit = commit
 
     def publish(
-        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
         """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
-        self._sender.send(results, dead_letters)
-        self._sender.flush()
-        self._commit(consumed)
+        if results or dead_letters:
+            self._sender.send(results, dead_letters)
+            self._sender.flush()
+        self._commit(commits)
 
     def reset(self) -> None:
         """Replaces the producer."""
@@ -77,6 +79,8 @@ class ExactlyOnceOutbox:
         self._sender = sender
         self._group_metadata = group_metadata
         self._suspect = False
+        self._is_open = False
+        """Whether a transaction was begun whose end is not known."""
         try:
             self._begin(START_S)
         except PublishFailed as failure:
@@ -87,7 +91,7 @@ class ExactlyOnceOutbox:
             ) from None
 
     def publish(
-        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
         """Writes all and the offsets in one transaction; raises PublishFailed when it must be taken back."""
         if self._suspect:
@@ -95,15 +99,19 @@ class ExactlyOnceOutbox:
         producer = self._sender.producer
         try:
             producer.begin_transaction()
+            self._is_open = True
             self._write(results, dead_letters)
-            self._send_offsets(consumed)
+            self._send_offsets(commits)
             began = time.monotonic()
             retried = self._retry(producer.commit_transaction)
+            self._is_open = False
             self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
 
-    def _write(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
+    def _write(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+        if not results and not dead_letters:
+            return
         try:
             self._sender.send(results, dead_letters)
             self._sender.flush()
@@ -123,9 +131,9 @@ class ExactlyOnceOutbox:
                 return self._sender.failed(error.args[0])
         return failure
 
-    def _send_offsets(self, consumed: Sequence[Record]) -> None:
+    def _send_offsets(self, commits: Sequence[Commit]) -> None:
         metadata = require_membership(self._group_metadata())
-        producer, offsets = self._sender.producer, next_offsets(consumed)
+        producer, offsets = self._sender.producer, as_partitions(commits)
 
         def send() -> bool:
             return self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
@@ -142,17 +150,26 @@ class ExactlyOnceOutbox:
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""
-        try:
-            self._sender.producer.abort_transaction(ABORT_S)
-        except (KafkaException, SystemError) as error:
-            # Whatever it says, the new producer's init_transactions decides the transaction's fate.
-            log.debug("abort_failed", error=str(error))
+        self._abort()
         self._sender.replace()
         self._begin(INIT_S)
 
     def close(self) -> None:
-        """Leaves an unfinished transaction to the next producer of this id, which takes it back."""
+        """Takes back the open transaction, if there is one: read_committed readers wait for its end.
+
+        Where that fails within ABORT_S it is left to the next producer of this id, or to the transaction's
+        timeout.
+        """
+        if self._is_open:
+            self._abort()
         self._sender.close()
+
+    def _abort(self) -> None:
+        try:
+            self._sender.producer.abort_transaction(ABORT_S)
+        except (KafkaException, SystemError) as error:
+            # Whatever it says, the next producer's init_transactions decides the transaction's fate.
+            log.debug("abort_failed", error=str(error))
 
     def _begin(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -168,7 +185,7 @@ class ExactlyOnceOutbox:
                 if not reason.retriable() or time.monotonic() > deadline:
                     raise self._sender.failed(reason) from None
             else:
-                self._suspect = False
+                self._suspect = self._is_open = False
                 return
 
     def _retry(self, call: Callable[[], None]) -> bool:

@@ -1,10 +1,11 @@
 """The loop: carries micro-batches from topic to topic. Read this file first.
 
-One thread, the caller's, owns everything that speaks to Kafka; another scores. A batch is read, decoded
-and handed to the scoring thread; while it is being scored the next is read. Batches are published in
-the order they were read, so order per partition holds. A publish opens and ends between two reads, so
-it never meets a rebalance; rows of a partition that was revoked meanwhile are dropped, their new owner
-scores them. Every failure of a publish takes one path: `_recover`.
+One thread, the caller's, owns everything that speaks to Kafka; another scores. A batch is read, passes the
+quarantine, is decoded and handed to the scoring thread; while it is being scored the next is read. Batches are
+published in the order they were read, so order per partition holds. What is written is encoded, and held
+against the dead-letter limit, before a publish begins. A publish begins and ends between two reads, so it never
+meets a rebalance; rows of a partition that was revoked meanwhile are dropped, their new owner scores them.
+Every failure of a publish takes one path: `_recover`.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from consumer.breaker import Breaker
 from consumer.decode import split
 from consumer.publication import Batch, Publication
 from consumer.records import PublishFailed
-from consumer.recovery import RecoveryCap, Refusals
+from consumer.recovery import RecoveryCap
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
+    from consumer.dead_letter_limit import DeadLetterLimit
     from consumer.encode import Encoder
-    from consumer.records import Outbox, Record, Source
+    from consumer.quarantine import Quarantine
+    from consumer.records import Outbox, Outgoing, Record, Source
+    from consumer.recovery import Refusals
     from consumer.scoring import Scoring
     from consumer.settings import Limits
     from shared.messages import InputFormat
@@ -50,31 +53,37 @@ class Totals:
     records: int = 0
     results: int = 0
     dead_letters: int = 0
+    nulls: int = 0
+    """Deletions that were skipped or forwarded."""
     recoveries: int = 0
     abandoned: int = 0
     """Records read but not published when the process had to end; the next run reads them again."""
 
 
 class Pipeline:
-    """Source to outbox, until told to stop. `turned` is told each time that the loop has come round."""
+    """Source to outbox, until told to stop. `heartbeat` is called each time that the loop has come round."""
 
     def __init__(
         self,
         *,
         source: Source,
+        quarantine: Quarantine,
         scoring: Scoring,
         outbox: Outbox,
         encoder: Encoder,
+        refusals: Refusals,
         input_format: InputFormat,
         limits: Limits,
+        dead_letter_limit: DeadLetterLimit,
         stop: threading.Event,
         until_idle_s: float | None = None,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
-        turned: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
+        self._quarantine = quarantine
         self._scoring = scoring
         self._outbox = outbox
         self._encoder = encoder
@@ -84,12 +93,12 @@ class Pipeline:
         self._until_idle_s = until_idle_s
         self._max_records = max_records
         self._observe = observe
-        self._turned = turned
+        self._heartbeat = heartbeat
         self._clock = clock
         self._inflight: deque[Batch] = deque()
         self._totals = Totals()
-        self._breaker = Breaker(limits)
-        self._refusals = Refusals()
+        self._dead_letter_limit = dead_letter_limit
+        self._refusals = refusals
         self._cap = RecoveryCap(limits, clock)
         self._read_out = False
         """Whether the last read found nothing."""
@@ -100,11 +109,14 @@ class Pipeline:
     def run(self) -> Totals:
         """Works until stopped, idle or done; ends with nothing half-published. Raises SentimentError."""
         while not self._finished():
-            self._turned()
+            self._heartbeat()
             try:
+                self._begin_assigned()
                 self._read_more()
                 if self._publish_due():
                     self._publish_scored()
+                if not self._inflight:
+                    self._commit_ends()
             except PublishFailed as failure:
                 self._recover(failure)
         self._drain()
@@ -121,20 +133,43 @@ class Pipeline:
             return False
         return self._clock() - self._idle_since >= self._until_idle_s
 
+    def _begin_assigned(self) -> None:
+        for commit in self._source.begin():
+            self._dead_letter_limit.restore(commit.metadata)
+
     def _read_more(self) -> None:
         """Reads one batch if there is room; else keeps the membership alive while the scorer works."""
+        if self._quarantine.is_careful:
+            self._read_alone()
+            return
         room = self._room()
         if room:
             self._source.resume()
-            self._submit(self._source.read(room, 0.0 if self._inflight else self._limits.read_wait_s))
+            self._read(room, 0.0 if self._inflight else self._limits.read_wait_s)
+            self._submit(self._quarantine.take(room, alone=not self._inflight))
         elif self._inflight and not self._wait_oldest(FULL_WAIT_S):
             self._source.pause()
-            self._submit(self._source.read(1, 0.0))
+            self._read(1, 0.0)
+
+    def _read_alone(self) -> None:
+        """Hands one record out with nothing else in hand, nor being fetched.
+
+        If the process ends, it was that one.
+        """
+        self._source.pause()
+        self._read(1, 0.0)
+        self._submit([] if self._inflight else self._quarantine.take(1, alone=True))
+
+    def _read(self, max_records: int, wait_s: float) -> None:
+        records = self._source.read(max_records, wait_s)
+        self._read_out = not records
+        if records:
+            if self._observe is not None:
+                self._observe(records)
+            self._quarantine.add(records)
 
     def _room(self) -> int:
-        """How many records may be read now; a suspect is read only with nothing else in hand."""
-        if self._inflight and self._source.careful:
-            return 0
+        """How many records may be read now."""
         if sum(batch.size for batch in self._inflight) >= self._limits.inflight_bytes:
             return 0
         unscored = sum(len(batch.records) for batch in self._inflight if not batch.scores.done())
@@ -155,8 +190,7 @@ class Pipeline:
         return bool(wait([self._inflight[0].scores], timeout=seconds).done)
 
     def _submit(self, records: list[Record]) -> None:
-        """Sends one batch on its way; with nothing read, waits a little for what is on its way already."""
-        self._read_out = not records
+        """Sends one batch on its way; with none, waits a little for what is on its way already."""
         if not records:
             if self._inflight:
                 self._wait_oldest(BUSY_WAIT_S)
@@ -165,14 +199,14 @@ class Pipeline:
             return
         self._idle_since = None
         self._totals.records += len(records)
-        if self._observe is not None:
-            self._observe(records)
-        documents, dead_letters = split(records, self._format)
+        condemned = self._quarantine.condemned(records)
+        documents, dead_letters, deletions = split([] if condemned else records, self._format)
         documents, refused = self._refusals.separate(documents)
-        dead_letters += refused
+        deletions, refused_nulls = self._refusals.separate(deletions)
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
-        self._inflight.append(Batch(records, documents, dead_letters, scores, self._clock(), size))
+        letters = [*condemned, *dead_letters, *refused, *refused_nulls]
+        self._inflight.append(Batch(records, documents, letters, deletions, scores, self._clock(), size))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -184,32 +218,54 @@ class Pipeline:
                 self._inflight.popleft()
 
     def _publish(self, batches: Sequence[Batch]) -> None:
-        """Publishes what is still ours of scored batches."""
+        """Publishes what is still ours of scored batches; raises TooManyDeadLetters before anything is written."""
         began = self._published_at = self._clock()
-        rows = Publication(batches, encoder=self._encoder, breaker=self._breaker)
+        for batch in batches:
+            self._quarantine.scored(batch.records)
+        rows = Publication(batches, self._encoder)
         if not rows.records:
             log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
             return
+        self._dead_letter_limit.check(rows.outcomes)
         try:
-            self._outbox.publish(rows.results(), rows.dead_letters(), rows.records)
+            self._write(rows.outgoing, rows.letters, rows.records)
         except PublishFailed as failure:
             if failure.refused and len(rows.records) == 1:
                 self._refusals.add(rows.records[0], failure.refused)
             raise
-        self._breaker = rows.breaker
+        self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
-        self._totals.results += rows.written
+        self._totals.results += rows.results
         self._totals.dead_letters += len(rows.letters)
+        self._totals.nulls += rows.nulls
         log.info(
             "batch",
             records=len(rows.records),
-            results=rows.written,
+            results=rows.results,
             dead_letters=len(rows.letters),
+            nulls=rows.nulls,
             **rows.cost(),
             scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
             publish_ms=round((self._clock() - began) * 1000, 1),
             lag=self._source.lag_records(),
         )
+
+    def _write(
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], records: Sequence[Record]
+    ) -> None:
+        commits = self._source.commits_after(records)
+        self._outbox.publish(results, dead_letters, commits)
+        self._source.published(commits, records)
+
+    def _commit_ends(self) -> None:
+        """Commits the ends of partitions that are read out, where they lie behind markers.
+
+        Else lag stays above 0.
+        """
+        commits = self._source.commits_at_ends()
+        if commits:
+            self._outbox.publish([], [], commits)
+            self._source.published(commits, [])
 
     def _recover(self, failure: PublishFailed) -> None:
         """Forgets everything in hand, replaces the producer and goes back to the last commit.
@@ -218,7 +274,7 @@ class Pipeline:
         than `max_recoveries` within `recovery_window_s` end the process, since a fresh one on another machine
         may fare better than this one does.
         """
-        self._turned()
+        self._heartbeat()
         self._totals.recoveries += 1
         recent = self._cap.count(failure) if failure.refused is None else None
         log.warning("recovering", reason=str(failure), refused=failure.refused, recent=recent)
@@ -226,9 +282,13 @@ class Pipeline:
             batch.scores.cancel()
             self._totals.records -= len(batch.records)
         self._inflight.clear()
+        if failure.refused is None:
+            self._quarantine.clear()
+        else:
+            self._quarantine.one_by_one()
         try:
             self._outbox.reset()
-            self._source.rewind(carefully=failure.refused is not None)
+            self._source.rewind()
         except PublishFailed as again:
             self._recover(again)
 
@@ -237,7 +297,7 @@ class Pipeline:
         deadline = self._clock() + self._limits.shutdown_s
         try:
             while self._inflight and self._clock() < deadline:
-                self._turned()
+                self._heartbeat()
                 self._source.pause()
                 self._source.read(1, 0.0)
                 if self._wait_oldest(BUSY_WAIT_S):

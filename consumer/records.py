@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Sized
+    from collections.abc import Callable, Sequence, Sized
 
-    from consumer.suspects import Caution
+    from consumer.commit_metadata import Commit, CommitMetadata
     from shared.messages import Headers
 
 _FRAME_BYTES: Final = 10
@@ -25,15 +25,9 @@ class Ownership:
     is dropped before it is published: whoever owns the partition now scores it again.
     """
 
-    __slots__ = ("caution", "first", "held", "next")
+    __slots__ = ("held",)
 
-    def __init__(self, position: int | None = None, caution: Caution | None = None) -> None:
-        self.first = position
-        """Offset of the first record read, or where reading was made to start; None before that."""
-        self.next = position
-        """Offset of the next record that is expected; anything below it was read already."""
-        self.caution = caution
-        """What is known of crashes at this partition; None until its first record was read."""
+    def __init__(self) -> None:
         self.held = True
         """Until the partition is revoked or read anew from the last commit; never again after that."""
 
@@ -64,6 +58,13 @@ class Document(NamedTuple):
     record: Record
     id: str
     text: str
+
+
+class Deletion(NamedTuple):
+    """A record that deletes a row of a changelog and so has no text; the reason says which null does it."""
+
+    record: Record
+    reason: str
 
 
 class DeadLetter(NamedTuple):
@@ -126,18 +127,23 @@ class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, 
 
 
 class Source(Protocol):
-    """Kafka in: records of the partitions this member owns. Used by one thread only."""
+    """Kafka in: records of the partitions this member owns. Used by one thread only.
+
+    `begin`, `rewind` and `close` ask the broker and may block for seconds; `read` does not but for its `wait_s`.
+    """
 
     joined: bool
     """Whether the group has assigned partitions (perhaps none) to this member."""
 
-    @property
-    def careful(self) -> bool:
-        """Whether the next record is a suspect and read alone; `read` then wants nothing else in hand."""
+    def begin(self) -> list[Commit]:
+        """Begins to read the partitions assigned since the last call; returns where, and what was committed there.
+
+        A partition whose beginning is not known yet is left to the next call.
+        """
         ...
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:
-        """Returns at most `max_records`, in order per partition; waits only while there is none; none if paused.
+        """Returns at most `max_records`, in order per partition; waits only while there is none; few if paused.
 
         Must be called at least once per poll interval, also while paused: it is what keeps membership.
         """
@@ -151,19 +157,35 @@ class Source(Protocol):
         """Ends `pause`."""
         ...
 
-    def rewind(self, *, carefully: bool = False) -> None:
-        """Goes back to the last commit; no record read so far is held any more.
+    def commits_after(self, records: Sequence[Record]) -> list[Commit]:
+        """What is to be committed once these are published: the records of a publish, in order."""
+        ...
 
-        With `carefully` the next records are suspects: each is read alone.
+    def commits_at_ends(self) -> list[Commit]:
+        """What may be committed where all records are published, and what follows them to the end are no records.
+
+        Such as the markers of transactions; once for each end.
         """
         ...
 
-    def lag_records(self) -> int:
-        """Records between the next to be read and the end of the owned partitions, as last heard."""
+    def published(self, commits: Sequence[Commit], records: Sequence[Record]) -> None:
+        """Notes that commits are made, and with them the publish of `records`."""
         ...
 
-    def close(self) -> None:
-        """Leaves the group."""
+    def rewind(self) -> None:
+        """Goes back to the last commit; no record read so far is held any more."""
+        ...
+
+    def lag_records(self) -> int:
+        """Offsets between what is to be committed next and the end of the owned partitions, as last heard."""
+        ...
+
+    def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
+        """Leaves the group.
+
+        With `mark` the process ends in order: what counts this life as one that ended without a word is taken
+        back.
+        """
         ...
 
 
@@ -218,12 +240,9 @@ class Outbox(Protocol):
     """Kafka out: results, dead letters and the input's offsets together. Used by the source's thread."""
 
     def publish(
-        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
-        """Returns when all is written and the offsets after `consumed` are committed; else PublishFailed.
-
-        Takes the results to their end before the first dead letter.
-        """
+        """Returns when all is written and the offsets are committed; else PublishFailed."""
         ...
 
     def reset(self) -> None:
@@ -231,5 +250,5 @@ class Outbox(Protocol):
         ...
 
     def close(self) -> None:
-        """Abandons whatever is unfinished."""
+        """Takes back whatever is unfinished."""
         ...

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import structlog
 
 from consumer.dead_letter_topic import DeadLetterTopic
 from consumer.dead_letters import Wanted
-from consumer.replay_writer import TransactionalWriter
-from shared.errors import KafkaStateError
+from consumer.replay_targets import Targets
+from consumer.replay_writer import RecordRefused, TransactionalWriter
 
 if TYPE_CHECKING:
     import threading
@@ -49,13 +49,19 @@ class Request:
         return self.to or envelope.origin.topic
 
 
+class LeftBehind(NamedTuple):
+    """A letter that cannot be replayed, and why."""
+
+    envelope: Envelope
+    reason: str
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is to be done about the letters that are wanted."""
 
     chosen: list[Envelope] = field(default_factory=list)
-    left_behind: list[Envelope] = field(default_factory=list)
-    """Letters without their value: these cannot be replayed."""
+    left_behind: list[LeftBehind] = field(default_factory=list)
     replayed_before: int = 0
     repeated: int = 0
     """Further letters of an input that is chosen already, as a crash under at-least-once leaves them."""
@@ -63,15 +69,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a replay did; `plan` is what it found to do at its start."""
+    """What a replay did; `plan` is the one of its last producer, with what Kafka refused since left behind."""
 
     plan: Plan
     replayed: Counter[str]
     """Letters by the topic that they were replayed to."""
+    unsent: int = 0
+    """Letters that it was stopped before, or that retention took meanwhile."""
 
     @classmethod
     def foreseen(cls, todo: Plan, request: Request) -> Self:
-        """What a replay will have done if nothing comes in between."""
+        """What a replay will have done if nothing comes in between and Kafka refuses none."""
         return cls(todo, Counter(map(request.target, todo.chosen)))
 
 
@@ -105,65 +113,133 @@ class Pacer:
         self._free_s = max(now, self._free_s) + letters / self._per_s
 
 
-def plan(index: Index, request: Request, done: Collection[Origin] = ()) -> Plan:
-    """Decides letter by letter, oldest first; `done` are inputs that this process has replayed already."""
+def plan(
+    index: Index,
+    request: Request,
+    done: Collection[Origin] = (),
+    refusal: Callable[[Envelope], str | None] = lambda _: None,
+) -> Plan:
+    """Decides letter by letter, oldest first.
+
+    `done` are inputs that this process has replayed already; `refusal` says why a letter cannot be replayed.
+    """
     found: dict[Origin, Envelope] = {}
-    left_behind: list[Envelope] = []
+    met: set[Origin] = set()
+    left_behind: list[LeftBehind] = []
     before = repeated = 0
     for envelope in index.envelopes:
-        if envelope not in request.wanted or envelope.origin in done:
+        origin = envelope.origin
+        if envelope not in request.wanted:
             continue
-        if envelope.origin in index.replayed and not request.again:
+        if origin not in done and origin in index.replayed and not request.again:
             before += 1
-        elif envelope.origin in found:
+        elif origin in met:
             repeated += 1
-        elif envelope.value_left_bytes is not None:
-            left_behind.append(envelope)
+        elif origin in done:
+            met.add(origin)
+        elif reason := _left_behind(envelope) or refusal(envelope):
+            left_behind.append(LeftBehind(envelope, reason))
         elif request.limit is None or len(found) + len(done) < request.limit:
-            found[envelope.origin] = envelope
+            met.add(origin)
+            found[origin] = envelope
     return Plan(list(found.values()), left_behind, before, repeated)
 
 
+def _left_behind(envelope: Envelope) -> str | None:
+    if envelope.value_left_bytes is None:
+        return None
+    return f"it was too large to travel with the letter ({envelope.value_left_bytes} bytes of value)"
+
+
 def preview(settings: ConsumerSettings, request: Request) -> Plan:
-    """What a replay would do, without writing anything; raises an explained error."""
+    """What a replay would do, as far as is known without writing anything; raises an explained error."""
     with DeadLetterTopic(settings) as topic:
-        found = plan(topic.index(), request)
-        _targets(topic, request, found)
+        targets = Targets(topic, request)
+        found = plan(topic.index(), request, refusal=targets.refusal)
+        targets.warn_of_expiry(found.chosen)
         return found
 
 
-def replay(settings: ConsumerSettings, request: Request, *, pacer: Pacer, stop: threading.Event) -> Outcome:
-    """Replays until all is done or `stop` is set; raises an explained error, and what has a receipt is done.
+class Replay:
+    """Replays in rounds, each with a producer of its own that has read all receipts anew.
 
-    A commit that was slow enough to have been sent twice could end a later transaction too early: after
-    one the producer is replaced, which shuts such stragglers out, and all receipts are read anew.
+    The end of a transaction that was slow enough to have been sent twice could end a later transaction too early:
+    a round ends after one, and the next producer shuts such stragglers out.
+
+    Where Kafka refuses a record, all that are written with it are refused: they are halved until the record is
+    alone. It is then left behind, and the others go on.
     """
-    first: Plan | None = None
-    done: dict[Origin, str] = {}
-    with DeadLetterTopic(settings) as topic:
-        while True:
-            with TransactionalWriter(settings) as writer:
-                todo = plan(topic.index(complete=True), request, done)
-                first = first or todo
-                partitions = _targets(topic, request, todo)
-                letters = topic.letters([envelope.place for envelope in todo.chosen])
-                for chunk in _admitted(_chunks(letters, pacer.chunk_letters), pacer, stop):
-                    addressed = [(letter, request.target(letter.envelope)) for letter in chunk]
-                    writer.write(addressed, partitions)
-                    done |= {letter.envelope.origin: target for letter, target in addressed}
-                    log.info("letters_replayed", letters=len(chunk), in_all=len(done))
-                    if writer.suspect:
-                        break
-            if stop.is_set() or not writer.suspect:
-                return Outcome(first, Counter(done.values()))
 
+    def __init__(
+        self, settings: ConsumerSettings, request: Request, *, pacer: Pacer, stop: threading.Event
+    ) -> None:
+        self._settings = settings
+        self._request = request
+        self._pacer = pacer
+        self._stop = stop
+        self._most = pacer.chunk_letters
+        """Letters of the next transaction; kept from round to round, so that halving comes to an end."""
+        self._suspects = 0
+        """How many of the next letters hold one that was refused with them."""
+        self._plan = Plan()
+        self._done: dict[Origin, str] = {}
+        """Inputs with the topics that they were replayed to."""
+        self._refused: dict[Origin, str] = {}
+        """Inputs that Kafka refused by themselves, with its reasons."""
 
-def _admitted(chunks: Iterator[list[Letter]], pacer: Pacer, stop: threading.Event) -> Iterator[list[Letter]]:
-    for chunk in chunks:
-        pacer.admit(len(chunk))
-        if stop.is_set():
-            return
-        yield chunk
+    def run(self) -> Outcome:
+        """Replays until all is done or `stop` is set.
+
+        Raises an explained error; what has a receipt by then is done.
+        """
+        with DeadLetterTopic(self._settings) as topic:
+            targets = Targets(topic, self._request)
+            while not (self._round(topic, targets) or self._stop.is_set()):
+                pass
+        return self._outcome()
+
+    def _round(self, topic: DeadLetterTopic, targets: Targets) -> bool:
+        """Replays with one producer; tells whether there is nothing left to do."""
+        refused = len(self._refused)
+        with TransactionalWriter(self._settings) as writer:
+            self._plan = plan(topic.index(complete=True), self._request, self._done, self._refusal(targets))
+            targets.warn_of_expiry(self._plan.chosen)
+            letters = topic.letters([envelope.place for envelope in self._plan.chosen])
+            for chunk in _chunks(letters, self._pacer.chunk_letters):
+                self._pacer.admit(len(chunk))
+                self._send(writer, targets, chunk)
+                if writer.suspect or self._stop.is_set():
+                    return False
+        return self._request.limit is None or len(self._refused) == refused
+
+    def _send(self, writer: TransactionalWriter, targets: Targets, chunk: list[Letter]) -> None:
+        """Writes a chunk, in parts where a record is refused, until it is done or the round must end."""
+        while chunk and not (writer.suspect or self._stop.is_set()):
+            part = chunk[: self._most]
+            try:
+                writer.write([(letter, targets.of(letter.envelope)) for letter in part])
+            except RecordRefused as refused:
+                log.info("letters_refused", letters=len(part), reason=str(refused))
+                self._suspects = len(part) if len(part) > 1 else 0
+                if self._suspects:
+                    self._most = self._suspects // 2
+                    continue
+                self._refused[part[0].envelope.origin] = str(refused)
+            else:
+                self._done |= {one.envelope.origin: self._request.target(one.envelope) for one in part}
+                self._suspects = max(0, self._suspects - len(part))
+                self._most = min((self._suspects + 1) // 2 or 2 * self._most, self._pacer.chunk_letters)
+                log.info("letters_replayed", letters=len(part), in_all=len(self._done))
+            chunk = chunk[len(part) :]
+
+    def _refusal(self, targets: Targets) -> Callable[[Envelope], str | None]:
+        return lambda envelope: self._refused.get(envelope.origin) or targets.refusal(envelope)
+
+    def _outcome(self) -> Outcome:
+        chosen = [envelope for envelope in self._plan.chosen if envelope.origin not in self._done]
+        refused = [LeftBehind(one, self._refused[one.origin]) for one in chosen if one.origin in self._refused]
+        todo = replace(self._plan, left_behind=[*self._plan.left_behind, *refused])
+        return Outcome(todo, Counter(self._done.values()), len(chosen) - len(refused))
 
 
 def _chunks(letters: Iterator[Letter], most: int) -> Iterator[list[Letter]]:
@@ -178,23 +254,3 @@ def _chunks(letters: Iterator[Letter], most: int) -> Iterator[list[Letter]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _targets(topic: DeadLetterTopic, request: Request, todo: Plan) -> dict[str, int]:
-    """Counts the partitions of every topic to be written; warns where records would expire at once.
-
-    Raises KafkaStateError for a topic that does not exist, and for letters that would become letters anew.
-    """
-    targets = {request.target(envelope) for envelope in todo.chosen}
-    if topic.name in targets:
-        raise KafkaStateError(f"{topic.name} is where letters are read from; replay to another topic with --to")
-    partitions = topic.partitions_of(sorted(targets))
-    now_ms = int(time.time() * 1000)
-    for target in sorted(targets):
-        keep_ms = topic.retention_ms(target)
-        stamps = [e.origin.timestamp_ms for e in todo.chosen if request.target(e) == target]
-        old = 0 if keep_ms is None else sum(stamp is not None and now_ms - stamp > keep_ms for stamp in stamps)
-        if old:
-            problem = f"the broker deletes by timestamp, and {target} keeps records for {keep_ms} ms only"
-            log.warning("replayed_will_expire", letters=old, topic=target, problem=problem)
-    return partitions

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.dead_letters import receipt_of
 from consumer.outbox import INIT_S
-from consumer.sender import TRANSACTION_TIMEOUT_MS
+from consumer.sender import REFUSED, TRANSACTION_TIMEOUT_MS
 from shared.errors import KafkaStateError, RecoveriesExhausted, SentimentError
 from shared.kafka import ClientErrors, client_config, explain, refused_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Sequence
 
     from confluent_kafka import Message
 
     from consumer.dead_letters import Letter
+    from consumer.replay_targets import Target
     from consumer.settings import ConsumerSettings
 
 log = structlog.get_logger()
 
 RETRY_BACKOFF_MS: Final = 1000
 """Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice."""
+
+FAILED_S: Final = 0.2
+"""How long the client is given to say why a transaction failed: what it has not sent by then it never will."""
 
 _FENCED: Final = frozenset(
     {
@@ -36,10 +40,23 @@ _FENCED: Final = frozenset(
     }
 )
 _PURGED: Final = frozenset({KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE})  # noqa: SLF001
+_INNOCENT: Final = _PURGED | {KafkaError._INVALID_DIFFERENT_RECORD}  # noqa: SLF001
+"""What the client says of records that failed for another's sake."""
+_TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 _PASSING: Final = _PURGED | {KafkaError._MSG_TIMED_OUT}  # noqa: SLF001
 _NO_TRANSACTIONS: Final = frozenset(
     {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}  # noqa: SLF001
 )
+
+
+class RecordRefused(Exception):  # noqa: N818 - a state that the replay goes on from
+    """Kafka will refuse one of these letters always, and so all that are written with it; says why."""
+
+
+class _Failure(NamedTuple):
+    error: KafkaError
+    letter: Letter
+    topic: str
 
 
 class TransactionalWriter:
@@ -47,12 +64,14 @@ class TransactionalWriter:
 
     def __init__(self, settings: ConsumerSettings) -> None:
         self.suspect = False
-        """Whether the last commit may have been sent twice."""
+        """Whether the end of a transaction may have been sent twice."""
+        self._gap = False
+        """Whether a record was refused. librdkafka 2.16 goes on after its sequence number and not with it, so the
+        next batch of the partition fails, for which it gets a new epoch; the transaction after that is well."""
         self._dlq_topic = settings.dlq_topic
         self._id = f"sentiment-dlq-replay-{settings.dlq_topic}"
         self._servers = settings.kafka.bootstrap_servers
         self._deadline_s = settings.limits.commit_timeout_s
-        self._failures: list[tuple[KafkaError, Letter]] = []
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
             "client.id": "sentiment-dlq-replay",
@@ -94,58 +113,94 @@ class TransactionalWriter:
         with contextlib.suppress(KafkaException, SystemError):
             self._producer.flush(0)
 
-    def write(self, letters: Iterable[tuple[Letter, str]], partitions: Mapping[str, int]) -> None:
-        """Writes letters' inputs to their topics, and the receipts, all or none; raises an explained error."""
+    def write(self, letters: Sequence[tuple[Letter, Target]]) -> None:
+        """Writes letters' inputs to their topics, and the receipts, all or none.
+
+        Raises RecordRefused, with all taken back and the writer as good as before, or an explained error.
+        """
         try:
-            self._producer.begin_transaction()
-            for letter, target in letters:
-                self._write(letter, target, partitions)
-            waiting = self._producer.flush(self._deadline_s)
-            if self._failures:
-                raise self._undelivered(*self._cause())
-            if waiting:
-                raise _stopped(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
-            began = time.monotonic()
-            retried = self._retry(self._producer.commit_transaction, TRANSACTION_TIMEOUT_MS / 1000)
-            self.suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
+            failures = self._send(letters)
+            if failures and self._gap and not any(failed.error.code() in REFUSED for failed in failures):
+                self._gap = False
+                failures = self._send(letters)
+            if failures:
+                self._gap = True
+                raise self._undelivered(failures, letters)
+            self._end(self._producer.commit_transaction)
         except KafkaException as error:
             raise self._ended(error.args[0]) from None
         except SystemError:  # what confluent-kafka 2.16 makes of an error that is fatal to the producer
             raise _stopped("the producer failed for good") from None
 
-    def _write(self, letter: Letter, target: str, partitions: Mapping[str, int]) -> None:
+    def _send(self, letters: Sequence[tuple[Letter, Target]]) -> list[_Failure]:
+        """Opens a transaction and fills it; with anything undelivered, which is returned, it is aborted again."""
+        failures: list[_Failure] = []
+        self._producer.begin_transaction()
+        try:
+            for letter, target in letters:
+                self._write(letter, target, failures)
+        except KafkaException:
+            self._producer.flush(FAILED_S)
+            if not failures:  # else the transaction is over for a record that was refused meanwhile
+                raise
+        deadline = time.monotonic() + self._deadline_s
+        while (waiting := self._producer.flush(FAILED_S)) and not failures:
+            if time.monotonic() > deadline:
+                raise _stopped(f"{waiting} records were not acknowledged within {self._deadline_s:g} s")
+        if failures:
+            self._abort(failures)
+        return failures
+
+    def _abort(self, failures: list[_Failure]) -> None:
+        """Takes the transaction back, in which the client tells of all that it had not sent yet."""
+        try:
+            self._end(self._producer.abort_transaction)
+        except KafkaException:
+            if all(failed.error.code() in _INNOCENT | REFUSED for failed in failures):
+                raise  # else what failed before says more
+
+    def _write(self, letter: Letter, target: Target, failures: list[_Failure]) -> None:
         place, origin = letter.envelope.place, letter.envelope.origin
         self._queue(
             letter,
-            topic=target,
-            partition=origin.partition % partitions[target],
+            failures,
+            topic=target.name,
+            partition=origin.partition % target.partitions,
             key=letter.key,
             value=letter.value,
             headers=list(letter.headers),
             timestamp=origin.timestamp_ms or 0,
         )
-        key, headers = receipt_of(place, target)
-        self._queue(
-            letter, topic=self._dlq_topic, partition=place.partition, key=key, value=b"", headers=list(headers)
-        )
+        key, headers = receipt_of(place, target.name)
+        receipt = {"partition": place.partition, "key": key, "value": b"", "headers": list(headers)}
+        self._queue(letter, failures, topic=self._dlq_topic, **receipt)
 
-    def _queue(self, letter: Letter, **record: Any) -> None:
-        def delivered(error: KafkaError | None, _message: Message) -> None:
+    def _queue(self, letter: Letter, failures: list[_Failure], *, topic: str, **record: Any) -> None:
+        def delivered(error: KafkaError | None, _message: Message | None) -> None:
             if error is not None:
-                self._failures.append((error, letter))
+                failures.append(_Failure(error, letter, topic))
 
         deadline = time.monotonic() + self._deadline_s
         while True:
             try:
-                self._producer.produce(**record, on_delivery=delivered)
+                self._producer.produce(topic=topic, **record, on_delivery=delivered)
             except BufferError:
                 if time.monotonic() > deadline:
                     raise _stopped("the producer's queue stayed full") from None
                 self._producer.poll(0.05)
             except KafkaException as error:
-                raise self._undelivered(error.args[0], letter) from None
+                if error.args[0].code() not in REFUSED:
+                    raise
+                return delivered(error.args[0], None)  # as if the broker had refused it
             else:
-                return
+                return None
+
+    def _end(self, call: Callable[[], None]) -> None:
+        """Ends the transaction, and notes whether the request may have been sent twice."""
+        began = time.monotonic()
+        retried = self._retry(call, TRANSACTION_TIMEOUT_MS / 1000)
+        if retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS:
+            self.suspect = True
 
     def _retry(self, call: Callable[[], None], limit_s: float) -> bool:
         """Repeats a call while the client says that it may; tells whether it had to."""
@@ -161,22 +216,22 @@ class TransactionalWriter:
             else:
                 return retried
 
-    def _cause(self) -> tuple[KafkaError, Letter]:
-        """The failure behind all others: what the client purged after it says nothing.
+    def _undelivered(self, failures: list[_Failure], letters: Sequence[tuple[Letter, Target]]) -> RecordRefused:
+        """Which record is to blame; raises an explained error where none is.
 
-        A broker refuses whole batches, so the largest letter is the likely cause.
+        A broker refuses whole batches: the largest letter is the likely cause.
         """
-        causes = [failed for failed in self._failures if failed[0].code() not in _PURGED] or self._failures
-        return max(causes, key=lambda failed: failed[1].size)
-
-    def _undelivered(self, error: KafkaError, letter: Letter) -> SentimentError:
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return _stopped(
-                f"records are refused as too large, the largest is that of the letter {letter.envelope.place} "
-                f"with {letter.size} bytes; raise max.message.bytes of the target (it holds for batches too: "
-                "batch.size in kafka.properties) or SENTIMENT_LIMITS__MAX_OUTPUT_BYTES"
+        causes = [failed for failed in failures if failed.error.code() not in _INNOCENT] or failures
+        refused = [failed for failed in causes if failed.error.code() in REFUSED]
+        if not refused:
+            raise self._ended(causes[0].error)
+        failed = max(refused, key=lambda failed: failed.letter.size)
+        if failed.topic == self._dlq_topic and len(letters) == 1:
+            raise KafkaStateError(
+                f"{self._dlq_topic} refuses receipts ({failed.error.name()}: {failed.error.str()}), without which "
+                "nothing is replayed; correct the settings of this topic"
             )
-        return self._ended(error)
+        return RecordRefused(_refusal(failed))
 
     def _ended(self, error: KafkaError) -> SentimentError:
         if error.code() in _FENCED:
@@ -197,3 +252,16 @@ def _stopped(why: str) -> RecoveriesExhausted:
     return RecoveriesExhausted(
         f"the replay stopped: {why}; letters replayed before have their receipts, the same command does the rest"
     )
+
+
+def _refusal(failed: _Failure) -> str:
+    error, letter, topic = failed
+    if error.code() in _TOO_LARGE:
+        return (
+            f"{topic} refuses its {letter.size} bytes as too large; raise max.message.bytes of the topic or "
+            "SENTIMENT_LIMITS__MAX_OUTPUT_BYTES"
+        )
+    if error.code() == KafkaError.INVALID_TIMESTAMP:
+        stamp = letter.envelope.origin.timestamp_ms
+        return f"{topic} refuses its timestamp {stamp}; see message.timestamp.*.max.ms of the topic"
+    return f"{topic} refuses it: {error.name()}: {error.str()}"

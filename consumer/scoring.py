@@ -13,61 +13,31 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, InvalidStateError
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from consumer.cache import ScoreCache, fingerprint
 from consumer.isolation import CONTROL, Isolation, PassFailed, TokenBudget
+from consumer.progress import Progress, Work
 from consumer.records import Score, Unscorable
+from consumer.submission import Pass, Submission, fail, failing
+from shared.errors import ScorerError
+from shared.logs import unforeseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence, Sized
+    from collections.abc import Callable, Sequence
 
-    from consumer.isolation import Window
     from consumer.records import Scorer
-
-    Scores = list[Score | Unscorable]
-
-
-@dataclass(slots=True)
-class _Submission:
-    """One batch of texts on its way."""
-
-    future: Future[Scores]
-    texts: Sequence[str]
-    answers: list[Score | Unscorable | None]
-    """In the order of the texts."""
-    rows: list[Sized]
-    """What the device is to be asked: each text once that no answer is known to."""
-    keys: list[bytes]
-    """Of the rows."""
-    places: list[list[int]]
-    """Of the rows: where their text stands."""
-
-    def finish(self) -> None:
-        """Hands the answers over."""
-        self.future.set_result([answer for answer in self.answers if answer is not None])
-
-
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    window: Window[Sized, Score]
-    batch: list[int]
-    submissions: list[_Submission]
-
-    @property
-    def is_void(self) -> bool:
-        """Whether another pass of the window has failed for good."""
-        return self.submissions[0].future.done()
+    from consumer.submission import Scores
 
 
 class Scoring:
     """Runs one scorer; answers every batch in input order, whatever was scored together.
 
-    Its threads are daemons, so that a pass that never ends cannot keep the process from ending.
+    Its threads are daemons, so that a pass that never ends cannot keep the process from ending. If one of them
+    ends by an error, all that is submitted fails with ScorerError. `work` is for the stall watchdog.
     """
 
     def __init__(
@@ -78,15 +48,22 @@ class Scoring:
         self._window = window
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
-        self._isolation = Isolation[Any, Score](scorer.forward, self._control, budget, padding=scorer.padding)
-        self._submitted: SimpleQueue[_Submission | None] = SimpleQueue()
-        self._tokenised: SimpleQueue[_Submission | None] = SimpleQueue()
-        self._passes: SimpleQueue[_Pass | None] = SimpleQueue()
+        self._isolation = Isolation[Any, Score](self._forward, self._control, budget, padding=scorer.padding)
+        self._device = {name: value for name, value in scorer.describe().items() if name in {"engine", "device"}}
+        self._progress = Progress()
+        self._open: set[Future[Scores]] = set()
+        """What was submitted and is not answered."""
+        self._lost: ScorerError | None = None
+        """Why nothing will be answered any more."""
+        self._submitted: SimpleQueue[Submission | None] = SimpleQueue()
+        self._tokenised: SimpleQueue[Submission | None] = SimpleQueue()
+        self._passes: SimpleQueue[Pass | None] = SimpleQueue()
         self._room = threading.Semaphore(scorer.concurrency)
         work = {"tokenise": self._tokenise, "plan": self._plan}
         work |= {f"pass-{number}": self._run_passes for number in range(scorer.concurrency)}
         self._threads = [
-            threading.Thread(target=target, name=f"scoring-{name}", daemon=True) for name, target in work.items()
+            threading.Thread(target=self._run, args=(target,), name=f"scoring-{name}", daemon=True)
+            for name, target in work.items()
         ]
         for thread in self._threads:
             thread.start()
@@ -99,11 +76,27 @@ class Scoring:
     def submit(self, texts: Sequence[str]) -> Future[Scores]:
         """Queues texts; the future holds their answers in input order, or what the scorer raised."""
         future: Future[Scores] = Future()
-        if texts:
-            self._submitted.put(_Submission(future, texts, [None] * len(texts), [], [], []))
-        else:
+        if not texts:
             future.set_result([])
+            return future
+        self._progress.note()
+        self._open.add(future)
+        future.add_done_callback(self._open.discard)
+        self._submitted.put(Submission(future, texts, [None] * len(texts), [], [], []))
+        if self._lost is not None:
+            fail([future], self._lost)
         return future
+
+    def work(self) -> list[Work]:
+        """What its threads are doing and since when; any thread.
+
+        While batches wait that no thread works at, this is work too, since anything last moved on.
+        """
+        running = self._progress.running()
+        if self._open:
+            facts = {"batches": len(self._open)}
+            running.append(Work("waiting batches", self._progress.changed_s, tuple(self._threads), facts))
+        return running
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Scores texts and waits; raises what the scorer raises."""
@@ -117,11 +110,20 @@ class Scoring:
             thread.join(max(0.0, deadline - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
+    def _run(self, target: Callable[[], None]) -> None:
+        """What each thread does: the target, and to let nobody wait for it when it ends by an error."""
+        try:
+            target()
+        except BaseException as error:  # noqa: BLE001 - the futures carry it to the Kafka thread
+            name = threading.current_thread().name
+            self._lost = ScorerError(f"the thread {name} has ended; start again: {unforeseen(error)}")
+            fail(list(self._open), self._lost)
+
     def _tokenise(self) -> None:
         while (submission := self._submitted.get()) is not None:
             if submission.future.cancelled():
                 continue  # abandoned by a recovery before it was begun
-            with _failing([submission]):
+            with failing([submission]), self._progress.doing("tokenising", texts=len(submission.texts)):
                 self._prepare(submission)
                 if submission.rows:
                     self._tokenised.put(submission)
@@ -129,7 +131,7 @@ class Scoring:
                     submission.finish()
         self._tokenised.put(None)
 
-    def _prepare(self, submission: _Submission) -> None:
+    def _prepare(self, submission: Submission) -> None:
         """Looks texts up, and makes rows of those that are new, each once."""
         normalised = [self._scorer.normalise(text) for text in submission.texts]
         keys = [fingerprint(text) for text in normalised]
@@ -157,15 +159,17 @@ class Scoring:
             with suppress(Empty):
                 while waiting[-1] is not None:
                     waiting.append(self._tokenised.get_nowait())
-            self._start(self._next_window(waiting))
+            with self._progress.doing("planning"):
+                window = self._next_window(waiting)
+            self._start(window)
             if not waiting:
                 waiting.append(self._tokenised.get())
         for _ in self._threads[2:]:
             self._passes.put(None)
 
-    def _next_window(self, waiting: deque[_Submission | None]) -> list[_Submission]:
+    def _next_window(self, waiting: deque[Submission | None]) -> list[Submission]:
         """Takes the first that waits and those after it that fit; leaves out what was cancelled."""
-        taken: list[_Submission] = []
+        taken: list[Submission] = []
         rows = 0
         while waiting and (one := waiting[0]) is not None:
             if taken and self._window is not None and rows + len(one.rows) > self._window:
@@ -176,22 +180,23 @@ class Scoring:
                 rows += len(one.rows)
         return taken
 
-    def _start(self, submissions: list[_Submission]) -> None:
+    def _start(self, submissions: list[Submission]) -> None:
         """Makes one window of what was submitted and hands over its passes; begins with room for one."""
-        with _failing(submissions):
+        with failing(submissions):
             rows = [row for submission in submissions for row in submission.rows]
-            window, batches = self._isolation.plan(rows, [len(row) for row in rows])
+            with self._progress.doing("planning", rows=len(rows)):
+                window, batches = self._isolation.plan(rows, [len(row) for row in rows])
             for number, batch in enumerate(batches):
                 if number:
                     self._room.acquire()
-                self._passes.put(_Pass(window, batch, submissions))
+                self._passes.put(Pass(window, batch, submissions))
             if batches:
                 return
         self._room.release()  # all were cancelled meanwhile, or could not be planned
 
     def _run_passes(self) -> None:
         while (one := self._passes.get()) is not None:
-            with _failing(one.submissions):
+            with failing(one.submissions), self._progress.doing("answering", rows=len(one.batch)):
                 try:
                     last = not one.is_void and self._isolation.first(one.window, one.batch)
                 finally:
@@ -199,7 +204,7 @@ class Scoring:
                 if last:
                     self._finish(one.submissions, self._isolation.settle(one.window))
 
-    def _finish(self, submissions: list[_Submission], answers: Scores) -> None:
+    def _finish(self, submissions: list[Submission], answers: Scores) -> None:
         """Gives every submission of a window its share of the answers, and the cache what may come again."""
         left = iter(answers)
         for submission in submissions:
@@ -213,24 +218,18 @@ class Scoring:
             self._cache.keep(known)
             submission.finish()
 
+    def _forward(self, rows: Sequence[Any]) -> Sequence[Score | None]:
+        lengths = [len(row) for row in rows]
+        size = {"rows": len(rows), "tokens": sum(lengths), "longest": max(lengths)}
+        with self._progress.doing("forward pass", **size, **self._device):
+            return self._scorer.forward(rows)
+
     def _control(self) -> None:
         (row,) = self._scorer.tokenise([CONTROL])
-        (answer,) = self._scorer.forward([row])
+        (answer,) = self._forward([row])
         if answer is None:
             raise PassFailed("its answer is not finite")
 
 
 def _free(answer: Score | Unscorable) -> Score | Unscorable:
     return answer._replace(computed_tokens=0) if isinstance(answer, Score) else answer
-
-
-@contextmanager
-def _failing(submissions: Sequence[_Submission]) -> Iterator[None]:
-    """Carries whatever is raised inside to the Kafka thread, which raises it from the futures."""
-    try:
-        yield
-    except BaseException as error:  # noqa: BLE001 - see above
-        for future in (submission.future for submission in submissions):
-            if future.running() or (not future.done() and future.set_running_or_notify_cancel()):
-                with suppress(InvalidStateError):  # another pass of the window failed first
-                    future.set_exception(error)

@@ -37,7 +37,7 @@ _FINAL: Final = DENIED | frozenset(
 )
 """Errors of a delivery that a fresh producer would meet again: they end the process."""
 
-_REFUSED: Final = frozenset(
+REFUSED: Final = frozenset(
     {
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_RECORD,
@@ -61,7 +61,15 @@ _FENCED: Final = frozenset(
 class Sender:
     """A producer, the topics it writes to, and what became of the records of one publish."""
 
-    def __init__(self, settings: ConsumerSettings, partitions: Mapping[str, int], *, transactional: bool) -> None:
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        partitions: Mapping[str, int],
+        *,
+        transactional: bool,
+        max_batch_bytes: int | None = None,
+    ) -> None:
+        """`max_batch_bytes`: what the topics take, where that is less than `limits.max_output_bytes`."""
         self._output_topic = settings.output_topic
         self._dlq_topic = settings.dlq_topic
         self._servers = settings.kafka.bootstrap_servers
@@ -89,7 +97,7 @@ class Sender:
             "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
             "message.max.bytes": settings.limits.max_output_bytes + 65_536,
             # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
-            "batch.size": settings.limits.max_output_bytes,
+            "batch.size": max_batch_bytes or settings.limits.max_output_bytes,
             "retry.backoff.ms": RETRY_BACKOFF_MS,
             "socket.timeout.ms": 30_000,
             "reconnect.backoff.max.ms": RECONNECT_MS,
@@ -100,7 +108,7 @@ class Sender:
         self._config = client_config(settings.kafka, self._errors, ours)
         self.producer = self._new()
 
-    def send(self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
+    def send(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
         """Queues all, in order and the results first; waits while the client's own queue is full."""
         for topic, records in ((self._output_topic, results), (self._dlq_topic, dead_letters)):
             for one in records:
@@ -134,7 +142,10 @@ class Sender:
 
         `read` are the input topics that the call was about: to write their offsets takes the right to read.
         """
-        if topics := ", ".join(sorted(read)):
+        topics = ", ".join(sorted(read))
+        if topics and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return PublishFailed(f"{error.name()}: one of the topics {topics} was deleted")
+        if topics:
             return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 
@@ -195,11 +206,11 @@ class Sender:
                 f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
                 "over (if this repeats, two processes share it: give each its own --instance-id)"
             )
-        refused = error.name() if error.code() in _REFUSED else None
+        refused = error.name() if error.code() in REFUSED else None
         return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)
 
 
 def _cause(failures: Sequence[KafkaError]) -> KafkaError:
     """The failure that explains the others: what was only purged may be reported before what went wrong."""
     told = [error for error in failures if error.code() not in _PURGED] or failures
-    return next((error for error in told if error.code() in _REFUSED | _FINAL), told[0])
+    return next((error for error in told if error.code() in REFUSED | _FINAL), told[0])

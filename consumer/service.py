@@ -8,36 +8,41 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.pipeline import Pipeline, Totals
-from consumer.preflight import Preflight, RetentionWatch
+from consumer.preflight import Preflight
+from consumer.quarantine import Quarantine
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.sender import Sender
 from consumer.signals import ending_within_grace
 from consumer.source import KafkaSource
-from consumer.standstill import StandstillWatch
+from consumer.stall_watchdog import StallWatchdog
+from consumer.topic_config import FirstRecordsWatch
 from shared import __version__
 from shared.artifact import open_artifact
-from shared.errors import RecoveriesExhausted
+from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
 from shared.messages import ModelRef
 from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from consumer.records import Outbox, Record
+    from consumer.commit_metadata import CommitMetadata
+    from consumer.records import Outbox
     from consumer.settings import ConsumerSettings
+    from consumer.topic_config import Targets
 
 log = structlog.get_logger()
 
 
-def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
-    """Runs the consumer until it is done or `stop` is set.
+def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
+    """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
-    Returns False when the scorer had to be left inside a pass; raises SentimentError for what ends a
-    run early. Cheap checks come first: nothing is loaded for a broker that does not answer.
+    Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
     from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
@@ -46,7 +51,11 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
     preflight = Preflight(settings)
     preflight.rights()
     partitions = preflight.partitions()
-    watch = RetentionWatch(settings.output_topic, preflight.output_config())
+    for pattern in preflight.unmatched():
+        log.warning("waiting_for_topic", pattern=pattern)
+    targets = preflight.targets()
+    for problem in targets.problems(settings.limits.max_output_bytes):
+        log.warning("topic_unfit", problem=problem)
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scoring(
         scorer,
@@ -63,10 +72,10 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> bool:
         labels=scorer.labels,
         model=model,
         stop=stop,
-        observe=watch if settings.timestamps == "input" else None,
+        targets=targets,
     )
     log.info("stopped", **asdict(totals))
-    return scoring.close(timeout_s=1.0)
+    scoring.close(timeout_s=1.0)
 
 
 def consume(
@@ -77,9 +86,9 @@ def consume(
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,
-    observe: Callable[[Sequence[Record]], None] | None,
+    targets: Targets,
 ) -> Totals:
-    """Joins the group and carries messages until done; always leaves the group. `observe` sees what is read.
+    """Joins the group and carries messages until done; always leaves the group.
 
     What the process holds by now is not looked through for garbage again: with torch that takes 0.1 s, in which
     no thread does anything else.
@@ -87,15 +96,22 @@ def consume(
     gc.collect()
     gc.freeze()
     source = KafkaSource(settings)
-    sender = Sender(settings, partitions, transactional=settings.delivery == "exactly-once")
+    sender = Sender(
+        settings,
+        partitions,
+        transactional=settings.delivery == "exactly-once",
+        max_batch_bytes=targets.max_batch_bytes(settings.limits.max_output_bytes),
+    )
     outbox: Outbox = (
         ExactlyOnceOutbox(sender, source.group_metadata)
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )
-    watch = StandstillWatch(settings.limits.stall_timeout_s)
+    watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
+    limit = DeadLetterLimit(settings.limits)
     pipeline = Pipeline(
         source=source,
+        quarantine=Quarantine(source.crash_loop, reach=settings.limits.most_in_hand),
         scoring=scoring,
         outbox=outbox,
         encoder=Encoder(
@@ -104,21 +120,37 @@ def consume(
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
+            on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,
+            targets=targets,
         ),
+        refusals=Refusals(targets),
         input_format=settings.input_format,
         limits=settings.limits,
+        dead_letter_limit=limit,
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=observe,
-        turned=watch.turned,
+        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        heartbeat=watchdog.heartbeat,
     )
     source.subscribe()
+    mark: Callable[[CommitMetadata], CommitMetadata] | None = None
     try:
-        with watch:
-            return pipeline.run()
+        with watchdog:
+            totals = pipeline.run()
+        mark = _unchanged
+    except SentimentError as error:
+        # What a text may have caused says nothing: the device failed, or nobody foresaw it.
+        if not isinstance(error, ScorerError):
+            mark = limit.into if isinstance(error, TooManyDeadLetters) else _unchanged
+        raise
     finally:
         with ending_within_grace(RecoveriesExhausted.exit_code):  # closing may hang when no broker answers
-            source.close()
             outbox.close()
+            source.close(mark)
+    return totals
+
+
+def _unchanged(metadata: CommitMetadata) -> CommitMetadata:
+    return metadata

@@ -52,7 +52,8 @@ class Limits(Settings):
     commit_timeout_s: float = Field(default=20, gt=0, le=50)
     """Deadline for the broker to acknowledge one micro-batch."""
     stall_timeout_s: float = Field(default=240, ge=30)
-    """A loop that has not come round for so long hangs inside a library: the process ends with exit code 75.
+    """What makes no progress for so long hangs inside a library and ends the process: the loop with exit code 75,
+    a step of the scorer with 71.
 
     A publish and a recovery may each take 160 s while brokers are away, so it is above that.
     """
@@ -69,6 +70,11 @@ class Limits(Settings):
     """More dead letters than this share of the last `dlq_window` records end the process."""
     dlq_in_a_row: int = Field(default=1_000, gt=0)
     """So many dead letters without one result between them end the process."""
+
+    @property
+    def most_in_hand(self) -> int:
+        """Records that a process may have in hand."""
+        return self.batch_records * self.inflight_batches
 
 
 class ConsumerSettings(Settings):
@@ -93,11 +99,14 @@ class ConsumerSettings(Settings):
     instance_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
     """Stable name of this process, unique in its group, for exactly-once; default: the hostname's ordinal,
     as in a StatefulSet's `consumer-2`, or else the whole hostname."""
-    auto_offset_reset: Literal["earliest", "latest"] = "earliest"
-    """Where a group without a committed offset begins."""
+    auto_offset_reset: Literal["earliest", "latest", "none"] = "earliest"
+    """Where a group without any committed offset begins; `none` ends the process instead, with exit code 76."""
     format: Literal["json", "text"] = "json"
     text_field: str = Field(default="text", min_length=1)
     id_field: str = Field(default="id", min_length=1)
+    on_null: Literal["skip", "forward", "dead-letter"] = "skip"
+    """What becomes of a record that deletes a row of a changelog: it is counted and passed over, or becomes a null
+    with its key in the output topic, or a dead letter that no limit counts."""
     timestamps: Literal["input", "now"] = "input"
     """The timestamp of results: the input record's, or the time of writing."""
     include_text: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -10,18 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from shared.logs import end_process, log_aside
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 log = structlog.get_logger()
 
 GRACE_S: Final = 9.0
-"""From the signal to the end, whatever hangs. Ending hard is safe: what is not committed is read again."""
+"""From the signal to the end, whatever hangs; `end_process` may take FLUSH_S more.
+
+Ending hard is safe: what is not committed is read again.
+"""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = os._exit) -> None:
+def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = end_process) -> None:
     """Sets `stop` at the first signal; a second one, or GRACE_S without an end, ends the process at once.
 
     Call it on the main thread before any other is started: the signals are blocked everywhere, so no
@@ -32,25 +36,25 @@ def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = os._ex
 
     def waiter() -> None:
         received = signal.sigwait(_SIGNALS)
-        log.info("stopping", signal=signal.Signals(received).name)
         stop.set()
-        _watchdog(128 + received, end)
+        _end_after_grace(128 + received, end)
+        log_aside(lambda: log.info("stopping", signal=signal.Signals(received).name))
         end(128 + signal.sigwait(_SIGNALS))
 
     threading.Thread(target=waiter, name="signals", daemon=True).start()
 
 
 @contextmanager
-def ending_within_grace(exit_code: int, end: Callable[[int], object] = os._exit) -> Iterator[None]:
+def ending_within_grace(exit_code: int, end: Callable[[int], object] = end_process) -> Iterator[None]:
     """Ends the process with `exit_code` if the block has not ended within GRACE_S."""
-    timer = _watchdog(exit_code, end)
+    timer = _end_after_grace(exit_code, end)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def _watchdog(exit_code: int, end: Callable[[int], object]) -> threading.Timer:
+def _end_after_grace(exit_code: int, end: Callable[[int], object]) -> threading.Timer:
     timer = threading.Timer(GRACE_S, end, (exit_code,))
     timer.daemon = True
     timer.start()

@@ -4,15 +4,22 @@ Facts the code rests on (measured with librdkafka 2.16): rebalance callbacks run
 and `close` only; an exception that leaves a callback destroys the batch just fetched although the
 position has moved, so callbacks store what goes wrong and never raise; `pause` throws the prefetched
 records away, so it is the last resort of a full pipeline.
+
+A partition is assigned paused. `begin` decides, outside of any callback, where it begins, counts this life
+there, and only then lets the client fetch: what a fetch does to the process is counted as well.
 """
 
 from __future__ import annotations
 
+import re
+import time
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from confluent_kafka import (
-    OFFSET_BEGINNING,
+    OFFSET_END,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -20,11 +27,15 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient
 
+from consumer.commit_metadata import Commit, CommitMetadata, reset_command
+from consumer.crash_loop import CrashLoop
 from consumer.offsets import GroupOffsets
 from consumer.records import Ownership, PublishFailed, Record
-from consumer.suspects import Suspects
-from shared.errors import KafkaStateError
+from consumer.start import StartPolicy, recreated
+from consumer.topic_watch import TopicWatch
+from shared.errors import KafkaStateError, SentimentError
 from shared.kafka import (
     DENIED,
     RECONNECT_MS,
@@ -36,16 +47,27 @@ from shared.kafka import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from consumer.commit_metadata import Place
     from consumer.settings import ConsumerSettings
-    from consumer.suspects import Place
-    from shared.errors import SentimentError
 
 log = structlog.get_logger()
 
+REFRESH_MS: Final = 5_000
+"""How often the client asks for topics, so how soon it finds one that a pattern matches; a rebalance follows.
+
+With the client's default nobody reads a new topic for 5 minutes. With a pattern, in the classic protocol, the
+answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measured.
+"""
 REQUEST_S: Final = 5.0
 """Timeout of one question to the broker."""
+STABLE_S: Final = 60.0
+"""How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
+MIN_FETCH_BYTES: Final = 2**20
+"""A request that is to bring less than this from all partitions costs throughput."""
+EMBEDDED: Final = "mockCluster"
+"""How librdkafka's embedded brokers call themselves; they answer no question of an admin client."""
 
 _PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
     "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
@@ -56,11 +78,40 @@ _TRANSIENT: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the client's public constants
         KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
-        KafkaError._PARTITION_EOF,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
         KafkaError._TRANSPORT,  # noqa: SLF001
     }
 )
+
+
+@dataclass(slots=True)
+class _Partition:
+    """An assigned partition, and how far it has been read."""
+
+    owner: Ownership = field(default_factory=Ownership)
+    topic_id: str = ""
+    is_begun: bool = False
+    is_new: bool = False
+    """Whether the group had no commit here when it was begun."""
+    began: int = 0
+    """The offset at which this member began, and goes back to where nothing is committed."""
+    next: int = 0
+    """Offset that is expected next: behind the last record, or behind what follows it up to the end."""
+    last: int = -1
+    """Offset of the last record read."""
+    committed: int = 0
+    """The last offset that this member committed, or began at."""
+    asked_at: int = 0
+    """`next` when the topic's id was last asked for."""
+    known_to: int = 0
+    """`next` when the id was asked for that has last been answered as it was: all before is of the same topic."""
+
+    def go_to(self, offset: int) -> None:
+        """Reads on from an offset; nothing read so far is held any more."""
+        self.owner.held = False
+        self.owner = Ownership()
+        self.next = self.committed = self.asked_at = self.known_to = offset
+        self.last = -1
 
 
 class KafkaSource:
@@ -69,7 +120,6 @@ class KafkaSource:
     def __init__(self, settings: ConsumerSettings) -> None:
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.group_id
-        self._start = settings.auto_offset_reset
         self._errors = ClientErrors()
         config = client_config(
             settings.kafka,
@@ -79,115 +129,307 @@ class KafkaSource:
                 "group.id": settings.group_id,
                 **_PROTOCOLS[settings.group_protocol],
                 "enable.auto.commit": False,
+                "enable.partition.eof": True,
                 "isolation.level": "read_committed",
-                # Where to begin is decided in `_begin`, so that an offset lost to retention halts loudly.
+                # Where to begin is decided in `begin`, so that an offset lost to retention halts loudly.
                 "auto.offset.reset": "error",
                 "check.crcs": True,
+                "topic.metadata.refresh.interval.ms": REFRESH_MS,
                 "socket.timeout.ms": 30_000,
                 "reconnect.backoff.max.ms": RECONNECT_MS,
-                "queued.max.messages.kbytes": 16_384,
+                # What the client holds beside the batches in hand: a quarter as much, fetched in as large
+                # requests.
+                "queued.max.messages.kbytes": max(1, settings.limits.inflight_bytes // 4 // 1024),
+                "fetch.max.bytes": max(MIN_FETCH_BYTES, settings.limits.inflight_bytes // 4),
             },
         )
+        watched = client_config(settings.kafka, ClientErrors(), {"client.id": "sentiment-topic-watch"})
         try:
             self._consumer = Consumer(config)
+            self._admin = AdminClient(watched)
         except KafkaException as error:
             raise refused_configuration(error) from None
-        self._owned: dict[Place, Ownership] = {}
+        self._owned: dict[Place, _Partition] = {}
+        self._new: dict[Place, float] = {}
+        """Assigned partitions that are not begun, with the time since when."""
         self._offsets = GroupOffsets(self._consumer, self._end_if_denied)
-        self._suspects = Suspects(
-            deaths=settings.limits.max_crashes,
-            reach=settings.limits.batch_records * settings.limits.inflight_batches,
-            committed=self._offsets.counts,
-            commit=self._offsets.mark,
+        self._crash_loop = CrashLoop(
+            max_crashes=settings.limits.max_crashes,
+            reach=settings.limits.most_in_hand,
+            group=settings.group_id,
+            ask=self._offsets.committed,
+            commit=self._offsets.commit,
         )
+        self._watch: TopicWatch | None = None
+        self._start = StartPolicy(self, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
         self._paused = False
+        self._ends_in_order = True
         self.joined = False
         self._topics = list(settings.input_topics)
+        self._named = {topic for topic in self._topics if not topic.startswith("^")}
+        self._patterns = [re.compile(topic) for topic in self._topics if topic.startswith("^")]
+        self._own_topics = {settings.output_topic, settings.dlq_topic}
 
     @property
     def client(self) -> Consumer:
         """The Kafka client, for questions before the first read."""
         return self._consumer
 
+    @property
+    def crash_loop(self) -> CrashLoop:
+        """The counts of lives that ended without a word, for the quarantine."""
+        return self._crash_loop
+
     def subscribe(self) -> None:
         """Joins the group; partitions arrive during later reads."""
         self._consumer.subscribe(
-            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
+
+    def begin(self) -> list[Commit]:
+        """Begins the partitions that were assigned since the last call; see `Source`.
+
+        Raises KafkaStateError where a person has to decide, and PublishFailed after STABLE_S without an answer.
+        """
+        self._watch_topics()
+        try:
+            self._crash_loop.settle()
+            found = self._start.beginnings(list(self._new), self._owned) if self._new else []
+            begun = set(self._crash_loop.begin([one.commit for one in found]))
+        except PublishFailed as failure:
+            waited_s = time.monotonic() - min(self._new.values(), default=time.monotonic())
+            if waited_s > STABLE_S:
+                raise
+            log.warning("beginning_waits", reason=str(failure), waited_s=round(waited_s, 1))
+            return []
+        beginnings = [one for one in found if one.commit.place in begun]
+        for one in beginnings:
+            self._begin_at(one.commit, is_new=one.is_new)
+        return [one.commit for one in beginnings]
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:
         """Returns what is there at once, or waits up to `wait_s` for a first record; see `Source`.
 
         Raises an explained error when the broker denies a right or a partition's offset is gone.
         """
-        careful, waiting = self._suspects.careful, self._suspects.waiting
-        first = self._consumer.poll(0.0 if waiting else wait_s)
+        first = self._consumer.poll(wait_s)
         messages = [] if first is None else [first]
         # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
-        if first is not None and max_records > 1 and not waiting:
+        if first is not None and max_records > 1:
             messages += self._consumer.consume(max_records - 1, 0)
         if self._callback_failure is not None:
             failure, self._callback_failure = self._callback_failure, None
             raise PublishFailed(f"a rebalance failed: {failure.args[0].name()}")
-        self._suspects.add([record for record in map(self._accept, messages) if record is not None])
-        return [] if self._paused else self._suspects.take(max_records, alone=careful)
-
-    @property
-    def careful(self) -> bool:
-        """Whether the next record is read alone; see `Source`."""
-        return self._suspects.careful
+        return [record for record in map(self._accept, messages) if record is not None]
 
     def pause(self) -> None:
         """Stops fetching, also for partitions that are assigned while it lasts."""
         if not self._paused:
             self._paused = True
-            self._consumer.pause(self._partitions())
+            self._consumer.pause(self._begun())
 
     def resume(self) -> None:
         """Ends `pause`."""
         if self._paused:
             self._paused = False
-            self._consumer.resume(self._partitions())
+            self._consumer.resume(self._begun())
 
-    def commit(self, consumed: Sequence[Record]) -> None:
-        """Commits the offsets after `consumed` and waits for the broker; raises PublishFailed."""
-        self._offsets.commit(consumed)
+    def commits_after(self, records: Sequence[Record]) -> list[Commit]:
+        """The offset after the last record of each partition, or after what follows it to the end; see `Source`.
+
+        Never `position()`, which is ahead of what has been published.
+        """
+        last = {(record.topic, record.partition): record for record in records}
+        return [self._commit_after(place, record) for place, record in last.items()]
+
+    def commits_at_ends(self) -> list[Commit]:
+        """Ends behind the last record, such as transactions leave them, of which all records are committed."""
+        return [
+            Commit(place, one.next, CommitMetadata(topic_id=one.topic_id))
+            for place, one in self._owned.items()
+            if one.is_begun and one.last < one.committed < one.next
+        ]
+
+    def published(self, commits: Sequence[Commit], records: Sequence[Record]) -> None:
+        """Notes what is committed; see `Source`."""
+        for commit in commits:
+            if (partition := self._owned.get(commit.place)) is not None:
+                partition.committed = commit.offset
+        for record in {(record.topic, record.partition): record for record in records}.values():
+            self._crash_loop.published(record)
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        """Commits for the group and waits for the broker; raises PublishFailed."""
+        self._offsets.commit(commits)
 
     def group_metadata(self) -> Any:
         """The membership under which offsets join a transaction; opaque."""
         return self._consumer.consumer_group_metadata()
 
-    def rewind(self, *, carefully: bool = False) -> None:
-        """Seeks every owned partition to its committed offset; no record read so far is held any more.
+    def rewind(self) -> None:
+        """Seeks every partition to its committed offset; no record read so far is held any more.
 
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
         transaction holds an offset back; raises PublishFailed when that takes too long.
         """
-        for partition in self._offsets.committed(self._partitions()):
-            key = (partition.topic, partition.partition)
-            owner = self._owned.get(key)
-            if owner is None:
-                continue
-            position = partition.offset if partition.offset >= 0 else owner.first
-            self._own(key, Ownership(position, owner.caution))
-            target = self._begin(partition) if position is None else position
-            self._seek(TopicPartition(*key, target))
-        if carefully:
-            self._suspects.be_careful(owner.caution for owner in self._owned.values())
+        if self._watch is not None:
+            self._drop({*self._topics_read()} - self._watch.ids(self._topics_read()).keys())
+        places = [place for place, one in self._owned.items() if one.is_begun]
+        for commit in self._known(places):
+            if (partition := self._owned.get(commit.place)) is not None:
+                partition.go_to(commit.offset if commit.offset >= 0 else partition.began)
+                self._seek(commit.place, partition.next)
 
     def lag_records(self) -> int:
-        """Records between the next to be read and the high watermark that the last fetch told."""
+        """Offsets between what is committed next and the high watermark that the last fetch told."""
         lag = 0
-        for (topic, partition), owner in self._owned.items():
-            if owner.next is not None:
-                _, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-                lag += max(0, high - owner.next)
+        for place, partition in self._owned.items():
+            if partition.is_begun:
+                _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+                lag += max(0, high - partition.next)
         return lag
 
-    def close(self) -> None:
-        """Leaves the group, so that others take over at once."""
+    def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
+        """Leaves the group, so that others take over at once; see `Source`."""
+        self._ends_in_order = mark is not None
+        if mark is not None:
+            try:
+                self._say_in_order(mark)
+            except (PublishFailed, SentimentError) as failure:
+                log.warning("end_not_recorded", reason=str(failure))
         self._consumer.close()
+
+    # What `start.Broker` asks.
+
+    def committed(self, places: Collection[Place]) -> list[Commit]:
+        """What the group has committed; raises PublishFailed while it is not known and stable."""
+        return self._offsets.committed(places)
+
+    def bounds(self, place: Place) -> tuple[int, int]:
+        """First offset of a partition and its end, as a read_committed reader sees it; raises PublishFailed."""
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_S)
+        except KafkaException as error:
+            self._end_if_denied(error.args[0], place[0])
+            reason = error.args[0].name()
+            raise PublishFailed(
+                f"the leader of {place[0]}-{place[1]} does not tell its offsets: {reason}"
+            ) from None
+        return int(low), int(high)
+
+    def all_places(self) -> list[Place]:
+        """All partitions of the topics that the group reads; raises PublishFailed."""
+        try:
+            topics = self._consumer.list_topics(timeout=REQUEST_S).topics
+        except KafkaException as error:
+            raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
+        return [(name, number) for name, one in topics.items() if self._is_read(name) for number in one.partitions]
+
+    def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """The id of each topic, where the broker tells it; raises PublishFailed."""
+        if self._watch is None:
+            try:
+                cluster = self._consumer.list_topics(next(iter(topics)), timeout=REQUEST_S).cluster_id
+            except KafkaException as error:
+                raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
+            if str(cluster).startswith(EMBEDDED):
+                return {}
+            self._watch = TopicWatch(self._admin)
+        return self._watch.ids(topics)
+
+    def _known(self, places: list[Place]) -> list[Commit]:
+        deadline = time.monotonic() + STABLE_S
+        while True:
+            try:
+                return self._offsets.committed(places)
+            except PublishFailed:
+                if time.monotonic() > deadline:
+                    raise
+
+    def _say_in_order(self, mark: Callable[[CommitMetadata], CommitMetadata]) -> None:
+        places = [place for place, one in self._owned.items() if one.is_begun]
+        self._crash_loop.withdraw(places)
+        if mark(CommitMetadata()) != CommitMetadata():
+            found = [one for one in self._offsets.committed(places) if one.offset >= 0]
+            self._offsets.commit([one._replace(metadata=mark(one.metadata)) for one in found])
+
+    def _begin_at(self, commit: Commit, *, is_new: bool) -> None:
+        partition = self._owned[commit.place]
+        partition.is_new = is_new
+        self._new.pop(commit.place, None)
+        partition.is_begun = True
+        partition.topic_id = commit.metadata.topic_id
+        partition.began = commit.offset
+        partition.go_to(commit.offset)
+        # In this order: the client may sleep for a second on a partition that it finds paused at an offset.
+        if not self._paused:
+            self._consumer.resume([TopicPartition(*commit.place)])
+        self._seek(commit.place, commit.offset)
+
+    def _commit_after(self, place: Place, record: Record) -> Commit:
+        partition = self._owned.get(place)
+        is_last = partition is not None and partition.last == record.offset
+        offset = partition.next if partition is not None and is_last else record.offset + 1
+        return Commit(place, offset, self._crash_loop.carried(record))
+
+    def _watch_topics(self) -> None:
+        """Asks now and then whether the topics are still those that were assigned."""
+        if self._watch is None:
+            return
+        answers = self._watch.answers()
+        self._drop({topic for topic, answer in answers.items() if answer is None})
+        for place, partition in self._owned.items():
+            now = answers.get(place[0])
+            if now and partition.is_begun:
+                if partition.topic_id not in {"", now}:
+                    self._begin_recreated(place, partition, now)
+                partition.known_to = partition.asked_at
+        if self._watch.ask(self._topics_read()):
+            for partition in self._owned.values():
+                partition.asked_at = partition.next
+
+    def _begin_recreated(self, place: Place, partition: _Partition, now: str) -> None:
+        """Begins a topic that was deleted and created again at its first record.
+
+        Raises KafkaStateError where records were read since the topic was last known: they may be the new one's.
+        """
+        if partition.next != partition.known_to:
+            raise recreated(place, partition.next, self._group)
+        first, _ = self.bounds(place)
+        self._offsets.commit([Commit(place, first, CommitMetadata(topic_id=now))])
+        log.warning("topic_recreated", partition=f"{place[0]}-{place[1]}", begin=first)
+        self._unbegin(place, partition)
+        self._new[place] = time.monotonic()
+
+    def _drop(self, topics: set[str]) -> None:
+        """Forgets partitions of topics that were deleted: other topics that a pattern matches go on.
+
+        Raises KafkaStateError for a topic that the settings name.
+        """
+        if named := topics & self._named:
+            raise KafkaStateError(
+                f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
+            )
+        for place, partition in self._owned.items():
+            if place[0] in topics and (partition.is_begun or place in self._new):
+                log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")
+                self._unbegin(place, partition)
+
+    def _unbegin(self, place: Place, partition: _Partition) -> None:
+        partition.owner.held = False
+        partition.is_begun = False
+        self._new.pop(place, None)
+        self._crash_loop.forget([place])
+        self._consumer.pause([TopicPartition(*place)])
+
+    def _topics_read(self) -> set[str]:
+        return {topic for (topic, _), one in self._owned.items() if one.is_begun}
+
+    def _is_read(self, topic: str) -> bool:
+        """Whether a topic is one of the inputs: a pattern never means the topics that this service writes."""
+        is_input = topic in self._named or any(pattern.match(topic) for pattern in self._patterns)
+        return is_input and topic not in self._own_topics
 
     def _accept(self, message: Message) -> Record | None:
         """Turns a message into a record of the current assignment; None for what is no new record."""
@@ -198,12 +440,11 @@ class KafkaSource:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
             return None
-        owner = self._owned.get((topic, partition))
-        if owner is None or (owner.next is not None and offset < owner.next):
+        owned = self._owned.get((topic, partition))
+        if owned is None or not owned.is_begun or offset < owned.next:
             return None
-        if owner.first is None:
-            owner.first = offset
-        owner.next = offset + 1
+        owned.last = offset
+        owned.next = offset + 1
         kind, timestamp_ms = message.timestamp()
         headers = headers_of(message)
         return Record(
@@ -214,43 +455,66 @@ class KafkaSource:
             message.key(),
             message.value(),
             headers or (),
-            owner,
+            owned.owner,
             headers_lost=headers is None,
         )
 
     def _classify(self, error: KafkaError, message: Message) -> None:
-        code = error.code()
-        if code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            topic, partition = message.topic(), message.partition()
-            if topic is not None and partition is not None and (topic, partition) in self._owned:
-                self._start_or_halt(TopicPartition(topic, partition))
+        code, topic, partition = error.code(), message.topic(), message.partition()
+        place = None if topic is None or partition is None else (topic, partition)
+        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            self._reached_end(place, message.offset())
+        elif code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
+            if place is not None and (owned := self._owned.get(place)) is not None and owned.is_begun:
+                self._out_of_range(place, owned)
+        elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic not in self._named:
+            # The pattern itself where it matches nothing, or a topic that it matched and that was deleted.
+            log.warning("topic_unavailable", topic=topic)
         elif code in _TRANSIENT or error.retriable():
             log.warning("kafka_transient_error", error=error.name())
         else:
-            raise self._explained(error, message.topic())
+            raise self._explained(error, topic)
 
-    def _start_or_halt(self, partition: TopicPartition) -> None:
-        """Begins a partition that has no committed offset; halts when it has one that no longer exists."""
-        (committed,) = self._offsets.committed([partition])
-        if committed.offset >= 0:
+    def _reached_end(self, place: Place | None, offset: int | None) -> None:
+        """Notes that a partition is read to its end, which lies behind what no reader is given.
+
+        Markers, aborted records.
+        """
+        owned = None if place is None else self._owned.get(place)
+        if place is not None and owned is not None and owned.is_begun:
+            self._crash_loop.reached_end(place)
+            owned.next = max(owned.next, offset or 0)
+
+    def _out_of_range(self, place: Place, partition: _Partition) -> None:
+        """Halts where the offset to be read next does not exist.
+
+        Begins again where only the beginning moved on.
+        """
+        first, end = self.bounds(place)
+        (topic, number), offset = place, partition.next
+        ids = {} if self._watch is None else self._watch.ids({topic})
+        if ids.get(topic, partition.topic_id) != partition.topic_id:
+            raise recreated(place, offset, self._group)
+        if partition.is_new and partition.last < 0 and offset < first:
+            self._begin_at(Commit(place, first, CommitMetadata(topic_id=partition.topic_id)), is_new=True)
+            return
+        reset = partial(reset_command, self._group, f"{topic}:{number}")
+        if offset < first:
             raise KafkaStateError(
-                f"{partition.topic}[{partition.partition}]: the committed offset {committed.offset} no longer "
-                "exists, so records were deleted before they were scored; raise the topic's retention, then move "
-                "the group on with kafka-consumer-groups --reset-offsets --to-earliest"
+                f"{topic}[{number}]: the committed offset {offset} no longer exists, the first one is {first}: "
+                "records were deleted before they were scored. Raise the topic's retention, stop all members, "
+                f"move the group on with {reset('--to-earliest')}, and start again"
             )
-        offset = self._begin(partition)
-        self._own((partition.topic, partition.partition), Ownership(None if offset < 0 else offset))
-        self._seek(TopicPartition(partition.topic, partition.partition, offset))
+        raise KafkaStateError(
+            f"{topic}[{number}]: the committed offset {offset} lies beyond the end of the partition, {end}: it "
+            "has lost records (an unclean leader election), or the offset was set by hand. Stop all members. To "
+            f"go on with what comes: {reset('--to-latest')}. To score again what is there: the same with "
+            "--to-earliest or --to-offset N. Then start again"
+        )
 
-    def _begin(self, partition: TopicPartition) -> int:
-        """Where a partition without a commit begins; under `latest` the end of now, pinned to a number."""
-        if self._start == "earliest":
-            return OFFSET_BEGINNING
-        _, high = self._consumer.get_watermark_offsets(partition, timeout=REQUEST_S)
-        return int(high)
-
-    def _seek(self, target: TopicPartition) -> None:
-        """Goes on reading at `target.offset`, also where fetching has stopped for want of an offset."""
+    def _seek(self, place: Place, offset: int) -> None:
+        """Goes on reading at an offset, also where fetching has stopped for want of one."""
+        target = TopicPartition(*place, offset)
         try:
             self._consumer.seek(target)
         except KafkaException:
@@ -277,38 +541,54 @@ class KafkaSource:
         if error.code() in DENIED:
             raise self._explained(error, topic) from None
 
-    def _own(self, place: Place, owner: Ownership) -> None:
-        self._let_go(place)
-        self._owned[place] = owner
+    def _begun(self) -> list[TopicPartition]:
+        return [TopicPartition(*place) for place, one in self._owned.items() if one.is_begun]
 
-    def _let_go(self, place: Place) -> None:
-        """Makes what was read of a partition so far stale."""
-        if (owner := self._owned.pop(place, None)) is not None:
-            owner.held = False
-
-    def _partitions(self) -> list[TopicPartition]:
-        return [TopicPartition(topic, partition) for topic, partition in self._owned]
+    def _let_go(self, places: Iterable[Place]) -> None:
+        """Makes what was read of partitions so far stale."""
+        for place in places:
+            self._new.pop(place, None)
+            if (partition := self._owned.pop(place, None)) is not None:
+                partition.owner.held = False
 
     def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         try:
-            assigned = list(partitions)
-            for partition in assigned:
-                self._own((partition.topic, partition.partition), Ownership())
+            # Nothing is fetched before `begin`: a pause alone comes after a first fetch, which at the end
+            # brings nothing.
+            assigned = [TopicPartition(one.topic, one.partition, OFFSET_END) for one in partitions]
             consumer.incremental_assign(assigned)
-            # The client remembers of a partition that was taken away while it was paused that it is paused.
-            (consumer.pause if self._paused else consumer.resume)(assigned)
+            consumer.pause(assigned)
+            places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
+            self._let_go(places)
+            for place in places:
+                self._owned[place] = _Partition()
+                self._new[place] = time.monotonic()
             self.joined = True
             log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error
 
     def _on_revoke(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        revoked = list(partitions)
+        places = [(one.topic, one.partition) for one in revoked]
+        self._let_go(places)
         try:
-            revoked = list(partitions)
-            for partition in revoked:
-                self._let_go((partition.topic, partition.partition))
-            consumer.incremental_unassign(revoked)
-            log.info("partitions_revoked", partitions=_names(revoked), owned=len(self._owned))
+            if self._ends_in_order:
+                self._crash_loop.withdraw(places)
+        except (PublishFailed, SentimentError) as failure:
+            log.warning("end_not_recorded", reason=str(failure))
+        self._unassign(consumer, revoked)
+
+    def _on_lost(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        lost = list(partitions)
+        self._let_go([(one.topic, one.partition) for one in lost])
+        self._unassign(consumer, lost)
+
+    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._crash_loop.forget([(one.topic, one.partition) for one in partitions])
+        try:
+            consumer.incremental_unassign(partitions)
+            log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error
 

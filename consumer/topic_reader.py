@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
@@ -16,7 +17,7 @@ from uuid import uuid4
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
-from consumer.preflight import REQUEST_S, retention_of
+from consumer.preflight import REQUEST_S
 from shared.errors import KafkaUnreachable
 from shared.kafka import (
     ClientErrors,
@@ -31,6 +32,8 @@ from shared.kafka import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from confluent_kafka.admin import ConfigEntry
 
     from shared.kafka import KafkaSettings
 
@@ -103,11 +106,15 @@ class TopicReader:
         ]
         return list(dict.fromkeys(chain.from_iterable(meant)))
 
-    def retention_ms(self, topic: str) -> int | None:
-        """How long a topic keeps a record by the record's timestamp; None: for ever, or it is not told."""
+    def config_of(self, topic: str) -> dict[str, str]:
+        """A topic's settings; none where the broker does not give them: asking needs a right of its own."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
-        return retention_of(future)
+        try:
+            entries: dict[str, ConfigEntry] = future.result(timeout=REQUEST_S + 5)
+        except (KafkaException, FutureTimeout):
+            return {}
+        return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
     def spans(self, partitions: Iterable[Partition], *, undecided: bool = False) -> dict[Partition, range]:
         """All offsets that the partitions hold now; raises an explained error.

@@ -80,3 +80,7 @@ class TooManyDeadLetters(SentimentError):  # noqa: N818
 
 class BadRecord(ValueError):  # noqa: N818 - a reason, turned into a dead letter at once
     """Why one input record will never be scored; the message never quotes the payload."""
+
+
+class NullRecord(BadRecord):
+    """Says that an input record deletes a row: there is nothing to score and nothing wrong with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError, SettingsError
 from shared.exposure import plaintext_hosts, unverified
+from shared.logs import KAFKA_LOGGER
 from shared.settings import MASK, Settings
 
 if TYPE_CHECKING:
@@ -176,8 +178,8 @@ def client_config(
         for key, value in named.items()
         if value is not None
     }
-    # The client's own lines on standard error repeat what error_cb says, and cannot be structured.
-    quiet = {"log_level": 2, "error_cb": errors}
+    # The client's own lines repeat what error_cb says. It must not write them to standard error itself: see there.
+    quiet = {"log_level": 2, "logger": logging.getLogger(KAFKA_LOGGER), "error_cb": errors}
     return {**quiet, **plain, **ours, **settings.properties}
 
 
@@ -212,7 +214,8 @@ def is_partition_end(message: Message) -> bool:
 
 def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration that may be printed: only allow-listed keys keep their values."""
-    return {key: value if key in _SHOWN else MASK for key, value in config.items() if not callable(value)}
+    plain = {key: value for key, value in config.items() if isinstance(value, str | int | float)}
+    return {key: value if key in _SHOWN else MASK for key, value in plain.items()}
 
 
 def refused_configuration(error: KafkaException) -> SettingsError:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from shared.errors import BadRecord
+from shared.errors import BadRecord, NullRecord
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_HEADER: Final = "sentiment.schema"
-"""Header of every result: the schema version as text. It follows the input's own headers."""
+"""Header of every result: the schema version as text. It follows the input's own headers, and is there once."""
 
 MAX_ID_CHARS: Final = 512
 REASON_BYTES: Final = 1024
@@ -39,7 +39,7 @@ class InputMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    text: str = Field(min_length=1, description="what is to be scored; not only white space")
+    text: str = Field(min_length=1, description="what is to be scored; not blank, nor once it is cleaned")
     id: str | int | None = Field(default=None, description="default: topic-partition-offset")
     source: str | None = Field(default=None, description="where the text comes from; for the archive")
     created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
@@ -62,7 +62,10 @@ class SourceRef(BaseModel, frozen=True):
 
 
 class Result(BaseModel, frozen=True):
-    """Value of the results topic. Key, headers and timestamp of the record are the input's."""
+    """Value of the results topic. Key, headers and timestamp of the record are the input's.
+
+    With `--on-null forward` the value is null where the input deletes the row of that key.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
@@ -76,6 +79,15 @@ class Result(BaseModel, frozen=True):
     model: ModelRef
     source: SourceRef | None = Field(description="null when scored without Kafka")
     scored_at: AwareDatetime
+
+
+def is_result(value: bytes) -> bool:
+    """Whether a value is one that this service writes to a results topic."""
+    try:
+        Result.model_validate_json(value)
+    except ValidationError:
+        return False
+    return True
 
 
 class DeadLetterHeaders(BaseModel):
@@ -155,16 +167,23 @@ class ParsedInput(NamedTuple):
 
 
 def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
-    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload."""
+    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload.
+
+    It is a NullRecord where the value deletes a row instead of carrying a text: a null value, or a null where
+    an object on the way to the text should be (`{"after": null}` with the text at `after.text`).
+    """
     if value is None:
-        raise BadRecord("the value is null (a tombstone); there is no text to score")
+        raise NullRecord("the value is null (a tombstone)")
     if len(value) > form.max_bytes:
         raise BadRecord(f"the value has {len(value)} bytes, more than the limit of {form.max_bytes}")
     if form.kind == "text":
         return ParsedInput(_checked_text(_utf8(value)), None)
     tree = _json_object(value)
+    text = _walk(tree, form.text_field)
+    if text is None and (parent := _null_parent(tree, form.text_field)):
+        raise NullRecord(f"the field {parent!r} is null, and the text would be in it")
     return ParsedInput(
-        _checked_text(_walk(tree, form.text_field), form.text_field),
+        _checked_text(text, form.text_field),
         _checked_id(_walk(tree, form.id_field), form.id_field),
     )
 
@@ -188,6 +207,8 @@ def _json_object(value: bytes) -> dict[str, Any]:
         _utf8(value)
         # The parser's messages name what is wrong and where, never the bytes themselves.
         raise BadRecord(f"the value is not JSON: {error}") from None
+    if tree is None:
+        raise NullRecord("the value is a JSON null")
     if not isinstance(tree, dict):
         raise BadRecord(f"the value is a JSON {_json_type(tree)}, not an object")
     return tree
@@ -200,6 +221,19 @@ def _walk(tree: dict[str, Any], path: str) -> Any:
             return None
         node = node[name]
     return node
+
+
+def _null_parent(tree: dict[str, Any], path: str) -> str | None:
+    """The part of a path that leads to a null before its end."""
+    node: Any = tree
+    names = path.split(".")
+    for depth, name in enumerate(names[:-1], start=1):
+        if not isinstance(node, dict) or name not in node:
+            return None
+        node = node[name]
+        if node is None:
+            return ".".join(names[:depth])
+    return None
 
 
 def _checked_text(text: Any, field: str = "value") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from consumer.isolation import CONTROL, OutOfMemory, PassFailed
 from consumer.records import Score, Unscorable
 from consumer.scorer.rows import TokenRow
 from consumer.scorer.tokenise import Tokeniser
-from shared.errors import ScorerError
+from shared.errors import BadRecord, ScorerError
 from shared.text import normalise
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
     from consumer.scorer.engine import Engine, Logits
     from shared.artifact import Artifact
+
+BLANK: Final = Unscorable(
+    BadRecord.__name__, "the text is blank once it is cleaned: no token of it is left to score"
+)
+"""The answer to a text of which the model would see its special tokens only: any label would be made up."""
 
 
 class BertScorer:
@@ -57,8 +62,15 @@ class BertScorer:
         return normalise(text, self._artifact.manifest.normaliser.options)
 
     def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Unscorable]:
-        """Makes a row of each normalised text; raises ScorerError where the tokenizer itself is unfit."""
-        return self._tokeniser.rows(texts)
+        """Makes a row of each normalised text that has tokens of its own, BLANK of the others.
+
+        Raises ScorerError where the tokenizer itself is unfit.
+        """
+        special = self._tokeniser.special_tokens
+        return [
+            BLANK if isinstance(row, TokenRow) and len(row) <= special else row
+            for row in self._tokeniser.rows(texts)
+        ]
 
     def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
         """Runs one pass; see `Scorer`."""

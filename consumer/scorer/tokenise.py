@@ -40,6 +40,8 @@ class Tokeniser:
             self._tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
             raise ArtifactError(f"{file} cannot be read ({error}); train it again") from None
+        self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        """Tokens of every row that are none of its text."""
         self._max_tokens = artifact.manifest.max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)

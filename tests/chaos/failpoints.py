@@ -78,8 +78,8 @@ def install(spec: str) -> None:
     replace(consumer.sender, "Producer", _producer(point))
     replace(consumer.source, "Consumer", _consumer(point))
 
-    def rewound(self: consumer.source.KafkaSource, *, carefully: bool = False) -> None:
-        rewind(self, carefully=carefully)
+    def rewound(self: consumer.source.KafkaSource) -> None:
+        rewind(self)
         point.at("after_rewind")
 
     rewind = replace(consumer.source.KafkaSource, "rewind", rewound)

@@ -6,12 +6,13 @@ import hashlib
 import json
 import time
 import unicodedata
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from consumer.decode import decode
-from consumer.encode import FUTURE_MS, Moment
-from consumer.records import DeadLetter, Document, Outgoing, Score
+from consumer.encode import Moment
+from consumer.records import DeadLetter, Deletion, Document, Outgoing, Score
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings
 from shared.errors import SettingsError
 from shared.messages import MAX_ID_CHARS, SCHEMA_HEADER, DeadLetterHeaders, Result
@@ -50,8 +51,10 @@ def check_record(record: Record, form: InputFormat, encoder: Encoder, probabilit
             _check_result(encoded, decoded, encoder)
         else:
             _check_letter(encoded, encoder)
-    else:
+    elif isinstance(decoded, DeadLetter):
         _check_letter(decoded, encoder)
+    else:
+        _check_deletion(decoded, form, encoder)
     assert time.thread_time() - began < EXAMPLE_S, "too slow"
 
 
@@ -82,10 +85,31 @@ def _check_result(outgoing: Outgoing, document: Document, encoder: Encoder) -> N
         record.timestamp_ms,
     )
     assert outgoing.source is record
-    assert outgoing.headers == (*record.headers, (SCHEMA_HEADER, b"1"))
+    _check_headers(outgoing, record)
     assert outgoing.timestamp_ms in {0, record.timestamp_ms}
-    assert 0 <= outgoing.timestamp_ms < AT.timestamp() * 1000 + FUTURE_MS
+    assert 0 <= outgoing.timestamp_ms < AT.timestamp() * 1000 + encoder.targets.output.newest_ms
     assert wire_bytes(outgoing) <= outgoing.size <= encoder.max_bytes
+
+
+def _check_headers(outgoing: Outgoing, record: Record) -> None:
+    kept = tuple(header for header in record.headers if header[0] != SCHEMA_HEADER)
+    assert outgoing.headers == (*kept, (SCHEMA_HEADER, b"1"))
+
+
+def _check_deletion(deletion: Deletion, form: InputFormat, encoder: Encoder) -> None:
+    assert MARKER not in deletion.reason
+    value = deletion.record.value
+    if value is not None:
+        assert form.kind == "json"
+        json.loads(value.decode(), parse_constant=_no_constant)
+    forwarded = replace(encoder, on_null="forward").deletion(deletion, Moment.of(AT))
+    if isinstance(forwarded, Outgoing):
+        assert (forwarded.source, forwarded.value) == (deletion.record, None)
+        _check_headers(forwarded, deletion.record)
+        assert wire_bytes(forwarded) <= forwarded.size <= encoder.max_bytes
+    else:
+        assert forwarded is not None
+        _check_letter(forwarded, encoder)
 
 
 def _check_letter(letter: DeadLetter, encoder: Encoder) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.encode import Encoder
 from shared.messages import InputFormat, ModelRef
-from tests.support.fakes import LABELS, record
+from tests.support.fakes import LABELS, TARGETS, record
 
 if TYPE_CHECKING:
     import random
@@ -135,7 +135,7 @@ RECORDS: st.SearchStrategy[Record] = st.builds(
     headers=HEADERS,
 )
 ENCODERS = tuple(
-    Encoder(LABELS, ModelRef(name="tiny", version="0123456789ab"), text, 0.5, times, size)
+    Encoder(LABELS, ModelRef(name="tiny", version="0123456789ab"), text, 0.5, times, "skip", size, TARGETS)
     for text in (False, True)
     for times in ("input", "now")
     for size in (SMALL_BYTES, LARGE_BYTES)

@@ -62,6 +62,7 @@ def first_record(source: KafkaSource) -> Record:
     """Reads until there is one."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
+        source.begin()
         if records := source.read(1, 0.1):
             return records[0]
     pytest.fail("nothing was read")
@@ -84,23 +85,23 @@ def test_offsets_that_nobody_takes_fail_the_publish_in_time(cluster: Cluster) ->
     sender = Sender(settings, {settings.output_topic: 1, settings.dlq_topic: 1}, transactional=True)
     outbox = ExactlyOnceOutbox(sender, source.group_metadata)
     first = first_record(source)
-    outbox.publish(results_of(first), [], [first])
+    outbox.publish(results_of(first), [], source.commits_after([first]))
     second = first_record(source)
 
     cluster.proxy.stall(away)
     try:
         began = time.monotonic()
         with pytest.raises(PublishFailed, match="coordinator took no offsets"):
-            outbox.publish(results_of(second), [], [second])
+            outbox.publish(results_of(second), [], source.commits_after([second]))
         took_s = time.monotonic() - began
     finally:
         cluster.proxy.clear(away)
     outbox.reset()
     source.rewind()
     again = first_record(source)
-    outbox.publish(results_of(again), [], [again])
-    source.close()
+    outbox.publish(results_of(again), [], source.commits_after([again]))
     outbox.close()
+    source.close(None)
 
     assert took_s < COMMIT_TIMEOUT_S + SLACK_S
     assert (first.offset, second.offset, again.offset) == (0, 1, 1)

@@ -28,7 +28,7 @@ from consumer.scoring import Scoring
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
-from shared.logs import configure_logs, exit_with
+from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from tests.chaos import failpoints, oracle
 from tests.chaos.real import real_scorer
@@ -129,7 +129,7 @@ def main() -> None:
         labels=scorer.labels,
         model=ModelRef(name=scorer.describe()["name"], version=artifact.version),
         stop=stop,
-        observe=None,
+        targets=preflight.targets(),
     )
 
 
@@ -148,4 +148,4 @@ def _die_above(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
-    exit_with(main)
+    exit_with(main, end_process)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from consumer.crash_loop import CrashLoop
     from consumer.records import Outbox, Record, Source
     from tests.support.kafka import Broker, MakeTopic
     from tests.support.topics import Sent
@@ -41,11 +42,18 @@ class Member:
     outbox: Outbox
     quiet_s: float
 
+    @property
+    def crash_loop(self) -> CrashLoop:
+        """The counts of a member on a real Kafka."""
+        assert isinstance(self.source, KafkaSource)
+        return self.source.crash_loop
+
     def read(self, count: int) -> list[Record]:
         """Reads until exactly `count` records are there."""
         records: list[Record] = []
         deadline = time.monotonic() + DEADLINE_S
         while len(records) < count and time.monotonic() < deadline:
+            self.source.begin()
             records += self.source.read(count - len(records), 0.1)
         assert len(records) == count, f"{len(records)} of {count} records after {DEADLINE_S:.0f} s"
         return records
@@ -59,6 +67,7 @@ class Member:
         records: list[Record] = []
         deadline = time.monotonic() + self.quiet_s
         while True:
+            self.source.begin()
             found = self.source.read(100, 0.1)
             records += found
             if found:
@@ -68,8 +77,16 @@ class Member:
 
     def leave(self) -> None:
         """Leaves the group in an orderly way."""
-        self.source.close()
         self.outbox.close()
+        self.source.close(lambda metadata: metadata)
+
+    def publish(
+        self, results: Sequence[Outgoing], letters: Sequence[Outgoing], consumed: Sequence[Record]
+    ) -> None:
+        """Publishes as the loop does."""
+        commits = self.source.commits_after(consumed)
+        self.outbox.publish(results, letters, commits)
+        self.source.published(commits, consumed)
 
 
 class Transport(Protocol):
@@ -147,7 +164,7 @@ class KafkaTransport:
         self.topics = {
             name: topic(name, partitions=count, config=limits.get(name)) for name, count in PARTITIONS.items()
         }
-        self._run = uuid4().hex[:8]
+        self.run = uuid4().hex[:8]
         self._open = ExitStack()
 
     def produce(self, *records: Sent) -> None:
@@ -162,9 +179,16 @@ class KafkaTransport:
         subscribe: bool = True,
         instance_id: str | None = None,
         properties: Mapping[str, int] | None = None,
+        **changes: Any,
     ) -> Member:
-        """A source and an outbox as `serve` wires them; a instance_id of its own unless one is named."""
+        """A source and an outbox as `serve` wires them, with an instance_id of its own unless one is named.
+
+        `changes` are settings.
+        """
         settings = self._settings(group, start, instance_id or uuid4().hex[:8], properties or {})
+        if changes.get("group_protocol") == "consumer":  # where the broker decides it
+            del settings.kafka.properties["heartbeat.interval.ms"]
+        settings = settings.model_copy(update=changes)
         source = KafkaSource(settings)
         counts = {self.topics[name]: count for name, count in PARTITIONS.items()}
         sender = Sender(settings, counts, transactional=self.exactly_once)
@@ -201,7 +225,7 @@ class KafkaTransport:
         return ConsumerSettings.model_validate(
             {
                 "kafka": KafkaSettings(bootstrap_servers=self._servers, properties=hasty, insecure=True),
-                "group_id": f"{group}-{self._run}",
+                "group_id": f"{group}-{self.run}",
                 "input_topics": [self.topics["texts"]],
                 "output_topic": self.topics["sentiments"],
                 "dlq_topic": self.topics["sentiments.dlq"],

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from consumer.encode import Encoder
 from consumer.records import DeadLetter
 from shared.messages import ModelRef
 from tests.integration.conftest import Topics
-from tests.support.fakes import record
+from tests.support.fakes import TARGETS, record
 from tests.support.processes import TIMEOUT_S, run_command
 from tests.support.topics import Sent, produce, read_all
 
@@ -100,25 +101,25 @@ def test_letters_go_back_as_the_inputs_they_were(*, topics: Topics, model: Path,
         "SENTIMENT_LIMITS__DLQ_IN_A_ROW": str(BAD + 1),  # else so many would stop it
     }
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once", "--max-messages", str(BAD))
-    assert consumers.start(flags, limits).wait() == 0
+    assert consumers.start([*flags, "--on-null", "dead-letter"], limits).wait() == 0
     whole = [sent for sent in inputs if len(sent.value or b"") < TOO_LARGE]
     left = BAD - len(whole)
     assert f"{BAD} of {BAD} letters; 0 replayed" in _dlq(topics, "list")
 
     before = _contents(topics.servers, topics.texts)
     ends = _ends(topics, topics.texts, topics.letters)
-    said = _dlq(topics, "replay", "--dry-run")
+    said = _dlq(topics, "replay", "--dry-run", code=65)
     assert f"would replay {len(whole)} letters: {topics.texts} {len(whole)}; {left} cannot be" in said
     assert _ends(topics, topics.texts, topics.letters) == ends
 
-    said = _dlq(topics, "replay")
+    said = _dlq(topics, "replay", code=65)
     assert f"replayed {len(whole)} letters: {topics.texts} {len(whole)}; {left} cannot be" in said
     assert said.count("cannot be replayed: it was too large") == left
-    assert f"({TOO_LARGE} bytes of value); the input stands at {topics.texts}-" in said
+    assert f"({TOO_LARGE} bytes of value); its input was {topics.texts}-" in said
     again = _contents(topics.servers, topics.texts) - before
     assert again == Counter(_content(sent) for sent in whole)
 
-    assert f"replayed 0 letters; {left} cannot be; {len(whole)} were before" in _dlq(topics, "replay")
+    assert f"replayed 0 letters; {left} cannot be; {len(whole)} were before" in _dlq(topics, "replay", code=65)
     assert _contents(topics.servers, topics.texts) - before == again
     assert f"{BAD} of {BAD} letters; {len(whole)} replayed" in _dlq(topics, "list")
     lines = [json.loads(line) for line in _dlq(topics, "list", "--json").splitlines()]
@@ -190,22 +191,66 @@ def test_a_replay_that_is_told_to_stop_ends_between_transactions(*, topics: Topi
     assert _contents(topics.servers, topics.texts) == letters
 
 
-def test_a_letter_that_the_target_refuses_is_named(*, topics: Topics, topic: MakeTopic) -> None:
-    """Given a letter larger than its target takes, when replayed, then it is named and its chunk is taken back."""
-    narrow = topic("narrow", config={"max.message.bytes": "900"})
-    _write_letters(topics, 3)
-    noise = bytes(random.Random(1).randbytes(2000))  # noqa: S311 - batches are compressed
-    large = DeadLetter(record(noise, topic=topics.texts, offset=9), "decode", "E", "reason")
-    produce(topics.servers, topics.letters, [_as_letter(large, 1)])
+def test_a_letter_that_the_target_refuses_is_named_and_the_others_go_on(
+    *, topics: Topics, topic: MakeTopic
+) -> None:
+    """Given letters larger than their target takes, when replayed, then they are named, the others are there once.
+
+    The broker refuses whole batches, and the client cannot go on after that.
+    """
+    narrow = topic("narrow", partitions=PARTITIONS, config={"max.message.bytes": "900"})
+    letters = _write_letters(topics, 40)
+    for number in range(2):
+        noise = bytes(random.Random(number).randbytes(2000))  # noqa: S311 - batches are compressed
+        large = DeadLetter(record(noise, topic=topics.texts, offset=99 + number), "decode", "E", "reason")
+        produce(topics.servers, topics.letters, [_as_letter(large, number)])
 
     done = run_command("consumer", "dlq", "replay", "--to", narrow, *_flags(topics))
 
-    assert done.returncode == 75
-    assert b"the largest is that of the letter 1:1 with 2000 bytes" in done.stderr
-    assert read_all(topics.servers, narrow) == []
-    assert f"replayed 3 letters: {narrow} 3" in _dlq(
-        topics, "replay", "--to", narrow, "--stage", "decode", "--limit", "3"
-    )
+    said = done.stdout.decode()
+    assert done.returncode == 65
+    assert b"error: letters that cannot be replayed: 2; each is named above" in done.stderr
+    for number in range(2):
+        assert f" cannot be replayed: {narrow} refuses its 2000 bytes as too large" in said.splitlines()[number]
+        assert said.splitlines()[number].endswith(f"its input was {topics.texts}-0-{99 + number}")
+    assert f"replayed 40 letters: {narrow} 40; 2 cannot be" in said
+    assert _contents(topics.servers, narrow) == letters
+    assert "replayed 0 letters; 2 cannot be; 40 were before" in _dlq(topics, "replay", "--to", narrow, code=65)
+
+
+def test_absurd_timestamps_keep_no_letter_back(*, topics: Topics, topic: MakeTopic) -> None:
+    """Given a letter of the year 287,000 and inputs that no target takes, when listed and replayed, none is fatal.
+
+    A dry run names what will be refused, and the others go on.
+    """
+    letters = topic("absurd", config={"message.timestamp.after.max.ms": str(2**63 - 1)})
+    texts = topic("strict", config={"message.timestamp.before.max.ms": "86400000", "cleanup.policy": "compact"})
+    now = int(time.time() * 1000)
+    rows: list[tuple[bytes | None, int]] = [(b"k", now), (b"k", now - 2 * 86_400_000), (b"k", 2**62), (None, now)]
+    sent = [
+        _as_letter(
+            DeadLetter(
+                record(b"bad", topic=texts, offset=offset, key=key, timestamp_ms=stamp), "decode", "E", "reason"
+            ),
+            0,
+        )
+        for offset, (key, stamp) in enumerate(rows)
+    ]
+    produce(topics.servers, letters, [replace(sent[0], timestamp_ms=9_000_000_000_000_000), *sent[1:]])
+    produce(topics.servers, letters, [Sent(b"x", timestamp_ms=9_000_000_000_000_000)])
+    absurd = replace(topics, letters=letters)
+
+    assert "9000000000000000 ms" in _dlq(absurd, "show", "0:0")
+    listed = _dlq(absurd, "list")
+    assert "4 of 4 letters, and 1 other records" in listed
+    assert "9000000000000000 ms" in listed
+    for dry in (["--dry-run"], []):
+        said = _dlq(absurd, "replay", *dry, code=65).splitlines()
+        assert f"0:1 cannot be replayed: its timestamp is {rows[1][1]}, and {texts} has" in said[0]
+        assert f"0:2 cannot be replayed: its timestamp is {2**62}, and {texts} has" in said[1]
+        assert f"0:3 cannot be replayed: it has no key, and {texts} is compacted" in said[2]
+        assert f"1 letters: {texts} 1; 3 cannot be" in said[3]
+    assert [(m.key(), m.timestamp()[1]) for m in read_all(topics.servers, texts)] == [(b"k", now)]
 
 
 def test_a_receipt_behind_an_open_transaction_counts(*, topics: Topics) -> None:
@@ -349,7 +394,7 @@ def _write_letters(topics: Topics, count: int) -> Counter[Content]:
 
 
 def _as_letter(letter: DeadLetter, partition: int) -> Sent:
-    encoder = Encoder(("a",), ModelRef(name="m", version="1"), False, 0.5, "input", 100_000)
+    encoder = Encoder(("a",), ModelRef(name="m", version="1"), False, 0.5, "input", "skip", 100_000, TARGETS)
     outgoing = encoder.dead_letter(letter)
     return Sent(outgoing.value, letter.record.key, outgoing.headers, partition=partition)
 
@@ -359,9 +404,9 @@ def _flags(topics: Topics, arguments: tuple[str, ...] = ()) -> list[str]:
     return ["--bootstrap-servers", topics.servers, *dlq]
 
 
-def _dlq(topics: Topics, *arguments: str) -> str:
+def _dlq(topics: Topics, *arguments: str, code: int = 0) -> str:
     done = run_command("consumer", "dlq", *arguments, *_flags(topics))
-    assert done.returncode == 0, done.stderr.decode()
+    assert done.returncode == code, done.stderr.decode()
     return done.stdout.decode()
 
 

@@ -31,6 +31,7 @@ TOLERANCE = 1e-3
 
 BAD_VALUES: list[tuple[bytes | None, str]] = [
     (None, "null"),
+    (b"null", "JSON null"),
     (b"", "not JSON"),
     (b'{"text": "cut', "not JSON"),
     (b'{"text": "\xff\xfe"}', "not UTF-8"),
@@ -52,6 +53,7 @@ BAD_VALUES: list[tuple[bytes | None, str]] = [
 
 FP32 = ("--precision", "fp32")
 """In 16 bits an answer depends on its neighbours by more than the tolerance."""
+NULLS = ("--on-null", "dead-letter")
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
@@ -71,7 +73,7 @@ def test_every_message_comes_back(
     produce(kafka.bootstrap_servers, topics.texts, mixed)
 
     env = {"SENTIMENT_LIMITS__MAX_RECORD_BYTES": str(RECORD_BYTES)}
-    flags = topics.flags("--model", str(model), "--delivery", delivery, "--until-idle-s", "5", *FP32)
+    flags = topics.flags("--model", str(model), "--delivery", delivery, "--until-idle-s", "5", *FP32, *NULLS)
     assert consumers.start(flags, env).wait() == 0
 
     results = read_all(kafka.bootstrap_servers, topics.sentiments)

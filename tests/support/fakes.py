@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
+from consumer.commit_metadata import Commit
+from consumer.crash_loop import CrashLoop
 from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
+from consumer.topic_config import Targets, TopicConfig
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from consumer.commit_metadata import CommitMetadata
     from consumer.records import Outgoing
     from shared.messages import Headers
 
@@ -27,6 +31,8 @@ LABELS: Final = ("negative", "neutral", "positive")
 INPUT: Final = "texts"
 OUTPUT: Final = "sentiments"
 DLQ: Final = "sentiments.dlq"
+TARGETS: Final = Targets(TopicConfig(OUTPUT), TopicConfig(DLQ))
+"""Topics of which the broker tells nothing."""
 TIMESTAMP_MS: Final = 1_700_000_000_000
 GATE_S: Final = 20.0
 """A gate that nobody opens lets the scorer pass after this, so that a failing test ends."""
@@ -189,7 +195,6 @@ class FakeSource:
         start: str = "earliest",
     ) -> None:
         self.joined = False
-        self.careful = False
         self.reads = 0
         self.reads_while_paused = 0
         self.rewinds = 0
@@ -202,6 +207,12 @@ class FakeSource:
         self._paused = False
         self._owned: dict[Place, Ownership] = {}
         self._positions: dict[Place, int] = {}
+        self._first: dict[Place, int] = {}
+        """Where reading began, of the partitions owned."""
+        self.crash_loop = CrashLoop(
+            max_crashes=3, reach=10_000, group=group, ask=lambda _: [], commit=lambda _: None
+        )
+        """Never told of a partition, so that it suspects nothing."""
 
     def subscribe(self) -> None:
         """Joins the group; the members share the partitions evenly from their next reads on."""
@@ -225,12 +236,11 @@ class FakeSource:
         if self._paused:
             self.reads_while_paused += 1
             return []
-        max_records = 1 if self.careful else max_records
         rows = zip_longest(*(self._ahead(place, max_records) for place in self._owned))
         taken = [one for row in rows for one in row if one is not None][:max_records]
         for one in taken:
-            self._positions[one.topic, one.partition] = one.owner.next = one.offset + 1
-            one.owner.first = one.offset if one.owner.first is None else one.owner.first
+            self._positions[one.topic, one.partition] = one.offset + 1
+            self._first.setdefault((one.topic, one.partition), one.offset)
         return taken
 
     def pause(self) -> None:
@@ -241,29 +251,43 @@ class FakeSource:
         """Ends `pause`."""
         self._paused = False
 
-    def commit(self, consumed: Sequence[Record]) -> None:
-        """Commits the offsets after `consumed`; a member's right, whether or not it owns the partition."""
+    def begin(self) -> list[Commit]:
+        """Nothing: what is assigned is read at once."""
+        return []
+
+    def commit(self, commits: Sequence[Commit]) -> None:
+        """Commits; a member's right, whether or not it owns the partition."""
         if self not in self._group.members:
             raise PublishFailed("not a member of the group")
-        for one in consumed:
-            place = (one.topic, one.partition)
-            self._group.committed[place] = max(self._group.committed.get(place, 0), one.offset + 1)
+        for one in commits:
+            self._group.committed[one.place] = max(self._group.committed.get(one.place, 0), one.offset)
 
-    def rewind(self, *, carefully: bool = False) -> None:
+    def commits_after(self, records: Sequence[Record]) -> list[Commit]:
+        """The offset after the last record of each partition."""
+        last = {(one.topic, one.partition): one for one in records}
+        return [Commit(place, one.offset + 1) for place, one in last.items()]
+
+    def commits_at_ends(self) -> list[Commit]:
+        """None: nothing follows a last record here."""
+        return []
+
+    def published(self, commits: Sequence[Commit], records: Sequence[Record]) -> None:
+        """Nothing is counted."""
+
+    def rewind(self) -> None:
         """Goes back to the last commit, or to where this member began; all tokens are new."""
-        self.careful = carefully
         self.rewinds += 1
         for place, owner in self._owned.items():
-            begin = owner.first if owner.first is not None else self._begin(place)
+            begin = self._first.get(place, self._begin(place))
             self._positions[place] = self._group.committed.get(place, begin)
             owner.held = False
-            self._owned[place] = Ownership(self._positions[place])
+            self._owned[place] = Ownership()
 
     def lag_records(self) -> int:
         """Records that the owned partitions hold beyond the next to be read."""
         return sum(len(self._log(place)) - self._positions[place] for place in self._owned)
 
-    def close(self) -> None:
+    def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None = None) -> None:  # noqa: ARG002
         """Leaves the group."""
         for place in list(self._owned):
             self._owned.pop(place).held = False
@@ -284,13 +308,15 @@ class FakeSource:
         for place, wanted in self._group.assigned.items():
             if wanted is not self and place in self._owned:
                 self._owned.pop(place).held = False
+                self._first.pop(place, None)
                 del self._group.held[place]
             elif wanted is self and place not in self._group.held:
                 self._group.held[place] = self
                 begin = self._group.committed.get(place, self._begin(place))
-                pinned = place in self._group.committed or self._start == "latest"
+                if place in self._group.committed or self._start == "latest":
+                    self._first[place] = begin
                 self._positions[place] = begin
-                self._owned[place] = Ownership(begin if pinned else None)
+                self._owned[place] = Ownership()
 
     def _begin(self, place: Place) -> int:
         return 0 if self._start == "earliest" else len(self._log(place))
@@ -332,11 +358,10 @@ class FakeOutbox:
         self._broken = False
 
     def publish(
-        self, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing], consumed: Sequence[Record]
+        self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
         """Writes and commits at once, or raises PublishFailed and does neither."""
         self.publishes += 1
-        results, dead_letters = list(results), list(dead_letters)
         outgoing = list(zip((results, dead_letters), self._topics, strict=True))
         too_large = any(one.size > self._kafka.max_bytes for batch, _ in outgoing for one in batch)
         candidates = [*results, *(dead_letters if self.refuse_letters else ())]
@@ -346,7 +371,7 @@ class FakeOutbox:
         if self._broken or too_large or self.publishes in self.fail_at:
             self._broken = True
             raise PublishFailed(f"publish {self.publishes} fails")
-        self._source.commit(consumed)
+        self._source.commit(commits)
         for batch, topic in outgoing:
             for one in batch:
                 self._write(topic, one)

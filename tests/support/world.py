@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from consumer.dead_letter_limit import DeadLetterLimit
 from consumer.encode import Encoder
 from consumer.pipeline import Pipeline, Totals
+from consumer.quarantine import Quarantine
+from consumer.recovery import Refusals
 from consumer.scoring import Scoring
 from consumer.settings import Limits
 from shared.messages import InputFormat, ModelRef, Result
@@ -15,6 +18,7 @@ from tests.support.fakes import (
     INPUT,
     LABELS,
     OUTPUT,
+    TARGETS,
     FakeClock,
     FakeKafka,
     FakeOutbox,
@@ -48,9 +52,10 @@ class World:
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
         observe: Callable[[Sequence[Record]], None] | None = None,
-        turned: Callable[[], None] = lambda: None,
+        heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
+        on_null: Literal["skip", "forward", "dead-letter"] = "skip",
     ) -> None:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
@@ -59,8 +64,10 @@ class World:
         self.scoring = Scoring(self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
+        limits = limits or Limits()
         self.pipeline = Pipeline(
             source=self.source,
+            quarantine=Quarantine(self.source.crash_loop, reach=limits.most_in_hand),
             scoring=self.scoring,
             outbox=self.outbox,
             encoder=Encoder(
@@ -69,15 +76,19 @@ class World:
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",
+                on_null=on_null,
                 max_bytes=max_bytes,
+                targets=TARGETS,
             ),
+            refusals=Refusals(TARGETS),
             input_format=InputFormat(),
-            limits=limits or Limits(),
+            limits=limits,
+            dead_letter_limit=DeadLetterLimit(limits),
             stop=self.stop,
             until_idle_s=until_idle_s,
             max_records=max_records,
             observe=observe,
-            turned=turned,
+            heartbeat=heartbeat,
             clock=self.clock,
         )
         self.source.subscribe()

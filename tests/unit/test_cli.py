@@ -6,15 +6,23 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
+import tracemalloc
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consumer.__main__ import main
 from consumer.check import SENTENCE
+from consumer.offline import NAMED, WINDOW_LINES
+from consumer.scorer.bert import BLANK
+from consumer.scorer.choose import load_scorer
 from shared import __version__
+from shared.artifact import open_artifact
 from shared.messages import Result
 from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
@@ -22,6 +30,8 @@ from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from consumer.scorer.bert import BertScorer
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -49,7 +59,7 @@ class Command(Protocol):
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs `sentiment-consumer` within this process, which spares the import of torch.
 
     Logging and signal handling are left out: they would outlive the test.
@@ -59,6 +69,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setattr("consumer.__main__.configure_logs", lambda _level: None)
     monkeypatch.setattr("consumer.dlq_commands.configure_logs", lambda _level: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
+    monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("shared.kafka.CONNECT_TIMEOUT_S", 0.3)
 
     def run(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
@@ -67,7 +78,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
         with pytest.raises(SystemExit) as raised:
             main()
-        captured = capsys.readouterr()
+        captured = capfd.readouterr()
         code = raised.value.code
         assert isinstance(code, int)
         return Ended(code, captured.out, captured.err)
@@ -79,6 +90,12 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder."""
     return tiny_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture(scope="module")
+def scorer(model: Path) -> BertScorer:
+    """Its model, loaded once."""
+    return load_scorer(open_artifact(model), "cpu", "fp32")
 
 
 def test_the_version_is_told(command: Command) -> None:
@@ -192,20 +209,21 @@ def test_run_refuses_to_load_a_model_for_a_broker_that_does_not_answer(command: 
     assert f"Kafka at {NOBODY} does not answer" in ended.err
 
 
-@pytest.mark.parametrize(("ended_well", "code"), [(True, 0), (False, 7)])
-def test_a_scorer_left_in_a_pass_is_not_torn_down(
-    command: Command, monkeypatch: pytest.MonkeyPatch, code: int, *, ended_well: bool
-) -> None:
-    """Given a run that left its scorer inside a pass, when it is over, then the process ends without clean-up."""
+CLEANED_UP: Final = """
+import atexit, os
+from consumer.__main__ import main
+atexit.register(os._exit, 9)
+main()
+"""
 
-    def end_hard(code: int) -> None:
-        assert code == 0
-        raise SystemExit(7)
 
-    monkeypatch.setattr("consumer.service.serve", lambda _settings, _stop: ended_well)
-    monkeypatch.setattr("os._exit", end_hard)
+def test_a_command_ends_without_clean_up() -> None:
+    """Given a scorer that may still be inside a pass, when a command is over, then nothing is torn down."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLEANED_UP, "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
 
-    assert command("run").code == code
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
 
 
 def test_scores_of_arguments_are_json_lines_in_a_pipe(command: Command, model: Path) -> None:
@@ -222,15 +240,19 @@ def test_scores_of_arguments_are_json_lines_in_a_pipe(command: Command, model: P
 
 
 def test_scores_of_standard_input_are_one_a_line(command: Command, model: Path) -> None:
-    """Given lines, also blank ones and other line ends, when scored, then there is one result for each."""
-    ended = command("score", "--model", str(model), stdin="one\r\n\ncaf\u00e9\nlast".encode())
+    """Given lines with any line ends, when scored, then there is one result for each, named by its line."""
+    ended = command("score", "--model", str(model), stdin="one\r\ncaf\u00e9\nlast".encode())
 
-    assert [one.text for one in ended.results()] == ["one", "", "caf\u00e9", "last"]
+    assert [(one.id, one.text) for one in ended.results()] == [
+        ("line-1", "one"),
+        ("line-2", "caf\u00e9"),
+        ("line-3", "last"),
+    ]
 
 
 def test_more_lines_than_a_window_keep_their_order(command: Command, model: Path) -> None:
     """Given more lines than are scored at once, when scored, then the results are in the lines' order."""
-    texts = [f"text {number}" for number in range(600)]
+    texts = [f"text {number}" for number in range(WINDOW_LINES + 100)]
 
     ended = command("score", "--model", str(model), stdin="\n".join(texts).encode())
 
@@ -256,12 +278,69 @@ def test_json_lines_in_are_json_lines_out(command: Command, model: Path) -> None
     assert [(one.id, one.text) for one in ended.results()] == [(str(n), f"text {n}") for n in range(3)]
 
 
+BAD_LINES = {
+    b"": "it is blank; there is no text to score",
+    b" \t": "it is blank; there is no text to score",
+    b"private\xff": "the value is not UTF-8: invalid start byte at byte 7",
+    b"&nbsp;": BLANK.reason,
+    "\u200b\u200b".encode(): BLANK.reason,
+}
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(st.sampled_from([b"fine", b"so good", *BAD_LINES]), min_size=1, max_size=9),
+    as_json=st.booleans(),
+    window=st.integers(1, 4),
+)
+def test_a_bad_line_costs_no_other_its_result(
+    command: Command,
+    model: Path,
+    scorer: BertScorer,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    lines: list[bytes],
+    as_json: bool,
+    window: int,
+) -> None:
+    """Given good and bad lines, when scored, with --json or not, then those before the first bad one have results.
+
+    With --on-error skip all good ones do, in their order, each bad one is named, and the code is 65 for any.
+    """
+    monkeypatch.setattr("consumer.offline.WINDOW_LINES", window)
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: scorer)
+    bad = {number: BAD_LINES[line] for number, line in enumerate(lines, start=1) if line in BAD_LINES}
+    good = [
+        (f"line-{number}", line.decode())
+        for number, line in enumerate(lines, start=1)
+        if line in (b"fine", b"so good")
+    ]
+    values = [b'{"text": "' + line + b'"}' if as_json and line.strip() else line for line in lines]
+    if as_json:
+        bad = {number: reason.replace("at byte 7", "at byte 17") for number, reason in bad.items()}
+    flags = ["--json"] * as_json
+
+    failed = command("score", "--model", str(model), *flags, stdin=b"\n".join(values) + b"\n")
+    skipped = command(
+        "score", "--model", str(model), "--on-error", "skip", *flags, stdin=b"\n".join(values) + b"\n"
+    )
+
+    first = min(bad, default=len(lines) + 1)
+    assert [(one.id, one.text) for one in failed.results()] == [one for one in good if int(one[0][5:]) < first]
+    assert failed.err == "".join(f"error: line {first}: {bad[first]}\n" for first in sorted(bad)[:1])
+    assert [(one.id, one.text) for one in skipped.results()] == good
+    assert skipped.err.splitlines() == [f"skipped line {number}: {reason}" for number, reason in bad.items()] + [
+        f"error: no result for {len(bad)} of {len(lines)} lines; each is named above"
+    ] * bool(bad)
+    assert (failed.code, skipped.code) == ((65, 65) if bad else (0, 0))
+
+
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
         (["--json"], b'{"text": "fine"}\n{"txt": "private"}\n', "line 2: the field 'text' is missing or null"),
         (["--json"], b'{"text": "fine"}\n{"text": "a"}\nprivate', "line 3: the value is not JSON"),
-        ([], b"fine\n\xffprivate\n", "line 2 is not UTF-8"),
+        (["fine", " "], b"", "text 2: it is blank; there is no text to score"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(
@@ -273,6 +352,7 @@ def test_a_line_that_cannot_be_read_is_named(
     assert ended.code == 65
     assert ended.err.startswith(f"error: {said}")
     assert "private" not in ended.err
+    assert ended.results()
 
 
 @pytest.mark.parametrize("place", [1, 3, 700])
@@ -286,8 +366,49 @@ def test_a_line_that_cannot_be_scored_is_named(
     ended = command("score", "--model", str(model), stdin="\n".join(lines).encode())
 
     assert ended.code == 65
-    assert ended.err == f"error: line {place} cannot be scored: {UNSCORABLE.reason}\n"
+    assert ended.err == f"error: line {place}: {UNSCORABLE.reason}\n"
     assert len(ended.results()) == place - 1
+
+
+def test_so_many_bad_lines_are_named_and_all_are_counted(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a file of another kind, when scored with --on-error skip, then a few lines are named, all counted."""
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+
+    ended = command("score", "--json", "--model", str(model), "--on-error", "skip", stdin=b"a,b\n" * 5000)
+
+    *named, last = ended.err.splitlines()
+    assert len(named) == NAMED
+    assert last == f"error: no result for 5000 of 5000 lines; the first {NAMED} are named above"
+    assert (ended.code, ended.out) == (65, "")
+
+
+def test_long_lines_do_not_fill_the_memory(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given lines around the limit and far beyond it, when scored, then no more than the limit is ever held."""
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setenv("SENTIMENT_LIMITS__MAX_RECORD_BYTES", "2000")
+    lengths = [1999, 2000, 2001, 2002, 2003, 5_000_000, 1, 2000]
+    tracemalloc.start()
+
+    ended = command(
+        "score",
+        "--model",
+        str(model),
+        "--on-error",
+        "skip",
+        stdin=b"\r\n".join(b"x" * length for length in lengths),
+    )
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert [(one.id, len(one.text or "")) for one in ended.results()] == [
+        (f"line-{number}", length) for number, length in enumerate(lengths, start=1) if length <= 2000
+    ]
+    for number, length in enumerate(lengths, start=1):
+        said = f"skipped line {number}: it has more bytes than the limit of 2000\n"
+        assert (said in ended.err) == (length > 2000)
+    assert peak < 4 * 5_000_000
 
 
 def test_a_terminal_gets_a_table(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +432,8 @@ def test_check_says_of_each_part_what_it_found(command: Command, model: Path) ->
         "broker": "FAIL",
         "topics": "-",
         "rights": "-",
-        "retention": "-",
+        "configs": "-",
+        "input": "-",
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from consumer.dead_letters import Index, Origin, Place, Wanted
 from consumer.dlq_view import SHOWN, print_index, print_json, print_letter, print_outcome
-from consumer.replay import Outcome, Plan
+from consumer.replay import LeftBehind, Outcome, Plan
 from tests.support.fakes import record
 from tests.unit.test_dead_letters import envelope, letter_of
 
@@ -30,7 +30,7 @@ def test_letters_are_counted_and_listed_newest_first(capsys: pytest.CaptureFixtu
     print_index(Index(some, {some[0].origin: ["texts", "more"]}, foreign=2), Wanted(), None)
 
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
-        "3 of 3 letters, beside 2 records that are none; 1 replayed",
+        "3 of 3 letters, and 2 other records; 1 replayed",
         "",
         "letters  replayed  newest                    stage   error           reason",
         "2        1         1970-01-01T00:00:03.000Z  decode  BadRecord       bad byte at N",
@@ -41,6 +41,28 @@ def test_letters_are_counted_and_listed_newest_first(capsys: pytest.CaptureFixtu
         "0:1     texts-0-1   1970-01-01T00:00:02.000Z  encode  RecordTooLarge  -            too large",
         "0:0     texts-0-0   1970-01-01T00:00:01.000Z  decode  BadRecord       texts, more  bad byte at 17",
     ]
+
+
+@pytest.mark.parametrize(
+    ("epoch_ms", "shown"),
+    [
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (253_402_300_799_000, "9999-12-31T23:59:59.000Z"),
+        (253_402_300_800_000, "253402300800000 ms"),
+        (2**63 - 1, f"{2**63 - 1} ms"),
+        (-(2**63), f"{-(2**63)} ms"),
+    ],
+)
+def test_a_time_that_no_calendar_holds_is_a_number(
+    capsys: pytest.CaptureFixture[str], epoch_ms: int, shown: str
+) -> None:
+    """Given a letter stamped with any number, when listed, then it is shown as a time, or as the number it is."""
+    index = Index([envelope(Place(0, 0), epoch_ms)])
+    print_index(index, Wanted(), None)
+    print_json(index, Wanted(), None)
+    out = capsys.readouterr().out
+
+    assert out.count(shown) == 3
 
 
 @pytest.mark.parametrize(("limit", "listed"), [(None, SHOWN), (3, 3), (0, 0), (99, 30)])
@@ -122,12 +144,11 @@ def test_a_value_that_stayed_behind_is_told(capsys: pytest.CaptureFixture[str]) 
 def test_an_outcome_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Given a replay that left some, when told, then every letter is in one of the numbers."""
     chosen = [envelope(Place(0, n), n) for n in range(4)]
-    left = envelope(Place(0, 4), 4, value_left_bytes=77)
-    print_outcome(Outcome(Plan(chosen, [left], 5, 6), Counter({"b": 2, "a": 1})))
+    left = LeftBehind(envelope(Place(0, 4), 4), f"refused {EVIL}")
+    print_outcome(Outcome(Plan(chosen, [left], 5, 6), Counter({"b": 2, "a": 1}), unsent=1))
 
     assert capsys.readouterr().out == (
-        "0:4 cannot be replayed: it was too large to travel with the letter (77 bytes of value); "
-        "the input stands at texts-0-4\n"
+        f"0:4 cannot be replayed: refused {HARMLESS}; its input was texts-0-4\n"
         "replayed 3 letters: a 1, b 2; 1 left, as it was stopped or they are gone; 1 cannot be; 5 were before; "
         "6 repeat an input\n"
     )

@@ -5,22 +5,31 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.encode import FUTURE_MS, Encoder, Moment, answer
-from consumer.records import DeadLetter, Document, Outgoing, Record, Score
+from consumer.encode import Encoder, Moment, answer
+from consumer.records import DeadLetter, Deletion, Document, Outgoing, Record, Score
+from consumer.topic_config import TopicConfig
 from shared import __version__
 from shared.messages import ModelRef, Result, SourceRef
-from tests.support.fakes import LABELS, TIMESTAMP_MS, oracle, record
+from tests.support.fakes import DLQ, LABELS, OUTPUT, TARGETS, TIMESTAMP_MS, oracle, record
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 AT_MS = int(AT.timestamp() * 1000)
 MODEL = ModelRef(name="tiny", version="abc")
 ENCODER = Encoder(
-    labels=LABELS, model=MODEL, include_text=False, uncertain_below=0.5, timestamps="input", max_bytes=100_000
+    labels=LABELS,
+    model=MODEL,
+    include_text=False,
+    uncertain_below=0.5,
+    timestamps="input",
+    on_null="skip",
+    max_bytes=100_000,
+    targets=TARGETS,
 )
 HEADERS = st.lists(st.tuples(st.text(), st.none() | st.binary(max_size=20)), max_size=3).map(tuple)
 RECORDS = st.builds(
@@ -33,6 +42,15 @@ RECORDS = st.builds(
     headers=HEADERS,
 )
 WEIGHTS = st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda found: sum(found) > 0)
+
+
+FUTURE_MS = 3_000_000
+HOUR_MS = 3_600_000
+
+
+def taking(**output: Any) -> Encoder:
+    """An encoder for an output topic of this configuration."""
+    return replace(ENCODER, targets=TARGETS._replace(output=TopicConfig(OUTPUT, known=True, **output)))
 
 
 def encoded(document: Document, score: Score, encoder: Encoder = ENCODER) -> Outgoing:
@@ -116,7 +134,7 @@ def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> No
         ("input", 1, 1),
         ("input", None, 0),
         ("input", AT_MS + FUTURE_MS - 1, AT_MS + FUTURE_MS - 1),
-        ("input", AT_MS + FUTURE_MS + 1, 0),
+        ("input", AT_MS + FUTURE_MS, 0),
         ("input", 2**62, 0),
         ("now", TIMESTAMP_MS, 0),
     ],
@@ -237,3 +255,136 @@ def test_no_letter_is_too_large(key: bytes | None, headers: tuple[tuple[str, byt
     added = dict(outgoing.headers)
     assert (added["__connect.errors.partition"], added["__connect.errors.offset"]) == (b"3", b"9")
     assert added["sentiment.value_bytes"] == str(len(value or b"")).encode(), "it must not pass for a whole one"
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "bounds", "kept"),
+    [
+        (10_000 * HOUR_MS, {}, True),
+        (23 * HOUR_MS, {"before_ms": 24 * HOUR_MS}, True),
+        (24 * HOUR_MS - 600_000, {"before_ms": 24 * HOUR_MS}, True),
+        (24 * HOUR_MS - 599_999, {"before_ms": 24 * HOUR_MS}, False),
+        (25 * HOUR_MS, {"before_ms": 24 * HOUR_MS}, False),
+        (50_000, {"before_ms": 60_000}, True),
+        (50_001, {"before_ms": 60_000}, False),
+        (-49_999, {"after_ms": 60_000}, True),
+        (-50_000, {"after_ms": 60_000}, False),
+        (-30 * 24 * HOUR_MS, {"after_ms": 2**63 - 1}, True),
+        (0, {"before_ms": 0, "after_ms": 0}, False),
+    ],
+)
+def test_a_timestamp_that_the_topic_would_refuse_becomes_now(
+    age_ms: int, bounds: dict[str, int], *, kept: bool
+) -> None:
+    """Given bounds of the output topic, when a record is older or newer, then its result is stamped as written.
+
+    Ten minutes, or a sixth of the bound, are left for clocks that differ and for the time until it is written.
+    """
+    one = record(timestamp_ms=AT_MS - age_ms)
+
+    outgoing = encoded(Document(one, "1", "a"), oracle("a"), taking(**bounds))
+
+    assert outgoing.timestamp_ms == (one.timestamp_ms if kept else 0)
+
+
+def test_a_compacted_topic_gets_nothing_without_a_key() -> None:
+    """Given a compacted output topic, when a record has no key, then a letter says why; an empty key is one."""
+    encoder = taking(compacted=True)
+
+    letter = encoder.result(Document(record(key=None), "1", "a"), oracle("a"), Moment.of(AT))
+
+    assert isinstance(letter, DeadLetter)
+    assert (letter.stage, letter.error) == ("encode", "RecordWithoutKey")
+    assert "sentiments is compacted" in letter.reason
+    assert encoded(Document(record(key=b""), "1", "a"), oracle("a"), encoder).source.key == b""
+
+
+def test_the_topics_decide_what_is_too_large() -> None:
+    """Given topics that take less than the limit allows, when encoded, then results and letters keep to each."""
+    small = TARGETS._replace(
+        output=TopicConfig(OUTPUT, known=True, max_message_bytes=2_000),
+        dlq=TopicConfig(DLQ, known=True, max_message_bytes=9_000),
+    )
+    encoder = replace(ENCODER, targets=small)
+    one = record(b"v" * 5_000, key=b"k" * 1_900)
+
+    letter = encoder.result(Document(one, "1", "a"), oracle("a"), Moment.of(AT))
+
+    assert isinstance(letter, DeadLetter)
+    assert letter.error == "RecordTooLarge"
+    assert "more than the limit of 1872" in letter.reason
+    assert encoder.dead_letter(letter).value == one.value
+    assert encoder.dead_letter(letter._replace(record=record(b"v" * 9_000))).value == b""
+
+
+@pytest.mark.parametrize("came", [(b"0",), (b"1", b"2"), (None,)])
+def test_a_result_has_one_schema_header(came: tuple[bytes | None, ...]) -> None:
+    """Given a text made of a result, whose header travelled on, when encoded, then the reader finds one: ours."""
+    one = record(headers=(("a", b"1"), *(("sentiment.schema", version) for version in came), ("b", b"2")))
+
+    outgoing = encoded(Document(one, "1", "a"), oracle("a"))
+
+    assert outgoing.headers == (("a", b"1"), ("b", b"2"), ("sentiment.schema", b"1"))
+
+
+def deletion(**more: Any) -> Deletion:
+    """A record that deletes."""
+    return Deletion(record(more.pop("value", None), **more), "the value is null")
+
+
+def test_a_deletion_is_skipped_by_default() -> None:
+    """Given a deletion, when encoded, then nothing is written."""
+    assert ENCODER.deletion(deletion(), Moment.of(AT)) is None
+
+
+@settings(deadline=None)
+@given(one=RECORDS)
+def test_a_forwarded_deletion_is_a_null_with_the_key(one: Record) -> None:
+    """Given any deleting record, when forwarded, then a null has its key, headers and time, and our header."""
+    document = Document(one, "1", "a")
+
+    outgoing = replace(ENCODER, on_null="forward").deletion(Deletion(one, "why"), Moment.of(AT))
+
+    assert isinstance(outgoing, Outgoing)
+    assert outgoing == encoded(document, oracle("a"))._replace(value=None)
+
+
+def test_a_deletion_can_be_dead_lettered() -> None:
+    """Given a deletion, when it is to be a dead letter, then the letter says which null it was."""
+    one = deletion(value=b'{"after": null}')
+
+    letter = replace(ENCODER, on_null="dead-letter").deletion(one, Moment.of(AT))
+
+    assert letter == DeadLetter(one.record, "decode", "NullRecord", "the value is null")
+
+
+@pytest.mark.parametrize("mode", ["skip", "forward", "dead-letter"])
+def test_a_null_is_forwarded_once(mode: Literal["skip", "forward", "dead-letter"]) -> None:
+    """Given a null that an instance forwarded, when it comes back, then no second instance forwards it again."""
+    sent = replace(ENCODER, on_null="forward").deletion(deletion(key=b"k"), Moment.of(AT))
+    assert isinstance(sent, Outgoing)
+    back = deletion(key=b"k", headers=sent.headers)
+
+    again = replace(ENCODER, on_null=mode).deletion(back, Moment.of(AT))
+
+    assert not isinstance(again, Outgoing)
+    if mode == "forward":
+        assert isinstance(again, DeadLetter)
+        assert again.error == "already_scored"
+
+
+@pytest.mark.parametrize(
+    ("encoder", "more", "error"),
+    [
+        (replace(ENCODER, max_bytes=600), {"key": b"k" * 700}, "RecordTooLarge"),
+        (taking(compacted=True), {"key": None}, "RecordWithoutKey"),
+    ],
+)
+def test_a_null_that_the_topic_would_refuse_is_a_dead_letter(
+    encoder: Encoder, more: dict[str, Any], error: str
+) -> None:
+    """Given a deletion that cannot be written as a null, when forwarded, then a letter says why."""
+    letter = replace(encoder, on_null="forward").deletion(deletion(**more), Moment.of(AT))
+
+    assert isinstance(letter, DeadLetter)
+    assert letter.error == error

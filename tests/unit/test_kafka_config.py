@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,6 +28,7 @@ from shared.kafka import (
     require_topics,
 )
 from shared.settings import MASK
+from tests.support.stderr import FULL, script
 
 PRIVATE = "hunter2"
 
@@ -42,6 +46,7 @@ def test_settings_reach_the_client_under_its_own_names() -> None:
 
     assert client_config(settings, errors, {"linger.ms": 5}) == {
         "log_level": 2,
+        "logger": logging.getLogger("librdkafka"),
         "error_cb": errors,
         "bootstrap.servers": "a:1,b:2",
         "security.protocol": "sasl_ssl",
@@ -50,6 +55,35 @@ def test_settings_reach_the_client_under_its_own_names() -> None:
         "sasl.password": PRIVATE,
         "linger.ms": 5,
     }
+
+
+TALKATIVE = """
+from confluent_kafka import Producer
+from shared.kafka import ClientErrors, KafkaSettings, client_config
+from shared.logs import configure_logs, exit_with
+def command():
+    configure_logs()
+    settings = KafkaSettings(bootstrap_servers="127.0.0.1:1", properties={"debug": "all", "log_level": 7})
+    producer = Producer(client_config(settings, ClientErrors(), {}))
+    for _ in range(20):
+        producer.poll(0.01)
+exit_with(command)
+"""
+
+
+def test_the_client_is_not_held_by_its_own_log() -> None:
+    """Given a client that logs all it does, when nobody reads the log, then it works and the process ends."""
+    with script(FULL, TALKATIVE) as process:
+        assert process.wait(30) == 0
+
+
+def test_the_clients_own_lines_are_logged() -> None:
+    """Given a client that logs all it does, when the log is read, then its lines are there, named as its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", TALKATIVE], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stderr.count("librdkafka: ") == len(done.stderr.splitlines()) > 0
 
 
 def test_free_properties_win_over_ours() -> None:
@@ -84,6 +118,7 @@ def test_only_known_harmless_keys_are_shown() -> None:
         "sasl.jaas.config": PRIVATE,
         "a.key.of.tomorrow": PRIVATE,
         "error_cb": print,
+        "logger": logging.getLogger("librdkafka"),
     }
 
     assert redacted(config) == {

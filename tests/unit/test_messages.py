@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.errors import BadRecord
+from shared.errors import BadRecord, NullRecord
 from shared.messages import InputFormat, ParsedInput, parse_input
 
 JSON = st.recursive(
@@ -55,7 +55,6 @@ def test_any_bytes_are_a_text_or_a_bad_record(value: bytes, form: InputFormat) -
         (b'{"text": NaN}', "not JSON"),
         (b'"text"', "a JSON string, not an object"),
         (b'["text"]', "a JSON array, not an object"),
-        (b"null", "a JSON null, not an object"),
         (b"true", "a JSON boolean, not an object"),
         (b"1.5", "a JSON number, not an object"),
         (b"{}", "'text' is missing or null"),
@@ -139,3 +138,61 @@ def test_bare_text_must_be_readable(value: bytes) -> None:
     """Given the format `text`, when the value is blank or not UTF-8, then it is a bad record."""
     with pytest.raises(BadRecord):
         parse_input(value, InputFormat(kind="text"))
+
+
+NAMES = st.sampled_from(["a", "b", "text", "before"])
+PATHS = st.lists(NAMES, min_size=1, max_size=5)
+SIBLINGS = st.dictionaries(NAMES, JSON, max_size=3)
+
+
+@settings(deadline=None)
+@given(path=PATHS, data=st.data(), siblings=st.lists(SIBLINGS, min_size=5, max_size=5))
+def test_a_null_before_the_end_of_the_path_is_a_deletion(
+    path: list[str], data: st.DataObject, siblings: list[dict[str, Any]]
+) -> None:
+    """Given any tree with a null anywhere above the text, when parsed, then it is a NullRecord that says where."""
+    depth = data.draw(st.integers(0, len(path) - 1), label="depth of the null")
+
+    tree = nested(path[:depth], None, siblings)
+    with pytest.raises(NullRecord) as raised:
+        parse_input(json.dumps(tree).encode(), InputFormat(text_field=".".join(path)))
+
+    assert repr(".".join(path[:depth])) in str(raised.value) or depth == 0
+
+
+@settings(deadline=None)
+@given(path=PATHS, data=st.data(), siblings=st.lists(SIBLINGS, min_size=5, max_size=5))
+def test_no_other_lack_of_a_text_is_a_deletion(
+    path: list[str], data: st.DataObject, siblings: list[dict[str, Any]]
+) -> None:
+    """Given a null as the text, or a path that ends early or runs into a scalar, then it is a bad record."""
+    depth = data.draw(st.integers(1, len(path)), label="depth of the fault")
+    fault: Any = data.draw(st.sampled_from(["missing", 1, True, [], ["text"], ""]), label="fault")
+    if depth == len(path):
+        fault = data.draw(st.sampled_from([None, "missing"]), label="fault at the end")
+
+    tree = nested(path[:depth], fault, siblings)
+    if fault == "missing":
+        parent = tree
+        for name in path[: depth - 1]:
+            parent = parent[name]
+        del parent[path[depth - 1]]
+    with pytest.raises(BadRecord) as raised:
+        parse_input(json.dumps(tree).encode(), InputFormat(text_field=".".join(path)))
+
+    assert not isinstance(raised.value, NullRecord)
+
+
+def nested(path: list[str], leaf: Any, siblings: list[dict[str, Any]]) -> Any:
+    """An object with `leaf` at the path, and other fields around it at every depth."""
+    tree = leaf
+    for name, others in zip(reversed(path), siblings, strict=False):
+        tree = {**others, name: tree}
+    return tree
+
+
+@pytest.mark.parametrize("value", [None, b"null"])
+def test_a_null_value_is_a_deletion(value: bytes | None) -> None:
+    """Given a null, Kafka's own or that of JSON, when parsed, then it is a NullRecord."""
+    with pytest.raises(NullRecord, match="null"):
+        parse_input(value, InputFormat())

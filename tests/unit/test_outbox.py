@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import settings
 
-from consumer.offsets import next_offsets
+from consumer.commit_metadata import Commit
 from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
 from consumer.records import Outgoing, PublishFailed
 from consumer.sender import Sender
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
 RECORDS = [record(b"a", offset=4), record(b"b", offset=5)]
+COMMITS = [Commit(("texts", 0), 6)]
 
 
 def outgoing(records: Sequence[Record] = RECORDS) -> list[Outgoing]:
@@ -104,6 +104,7 @@ class ScriptedSender:
 
     def __init__(self, producer: ScriptedProducer) -> None:
         self.producer = producer
+        self.closed = 0
         self.sent = 0
         self.replaced = 0
         self.abandoned = 0
@@ -119,6 +120,10 @@ class ScriptedSender:
     def replace(self) -> None:
         """Counts."""
         self.replaced += 1
+
+    def close(self) -> None:
+        """Counts."""
+        self.closed += 1
 
     def abandon(self) -> None:
         """Takes a producer that answers."""
@@ -151,11 +156,41 @@ def test_a_publish_is_one_transaction(clock: FakeClock) -> None:
     """Given nothing that fails, when published twice, then each is one transaction by the same producer."""
     outbox, sender, producer = scripted(clock)
 
-    outbox.publish(outgoing(), [], RECORDS)
-    outbox.publish([], outgoing(), RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
+    outbox.publish([], outgoing(), COMMITS)
 
     assert producer.calls == ["init", *["begin", "offsets", "commit"] * 2]
     assert (sender.sent, sender.replaced) == (4, 0)
+
+
+@pytest.mark.parametrize("step", ["send", "offsets", "commit"])
+def test_a_transaction_that_is_open_at_the_end_is_taken_back(clock: FakeClock, step: str) -> None:
+    """Given a publish that fails at any step, when the process ends.
+
+    Then no read_committed reader waits for it.
+    """
+    outbox, sender, producer = scripted(clock)
+    if step == "send":
+        sender.flush = lambda: (_ for _ in ()).throw(PublishFailed("no"))  # type: ignore[method-assign]
+    else:
+        producer.fail_next(step, kafka_error(KafkaError._FAIL))
+    with pytest.raises(PublishFailed):
+        outbox.publish(outgoing(), [], COMMITS)
+
+    outbox.close()
+
+    assert producer.calls[-1] == "abort"
+    assert sender.closed == 1
+
+
+def test_no_transaction_is_taken_back_that_was_committed(clock: FakeClock) -> None:
+    """Given a publish that went through, when the process ends, then nothing is aborted."""
+    outbox, _, producer = scripted(clock)
+    outbox.publish(outgoing(), [], COMMITS)
+
+    outbox.close()
+
+    assert "abort" not in producer.calls
 
 
 def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
@@ -164,10 +199,10 @@ def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
     producer.held = release = threading.Event()
 
     with pytest.raises(PublishFailed, match="coordinator"):
-        outbox.publish(outgoing(), [], RECORDS)
+        outbox.publish(outgoing(), [], COMMITS)
     assert sender.abandoned == 1
     outbox.reset()
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
 
     assert producer.calls == ["init", "begin", "abort", "init", "begin", "offsets", "commit"]
     release.set()
@@ -179,10 +214,10 @@ def test_a_slow_commit_costs_the_producer(clock: FakeClock, commit_s: float, rep
     outbox, sender, producer = scripted(clock)
     producer.commit_s = commit_s
 
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
     producer.commit_s = 0
-    outbox.publish(outgoing(), [], RECORDS)
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
+    outbox.publish(outgoing(), [], COMMITS)
 
     assert sender.replaced == replaced
     assert producer.calls.count("init") == 1 + replaced
@@ -196,9 +231,9 @@ def test_a_retriable_commit_is_repeated_and_then_suspect(clock: FakeClock) -> No
         commit=[kafka_error(KafkaError._TIMED_OUT, retriable=True)],
     )
 
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
     assert producer.calls == ["init", "begin", *["offsets"] * 3, *["commit"] * 2]
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
 
     assert sender.replaced == 1
 
@@ -213,9 +248,9 @@ def test_a_transaction_that_fails_is_to_be_recovered(clock: FakeClock, call: str
     )
 
     with pytest.raises(PublishFailed, match="ILLEGAL_GENERATION"):
-        outbox.publish(outgoing(), [], RECORDS)
+        outbox.publish(outgoing(), [], COMMITS)
     outbox.reset()
-    outbox.publish(outgoing(), [], RECORDS)
+    outbox.publish(outgoing(), [], COMMITS)
 
     assert sender.replaced == 1
     assert producer.calls[-5:] == ["abort", "init", "begin", "offsets", "commit"]
@@ -233,7 +268,7 @@ def test_the_transaction_is_asked_why_its_records_were_purged(clock: FakeClock) 
     sender.flush = purged  # type: ignore[method-assign]
 
     with pytest.raises(PublishFailed, match="TOPIC_AUTHORIZATION_FAILED"):
-        outbox.publish(outgoing(), [], RECORDS)
+        outbox.publish(outgoing(), [], COMMITS)
 
 
 def test_a_new_producer_waits_for_its_predecessors_end(clock: FakeClock) -> None:
@@ -279,19 +314,7 @@ def test_metadata_that_no_broker_would_fence_is_refused(raw: bytes, kind: type[E
 
 
 @settings(deadline=None)
-@given(places=st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.integers(0, 9)), max_size=20))
-def test_the_offset_after_the_last_record_is_committed(places: list[tuple[str, int, int]]) -> None:
-    """Given records in any order, when committed, then per partition it is the offset after the highest."""
-    found = next_offsets([record(topic=topic, partition=part, offset=offset) for topic, part, offset in places])
-
-    expected: dict[tuple[str, int], int] = {}
-    for topic, part, offset in places:
-        expected[topic, part] = max(expected.get((topic, part), 0), offset + 1)
-    assert {(one.topic, one.partition): one.offset for one in found} == expected
-    assert len(found) == len(expected)
-
-
-def at_least_once(committed: list[Sequence[Record]]) -> tuple[AtLeastOnceOutbox, Sender]:
+def at_least_once(committed: list[Sequence[Commit]]) -> tuple[AtLeastOnceOutbox, Sender]:
     """An outbox whose Kafka does not answer."""
     sender = Sender(config(), {"sentiments": 1, "sentiments.dlq": 1}, transactional=False)
     return AtLeastOnceOutbox(sender, committed.append), sender
@@ -299,11 +322,11 @@ def at_least_once(committed: list[Sequence[Record]]) -> tuple[AtLeastOnceOutbox,
 
 def test_nothing_is_committed_that_was_not_acknowledged() -> None:
     """Given no broker, when published, then that fails within `commit_timeout_s` and nothing is committed."""
-    committed: list[Sequence[Record]] = []
+    committed: list[Sequence[Commit]] = []
     outbox, sender = at_least_once(committed)
 
     with pytest.raises(PublishFailed):
-        outbox.publish(outgoing(), outgoing(), RECORDS)
+        outbox.publish(outgoing(), outgoing(), COMMITS)
 
     assert committed == []
     spoilt = sender.producer

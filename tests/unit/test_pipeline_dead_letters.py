@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from structlog.testing import capture_logs
 
 from consumer.settings import Limits
 from shared.errors import KafkaStateError, TooManyDeadLetters
-from tests.support.fakes import DLQ, UNSCORABLE, oracle, text_value
+from tests.support.fakes import DLQ, OUTPUT, UNSCORABLE, oracle, text_value
 from tests.support.world import UNREADABLE, World, keys
 
 
@@ -66,7 +68,7 @@ def test_a_dead_letter_that_kafka_refuses_halts_loudly() -> None:
     world.outbox.refuse = {("texts", 0, 1)}
     world.outbox.refuse_letters = True
 
-    with pytest.raises(KafkaStateError, match=r"texts-0-1.*max\.message\.bytes"):
+    with pytest.raises(KafkaStateError, match=r"texts-0-1 \(INVALID_RECORD\)"):
         world.run()
 
     assert world.committed(0) == 1
@@ -108,3 +110,66 @@ def test_a_text_that_cannot_be_scored_is_a_dead_letter() -> None:
     assert (totals.results, totals.dead_letters, world.committed(0)) == (3, 1, 4)
     (batch,) = [line for line in lines if line["event"] == "batch"]
     assert (batch["dead_letters"], batch["tokens"]) == (1, 3 * oracle("text 0/0").tokens)
+
+
+def test_deletions_are_skipped_and_counted() -> None:
+    """Given a changelog with deletes, when run, then the others are scored and the deletes are only counted."""
+    world = World()
+    world.produce(2)
+    for value in (None, b"null"):
+        world.kafka.produce(value, key=b"text 0/0")
+    world.produce(1, partition=1)
+
+    with capture_logs() as lines:
+        totals = world.run()
+
+    assert world.results(0) == keys(2)
+    assert world.kafka.partitions(DLQ) == [[], []]
+    assert (totals.records, totals.results, totals.dead_letters, totals.nulls) == (5, 3, 0, 2)
+    assert sum(line["nulls"] for line in lines if line["event"] == "batch") == 2
+    assert world.committed(0) == 4
+
+
+def test_a_forwarded_deletion_keeps_its_place() -> None:
+    """Given a row that is written, deleted and written again, when forwarded, then the order is the same.
+
+    A compacted results topic then forgets what was deleted, and keeps what was written after it.
+    """
+    world = World(on_null="forward")
+    for number in range(6):
+        text = f"text 0/{number}"
+        world.kafka.produce(text_value(text), key=text.encode())
+        world.kafka.produce(None, key=text.encode(), headers=(("op", b"d"),))
+    world.kafka.produce(text_value("text 0/9"), key=b"text 0/9")
+
+    totals = world.run()
+
+    written = world.kafka.partitions(OUTPUT)[0]
+    expected = [(f"text 0/{n}".encode(), is_null) for n in range(6) for is_null in (False, True)]
+    assert [(one.key, one.value is None) for one in written] == [*expected, (b"text 0/9", False)]
+    assert written[1].headers == (("op", b"d"), ("sentiment.schema", b"1"))
+    assert (totals.results, totals.nulls, totals.dead_letters) == (7, 6, 0)
+
+
+@pytest.mark.parametrize("on_null", ["skip", "forward", "dead-letter"])
+def test_no_number_of_deletions_ends_a_run(on_null: Literal["skip", "forward", "dead-letter"]) -> None:
+    """Given nothing but deletes, when run, then no limit counts them, whatever becomes of them."""
+    world = World(limits=Limits(dlq_in_a_row=10, dlq_window=100), partitions=1, on_null=on_null)
+    for _ in range(300):
+        world.kafka.produce(None, key=b"k")
+
+    totals = world.run()
+
+    assert world.committed(0) == totals.records == totals.dead_letters + totals.nulls == 300
+    assert totals.dead_letters == len(world.kafka.partitions(DLQ)[0]) == (300 if on_null == "dead-letter" else 0)
+
+
+def test_deletions_do_not_hide_that_all_else_is_bad() -> None:
+    """Given deletes between bad records, when these are too many in a row, then the run stops all the same."""
+    world = World(limits=Limits(dlq_in_a_row=50, batch_records=20), partitions=1)
+    for _ in range(200):
+        world.kafka.produce(UNREADABLE)
+        world.kafka.produce(None)
+
+    with pytest.raises(TooManyDeadLetters, match="50 dead letters in a row"):
+        world.run()

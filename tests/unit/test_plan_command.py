@@ -24,6 +24,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr("consumer.__main__.configure_logs", lambda _level: None)
+    monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("consumer.plan.choice.RECORDS", (4, 32))
     sample, base = tmp_path / "sample.txt", tmp_path / "base.yaml"
     sample.write_text("\n".join(TEXTS))
@@ -44,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
 
 
 def test_a_plan_is_a_settings_file_for_run(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given a sample and settings, when planned, then a measured setting is written beside those given.
 
@@ -54,7 +55,7 @@ def test_a_plan_is_a_settings_file_for_run(
     plan = tmp_path / "plan.yaml"
 
     assert run(monkeypatch, arguments) == 0
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     rows = [
         line.replace("recommended,", "recommended").split()
         for line in said.out.splitlines()
@@ -80,17 +81,17 @@ def test_a_plan_is_a_settings_file_for_run(
 
     before = plan.read_bytes()
     assert run(monkeypatch, arguments) == 78
-    assert "plan.yaml exists and is not overwritten" in capsys.readouterr().err
+    assert "plan.yaml exists and is not overwritten" in capfd.readouterr().err
     assert plan.read_bytes() == before
 
 
 def test_a_target_out_of_reach_is_an_error_after_the_table(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given a target below the wait for a publish, when planned, then the best is named and nothing written."""
     assert run(monkeypatch, [*arguments, "--target-p99", "50"]) == 78
 
-    said = capsys.readouterr()
+    said = capfd.readouterr()
     assert "in effect now" in said.out
     assert "recommended" not in said.out
     assert "no setting keeps p99 within 50 ms: the least is" in said.err

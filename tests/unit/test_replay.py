@@ -7,20 +7,24 @@ import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer import replay as module
 from consumer.dead_letters import Index, Letter, Origin, Place, Wanted
-from consumer.replay import CHUNK_BYTES, CHUNK_LETTERS, Pacer, Plan, Request, plan, preview, replay
+from consumer.replay import CHUNK_BYTES, CHUNK_LETTERS, LeftBehind, Pacer, Plan, Replay, Request, plan, preview
+from consumer.replay_writer import RecordRefused
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from tests.support.fakes import FakeClock
 from tests.unit.test_dead_letters import envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from consumer.dead_letters import Envelope
+    from consumer.replay_targets import Target
 
 SETTINGS = ConsumerSettings()
 
@@ -30,12 +34,20 @@ class FakeTopic:
 
     name = SETTINGS.dlq_topic
 
-    def __init__(self, envelopes: list[Envelope], *, value: bytes = b"v", keeps_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        envelopes: list[Envelope],
+        *,
+        value: bytes = b"v",
+        config: dict[str, str] | None = None,
+        missing: Collection[str] = (),
+    ) -> None:
         self.envelopes = envelopes
         self.replayed: dict[Origin, list[str]] = {}
         self.indexed = 0
         self._value = value
-        self._keeps_ms = keeps_ms
+        self._config = config or {}
+        self._missing = missing
 
     def __enter__(self) -> Self:
         """Is there."""
@@ -56,23 +68,33 @@ class FakeTopic:
                 yield Letter(one, None, self._value, (), ())
 
     def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
-        """One of each."""
-        return dict.fromkeys(topics, 1)
+        """One of each that is there."""
+        (name,) = topics
+        if name in self._missing:
+            raise KafkaStateError(f"no such topic: {name}")
+        return {name: 1}
 
-    def retention_ms(self, _topic: str) -> int | None:
+    def config_of(self, _topic: str) -> dict[str, str]:
         """As told."""
-        return self._keeps_ms
+        return self._config
 
 
 class FakeWriter:
-    """Notes what is written, and the receipts with it; the first writer's commits may be slow."""
+    """Notes what is written, and the receipts with it; the first writer's commits may be slow.
 
-    def __init__(self, topic: FakeTopic, after: Callable[[], object], *, suspect: bool) -> None:
+    Nothing of a transaction is there if one of its records is refused.
+    """
+
+    def __init__(
+        self, topic: FakeTopic, after: Callable[[], object], refused: Collection[Place], *, suspect: bool
+    ) -> None:
         self.suspect = False
         self.chunks: list[list[tuple[Place, str]]] = []
+        self.refusals = 0
         self._topic = topic
         self._after = after
         self._becomes_suspect = suspect
+        self._refused = refused
 
     def __enter__(self) -> Self:
         """Takes over."""
@@ -81,12 +103,14 @@ class FakeWriter:
     def __exit__(self, *_: object) -> None:
         """Ends."""
 
-    def write(self, letters: Iterable[tuple[Letter, str]], _partitions: Mapping[str, int]) -> None:
-        """Writes all."""
-        addressed = list(letters)
-        self.chunks.append([(letter.envelope.place, target) for letter, target in addressed])
-        for letter, target in addressed:
-            self._topic.replayed.setdefault(letter.envelope.origin, []).append(target)
+    def write(self, letters: Sequence[tuple[Letter, Target]]) -> None:
+        """Writes all or none."""
+        if any(letter.envelope.place in self._refused for letter, _ in letters):
+            self.refusals += 1
+            raise RecordRefused("refused")
+        self.chunks.append([(letter.envelope.place, target.name) for letter, target in letters])
+        for letter, target in letters:
+            self._topic.replayed.setdefault(letter.envelope.origin, []).append(target.name)
         self.suspect = self._becomes_suspect
         self._after()
 
@@ -94,14 +118,21 @@ class FakeWriter:
 class Stage:
     """Puts the fakes in place of Kafka; `writers` are those that were made, in order."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, topic: FakeTopic, *, suspects: int = 0) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        topic: FakeTopic,
+        *,
+        suspects: int = 0,
+        refused: Collection[Place] = (),
+    ) -> None:
         self.topic = topic
         self.writers: list[FakeWriter] = []
         self.stop = threading.Event()
         self.after: Callable[[], object] = lambda: None
 
         def writer(_settings: object) -> FakeWriter:
-            made = FakeWriter(topic, self.after, suspect=len(self.writers) < suspects)
+            made = FakeWriter(topic, self.after, refused, suspect=len(self.writers) < suspects)
             self.writers.append(made)
             return made
 
@@ -111,7 +142,7 @@ class Stage:
     def replay(self, request: Request | None = None, per_s: float | None = None) -> module.Outcome:
         """Runs a replay that never waits."""
         pacer = Pacer(per_s, wait=lambda _s: None, clock=FakeClock())
-        return replay(SETTINGS, request or Request(), pacer=pacer, stop=self.stop)
+        return Replay(SETTINGS, request or Request(), pacer=pacer, stop=self.stop).run()
 
     @property
     def chunks(self) -> list[list[tuple[Place, str]]]:
@@ -137,9 +168,14 @@ def test_each_letter_is_chosen_counted_or_reported_once() -> None:
     unwanted = envelope(unwanted.place, 4, stage="encode")
     index = Index([new, done, left, repeated, unwanted], {done.origin: ["texts"]})
 
-    assert plan(index, Request(Wanted(stage="decode"))) == Plan([new], [left], replayed_before=1, repeated=1)
+    too_large = LeftBehind(left, "it was too large to travel with the letter (9 bytes of value)")
+    assert plan(index, Request(Wanted(stage="decode"))) == Plan([new], [too_large], replayed_before=1, repeated=1)
     assert plan(index, Request(Wanted(stage="decode"), again=True)).chosen == [new, done]
     assert plan(index, Request(Wanted(stage="decode"), again=True), {done.origin}).chosen == [new]
+    assert plan(index, Request(Wanted(stage="decode")), {new.origin}) == Plan([], [too_large], 1, 1)
+    assert plan(index, Request(Wanted(stage="decode")), refusal=lambda _: "no").left_behind == [
+        *(LeftBehind(new, "no"), too_large, LeftBehind(repeated, "no")),
+    ]
 
 
 def test_a_limit_counts_what_is_replayed_and_takes_the_oldest() -> None:
@@ -210,7 +246,7 @@ def test_a_stopped_replay_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) ->
     outcome = stage.replay(per_s=2)
 
     assert outcome.replayed.total() == 2
-    assert len(outcome.plan.chosen) == 5
+    assert outcome.unsent == 3
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -224,17 +260,111 @@ def test_a_slow_commit_begins_a_new_round_without_doubling(
     assert [len(writer.chunks) for writer in stage.writers] == [1, 1, 1]
     assert stage.topic.indexed == 3
     assert [place.offset for chunk in stage.chunks for place, _ in chunk] == [0, 1, 2, 3, 4]
-    assert outcome.replayed == {"texts": 5}
-    assert places(outcome.plan.chosen) == [0, 1, 2, 3, 4]
+    assert (outcome.replayed, outcome.unsent) == ({"texts": 5}, 0)
 
 
-def test_letters_are_never_replayed_to_where_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given an input that came from the dead-letter topic, when replayed, then that is refused unwritten."""
-    own = envelope(Place(0, 0), 0, origin=Origin(SETTINGS.dlq_topic, 0, 0, 9))
-    stage = Stage(monkeypatch, FakeTopic([own]))
-    with pytest.raises(KafkaStateError, match="replay to another topic with --to"):
-        stage.replay()
-    assert stage.chunks == []
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    count=st.integers(0, 40),
+    refused=st.sets(st.integers(0, 39)),
+    limit=st.none() | st.integers(1, 40),
+    per_s=st.none() | st.integers(1, 50),
+    suspects=st.integers(0, 3),
+)
+def test_refused_letters_are_named_and_all_others_go_once(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    count: int,
+    refused: set[int],
+    limit: int | None,
+    per_s: int | None,
+    suspects: int,
+) -> None:
+    """Given any letters that Kafka refuses, when replayed, then these are left behind and the others are written.
+
+    Each once and in order; a limit counts what is written; slow commits in between change nothing.
+    """
+    topic = FakeTopic(letters(count))
+    stage = Stage(monkeypatch, topic, suspects=suspects, refused=[Place(0, number) for number in refused])
+
+    outcome = stage.replay(Request(limit=limit), per_s=per_s)
+
+    good = [number for number in range(count) if number not in refused]
+    written = [place.offset for chunk in stage.chunks for place, _ in chunk]
+    assert written == good[:limit]
+    assert outcome.replayed.total() == len(written)
+    assert outcome.unsent == 0
+    left = [letter.envelope.place.offset for letter in outcome.plan.left_behind]
+    assert {letter.reason for letter in outcome.plan.left_behind} <= {"refused"}
+    assert set(left) <= refused
+    if limit is None or limit > len(good):
+        assert left == sorted(number for number in refused if number < count)
+
+
+def test_few_transactions_are_lost_to_one_refused_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given one refused letter among 500, when replayed, then it is found by halving, and chunks grow again."""
+    stage = Stage(monkeypatch, FakeTopic(letters(2000)), refused=[Place(0, 700)])
+    outcome = stage.replay()
+
+    assert outcome.replayed.total() == 1999
+    assert sum(writer.refusals for writer in stage.writers) <= 9
+    assert len(stage.writers) == 1
+    assert len(stage.chunks[-2]) == CHUNK_LETTERS
+
+
+def test_a_letter_whose_topic_is_gone_keeps_no_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given letters of a topic that is gone or is the dead-letter topic, when replayed, then they are left behind.
+
+    Whoever can write a record into the dead-letter topic chooses the name. But the topic of --to must exist.
+    """
+    names = ["gone", "texts", SETTINGS.dlq_topic, "texts"]
+    some = [envelope(Place(0, n), n, origin=Origin(name, 0, n, 9)) for n, name in enumerate(names)]
+    stage = Stage(monkeypatch, FakeTopic(some, missing={"gone"}))
+    outcome = stage.replay()
+
+    assert outcome.replayed == {"texts": 2}
+    assert [(left.envelope.place.offset, left.reason) for left in outcome.plan.left_behind] == [
+        (0, "no such topic: gone"),
+        (2, "sentiments.dlq is where letters are read from; replay to another topic with --to"),
+    ]
+    for name in ("gone", SETTINGS.dlq_topic):
+        with pytest.raises(KafkaStateError, match=r"no such topic|read from"):
+            stage.replay(Request(to=name, again=True))
+
+
+NOW_MS = int(time.time() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("config", "age_ms", "keyless", "said"),
+    [
+        ({}, 10**13, True, None),
+        ({"cleanup.policy": "delete"}, 0, True, None),
+        ({"cleanup.policy": "compact,delete"}, 0, True, "it has no key, and texts is compacted"),
+        ({"cleanup.policy": "compact"}, 0, False, None),
+        ({"message.timestamp.before.max.ms": "3600000"}, 7_200_000, False, "before.max.ms=3600000"),
+        ({"message.timestamp.before.max.ms": "3600000"}, 60_000, False, None),
+        ({"message.timestamp.after.max.ms": "3600000"}, -7_200_000, False, "after.max.ms=3600000"),
+        (
+            {"message.timestamp.before.max.ms": "1", "message.timestamp.type": "LogAppendTime"},
+            7_200_000,
+            False,
+            None,
+        ),
+    ],
+)
+def test_what_a_topic_will_refuse_is_foreseen(
+    monkeypatch: pytest.MonkeyPatch, config: dict[str, str], age_ms: int, *, keyless: bool, said: str | None
+) -> None:
+    """Given the target's settings, when a replay is previewed, then it names what the broker would refuse."""
+    one = envelope(Place(0, 0), 0, origin=Origin("texts", 0, 0, NOW_MS - age_ms), keyless=keyless)
+    stampless = envelope(Place(0, 1), 1, origin=Origin("texts", 0, 1, None))
+    Stage(monkeypatch, FakeTopic([one, stampless], config=config))
+
+    found = preview(SETTINGS, Request())
+
+    assert len(found.chosen) == (2 if said is None else 1)
+    assert all(str(said) in left.reason for left in found.left_behind)
 
 
 @pytest.mark.parametrize(("age_ms", "warned"), [(7_200_000, True), (60_000, False)])
@@ -244,7 +374,7 @@ def test_records_that_would_expire_at_once_are_warned_of(
     """Given a target that keeps an hour, when older inputs are to be replayed, then a warning counts them."""
     stamp = int(time.time() * 1000) - age_ms
     one = envelope(Place(0, 0), 0, origin=Origin("texts", 0, 0, stamp))
-    Stage(monkeypatch, FakeTopic([one], keeps_ms=3_600_000))
+    Stage(monkeypatch, FakeTopic([one], config={"retention.ms": "3600000"}))
     with capture_logs() as logs:
         found = preview(SETTINGS, Request())
 

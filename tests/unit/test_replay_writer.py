@@ -12,17 +12,18 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer import replay_writer as module
 from consumer.dead_letters import Letter, Place
-from consumer.replay_writer import RETRY_BACKOFF_MS, TransactionalWriter
+from consumer.replay_targets import Target
+from consumer.replay_writer import RETRY_BACKOFF_MS, RecordRefused, TransactionalWriter
 from consumer.settings import ConsumerSettings
-from shared.errors import KafkaRefused, KafkaStateError, RecoveriesExhausted, SentimentError
+from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
 from tests.support.fakes import FakeClock
 from tests.unit.test_dead_letters import envelope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-LETTERS = [(Letter(envelope(Place(0, n), n), b"k", b"v" * n, (("h", None),), ()), "texts") for n in range(3)]
-PARTITIONS = {"texts": 1}
+TEXTS = Target("texts", 1, {})
+LETTERS = [Letter(envelope(Place(0, n), n), b"k", b"v" * n, (("h", None),), ()) for n in range(3)]
 
 
 def raised(code: int, *, retriable: bool = False) -> KafkaException:
@@ -31,12 +32,16 @@ def raised(code: int, *, retriable: bool = False) -> KafkaException:
 
 
 class ScriptedProducer:
-    """A producer whose calls fail as told, in that order, and whose deliveries fail with `undelivered` codes."""
+    """A producer whose calls fail as told, in that order.
+
+    Deliveries of the first transaction fail with `undelivered` codes, those of later ones with `then`.
+    """
 
     def __init__(self, **failures: list[Exception]) -> None:
         self.calls: list[str] = []
         self.records: list[dict[str, Any]] = []
         self.undelivered: list[int] = []
+        self.then: list[list[int]] = []
         self.unacknowledged = 0
         self.on_commit: Callable[[], object] = lambda: None
         self._failures = failures
@@ -48,6 +53,7 @@ class ScriptedProducer:
     def begin_transaction(self) -> None:
         """Opens a transaction."""
         self._call("begin")
+        self.records = []
 
     def produce(self, **record: Any) -> None:
         """Queues."""
@@ -64,6 +70,7 @@ class ScriptedProducer:
         self._call("flush")
         for record, code in zip(self.records, self.undelivered, strict=False):
             record["on_delivery"](KafkaError(code), None)
+        self.undelivered = []
         return self.unacknowledged
 
     def commit_transaction(self) -> None:
@@ -71,9 +78,10 @@ class ScriptedProducer:
         self.on_commit()
         self._call("commit")
 
-    def abort_transaction(self, _timeout_s: float) -> None:
+    def abort_transaction(self, _timeout_s: float | None = None) -> None:
         """Takes back."""
         self._call("abort")
+        self.undelivered = self.then.pop(0) if self.then else []
 
     def purge(self) -> None:
         """Drops what is queued."""
@@ -85,11 +93,13 @@ class ScriptedProducer:
             raise self._failures[name].pop(0)
 
 
-def write(monkeypatch: pytest.MonkeyPatch, producer: ScriptedProducer) -> TransactionalWriter:
+def write(
+    monkeypatch: pytest.MonkeyPatch, producer: ScriptedProducer, letters: Sequence[Letter] = LETTERS
+) -> TransactionalWriter:
     """Takes over and writes the letters."""
     monkeypatch.setattr(module, "Producer", lambda _config: producer)
     with TransactionalWriter(ConsumerSettings()) as writer:
-        writer.write(LETTERS, PARTITIONS)
+        writer.write([(letter, TEXTS) for letter in letters])
     return writer
 
 
@@ -129,7 +139,6 @@ def test_each_input_is_followed_by_its_receipt(monkeypatch: pytest.MonkeyPatch) 
         ({"begin": [raised(KafkaError._FENCED)]}, KafkaStateError, "another replay of sentiments.dlq has taken"),
         ({"commit": [raised(KafkaError.INVALID_PRODUCER_EPOCH)]}, KafkaStateError, "another replay"),
         ({"flush": [SystemError()]}, RecoveriesExhausted, "failed for good"),
-        ({"produce": [raised(KafkaError.MSG_SIZE_TOO_LARGE)]}, RecoveriesExhausted, "the letter 0:0 with 2 bytes"),
         ({"produce": [raised(KafkaError._UNKNOWN_TOPIC)]}, KafkaStateError, "_UNKNOWN_TOPIC"),
     ],
 )
@@ -149,11 +158,6 @@ def test_a_failing_call_ends_the_replay_with_what_to_do(
 @pytest.mark.parametrize(
     ("undelivered", "error", "said"),
     [
-        (
-            [KafkaError._PURGE_QUEUE] * 4 + [KafkaError.MSG_SIZE_TOO_LARGE] * 2,
-            RecoveriesExhausted,
-            "letter 0:2 with",
-        ),
         ([KafkaError._PURGE_INFLIGHT, KafkaError.INVALID_PRODUCER_EPOCH], KafkaStateError, "another replay"),
         ([KafkaError.TOPIC_AUTHORIZATION_FAILED], KafkaRefused, "WRITE on sentiments.dlq or"),
         ([KafkaError._PURGE_QUEUE], RecoveriesExhausted, "_PURGE_QUEUE"),
@@ -172,8 +176,114 @@ def test_the_cause_of_a_failed_delivery_is_told(
     assert "commit" not in producer.calls
 
 
+@pytest.mark.parametrize(
+    ("letters", "undelivered", "said"),
+    [
+        (
+            LETTERS,
+            [KafkaError._PURGE_QUEUE] * 4 + [KafkaError.MSG_SIZE_TOO_LARGE] * 2,
+            "texts refuses its 4 bytes",
+        ),
+        (
+            LETTERS,
+            [KafkaError._INVALID_DIFFERENT_RECORD, KafkaError._PURGE_QUEUE, KafkaError.INVALID_RECORD],
+            "texts refuses it: INVALID_RECORD",
+        ),
+        (LETTERS[:1], [KafkaError.INVALID_TIMESTAMP], "texts refuses its timestamp 9;"),
+        (LETTERS, [KafkaError._PURGE_QUEUE, KafkaError.INVALID_RECORD], "sentiments.dlq refuses it"),
+    ],
+)
+def test_a_refused_record_is_told_apart_from_a_failure(
+    monkeypatch: pytest.MonkeyPatch, letters: Sequence[Letter], undelivered: list[int], said: str
+) -> None:
+    """Given a record that Kafka will refuse for ever, when written, then all is taken back and it says which.
+
+    Others of its batch and of its transaction fail for its sake, and are not blamed.
+    """
+    producer = ScriptedProducer()
+    producer.undelivered = undelivered
+    with pytest.raises(RecordRefused, match=said):
+        write(monkeypatch, producer, letters)
+
+    assert producer.calls[-3:] == ["abort", "purge", "flush"]
+    assert "commit" not in producer.calls
+
+
+def test_what_the_client_refuses_is_refused_as_by_the_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an input larger than the client sends, when written, then it is a refused record like any other."""
+    producer = ScriptedProducer(produce=[raised(KafkaError.MSG_SIZE_TOO_LARGE)])
+    with pytest.raises(RecordRefused, match="texts refuses its 2 bytes as too large"):
+        write(monkeypatch, producer)
+
+    assert "commit" not in producer.calls
+
+
+def test_a_producer_is_as_good_as_before_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a refused letter, when others are written next, then one failure is the client's own.
+
+    The letters are written again after it. A second failure ends the replay.
+    """
+    producer = ScriptedProducer()
+    monkeypatch.setattr(module, "Producer", lambda _config: producer)
+    producer.undelivered = [KafkaError.INVALID_RECORD, KafkaError._PURGE_QUEUE]
+    producer.then = [[KafkaError._PURGE_QUEUE] * 4]
+    with TransactionalWriter(ConsumerSettings()) as writer:
+        with pytest.raises(RecordRefused):
+            writer.write([(LETTERS[0], TEXTS)])
+        writer.write([(letter, TEXTS) for letter in LETTERS[1:]])
+        assert producer.calls.count("abort") == 2
+        assert producer.calls[-1] == "commit"
+        assert [one["value"] for one in producer.records] == [b"v", b"", b"vv", b""]
+        producer.undelivered = [KafkaError._PURGE_QUEUE]
+        with pytest.raises(RecoveriesExhausted, match="_PURGE_QUEUE"):
+            writer.write([(LETTERS[0], TEXTS)])
+
+
+def test_a_refusal_that_comes_while_others_are_queued_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a large chunk whose first record is refused early, when written, then the letters are refused."""
+    producer = ScriptedProducer()
+    monkeypatch.setattr(producer, "produce", refuse_first(producer))
+    with pytest.raises(RecordRefused, match="texts refuses it: INVALID_RECORD"):
+        write(monkeypatch, producer)
+
+
+def refuse_first(producer: ScriptedProducer) -> Callable[..., None]:
+    """A `produce` that takes the first record, which the broker refuses, and no further one."""
+
+    def produce(**record: Any) -> None:
+        if producer.records:
+            raise raised(KafkaError._STATE)
+        producer.records.append(record)
+        producer.undelivered = [KafkaError.INVALID_RECORD]
+
+    return produce
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KafkaError._FENCED, "another replay"), (KafkaError._TIMED_OUT, "does not answer")],
+)
+def test_a_transaction_that_cannot_be_taken_back_ends_the_replay(
+    monkeypatch: pytest.MonkeyPatch, error: int, said: str
+) -> None:
+    """Given a refused letter and an abort that fails, when written, then the replay ends with why."""
+    producer = ScriptedProducer(abort=[raised(error)])
+    producer.undelivered = [KafkaError.INVALID_RECORD]
+    with pytest.raises((KafkaStateError, KafkaUnreachable), match=said):
+        write(monkeypatch, producer)
+
+
+def test_a_topic_that_takes_no_receipts_ends_the_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a refused receipt of one letter, when written, then the replay ends: no letter is to blame."""
+    producer = ScriptedProducer()
+    producer.undelivered = [KafkaError._PURGE_QUEUE, KafkaError.INVALID_RECORD]
+    with pytest.raises(KafkaStateError, match=r"sentiments\.dlq refuses receipts"):
+        write(monkeypatch, producer, LETTERS[:1])
+
+
 def test_what_is_not_acknowledged_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a flush that does not empty, when written, then the replay ends without a commit."""
+    monkeypatch.setattr("consumer.replay_writer.time", SimpleNamespace(monotonic=FakeClock(step_s=5.0)))
     producer = ScriptedProducer()
     producer.unacknowledged = 2
     with pytest.raises(RecoveriesExhausted, match="2 records were not acknowledged"):

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from consumer.records import Score
+from consumer.scorer.bert import BLANK
 from consumer.scorer.choose import load_scorer
 from consumer.scorer.device import choose_device
 from consumer.scoring import Scoring
 from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ArtifactError, ScorerError, SettingsError
-from shared.text import normalise
+from shared.text import NormaliserOptions, normalise
 from tests.support.tiny import LABELS, MAX_TOKENS, tiny_model, vocabulary
 
 if TYPE_CHECKING:
@@ -108,13 +112,46 @@ def test_lengths_and_truncation_are_told(scorer: Scoring) -> None:
     assert all(abs(sum(score.probabilities) - 1) < 1e-6 for score in scores)
 
 
-@pytest.mark.parametrize("text", ["", " ", "\u200b", '""', "\ud800"])
-def test_a_text_of_which_nothing_remains_is_scored(scorer: Scoring, text: str) -> None:
-    """Given a text that is empty once it is normalised, when scored, then it has an answer like any other."""
-    (score,) = scored(scorer, [text])
+NOTHING = st.text(
+    st.sampled_from(" \t\u200b\u00a0\u00ad\u2060\ufeff\u0000\u0007\u2028\ud800\u0301\ufffd"), max_size=6
+) | st.sampled_from(['""', "\u201c \u201d", "&nbsp;", "&#8203;&zwnj;", "\\u200b\\u200b", "the", "The A an"])
 
-    assert score.tokens == 2
-    assert abs(sum(score.probabilities) - 1) < 1e-6
+
+@pytest.mark.parametrize("lowercase", [False, True])
+@pytest.mark.parametrize("remove_stop_words", [False, True])
+def test_a_text_of_which_nothing_remains_is_never_scored(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch, *, lowercase: bool, remove_stop_words: bool
+) -> None:
+    """Given texts of any characters, when scored, then none that is blank once cleaned reaches a pass.
+
+    Nor one that the tokenizer cleans away, such as a lone accent. All others keep their answers.
+    """
+    options = NormaliserOptions(lowercase=lowercase, remove_stop_words=remove_stop_words)
+    normaliser = artifact.manifest.normaliser.model_copy(update={"options": options})
+    changed = replace(artifact, manifest=artifact.manifest.model_copy(update={"normaliser": normaliser}))
+    bert = load_scorer(changed, "cpu", "fp32")
+    forward = bert.forward
+    lengths: list[int] = []
+
+    def watched(rows: Sequence[Any]) -> Sequence[Score | None]:
+        lengths.extend(len(row) for row in rows)
+        return forward(rows)
+
+    monkeypatch.setattr(bert, "forward", watched)
+    scoring = Scoring(bert)
+    tokenizer: Any = AutoTokenizer.from_pretrained(artifact.path)
+
+    @settings(deadline=None, max_examples=100)
+    @given(texts=st.lists(NOTHING | st.text(max_size=5), max_size=6))
+    def check(texts: list[str]) -> None:
+        for text, answer in zip(texts, scoring.score(texts), strict=True):
+            cleaned = normalise(text, options)
+            is_blank = not cleaned or not tokenizer(cleaned, add_special_tokens=False)["input_ids"]
+            assert is_blank == (answer == BLANK)
+            assert is_blank or isinstance(answer, Score)
+
+    check()
+    assert min(lengths) == 3
 
 
 def test_nothing_gets_no_answer(scorer: Scoring) -> None:

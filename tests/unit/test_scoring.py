@@ -259,3 +259,23 @@ def test_the_threads_do_not_keep_the_process() -> None:
     assert len(found) >= 3
     assert all(thread.daemon for thread in found)
     assert scoring.close(WAIT_S)
+
+
+@pytest.mark.parametrize("queue", ["_submitted", "_tokenised", "_passes"])
+def test_a_thread_that_ends_lets_nobody_wait(queue: str, gate: threading.Event) -> None:
+    """Given a thread that ends by an error of its own, then what is and what comes fails with ScorerError."""
+    scorer = FakeScorer(gates=[gate])
+    scoring = Scoring(scorer)
+    running = scoring.submit(["running"])
+    while not scorer.calls:
+        pass
+    vars(scoring)[queue].put("private")  # none of them can work with it
+    waiting = scoring.submit(["waiting"])
+    gate.set()
+
+    with pytest.raises(ScorerError, match="has ended; start again: unforeseen AttributeError") as raised:
+        waiting.result(WAIT_S)
+    assert "private" not in str(raised.value)
+    with pytest.raises(ScorerError, match="has ended"):
+        scoring.submit(["late"]).result(WAIT_S)
+    assert running.done()

@@ -1,22 +1,36 @@
-"""Stopping on signals, shown in a process of its own."""
+"""Stopping on signals, shown in a process of its own, whatever becomes of its log."""
 
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
-from typing import IO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from consumer.signals import ending_within_grace
+from tests.support.stderr import FULL, KINDS, line_of, script
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+BLOCKED, RAISING = "blocked", "raising"
 
 PRELUDE = """
-import sys, threading, structlog
+import sys, threading
+from types import SimpleNamespace
 from consumer import signals
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+from shared.logs import configure_logs
+configure_logs()
+def blocked(*_, **__):
+    threading.Event().wait()
+def raising(*_, **__):
+    raise OSError
+if sys.argv[2] in {"blocked", "raising"}:
+    signals.log = SimpleNamespace(info=globals()[sys.argv[2]])
 stop = threading.Event()
 signals.GRACE_S = float(sys.argv[1])
 signals.stop_on_signals(stop)
@@ -28,40 +42,34 @@ ORDERLY = PRELUDE + "print('done', flush=True)"
 HANGING = PRELUDE + "sys.stdin.read()"  # a call that no Python code interrupts
 
 
-def start(script: str, grace_s: float) -> subprocess.Popen[str]:
-    """Starts a script and returns when it awaits signals."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(grace_s)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert line_of(process) == "ready"
-    return process
+LOGS = [*KINDS, BLOCKED, RAISING]
+"""What may become of the log: standard errors that take nothing, and calls that do not come back or raise."""
 
 
-def line_of(process: subprocess.Popen[str]) -> str:
-    """The next line that the process prints."""
-    out: IO[str] | None = process.stdout
-    assert out is not None
-    return out.readline().strip()
+@contextmanager
+def start(text: str, grace_s: float, log: str) -> Iterator[subprocess.Popen[str]]:
+    """Starts a script that awaits signals."""
+    with script(log, text, str(grace_s), log) as process:
+        assert line_of(process) == "ready"
+        yield process
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_first_signal_only_asks_to_stop(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "log"), [(signal.SIGINT, "disk full"), *((signal.SIGTERM, log) for log in LOGS)]
+)
+def test_a_first_signal_only_asks_to_stop(number: signal.Signals, log: str) -> None:
     """Given a running process, when signalled once, then it stops by itself, in order and with code 0."""
-    with start(ORDERLY, 30) as process:
+    with start(ORDERLY, 30, log) as process:
         process.send_signal(number)
 
         assert (line_of(process), line_of(process)) == ("stopped", "done")
         assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "log"), [(signal.SIGTERM, FULL), (signal.SIGINT, BLOCKED)])
+def test_a_second_signal_ends_at_once(number: signal.Signals, log: str) -> None:
     """Given a process that hangs while it stops, when signalled again, then it ends with the signal's code."""
-    with start(HANGING, 30) as process:
+    with start(HANGING, 30, log) as process:
         process.send_signal(signal.SIGTERM)
         assert line_of(process) == "stopped"
         process.send_signal(number)
@@ -69,9 +77,10 @@ def test_a_second_signal_ends_at_once(number: signal.Signals) -> None:
         assert process.wait(10) == 128 + number
 
 
-def test_a_process_that_hangs_ends_after_the_grace() -> None:
+@pytest.mark.parametrize("log", [FULL, BLOCKED, RAISING])
+def test_a_process_that_hangs_ends_after_the_grace(log: str) -> None:
     """Given a process that hangs while it stops, when the grace is over, then it ends with the signal's code."""
-    with start(HANGING, 0.1) as process:
+    with start(HANGING, 0.1, log) as process:
         process.send_signal(signal.SIGTERM)
 
         assert line_of(process) == "stopped"

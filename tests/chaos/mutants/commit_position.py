@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import consumer.outbox
+from consumer.commit_metadata import Commit
 from consumer.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from confluent_kafka import TopicPartition
-
     from consumer.records import Record
 
 
 def apply() -> None:
-    """Replaces what goes into the transaction."""
-    clients: list[Any] = []
+    """Replaces what is to be committed."""
 
-    def subscribed(self: KafkaSource) -> None:
-        clients.append(self.client)
-        subscribe(self)
+    def positions(self: KafkaSource, _records: Sequence[Record]) -> list[Commit]:
+        client: Any = self.client
+        places = client.position(client.assignment())
+        return [Commit((place.topic, place.partition), place.offset) for place in places if place.offset >= 0]
 
-    def positions(_consumed: Sequence[Record]) -> list[TopicPartition]:
-        (client,) = clients
-        return [place for place in client.position(client.assignment()) if place.offset >= 0]
-
-    subscribe = replace(KafkaSource, "subscribe", subscribed)
-    replace(consumer.outbox, "next_offsets", positions)
+    replace(KafkaSource, "commits_after", positions)

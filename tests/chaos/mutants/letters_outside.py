@@ -11,7 +11,7 @@ from consumer.sender import Sender
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from consumer.records import Outgoing
 
@@ -21,7 +21,7 @@ def apply() -> None:
     dlq_topic = os.environ["SENTIMENT_DLQ_TOPIC"]
     apart = Producer({"bootstrap.servers": os.environ["SENTIMENT_KAFKA__BOOTSTRAP_SERVERS"], "log_level": 2})
 
-    def send(sender: Sender, results: Iterable[Outgoing], dead_letters: Iterable[Outgoing]) -> None:
+    def send(sender: Sender, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
         whole(sender, results, ())
         for letter in dead_letters:
             apart.produce(dlq_topic, value=letter.value, key=letter.source.key, headers=list(letter.headers))

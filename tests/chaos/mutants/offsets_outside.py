@@ -9,9 +9,10 @@ from consumer.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from consumer.records import Outgoing, Record
+    from consumer.commit_metadata import Commit
+    from consumer.records import Outgoing
 
 
 class _NoOffsets:
@@ -37,19 +38,19 @@ def apply() -> None:
 
     def published(
         self: ExactlyOnceOutbox,
-        results: Iterable[Outgoing],
-        dead_letters: Iterable[Outgoing],
-        consumed: Sequence[Record],
+        results: Sequence[Outgoing],
+        dead_letters: Sequence[Outgoing],
+        commits: Sequence[Commit],
     ) -> None:
         sender: Any = self._sender
         if self._suspect:
             self.reset()
         producer, sender.producer = sender.producer, _NoOffsets(sender.producer)
         try:
-            publish(self, results, dead_letters, consumed)
+            publish(self, results, dead_letters, commits)
         finally:
             sender.producer = producer
-        sources[0].commit(consumed)
+        sources[0].commit(commits)
 
     subscribe = replace(KafkaSource, "subscribe", subscribed)
     publish = replace(ExactlyOnceOutbox, "publish", published)

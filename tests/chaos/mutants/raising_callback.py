@@ -33,15 +33,12 @@ def apply() -> None:
     def configured(*arguments: Any, **named: Any) -> dict[str, Any]:
         return {**configure(*arguments, **named), "stats_cb": report, "statistics.interval.ms": INTERVAL_MS}
 
-    def careless(source: Any, max_records: int, _wait_s: float) -> list[Record]:
-        suspects, careful = source._suspects, source._suspects.careful  # noqa: SLF001
+    def careless(source: Any, _max_records: int, _wait_s: float) -> list[Record]:
         try:
-            messages = [] if suspects.waiting else source.client.consume(BATCH, FULL_S)
+            messages = source.client.consume(BATCH, FULL_S)
         except OSError:
             return []
-        suspects.add([record for record in map(source._accept, messages) if record is not None])  # noqa: SLF001
-        taken: list[Record] = [] if source._paused else suspects.take(max_records, alone=careful)  # noqa: SLF001
-        return taken
+        return [record for record in map(source._accept, messages) if record is not None]  # noqa: SLF001
 
     configure = replace(consumer.source, "client_config", configured)
     replace(KafkaSource, "read", careless)

@@ -1,0 +1,103 @@
+"""What a group keeps of the lives of its processes, on a real Kafka, in both deliveries and group protocols."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from consumer.commit_metadata import CommitMetadata
+from shared.errors import KafkaStateError
+from tests.contract.transports import DEADLINE_S, KafkaTransport
+from tests.support.topics import Sent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.contract.transports import Member
+    from tests.support.kafka import Broker, MakeTopic
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture(params=["at-least-once", "exactly-once"])
+def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
+    """Kafka, in both deliveries."""
+    found = KafkaTransport(kafka, topic, request.param)
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=["classic", "consumer"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    """Both group protocols."""
+    return str(request.param)
+
+
+def metadata(kafka: Broker, transport: KafkaTransport) -> CommitMetadata:
+    """What is committed beside the offset of the first partition."""
+    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{transport.run}"})
+    try:
+        (place,) = consumer.committed([TopicPartition(transport.topics["texts"], 0)], timeout=10)
+        return CommitMetadata.decode(place.metadata)
+    finally:
+        consumer.close()
+
+
+def crash(member: Member) -> None:
+    """Ends a member without a word; it leaves the group only for the test to go on at once."""
+    member.source.close(None)
+    member.outbox.close()
+
+
+def test_lives_that_end_before_a_first_record_halt_and_name_it(
+    transport: KafkaTransport, protocol: str, kafka: Broker
+) -> None:
+    """Given as many lives as the limit that end while they fetch, then the next one names what they fetched."""
+    transport.produce(Sent(b"whatever it unpacks to"))
+    for life in range(3):
+        member = transport.join(group_protocol=protocol)
+        deadline = time.monotonic() + DEADLINE_S
+        while metadata(kafka, transport).fetching <= life:
+            assert time.monotonic() < deadline
+            member.source.begin()
+            if metadata(kafka, transport).fetching <= life:
+                member.source.read(1, 0.05)
+        crash(member)
+
+    member = transport.join(group_protocol=protocol)
+    with pytest.raises(KafkaStateError, match=rf"{transport.topics['texts']}\[0\].*offset 0.*--to-offset 1,"):
+        member.read(1)
+
+
+def test_ends_in_order_leave_no_count(transport: KafkaTransport, protocol: str, kafka: Broker) -> None:
+    """Given lives that end in order with a record in hand, when the next begins, then none of them is counted."""
+    transport.produce(Sent(b"text"))
+    for _ in range(4):
+        member = transport.join(group_protocol=protocol)
+        (record,) = member.read(1)
+        member.crash_loop.read([record])
+        assert metadata(kafka, transport).crashes == 1
+        member.leave()
+        assert metadata(kafka, transport)._replace(topic_id="") == CommitMetadata()
+
+
+def test_a_rebalance_leaves_no_count(transport: KafkaTransport, kafka: Broker) -> None:
+    """Given a record in hand, when its partition moves to another member and back, then no life is counted."""
+    transport.produce(*(Sent(b"text", partition=number) for number in range(3)))
+    first = transport.join()
+    first.crash_loop.read(first.read(3))
+    for _ in range(2):
+        second = transport.join()
+        deadline = time.monotonic() + DEADLINE_S
+        while not second.source.begin():
+            assert time.monotonic() < deadline
+            first.source.read(1, 0.05)
+            second.source.read(1, 0.05)
+        second.leave()
+        first.crash_loop.read(first.read_while_quiet())
+    first.leave()
+
+    assert metadata(kafka, transport)._replace(topic_id="") == CommitMetadata()
