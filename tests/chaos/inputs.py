@@ -66,6 +66,8 @@ class Expected:
     """Each needs its result or its letter."""
     may: set[int] = field(default_factory=set)
     """Gone with a topic, or skipped by an operator: each has one or has none."""
+    again: set[int] = field(default_factory=set)
+    """Read again from their topic's start on an operator's command, so they may be there more than once."""
     passed: set[int] = field(default_factory=set)
     """Those of `must` whose offsets the group has committed, so that nobody reads them again."""
 
@@ -89,6 +91,7 @@ class Inputs:
         self._may: set[int] = set()
         self._gone: set[int] = set()
         """Those of a deleted topic that were committed before."""
+        self._again: set[int] = set()
         self._lane_numbers = itertools.count(1)
         self._topic_numbers = itertools.count()
         self._producer = self._new_producer()
@@ -179,10 +182,16 @@ class Inputs:
         self._create(topic, [[] for _ in range(partitions)])
         return [self._lane((topic, partition)) for partition in range(partitions)]
 
+    def read_again(self, topic: str) -> None:
+        """Notes that an operator has moved the group to the start of a topic."""
+        for lane in list(self.lanes.values()):
+            if lane.place[0] == topic:
+                self._again.update(lane.numbers)
+
     def expected(self, committed: Mapping[Place, int]) -> Expected:
         """What became due, given what the group has committed at the end."""
         passed = {number for number, (place, offset) in self._places.items() if offset < committed.get(place, 0)}
-        return Expected(self._places.keys() | self._gone, self._may, passed | self._gone)
+        return Expected(self._places.keys() | self._gone, self._may, self._again, passed | self._gone)
 
     def _lane(self, place: Place) -> Lane:
         self.lanes[place] = lane = Lane(next(self._lane_numbers), place)

@@ -28,7 +28,6 @@ EMPTY_S: Final = 45.0
 POLL_S: Final = 0.1
 _TARGET: Final = re.compile(r"--to-offset[ =]\d+|--shift-by[ =]\d+|--to-earliest|--to-latest")
 _TOPIC: Final = re.compile(r"--topic[ =]([\w.-]+(?::\d+)?)")
-_PLACE: Final = re.compile(r"([\w.-]+)(?:\[(\d+)\]|-(\d+)(?=[ :,;.]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,16 @@ class Move:
     """A name, with `:partition` where one is meant."""
     target: tuple[str, ...]
 
+    @property
+    def is_back(self) -> bool:
+        """Whether a topic is read again from its start."""
+        return self.target == ("--to-earliest",)
+
 
 def move_of(line: str) -> Move | None:
-    """Reads the command that an error names, its topic from the line where the command leaves it out."""
-    target, topic = _TARGET.search(line), _TOPIC.search(line)
-    if target is None:
-        return None
-    if topic is not None:
-        return Move(topic[1], tuple(re.split("[ =]", target[0])))
-    place = _PLACE.search(line)
-    return None if place is None else Move(f"{place[1]}:{place[2] or place[3]}", (target[0],))
+    """Reads the command that an error names; of several targets the last, which leaves out what was in the way."""
+    targets, topic = _TARGET.findall(line), _TOPIC.search(line)
+    return Move(topic[1], tuple(re.split("[ =]", targets[-1]))) if targets and topic else None
 
 
 class Operator:
@@ -59,6 +58,7 @@ class Operator:
         servers: str,
         group: str,
         members: Callable[[], Iterable[Member]],
+        moved: Callable[[Move], None],
         complain: Callable[[str], None],
     ) -> None:
         self.acting = threading.RLock()
@@ -67,6 +67,7 @@ class Operator:
         self._servers = servers
         self._group = group
         self._members = members
+        self._moved = moved
         self._complain = complain
         self._refused: set[str] = set()
         self._called = threading.Event()
@@ -127,6 +128,7 @@ class Operator:
             refusal = re.search(r"Error.*|.*inactive.*|.*Exception.*", done.stdout + done.stderr)
             if not refusal:
                 self.moves.append(move)
+                self._moved(move)
                 return
             if time.monotonic() > deadline:
                 self._complain(f"{' '.join(command[-6:])}: {refusal[0][:200]}")

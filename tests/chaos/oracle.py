@@ -34,8 +34,13 @@ BOMBS: Final = 2_000 * LANE
 UNDECODABLE: Final = "BadRecord"
 PROCESS_DIED: Final = "ProcessDied"
 
-_LETTERS: Final = {7: UNDECODABLE, 24: "ForwardPassFailed", 41: "NotFinite"}
+ALREADY_SCORED: Final = "already_scored"
+
+_LETTERS: Final = {7: UNDECODABLE, 24: "ForwardPassFailed", 41: "NotFinite", 58: ALREADY_SCORED}
 """By the number's last two digits: the error of its dead letter."""
+_SCHEMA: Final = ("sentiment.schema", b"1")
+"""The header of a result; a text may carry it as well, since headers travel on through other programs."""
+_SCHEMA_DIGITS: Final = frozenset({58, 59})
 
 
 class Oracle:
@@ -45,7 +50,7 @@ class Oracle:
     """By how much a probability may differ from the oracle's."""
 
     def letter_of(self, number: int) -> str | None:
-        """The error with which a message is dead-lettered; None for one that is scored. 3 of 100 are bad."""
+        """The error with which a message is dead-lettered; None for one that is scored. 4 of 100 are bad."""
         return PROCESS_DIED if number >= CULPRITS else _LETTERS.get(number % 100)
 
     def text_of(self, number: int) -> str:
@@ -57,6 +62,8 @@ class Oracle:
         """The value of a message as it is produced."""
         if self.letter_of(number) == UNDECODABLE:
             return b"\xff" + self.text_of(number).encode()
+        if self.letter_of(number) == ALREADY_SCORED:
+            return json.dumps(_result_of(number, self.text_of(number))).encode()
         return json.dumps({"id": str(number), "text": self.text_of(number)}).encode()
 
     def probabilities(self, version: str, text: str) -> tuple[float, ...]:
@@ -72,4 +79,23 @@ def key_of(number: int) -> bytes:
 
 def headers_of(number: int) -> list[tuple[str, bytes]]:
     """The headers of a message, one name twice."""
-    return [(NUMBER_HEADER, str(number).encode()), ("twice", b"\x00\xff"), ("twice", b"")]
+    own = [(NUMBER_HEADER, str(number).encode()), ("twice", b"\x00\xff"), ("twice", b"")]
+    return [*own, _SCHEMA] if number % 100 in _SCHEMA_DIGITS else own
+
+
+def _result_of(number: int, text: str) -> dict[str, object]:
+    """What another instance of the service would have made of a message, which has come back as an input."""
+    return {
+        "schema_version": 1,
+        "id": str(number),
+        "text": text,
+        "label": LABELS[0],
+        "score": 0.8,
+        "probabilities": dict(zip(LABELS, (0.8, 0.1, 0.1), strict=True)),
+        "uncertain": False,
+        "truncated": False,
+        "tokens": 8,
+        "model": {"name": "other", "version": "0123456789ab"},
+        "source": None,
+        "scored_at": "2026-01-01T00:00:00Z",
+    }

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tests.chaos import oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from tests.chaos.inputs import Expected, Place
     from tests.chaos.oracle import Oracle
@@ -87,7 +87,7 @@ def everything_once(
     """1: every input has its one result or its one letter; at least once, at least one.
 
     Missing ones whose offsets the group has passed are lost, others were left undone. What went with a deleted
-    topic has one or has none.
+    topic has one or has none; what an operator had read again has one at least.
     """
     found: Counter[int] = Counter(row.number for row in results)
     dead: Counter[int] = Counter(row.number for row in letters)
@@ -96,10 +96,11 @@ def everything_once(
     lost = [n for n in missing if n in expected.passed]
     known = expected.must | expected.may
     misplaced = [n for n in known if (dead if truth.letter_of(n) is None else found)[n]]
-    twice = [n for n in known if every[n] > 1]
+    twice = [n for n in known - expected.again if every[n] > 1]
     foreign = [n for n in every if n not in known]
     shown = _some(twice if exactly else ())
     gone = f", {len(expected.may)} gone with their topics" if expected.may else ""
+    gone += f", {len(expected.again)} read again by an operator's command" if expected.again else ""
     detail = (
         f"{len(expected.must)} sent, {len(lost)} lost{_some(lost)}, {len(missing) - len(lost)} left undone"
         f"{_some(n for n in missing if n not in expected.passed)}, "
@@ -119,15 +120,18 @@ def faults_bit(all_rows: int, committed_rows: int, repeated: int, *, exactly: bo
     return Verdict("faults bit", repeated > 0, f"{repeated} records repeated")
 
 
-def order_kept(rows: Iterable[Row]) -> Verdict:
-    """3: first appearances of a key's messages follow the order in which they were sent, in one partition."""
+def order_kept(rows: Iterable[Row], again: Container[int] = ()) -> Verdict:
+    """3: first appearances of a key's messages follow the order in which they were sent, in one partition.
+
+    `again` are those that an operator had read again: they may come after later ones.
+    """
     last: dict[bytes | None, int] = {}
     places: defaultdict[bytes | None, set[int]] = defaultdict(set)
     seen: set[int] = set()
     broken: list[int] = []
     for row in rows:
         places[row.key].add(row.partition)
-        if row.number in seen:
+        if row.number in seen or row.number in again:
             continue
         seen.add(row.number)
         if row.number < last.get(row.key, -1):

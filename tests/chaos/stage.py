@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.cluster import Cluster
+    from tests.chaos.operators import Move
     from tests.chaos.reader import Verdict
 
 LETTER_PARTITIONS: Final = 2
@@ -139,7 +140,7 @@ class Stage:
             max_rss_mb=setting.max_rss_mb,
         )
         self.operator = Operator(
-            cluster.direct, self.group, lambda: list(self.members.values()), self.complaints.append
+            cluster.direct, self.group, lambda: list(self.members.values()), self._moved, self.complaints.append
         )
 
     def clock(self) -> float:
@@ -219,7 +220,7 @@ class Stage:
                 len(results) + len(letters) - len({row.number for row in (*results, *letters)}),
                 exactly=exactly,
             ),
-            reader.order_kept(results),
+            reader.order_kept(results, expected.again),
             reader.offsets_final(servers, offsets, {self.results: PARTITIONS, self.letters: LETTER_PARTITIONS}),
             reader.letters_intact(letters, self._truth),
             reader.answers_right(results, known, self._truth),
@@ -246,6 +247,10 @@ class Stage:
             "recoveries": self.monitor.recoveries.summary(),
             "longest_stall_s": round(self.monitor.longest_stall_s, 1),
         }
+
+    def _moved(self, move: Move) -> None:
+        if move.is_back:
+            self.inputs.read_again(move.topic.partition(":")[0])
 
     def _on_exit(self, one: Exit) -> None:
         self.exits.append(one)

@@ -79,6 +79,16 @@ def test_what_went_with_its_topic_may_be_missing(numbers: list[int], may: list[i
     assert verdict.holds is holds
 
 
+def test_what_an_operator_had_read_again_may_come_twice() -> None:
+    """Given a topic that was read again from its start, then its messages may be there twice and out of order."""
+    rows = [result(number) for number in (3, 1, 2, 3)]
+    again = {1, 2, 3}
+
+    assert reader.everything_once(rows, [], Expected(again, again=again), Oracle(), exactly=True).holds
+    assert not reader.everything_once(rows, [], Expected(again), Oracle(), exactly=True).holds
+    assert not reader.everything_once(rows[:2], [], Expected(again, again=again), Oracle(), exactly=True).holds
+
+
 def test_a_culprit_belongs_into_the_dead_letters() -> None:
     """Given a text that kills, when a result is found for it, then it is in the wrong topic."""
     number = oracle.CULPRITS
