@@ -25,6 +25,9 @@ class Door:
         self.holds = holds
         self.swallows = False
         self.delay_s = 0.0
+        self.slow_requests: frozenset[int] = frozenset()
+        """Requests of these kinds take `slow_s` longer."""
+        self.slow_s = 0.0
         self._upstream_port = upstream_port
         self._links: set[Link] = set()
         self._stalls = False
@@ -36,16 +39,21 @@ class Door:
         await asyncio.get_running_loop().create_server(lambda: Link(self).client, LOCALHOST, port)
 
     def clear(self) -> None:
-        """Forwards again; connections that lost bytes to a black hole can only be reset."""
-        self._refuses, self.swallows, self.delay_s = False, False, 0.0
+        """Forwards again; connections that lost bytes to a black hole or still hold slow ones are reset."""
+        self._refuses, self.swallows, self.delay_s, self.slow_requests = False, False, 0.0, frozenset()
         self._stall(stalls=False)
-        for link in [link for link in self._links if link.swallowed]:
+        for link in [link for link in self._links if link.swallowed or link.holds_slow]:
             link.reset()
 
     def latency(self, seconds: float) -> None:
         """Delays every chunk of bytes in both directions."""
         self.clear()
         self.delay_s = seconds
+
+    def slow(self, seconds: float, requests: list[int]) -> None:
+        """Delays requests of these kinds, which are API keys of the protocol."""
+        self.clear()
+        self.slow_requests, self.slow_s = frozenset(requests), seconds
 
     def stall(self) -> None:
         """Keeps connections open and forwards nothing."""

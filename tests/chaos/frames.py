@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PRODUCE: Final = 0
+FETCH: Final = 1
+LIST_OFFSETS: Final = 2
 INIT_PRODUCER_ID: Final = 22
 ADD_PARTITIONS_TO_TXN: Final = 24
 END_TXN: Final = 26
@@ -85,6 +87,11 @@ def transactional_request(beginning: bytes) -> Request | None:
     if transactional_id is None:
         return None
     return Request(api_key, version, correlation_id, transactional_id, committed)
+
+
+def api_key_of(beginning: bytes) -> int:
+    """What a request asks for."""
+    return int.from_bytes(beginning[_SIZE : _SIZE + 2], "big")
 
 
 def correlation_of(beginning: bytes) -> int:

@@ -8,7 +8,7 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
-from tests.chaos.frames import Frames, Request, correlation_of, error_of, transactional_request
+from tests.chaos.frames import Frames, Request, api_key_of, correlation_of, error_of, transactional_request
 
 if TYPE_CHECKING:
     from tests.chaos.forwarder import Door
@@ -64,6 +64,11 @@ class Side(asyncio.Protocol):
         if self.transport and not self._obstacles:
             self.transport.resume_reading()
 
+    @property
+    def delayed(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._queue)
+
     def send(self, data: bytes, delay_s: float) -> None:
         """Writes after `delay_s`, and never before what was sent earlier."""
         if not self.transport or not data:
@@ -111,10 +116,18 @@ class Link:
         self.client = Side(self)
         self.upstream = Side(self)
         self.swallowed = False
+        self._slowed = False
+        """Whether what is being received has a slow request in it."""
+        self._slow_until = 0.0
         self._requests = Frames(self._pass_request)
         self._responses = Frames(self._pass_response)
         self._expected: dict[int, Request] = {}
         self._holds = door.holds
+
+    @property
+    def holds_slow(self) -> bool:
+        """Whether a slow request is still on its way."""
+        return self._slow_until > asyncio.get_running_loop().time() and self.upstream.delayed
 
     def other(self, side: Side) -> Side:
         """The side opposite."""
@@ -135,7 +148,11 @@ class Link:
             self.swallowed = True
             return
         frames = self._requests if side is self.client else self._responses
-        self.other(side).send(frames.feed(data), self._door.delay_s)
+        passed, delay_s = frames.feed(data), self._door.delay_s
+        if self._slowed:
+            self._slowed, delay_s = False, max(delay_s, self._door.slow_s)
+            self._slow_until = asyncio.get_running_loop().time() + delay_s
+        self.other(side).send(passed, delay_s)
 
     def closed(self, side: Side, *, reset: bool) -> None:
         """One side is gone, so the other goes; but not a broker from whom we hold a request back."""
@@ -161,6 +178,7 @@ class Link:
         return True
 
     def _pass_request(self, beginning: bytes) -> bool:
+        self._slowed |= api_key_of(beginning) in self._door.slow_requests
         if not self._holds.active:
             return True
         request = transactional_request(beginning)

@@ -1,4 +1,8 @@
-"""Consumers of a chaos run as processes, each started again whenever it ends, as a supervisor would."""
+"""Consumers of a chaos run as processes, each started again whenever it ends, as a supervisor would.
+
+What the runbook says of exit codes is obeyed: 75 and its like are started again at once; after 76 the process
+stays down until its operator has done something, see tests/chaos/operators.py.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from tests.chaos.stderr import DISK_FULL, Relay
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -18,6 +24,10 @@ if TYPE_CHECKING:
 RESTART_S: Final = 0.1
 STOP_S: Final = 30.0
 POLL_S: Final = 0.05
+
+STATE_REFUSED: Final = 76
+"""The exit code after which an operator has to act before a restart."""
+ERROR_START: Final = b"error: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,8 @@ class Exit:
     """Exit code; minus the signal's number for a signal."""
     asked: bool
     """Whether it was stopped in order."""
+    took_s: float | None = None
+    """From the order to stop to the end; None where the process was not in a state to obey."""
 
 
 class Member:
@@ -48,6 +60,9 @@ class Member:
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
+        self.log.touch()
+        self._life_from = 0
+        """Where in the log the present life begins."""
         self.env = dict(env)
         self._command = command
         self._next: dict[str, str] = {}
@@ -55,7 +70,13 @@ class Member:
         self._clock = clock
         self._wanted = True
         self._asked = False
+        self._asked_at: float | None = None
+        self._paused = False
+        self._open = threading.Event()
+        """Whether the next life may begin."""
+        self._open.set()
         self._lock = threading.Lock()
+        self._relay: Relay | None = None
         self._process = self._start()
         self._thread = threading.Thread(target=self._supervise, name=name, daemon=True)
         self._thread.start()
@@ -76,22 +97,63 @@ class Member:
             self._next = next_life
         self._signal(signal.SIGKILL)
 
-    def terminate(self) -> None:
-        """SIGTERM; it is started again."""
-        self._asked = True
+    def terminate(self, **next_life: str) -> None:
+        """SIGTERM; it is started again, with `next_life` in the environment of that life only."""
+        with self._lock:
+            self._next = next_life or self._next
+        if not self._asked:
+            self._asked, self._asked_at = True, None if self._paused else self._clock()
         self._signal(signal.SIGTERM)
+
+    def stop_by(self, limit_s: float) -> float | None:
+        """SIGTERM, and SIGKILL after `limit_s`; returns how long it took, None where it had to be killed."""
+        life, began = self._process, self._clock()
+        self.terminate()
+        try:
+            life.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            life.kill()
+            life.wait()
+            return None
+        return self._clock() - began
 
     def pause(self) -> None:
         """SIGSTOP."""
+        self._paused = True
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
+        self._paused = False
+
+    def hold(self) -> None:
+        """Keeps the next life from beginning."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Lets the next life begin."""
+        self._open.set()
+
+    def fill_stderr(self) -> None:
+        """Reads this life's log no longer, so that its pipe is soon full."""
+        assert self._relay
+        self._relay.fill(self.pid)
+
+    def close_stderr(self) -> None:
+        """Closes the reader's end of this life's log."""
+        assert self._relay
+        self._relay.leave()
+
+    def last_error(self) -> str:
+        """The last line with which a life said why it ended; empty where none did."""
+        lines = [line for line in self.log.read_bytes().splitlines() if line.startswith(ERROR_START)]
+        return lines[-1].decode(errors="replace") if lines else ""
 
     def retire(self) -> None:
         """SIGTERM, and nobody takes its place; returns when it is gone."""
         self._wanted = False
+        self._open.set()
         self.terminate()
         self._thread.join(STOP_S)
         if self.alive:
@@ -100,6 +162,7 @@ class Member:
     def abandon(self) -> None:
         """SIGKILL, and nobody takes its place."""
         self._wanted = False
+        self._open.set()
         self._signal(signal.SIGCONT)
         self._signal(signal.SIGKILL)
         self._thread.join(STOP_S)
@@ -108,7 +171,7 @@ class Member:
         """Waits until the present life owns partitions; tells whether it does."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            if b"partitions_assigned" in self.log.read_bytes():
+            if b"partitions_assigned" in self.log.read_bytes()[self._life_from :]:
                 return True
             time.sleep(POLL_S)
         return False
@@ -123,15 +186,29 @@ class Member:
         }
         with self._lock:
             env, self._next = {**clean, **self.env, **self._next}, {}
-        self._asked = False
-        with self.log.open("ab") as output:
-            return subprocess.Popen([sys.executable, *self._command], env=env, stderr=output, stdout=output)
+        self._asked, self._asked_at, self._paused = False, None, False
+        command = [sys.executable, *self._command]
+        if env.pop("CHAOS_DISK_FULL", ""):
+            self._relay = None
+            with open(DISK_FULL, "wb") as output:  # noqa: PTH123 - a device
+                return subprocess.Popen(command, env=env, stderr=output, stdout=output)
+        self._life_from = self.log.stat().st_size
+        self._relay = relay = Relay(self.log)
+        process = subprocess.Popen(command, env=env, stderr=relay.write_end, stdout=relay.write_end)
+        relay.start()
+        return process
 
     def _supervise(self) -> None:
         while True:
             code = self._process.wait()
-            self._ended(Exit(self.name, self._clock(), code, asked=self._asked))
+            took_s = None if self._asked_at is None or self._paused else self._clock() - self._asked_at
+            if self._relay:
+                self._relay.finish()
+            if code == STATE_REFUSED:
+                self.hold()
+            self._ended(Exit(self.name, self._clock(), code, asked=self._asked, took_s=took_s))
+            time.sleep(RESTART_S)
+            self._open.wait()
             if not self._wanted:
                 return
-            time.sleep(RESTART_S)
             self._process = self._start()

@@ -16,7 +16,9 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from tests.chaos.reader import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.chaos.inputs import Place
 
 LOOK_S: Final = 0.25
 REQUEST_S: Final = 2.0
@@ -29,7 +31,7 @@ class _Watch:
     """A death, and the partitions that had work to do then, with their commits."""
 
     at_s: float
-    waiting: dict[int, int]
+    waiting: dict[Place, int]
     disturbed: bool = False
     """Whether another fault struck before the group had recovered."""
 
@@ -69,15 +71,17 @@ def _figures(seconds: list[float]) -> dict[str, float]:
 
 
 class Monitor:
-    """A thread that asks for the group's commits; `ends` tells how many records each partition has been sent."""
+    """A thread that asks for the group's commits; `ends` tells how many records each partition has been sent.
+
+    A commit beyond the end is none: it is that of a deleted topic of the same name.
+    """
 
     def __init__(
         self,
         servers: str,
         group: str,
-        topic: str,
         *,
-        ends: Callable[[], Mapping[int, int]],
+        ends: Callable[[], Mapping[Place, int]],
         pids: Callable[[], list[int]],
         clock: Callable[[], float],
         max_rss_mb: int,
@@ -86,8 +90,8 @@ class Monitor:
         self.use = Use()
         self.longest_stall_s = 0.0
         """The longest time in which no commit moved although there was work to do."""
-        self.committed: dict[int, int] = {}
-        self._topic = topic
+        self.committed: dict[Place, int] = {}
+        """Below 0 where the group has committed nothing."""
         self._ends = ends
         self._pids = pids
         self._clock = clock
@@ -103,12 +107,12 @@ class Monitor:
     @property
     def lag(self) -> int:
         """Records sent whose offsets are not committed, as last seen."""
-        return sum(end - self.committed.get(partition, 0) for partition, end in self._ends().items())
+        return sum(self._waiting_at(place, end) for place, end in self._ends().items())
 
     @property
     def progress(self) -> int:
         """Records committed, as last seen."""
-        return sum(self.committed.values())
+        return sum(max(0, offset) for offset in self.committed.values())
 
     def disturb(self) -> None:
         """A fault strikes."""
@@ -119,14 +123,48 @@ class Monitor:
     def death(self) -> None:
         """A member's process has just been killed, perhaps while the group recovers from another death."""
         self.disturb()
-        waiting = {
-            partition: self.committed.get(partition, 0)
-            for partition, end in self._ends().items()
-            if end > self.committed.get(partition, 0)
-        }
+        waiting = self.waiting()
         with self._lock:
             if waiting:
                 self._watches.append(_Watch(self._clock(), waiting))
+
+    def waiting(self) -> dict[Place, int]:
+        """The commits of all partitions with work to do."""
+        ends = self._ends().items()
+        return {place: self.committed.get(place, -1) for place, end in ends if self._waiting_at(place, end)}
+
+    def await_moves(self, waiting: Mapping[Place, int], timeout_s: float) -> list[Place]:
+        """Waits until each of these partitions has moved on; returns those that have not."""
+        deadline = time.monotonic() + timeout_s
+        left = list(waiting)
+        while left and time.monotonic() < deadline:
+            time.sleep(LOOK_S / 2)
+            found = self.committed
+            left = [place for place in left if found.get(place, math.inf) <= waiting[place]]
+        return left
+
+    def await_commits(self, timeout_s: float) -> bool:
+        """Waits until the group has committed something in every partition; tells whether it has."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            found = self.committed
+            if all(found.get(place, -1) >= 0 for place in self._ends()):
+                return True
+            time.sleep(LOOK_S)
+        return False
+
+    def ask(self, places: Sequence[Place], timeout_s: float = 30.0) -> dict[Place, int]:
+        """What the group has committed in these partitions just now; raises KafkaException."""
+        wanted = [TopicPartition(*place) for place in places]
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                answer = self._client.committed(wanted, timeout=REQUEST_S)
+                break
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+        return {(place.topic, place.partition): place.offset for place in answer}
 
     def await_lag(self, lag: int, timeout_s: float) -> bool:
         """Waits until the group is that close behind; tells whether it got there."""
@@ -179,8 +217,7 @@ class Monitor:
                 self._measure(pid)
 
     def _look(self) -> None:
-        places = [TopicPartition(self._topic, partition) for partition in self._ends()]
-        found = {p.partition: max(0, p.offset) for p in self._client.committed(places, timeout=REQUEST_S)}
+        found = self.ask(list(self._ends()), timeout_s=0)
         now = self._clock()
         if found != self.committed or self.lag == 0:
             self._moved_at = now
@@ -188,11 +225,15 @@ class Monitor:
         self.committed = found
         with self._lock:
             for watch in list(self._watches):
-                watch.waiting = {p: at for p, at in watch.waiting.items() if found[p] <= at}
+                watch.waiting = {p: at for p, at in watch.waiting.items() if found.get(p, math.inf) <= at}
                 if not watch.waiting:
                     found_s = self.recoveries.disturbed if watch.disturbed else self.recoveries.undisturbed
                     found_s.append(now - watch.at_s)
                     self._watches.remove(watch)
+
+    def _waiting_at(self, place: Place, end: int) -> int:
+        done = max(0, self.committed.get(place, 0))
+        return end - done if done <= end else end
 
     def _measure(self, pid: int) -> None:
         with contextlib.suppress(OSError, ValueError):  # it may have ended meanwhile

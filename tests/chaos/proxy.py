@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tests.support.kafka import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from tests.chaos.holds import Held
@@ -52,6 +52,10 @@ class Proxy:
     def latency(self, node: int, seconds: float) -> None:
         """Delays every chunk of bytes, in both directions, in order."""
         self._call("latency", node=node, seconds=seconds)
+
+    def slow(self, node: int, seconds: float, requests: Collection[int]) -> None:
+        """Delays requests of these kinds, and what follows them on their connection; `clear` resets those."""
+        self._call("slow", node=node, seconds=seconds, requests=sorted(requests))
 
     def stall(self, node: int) -> None:
         """Forwards nothing either way; connections stay open, nothing is lost when it ends."""

@@ -16,6 +16,22 @@ and seed. A run is a group of consumers (the product's own wiring around a score
 text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
 code with the consumer, reads everything back afterwards and judges. In `real-exactly-once` the consumers score
 tweets with MiniLM, and their answers are held against those of the same scorer outside of Kafka, within 1e-4.
+
+Some faults have an answer that is due at once; the invariant *faults answered* counts those that were missing:
+
+- a member whose log is not read, has no reader or meets a full disk works on, and stops within 10 s of SIGTERM;
+  so does any member that is told to stop;
+- a pass that hangs ends the process with 71, and an outage that is longer than recoveries allow with 75, as often
+  as it takes; no text is dead-lettered for it;
+- a record that no member can unpack (a quarter of a megabyte on the wire, 250 MB in memory, in members that are
+  killed above 200 MB) ends the group with 76; the command which the last line names is run as it is and
+  moves the group past it;
+- messages of a topic or partition that comes while the group runs are all scored, and so are those of a topic that
+  was deleted and created again; of a deleted topic nothing is due but what was committed by then;
+- a text that kills every process which scores it becomes a dead letter, and no other text does.
+
+Where a group begins at the end (`latest`: the second and third run), its first messages come while all its
+members are down.
 """
 
 

@@ -1,4 +1,4 @@
-"""One chaos run: topics, a paced feeder, members, a monitor, and the verdict of the independent reader."""
+"""One chaos run: inputs, members, an operator, a monitor, and the verdict of the independent reader."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from shared.artifact import open_artifact
 from tests.chaos import oracle, reader
-from tests.chaos.members import Exit, Member
+from tests.chaos.inputs import PARTITIONS, Inputs
+from tests.chaos.members import STATE_REFUSED, Exit, Member
 from tests.chaos.monitor import Monitor
+from tests.chaos.operators import Operator
 from tests.chaos.oracle import Oracle
 
 if TYPE_CHECKING:
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.cluster import Cluster
+    from tests.chaos.operators import Move
     from tests.chaos.reader import Verdict
 
-PARTITIONS: Final = 6
 LETTER_PARTITIONS: Final = 2
-KEYS: Final = 120
 SESSION_S: Final = 6.0
-FEED_S: Final = 120.0
-ENDS_OF_ITS_OWN: Final = frozenset({0, 69, 75})
+ENDS_OF_ITS_OWN: Final = frozenset({69, 75})
 """Exit codes with which a member may end by itself while Kafka is being hurt; 66 only with a corrupt model."""
 
-ENDS_BY_SIGTERM: Final = frozenset({-15, 143})
-"""Before the signal is waited for, and hard: after the grace period, when Kafka does not answer just then."""
+ENDS_BY_SIGTERM: Final = frozenset({0, -15, 143})
+"""In order; before the signal is waited for; hard, after the grace period, when Kafka does not answer then."""
+STOP_S: Final = 12.0
+"""The 10 s within which a stop ends, and 2 s for two cores under three brokers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,10 @@ class Setting:
     drain_s: float = 180.0
     properties: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
+    pattern: bool = False
+    """Whether the members also read all topics that a pattern matches, of which there are none at first."""
+    reset: str = "earliest"
+    """Where a group begins that has committed nothing."""
     real: bool = False
     """Whether the members score with the model and not by the oracle."""
     max_rss_mb: int = 400
@@ -111,28 +116,31 @@ class Stage:
         self._truth = models.oracle
         self.faults: list[Fault] = []
         self.exits: list[Exit] = []
+        self.complaints: list[str] = []
+        """What did not follow from a fault although it must."""
         self.members: dict[str, Member] = {}
-        self.sent = 0
         self._folder = folder
         self._began = time.monotonic()
+        self._odd: list[str] = []
+        """Ends that nothing explains."""
+        self._explained: defaultdict[int, float] = defaultdict(float)
+        """By exit code: until when an end with it is explained by a fault."""
+        self._looping_until = 0.0
         run = uuid4().hex[:8]
         self.group = f"chaos-{run}"
-        self.texts, self.results, self.letters = (f"{name}-{run}" for name in ("texts", "results", "letters"))
+        self.results, self.letters = (f"{name}-{run}" for name in ("results", "letters"))
         self._create_topics()
-        self._places: list[tuple[int, int]] = []
-        """Partition and offset of every message, by number."""
-        self._ends: defaultdict[int, int] = defaultdict(int)
-        self._producer = Producer(
-            {"bootstrap.servers": cluster.direct, "enable.idempotence": True, "linger.ms": 5, "log_level": 2}
-        )
+        self.inputs = Inputs(cluster.direct, run, models.oracle)
         self.monitor = Monitor(
             cluster.direct,
             self.group,
-            self.texts,
-            ends=lambda: dict(self._ends),
+            ends=self.inputs.ends,
             pids=lambda: [member.pid for member in list(self.members.values())],
             clock=self.clock,
             max_rss_mb=setting.max_rss_mb,
+        )
+        self.operator = Operator(
+            cluster.direct, self.group, lambda: list(self.members.values()), self._moved, self.complaints.append
         )
 
     def clock(self) -> float:
@@ -144,37 +152,36 @@ class Stage:
         self.monitor.disturb()
         self.faults.append(Fault(round(self.clock(), 2), kind, target))
 
+    def expect(self, *codes: int, for_s: float) -> None:
+        """For so long from now on an end with one of these codes is explained."""
+        for code in codes:
+            self._explained[code] = max(self._explained[code], self.clock() + for_s)
+
+    def expect_crashes(self, for_s: float) -> None:
+        """For so long from now on processes die again and again, so their deaths measure no recovery."""
+        self._looping_until = max(self._looping_until, self.clock() + for_s)
+
     def feed(self, upto: int) -> None:
-        """Sends messages until `upto` have been sent in all; returns when they are acknowledged."""
-        failures: list[str] = []
-        for number in range(self.sent, min(upto, self.setting.messages)):
-            key = number % KEYS
-            self._producer.produce(
-                self.texts,
-                value=self._truth.value_of(number),
-                key=oracle.key_of(number, KEYS),
-                partition=key % PARTITIONS,
-                headers=list(oracle.headers_of(number)),
-                on_delivery=lambda error, _: failures.append(str(error)) if error else None,
-            )
-            self._producer.poll(0)
-            self._places.append((key % PARTITIONS, self._ends[key % PARTITIONS]))
-            self._ends[key % PARTITIONS] += 1
-            self.sent = number + 1
-        assert self._producer.flush(FEED_S) == 0, "the input could not be written"
-        assert not failures, failures[:3]
+        """Sends messages of the main topic until there are `upto`, or all; returns when they are acknowledged."""
+        self.inputs.feed(min(upto, self.setting.messages))
+
+    def feed_more(self, count: int) -> None:
+        """Sends so many messages of the main topic at once, taken from those that are to come; from any thread."""
+        with self.inputs.lock:
+            self.feed(self.inputs.sent + count)
 
     def add_member(self, name: str, **env: str) -> Member:
         """Starts one more replica."""
-        member = Member(
-            name, self._folder, {**self._environment(name), **env}, ended=self._on_exit, clock=self.clock
-        )
-        self.members[name] = member
+        environment = {**self.environment(name), **env}
+        with self.operator.acting:
+            member = Member(name, self._folder, environment, ended=self._on_exit, clock=self.clock)
+            self.members[name] = member
         return member
 
     def retire_member(self, name: str) -> None:
         """Stops a replica in order; nobody takes its place."""
-        self.members.pop(name).retire()
+        with self.operator.acting:
+            self.members.pop(name).retire()
 
     def transactional_id(self, name: str) -> str:
         """The id of a member's producer."""
@@ -184,6 +191,7 @@ class Stage:
         """Lets the members work off what is left and stops them in order; tells whether all was committed."""
         self.feed(self.setting.messages)
         drained = self.monitor.await_lag(0, self.setting.drain_s)
+        self.operator.close()
         for name in list(self.members):
             self.retire_member(name)
         self.monitor.close()
@@ -195,31 +203,31 @@ class Stage:
             member.abandon()
 
     def verdicts(self) -> list[Verdict]:
-        """Reads everything back and judges the nine invariants, and that no process ended in a way of its own."""
+        """Reads everything back and judges the invariants, and that no process ended in a way of its own."""
         servers, exactly = self.cluster.direct, self.setting.exactly
         results = reader.read(servers, self.results, committed=True)
         letters = reader.read(servers, self.letters, committed=True)
         raw = sum(len(reader.read(servers, name, committed=False)) for name in (self.results, self.letters))
-        offsets = reader.committed_offsets(servers, self.group, self.texts)
-        passed = {number for number, place in enumerate(self._places) if place[1] < offsets[place[0]][0]}
+        topics = [self.inputs.main, *self.inputs.side_topics]
+        offsets = reader.committed_offsets(servers, self.group, topics)
+        expected = self.inputs.expected({place: at for place, (at, _end) in offsets.items()})
         known = [open_artifact(model).version for model in self.models]
         return [
-            reader.everything_once(
-                results, letters, self.setting.messages, self._truth, exactly=exactly, passed=passed
-            ),
+            reader.everything_once(results, letters, expected, self._truth, exactly=exactly),
             reader.faults_bit(
                 raw,
                 len(results) + len(letters),
-                len(results) + len(letters) - self.setting.messages,
+                len(results) + len(letters) - len({row.number for row in (*results, *letters)}),
                 exactly=exactly,
             ),
-            reader.order_kept(results),
+            reader.order_kept(results, expected.again),
             reader.offsets_final(servers, offsets, {self.results: PARTITIONS, self.letters: LETTER_PARTITIONS}),
-            reader.letters_intact(letters, KEYS, self._truth),
-            reader.answers_right(results, KEYS, known, self._truth),
+            reader.letters_intact(letters, self._truth),
+            reader.answers_right(results, known, self._truth),
             self.monitor.bounded(),
             self.monitor.recovered(SESSION_S),
             reader.logs_clean({path.name: path.read_bytes() for path in self._folder.glob("*.log")}),
+            reader.faults_answered(self.complaints),
             self._ends_as_expected(),
         ]
 
@@ -232,7 +240,7 @@ class Stage:
         for fault in self.faults:
             kinds[fault.kind] += 1
         return {
-            "messages": self.sent,
+            "messages": self.inputs.sent,
             "seconds": round(self.clock(), 1),
             "faults": dict(kinds),
             "exit_codes": dict(codes),
@@ -240,26 +248,39 @@ class Stage:
             "longest_stall_s": round(self.monitor.longest_stall_s, 1),
         }
 
+    def _moved(self, move: Move) -> None:
+        if move.is_back:
+            self.inputs.read_again(move.topic.partition(":")[0])
+
     def _on_exit(self, one: Exit) -> None:
         self.exits.append(one)
-        if one.code == -9:
+        explained = (
+            one.code in ENDS_OF_ITS_OWN | {-9, 66}
+            or (one.asked and one.code in ENDS_BY_SIGTERM)
+            or one.at_s < self._explained[one.code]
+        )
+        if not explained:
+            self._odd.append(f"{one.member}: {one.code} at {one.at_s:.0f} s")
+        if one.took_s is not None and one.took_s > STOP_S:
+            self.complaints.append(f"{one.member} took {one.took_s:.1f} s to stop at {one.at_s:.0f} s")
+        if one.code == STATE_REFUSED and one.member in self.members:
+            self.operator.call(self.members[one.member].last_error())
+        if one.code == -9 and one.at_s > self._looping_until:
             self.monitor.death()
 
     def _ends_as_expected(self) -> reader.Verdict:
         corrupt = sum(fault.kind == "corrupt model" for fault in self.faults)
-        odd = [
-            f"{one.member}: {one.code}"
-            for one in self.exits
-            if one.code not in ENDS_OF_ITS_OWN | {-9, 66} and not (one.asked and one.code in ENDS_BY_SIGTERM)
-        ]
         unfit = sum(one.code == 66 for one in self.exits)
         return reader.Verdict(
             "ends as expected",
-            not odd and unfit <= corrupt,
-            f"{len(self.exits)} ends, {len(odd)} that no fault explains {odd[:5]}, {unfit} refused models",
+            not self._odd and unfit <= corrupt,
+            f"{len(self.exits)} ends, {len(self._odd)} that no fault explains {self._odd[:5]}, "
+            f"{unfit} refused models, {len(self.operator.moves)} steps of an operator",
         )
 
-    def _environment(self, name: str) -> dict[str, str]:
+    def environment(self, name: str) -> dict[str, str]:
+        """The settings of a member's life when nothing is done to it."""
+        topics = [self.inputs.main, *([self.inputs.pattern] if self.setting.pattern else [])]
         properties: dict[str, Any] = {
             "heartbeat.interval.ms": 500,
             "session.timeout.ms": int(SESSION_S * 1000),
@@ -282,7 +303,8 @@ class Stage:
             "SENTIMENT_KAFKA__SASL_PASSWORD": oracle.SECRET,
             "SENTIMENT_KAFKA__PROPERTIES": json.dumps(properties),
             "SENTIMENT_GROUP_ID": self.group,
-            "SENTIMENT_INPUT_TOPICS": self.texts,
+            "SENTIMENT_INPUT_TOPICS": ",".join(topics),
+            "SENTIMENT_AUTO_OFFSET_RESET": self.setting.reset,
             "SENTIMENT_OUTPUT_TOPIC": self.results,
             "SENTIMENT_DLQ_TOPIC": self.letters,
             "SENTIMENT_DELIVERY": self.setting.delivery,
@@ -298,7 +320,6 @@ class Stage:
 
     def _create_topics(self) -> None:
         topics = [
-            NewTopic(self.texts, PARTITIONS, 3),
             NewTopic(self.results, PARTITIONS, 3),
             NewTopic(self.letters, LETTER_PARTITIONS, 3),
         ]

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.chaos.node import GUARD
-from tests.chaos.wire import Wire
+from tests.chaos.wire import API_VERSIONS, FIND_COORDINATOR, Wire
 from tests.support.topics import Sent, produce, read_all
 
 if TYPE_CHECKING:
@@ -105,6 +105,32 @@ def test_latency_delays_both_ways_and_keeps_order(cluster: Cluster, wire: Wire) 
 
     assert answered == asked
     assert 0.4 <= time.monotonic() - began < 2.0
+
+
+def test_a_slow_leader_delays_only_what_it_is_slow_at(cluster: Cluster, wire: Wire) -> None:
+    """Given a node that is slow at one kind of request, then another kind is answered at once, this one late."""
+    cluster.proxy.slow(NODE, 0.5, {FIND_COORDINATOR})
+
+    began = time.monotonic()
+    wire.ask()
+    wire.answer()
+    assert time.monotonic() - began < 0.4
+    wire.coordinator("any")
+
+    assert 0.5 <= time.monotonic() - began < 2.0
+
+
+def test_a_slow_request_is_dropped_when_the_fault_ends(cluster: Cluster, wire: Wire) -> None:
+    """Given a request that a slow node holds, when the fault is cleared, then its connection is reset."""
+    cluster.proxy.slow(NODE, TIMEOUT_S, {API_VERSIONS})
+    wire.ask()
+    assert_silent(wire)
+
+    cluster.proxy.clear(NODE)
+
+    with pytest.raises(ConnectionResetError):
+        wire.answer()
+    assert_answers(cluster)
 
 
 def test_a_stall_loses_nothing(cluster: Cluster, wire: Wire) -> None:

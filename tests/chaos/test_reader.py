@@ -7,9 +7,9 @@ import json
 import pytest
 
 from tests.chaos import oracle, reader
+from tests.chaos.inputs import Expected
 from tests.chaos.oracle import Oracle
 
-KEYS = 10
 VERSION = "0123456789ab"
 
 
@@ -31,7 +31,7 @@ def result(number: int, off: float = 0.0, label: str | None = None) -> reader.Ro
         "model": {"version": VERSION},
     }
     headers = tuple(oracle.headers_of(number))
-    return reader.Row(0, number, oracle.key_of(number, KEYS), json.dumps(value).encode(), headers)
+    return reader.Row(0, number, oracle.key_of(number), json.dumps(value).encode(), headers)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_probability_may_be_off_by_the_tolerance(truth: Oracle, off: float, ho
     """Given one answer of several that is off, then the verdict follows from the tolerance."""
     rows = [result(1), result(2, off), result(3)]
 
-    assert reader.answers_right(rows, KEYS, [VERSION], truth).holds is holds
+    assert reader.answers_right(rows, [VERSION], truth).holds is holds
 
 
 def test_a_label_other_than_the_most_probable_is_found() -> None:
@@ -50,9 +50,50 @@ def test_a_label_other_than_the_most_probable_is_found() -> None:
     right = json.loads(result(1).value or b"")["label"]
     wrong = next(label for label in oracle.LABELS if label != right)
 
-    assert not reader.answers_right([result(1, label=wrong)], KEYS, [VERSION], Lenient()).holds
+    assert not reader.answers_right([result(1, label=wrong)], [VERSION], Lenient()).holds
 
 
 def test_a_model_version_that_nobody_ran_is_found() -> None:
     """Given right answers that name an unknown model, then they are wrong."""
-    assert not reader.answers_right([result(1)], KEYS, ["ba9876543210"], Oracle()).holds
+    assert not reader.answers_right([result(1)], ["ba9876543210"], Oracle()).holds
+
+
+@pytest.mark.parametrize(
+    ("numbers", "may", "holds"),
+    [
+        ([1, 2], [], True),
+        ([1], [], False),
+        ([1, 2, 2], [], False),
+        ([1, 2, 3], [], False),
+        ([1, 2, 3], [3], True),
+        ([1, 2], [3], True),
+        ([1, 2, 3, 3], [3], False),
+    ],
+)
+def test_what_went_with_its_topic_may_be_missing(numbers: list[int], may: list[int], holds: bool) -> None:
+    """Given messages 1 and 2 that must be found, then others may be only where their topic was deleted."""
+    expected = Expected(must={1, 2}, may=set(may))
+
+    verdict = reader.everything_once([result(number) for number in numbers], [], expected, Oracle(), exactly=True)
+
+    assert verdict.holds is holds
+
+
+def test_what_an_operator_had_read_again_may_come_twice() -> None:
+    """Given a topic that was read again from its start, then its messages may be there twice and out of order."""
+    rows = [result(number) for number in (3, 1, 2, 3)]
+    again = {1, 2, 3}
+
+    assert reader.everything_once(rows, [], Expected(again, again=again), Oracle(), exactly=True).holds
+    assert not reader.everything_once(rows, [], Expected(again), Oracle(), exactly=True).holds
+    assert not reader.everything_once(rows[:2], [], Expected(again, again=again), Oracle(), exactly=True).holds
+
+
+def test_a_culprit_belongs_into_the_dead_letters() -> None:
+    """Given a text that kills, when a result is found for it, then it is in the wrong topic."""
+    number = oracle.CULPRITS
+    assert Oracle().letter_of(number) == oracle.PROCESS_DIED
+
+    verdict = reader.everything_once([result(number)], [], Expected(must={number}), Oracle(), exactly=True)
+
+    assert not verdict.holds

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.campaign import Part, commit_id, perform
-from tests.chaos.mutants import MUTANTS
+from tests.chaos.mutants import MUTANTS, UNIT_MUTANTS
 from tests.chaos.stage import Setting, make_models
 
 if TYPE_CHECKING:
     from tests.chaos.cluster import Cluster
-    from tests.chaos.mutants import Mutant
+    from tests.chaos.mutants import Mutant, UnitMutant
     from tests.chaos.stage import Models
 
 DRAIN_S = 240.0
 SEED = 7
+TESTS_FAILED = 1
+"""How pytest ends where a test has failed, and in no other case."""
 
 
 def run_mutants(output: Path, only: set[str]) -> bool:
@@ -29,14 +35,21 @@ def run_mutants(output: Path, only: set[str]) -> bool:
     models = make_models(folder / "models")
     (folder / "nodes").mkdir()
     found: list[dict[str, Any]] = []
-    with Cluster(folder / "nodes") as cluster:
-        for mutant in MUTANTS:
-            if only and mutant.module not in only:
-                continue
-            record = try_mutant(cluster, mutant, folder, models)
-            found.append(record)
-            print(f"{'caught' if record['caught'] else 'MISSED'} {mutant.module}: {record['detail']}", flush=True)
-            print(f"  without it: {record['control']}", flush=True)
+
+    def note(record: dict[str, Any]) -> None:
+        found.append(record)
+        print(f"{'caught' if record['caught'] else 'MISSED'} {record['module']}: {record['detail']}", flush=True)
+        print(f"  without it: {record['control']}", flush=True)
+
+    with ExitStack() as stack:
+        wanted = [mutant for mutant in MUTANTS if not only or mutant.module in only]
+        if wanted:
+            cluster = stack.enter_context(Cluster(folder / "nodes"))
+            for mutant in wanted:
+                note(try_mutant(cluster, mutant, folder, models))
+    for unit in UNIT_MUTANTS:
+        if not only or unit.module in only:
+            note(try_unit_mutant(unit))
     if not only:
         record = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -46,7 +59,7 @@ def run_mutants(output: Path, only: set[str]) -> bool:
         }
         output.mkdir(parents=True, exist_ok=True)
         (output / "mutants.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return all(one["caught"] for one in found)
+    return bool(found) and all(one["caught"] for one in found)
 
 
 def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -> dict[str, Any]:
@@ -64,6 +77,30 @@ def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -
     }
 
 
+def try_unit_mutant(mutant: UnitMutant) -> dict[str, Any]:
+    """Runs unit tests with the mutant and without it; caught means that one fails with it and none without."""
+    broken, control = _run_tests(mutant.tests, mutant.module), _run_tests(mutant.tests, "")
+    return {
+        "module": mutant.module,
+        "bug": mutant.bug,
+        "faults": "none",
+        "caught_by": f"`{mutant.tests}`",
+        "caught": broken.returncode == TESTS_FAILED and control.returncode == 0,
+        "detail": _last_line(broken.stdout),
+        "control": _last_line(control.stdout),
+    }
+
+
+def _run_tests(tests: str, module: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "--no-cov", "-p", "tests.chaos.mutants.plugin", tests]
+    environment = os.environ | {"CHAOS_MUTANT": module}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _last_line(output: str) -> str:
+    return (output.strip().splitlines() or ["no output"])[-1].strip("= ")
+
+
 def _verdict(
     cluster: Cluster, mutant: Mutant, folder: Path, models: Models, *, module: str | None
 ) -> dict[str, Any]:
@@ -71,10 +108,13 @@ def _verdict(
         *("exactly-once", "classic", SEED, mutant.messages),
         scorer={"pass_s": mutant.pass_s, "out_of_memory": 0.0},
         mutant=module,
+        pattern=mutant.pattern,
+        reset=mutant.reset,
         stretch_s=mutant.stretch_s,
         drain_s=DRAIN_S,
     )
-    part = Part(mutant.module, setting, mutant.plan, mutant.gap_s, at_once=mutant.at_once)
+    quiet = mutant.reset == "latest"
+    part = Part(mutant.module, setting, mutant.plan, mutant.gap_s, at_once=mutant.at_once, quiet=quiet)
     record, _ = perform(cluster, part, folder / f"{mutant.module}-{module or 'control'}", models)
     found: dict[str, Any] = next(one for one in record["invariants"] if one["name"] == mutant.caught_by)
     return found

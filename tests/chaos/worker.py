@@ -2,7 +2,9 @@
 
 Settings come from SENTIMENT_ variables as always, and from the environment what to do wrong on purpose:
 CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its
-scorer, CHAOS_REAL gives it the product's, CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions.
+scorer, CHAOS_HANG is the forward pass that never ends, CHAOS_DEATH the signal with which a culprit ends it,
+CHAOS_MEMORY_MB what its container would allow, CHAOS_REAL gives it the product's scorer,
+CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import threading
 import time
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from consumer import sender
@@ -43,6 +47,8 @@ TOKENS: Final = 8
 """Every text is as long."""
 SMALL_ROWS: Final = 24
 """So many rows always fit the memory."""
+LOOK_S: Final = 0.01
+"""The kernel looks at every page; a bomb takes at least thirty times as long to unpack."""
 
 
 class OracleScorer:
@@ -59,6 +65,9 @@ class OracleScorer:
         self._pass_s = pass_s
         self._out_of_memory = out_of_memory
         self._random = random.Random()  # noqa: S311 - differs from life to life
+        self._passes = count(1)
+        self._hangs_at = int(os.environ.get("CHAOS_HANG") or 0)
+        self._death = signal.Signals[os.environ.get("CHAOS_DEATH") or "SIGKILL"]
 
     def normalise(self, text: str) -> str:
         """Leaves it as it is."""
@@ -70,11 +79,13 @@ class OracleScorer:
 
     def forward(self, rows: Sequence[_Row]) -> list[Score | None]:
         """Answers in order; runs out of memory, fails, dies or answers nothing finite as the texts say."""
+        if next(self._passes) == self._hangs_at:
+            threading.Event().wait()
         time.sleep(self._pass_s)
         if len(rows) > SMALL_ROWS and self._random.random() < self._out_of_memory:
             raise OutOfMemory
         if any(oracle.KILLER in row.text for row in rows):
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._death)
         if any(oracle.POISON in row.text for row in rows):
             raise PassFailed("poison")
         return [None if oracle.NOT_FINITE in row.text else self._score(row.text) for row in rows]
@@ -99,6 +110,8 @@ def main() -> None:
     """Runs until stopped, as `sentiment-consumer run` does."""
     settings = consumer_settings.load({})
     configure_logs(settings.log_level)
+    if mutant := os.environ.get("CHAOS_MUTANT"):
+        import_module(f"tests.chaos.mutants.{mutant}").apply()
     stop = threading.Event()
     stop_on_signals(stop)
     if milliseconds := os.environ.get("CHAOS_TRANSACTION_TIMEOUT_MS"):
@@ -107,8 +120,8 @@ def main() -> None:
         failpoints.install(spec)
     if seconds := os.environ.get("CHAOS_STRETCH_S"):
         failpoints.stretch(float(seconds))
-    if mutant := os.environ.get("CHAOS_MUTANT"):
-        import_module(f"tests.chaos.mutants.{mutant}").apply()
+    if megabytes := os.environ.get("CHAOS_MEMORY_MB"):
+        threading.Thread(target=_die_above, args=(int(megabytes),), name="memory", daemon=True).start()
     artifact = open_artifact(settings.model_folder)
     preflight = Preflight(settings)
     partitions = preflight.partitions()
@@ -129,6 +142,14 @@ def _scorer(artifact: Artifact) -> Scorer:
     if os.environ.get("CHAOS_REAL"):
         return real_scorer(artifact)
     return OracleScorer(artifact.version, **json.loads(os.environ.get("CHAOS_SCORER", "{}")))
+
+
+def _die_above(megabytes: int) -> None:
+    """Ends the process as the kernel ends one that takes more memory than its container has."""
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    while int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * page_bytes < megabytes * 2**20:
+        time.sleep(LOOK_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

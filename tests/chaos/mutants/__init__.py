@@ -1,11 +1,12 @@
 """Known bugs, put into the consumer on purpose, and the faults under which the suite has to catch each.
 
-A mutant is a module with `apply()`, which a member of the chaos suite calls before it wires the product.
+A mutant is a module with `apply()`, which a member of the chaos suite calls before it wires the product. A bug
+that no fault of the suite brings out in reasonable time names the unit test that has to fail instead.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Mutant:
     caught_by: str
     sign: str
     """What the failed invariant has to find: records lost, or seen more than once."""
-    plan: Mapping[str, int]
+    plan: Mapping[str, int] = field(default_factory=dict)
     messages: int = 8_000
     pass_s: float = 0.04
     """Seconds that a forward pass takes."""
@@ -29,11 +30,26 @@ class Mutant:
     """Between two faults."""
     at_once: bool = True
     """Whether all messages are there before the first fault."""
+    pattern: bool = False
+    """Whether there are topics beside the main one."""
+    reset: str = "earliest"
+    """Where the group begins that has committed nothing."""
     stretch_s: float = 0.0
     """Seconds for which every transaction is half written, so that a late EndTxn finds it so."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnitMutant:
+    """One bug: its module, what is wrong, and the unit tests of which one has to fail."""
+
+    module: str
+    bug: str
+    tests: str
+    """A file, or one test in it."""
+
+
 ONCE: Final = "everything once"
+ANSWERED: Final = "faults answered"
 LOST: Final = "lost"
 TWICE: Final = "more than once"
 
@@ -77,5 +93,41 @@ MUTANTS: Final = (
         messages=10_000,
         gap_s=(1.5, 2.5),
         at_once=False,
+    ),
+    Mutant(
+        "orderly_end_counted",
+        "counts an end in order as a crash",
+        ONCE,
+        "in the wrong topic",
+        {"outage": 1},
+        messages=3_000,
+        at_once=False,
+    ),
+    Mutant(  # the group is killed before its first message
+        "pin_not_committed",
+        "does not commit where a new group begins",
+        ONCE,
+        LOST,
+        {"consumer kill -9": 1},
+        messages=3_000,
+        at_once=False,
+        reset="latest",
+    ),
+    Mutant("loop_guard_off", "scores results that come back", ONCE, "in the wrong topic", {"consumer kill -9": 1}),
+    Mutant(
+        "log_before_act",
+        "logs a signal before it stops",
+        ANSWERED,
+        "that were not answered",
+        {"stderr blocked": 3},
+        at_once=False,
+    ),
+)
+
+UNIT_MUTANTS: Final = (
+    UnitMutant(
+        "hash_before_load",
+        "loads other bytes than those that were hashed",
+        "tests/unit/test_model_swap.py::test_what_answers_is_what_was_hashed[torch-model.safetensors]",
     ),
 )

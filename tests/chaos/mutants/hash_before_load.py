@@ -1,0 +1,15 @@
+"""Mutant: what was hashed is opened again to be loaded, and not looked at any more."""
+
+from __future__ import annotations
+
+from shared.artifact import Artifact
+from tests.chaos.patching import replace
+
+
+def apply() -> None:
+    """Reads a file of the model folder by its path."""
+
+    def read(self: Artifact, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    replace(Artifact, "read", read)

@@ -1,0 +1,11 @@
+"""Mutant: a result that comes back as an input is scored again."""
+
+from __future__ import annotations
+
+import consumer.decode
+from tests.chaos.patching import replace
+
+
+def apply() -> None:
+    """Recognises no result."""
+    replace(consumer.decode, "_already_scored", lambda _record, _form: False)

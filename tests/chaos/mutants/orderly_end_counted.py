@@ -1,0 +1,27 @@
+"""Mutant: an end in order counts against what was in hand, as a crash does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from consumer.crash_loop import CrashLoop
+from tests.chaos.patching import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from consumer.commit_metadata import Place
+    from consumer.records import Record
+
+
+def apply() -> None:
+    """Takes no count back, neither at an end in order nor after the pass of a record that was scored alone."""
+
+    def withdraw(self: CrashLoop, places: Iterable[Place]) -> None:
+        self.forget(places)
+
+    def survived(_self: CrashLoop, _record: Record) -> None:
+        """Says nothing."""
+
+    replace(CrashLoop, "withdraw", withdraw)
+    replace(CrashLoop, "survived", survived)
