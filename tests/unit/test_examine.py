@@ -220,7 +220,7 @@ def test_another_model_precision_or_processor_is_probed_anew(
     load_engine(artifact, "fp32")
     manifest = artifact.manifest
     if change == "files":
-        manifest = manifest.model_copy(update={"files": manifest.files | {"more.safetensors": "0" * 64}})
+        manifest = manifest.model_copy(update={"files": manifest.files | {"more/config.json": "0" * 64}})
     elif change == "longest":
         manifest = manifest.model_copy(update={"max_tokens": 40})
     elif change == "variable":
