@@ -40,6 +40,8 @@ HANG_S: Final = 60.0
 """From the start of a life whose pass will hang to its end: its start, time until there is work, that limit."""
 WORK: Final = 600
 """Messages that are sent so that there is work in every partition."""
+DOWN_S: Final = 10.0
+"""A group that is down for a while says nothing of how soon one recovers from the death of a member."""
 HANGS_BY_S: Final = 4.0
 """By then it hangs, if there was work."""
 
@@ -132,6 +134,7 @@ class Chaos:
     def group_down(self) -> None:
         """SIGKILL of all consumers at once, and messages before any is started again."""
         self.stage.note("group down", f"{WORK} messages meanwhile")
+        self.stage.expect_crashes(DOWN_S)
         with self.stage.operator.acting:
             members = [member for name, member in self.stage.members.items() if name not in self.busy]
             for member in members:
