@@ -5,8 +5,10 @@ and `close` only; an exception that leaves a callback destroys the batch just fe
 position has moved, so callbacks store what goes wrong and never raise; `pause` throws the prefetched
 records away, so it is the last resort of a full pipeline.
 
-A partition is assigned paused. `begin` decides, outside of any callback, where it begins, counts this life
-there, and only then lets the client fetch: what a fetch does to the process is counted as well.
+A partition that the group assigns is not assigned in the client before `begin`, which decides, outside of any
+callback, where it begins, and counts this life there: what a fetch does to the process is counted as well. It must
+not be assigned at once, at a logical offset, and sought later: at times the client went to that offset after all,
+half a second later, and skipped what lay before it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from confluent_kafka import (
-    OFFSET_END,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -272,16 +273,13 @@ class KafkaSource:
 
     def _begin_at(self, commit: Commit, *, is_new: bool) -> None:
         partition = self._owned[commit.place]
-        partition.is_new = is_new
+        self._assign(TopicPartition(*commit.place, commit.offset))
         self._new.pop(commit.place, None)
         partition.is_begun = True
+        partition.is_new = is_new
         partition.topic_id = commit.metadata.topic_id
         partition.began = commit.offset
         partition.go_to(commit.offset)
-        # In this order: the client may sleep for a second on a partition that it finds paused at an offset.
-        if not self._paused:
-            self._consumer.resume([TopicPartition(*commit.place)])
-        self._seek(commit.place, commit.offset)
 
     def _commit_after(self, place: Place, record: Record) -> Commit:
         partition = self._owned.get(place)
@@ -330,7 +328,7 @@ class KafkaSource:
                 f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
             )
         for place, partition in self._owned.items():
-            if place[0] in topics and (partition.is_begun or place in self._new):
+            if place[0] in topics and partition.is_begun:
                 log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")
                 self._unbegin(place, partition)
 
@@ -339,7 +337,7 @@ class KafkaSource:
         partition.is_begun = False
         self._new.pop(place, None)
         self._crash_loop.forget([place])
-        self._consumer.pause([TopicPartition(*place)])
+        self._unassign([TopicPartition(*place)])
 
     def _topics_read(self) -> set[str]:
         return {topic for (topic, _), one in self._owned.items() if one.is_begun}
@@ -414,7 +412,9 @@ class KafkaSource:
         if ids.get(topic, partition.topic_id) != partition.topic_id:
             raise recreated(place, offset, self._group)
         if partition.is_new and partition.last < 0 and offset < first:
-            self._begin_at(Commit(place, first, CommitMetadata(topic_id=partition.topic_id)), is_new=True)
+            partition.began = first
+            partition.go_to(first)
+            self._seek(place, first)
             return
         raise out_of_range(place, offset, (first, end), self._group)
 
@@ -424,16 +424,22 @@ class KafkaSource:
         try:
             self._consumer.seek(target)
         except KafkaException:
-            self._assign_again(target)
+            self._unassign([target])
+            self._assign(target)
 
-    def _assign_again(self, target: TopicPartition) -> None:
+    def _assign(self, target: TopicPartition) -> None:
         try:
-            self._consumer.incremental_unassign([TopicPartition(target.topic, target.partition)])
             self._consumer.incremental_assign([target])
-            if self._paused:
-                self._consumer.pause([target])
+            # The client remembers of a partition that was taken away while it was paused that it is paused.
+            (self._consumer.pause if self._paused else self._consumer.resume)([target])
         except KafkaException as error:
-            raise PublishFailed(f"seeking failed: {error.args[0].name()}") from None
+            raise PublishFailed(f"assigning failed: {error.args[0].name()}") from None
+
+    def _unassign(self, partitions: list[TopicPartition]) -> None:
+        try:
+            self._consumer.incremental_unassign(partitions)
+        except KafkaException as error:
+            raise PublishFailed(f"unassigning failed: {error.args[0].name()}") from None
 
     def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
         rights = {
@@ -459,11 +465,8 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         try:
-            # Nothing is fetched before `begin`: a pause alone comes after a first fetch, which at the end
-            # brings nothing.
-            assigned = [TopicPartition(one.topic, one.partition, OFFSET_END) for one in partitions]
-            consumer.incremental_assign(assigned)
-            consumer.pause(assigned)
+            assigned = list(partitions)
+            consumer.incremental_assign([])  # none of them before `begin`
             places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
             self._let_go(places)
             for place in places:
@@ -474,26 +477,26 @@ class KafkaSource:
         except KafkaException as error:
             self._callback_failure = error
 
-    def _on_revoke(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+    def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         revoked = list(partitions)
-        places = [(one.topic, one.partition) for one in revoked]
+        if self._ends_in_order:
+            try:
+                self._crash_loop.withdraw([(one.topic, one.partition) for one in revoked])
+            except (PublishFailed, SentimentError) as failure:
+                log.warning("end_not_recorded", reason=str(failure))
+        self._give_up(revoked)
+
+    def _on_lost(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        self._give_up(list(partitions))
+
+    def _give_up(self, partitions: list[TopicPartition]) -> None:
+        """Makes what was read of partitions stale, and lets go of those that were begun."""
+        places = [(one.topic, one.partition) for one in partitions]
+        begun = [place for place in places if (one := self._owned.get(place)) is not None and one.is_begun]
+        self._crash_loop.forget(places)
         self._let_go(places)
         try:
-            if self._ends_in_order:
-                self._crash_loop.withdraw(places)
-        except (PublishFailed, SentimentError) as failure:
-            log.warning("end_not_recorded", reason=str(failure))
-        self._unassign(consumer, revoked)
-
-    def _on_lost(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
-        lost = list(partitions)
-        self._let_go([(one.topic, one.partition) for one in lost])
-        self._unassign(consumer, lost)
-
-    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._crash_loop.forget([(one.topic, one.partition) for one in partitions])
-        try:
-            consumer.incremental_unassign(partitions)
+            self._consumer.incremental_unassign([TopicPartition(*place) for place in begun])
             log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error
