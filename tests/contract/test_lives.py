@@ -1,4 +1,4 @@
-"""What a group keeps of the lives of its processes, on a real Kafka, in both deliveries and group protocols."""
+"""What a group keeps of the lives of its processes, on a real Kafka, in both group protocols."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture(params=["at-least-once", "exactly-once"])
+@pytest.fixture
 def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, in both deliveries."""
-    found = KafkaTransport(kafka, topic, request.param)
+    """Kafka, exactly once where a test does not say otherwise."""
+    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
     yield found
     found.close()
 
@@ -34,6 +34,9 @@ def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -
 def protocol(request: pytest.FixtureRequest) -> str:
     """Both group protocols."""
     return str(request.param)
+
+
+both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
 
 
 def metadata(kafka: Broker, transport: KafkaTransport) -> CommitMetadata:
@@ -89,6 +92,7 @@ def test_a_late_beginning_skips_nothing(transport: KafkaTransport, protocol: str
         assert [one.offset for one in records if one.partition == number] == list(range(50))
 
 
+@both_deliveries
 def test_ends_in_order_leave_no_count(transport: KafkaTransport, protocol: str, kafka: Broker) -> None:
     """Given lives that end in order with a record in hand, when the next begins, then none of them is counted."""
     transport.produce(Sent(b"text"))

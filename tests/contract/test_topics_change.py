@@ -27,10 +27,10 @@ pytestmark = pytest.mark.kafka
 QUICK = {"topic.metadata.refresh.interval.ms": 500}
 
 
-@pytest.fixture(params=["at-least-once", "exactly-once"])
+@pytest.fixture
 def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, in both deliveries."""
-    found = KafkaTransport(kafka, topic, request.param)
+    """Kafka, exactly once where a test does not say otherwise."""
+    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
     yield found
     found.close()
 
@@ -39,6 +39,9 @@ def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -
 def protocol(request: pytest.FixtureRequest) -> str:
     """Both group protocols."""
     return str(request.param)
+
+
+both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
 
 
 def publish(member: Member, records: list[Record]) -> None:
@@ -102,6 +105,7 @@ def test_a_partition_added_later_is_read_from_its_first_record(
     assert [one.value for one in member.read(2)] == [b"first", b"second"]
 
 
+@both_deliveries
 def test_the_end_behind_markers_and_aborted_records_is_committed_once(
     transport: KafkaTransport, protocol: str, kafka: Broker
 ) -> None:
