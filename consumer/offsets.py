@@ -1,41 +1,66 @@
-"""What a group has committed.
-
-Asked for, and written with its metadata. Used by the Kafka thread only; calls block.
-"""
+"""Questions to the broker about a group's partitions: commits, bounds, topics. Kafka thread only; calls block."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.commit_metadata import Commit, CommitMetadata
 from consumer.records import PublishFailed
+from consumer.topic_watch import TopicWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from confluent_kafka import KafkaError
+    from confluent_kafka.admin import AdminClient, ClusterMetadata
 
     from consumer.commit_metadata import Place
 
 REQUEST_S: Final = 5.0
 """Timeout of one question to the broker; the client asks again within it while an unfinished transaction holds an
 offset back."""
+RETRY_S: Final = 0.05
+"""Pause between two questions for commits, where the answer is an error at once."""
+EMBEDDED: Final = "mockCluster"
+"""How librdkafka's embedded brokers call themselves; they answer no question of an admin client."""
 
 
 class GroupOffsets:
     """The offsets of the consumer's group. `end_if_denied` raises where an error is a missing right."""
 
-    def __init__(self, consumer: Consumer, end_if_denied: Callable[[KafkaError, str | None], None]) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        admin: AdminClient,
+        is_read: Callable[[str], bool],
+        end_if_denied: Callable[[KafkaError, str | None], None],
+    ) -> None:
+        """`is_read` tells whether a topic is one of the inputs."""
         self._consumer = consumer
+        self._admin = admin
+        self._is_read = is_read
         self._end_if_denied = end_if_denied
+        self.watch: TopicWatch | None = None
+        """Made at the first question for the ids of topics; never where the broker is an embedded one."""
 
-    def committed(self, places: Iterable[Place]) -> list[Commit]:
+    def committed(self, places: Collection[Place], *, patience_s: float = 0.0) -> list[Commit]:
         """What is committed at these places, in their order.
 
-        Raises PublishFailed while it is not known and stable.
+        Raises PublishFailed while it is not known and stable, after asking for `patience_s` again and again.
         """
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self._committed(places)
+            except PublishFailed:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(RETRY_S)
+
+    def _committed(self, places: Collection[Place]) -> list[Commit]:
         partitions = [TopicPartition(*place) for place in places]
         if not partitions:
             return []
@@ -62,6 +87,37 @@ class GroupOffsets:
             if partition.error is not None:
                 self._end_if_denied(partition.error, partition.topic)
                 raise PublishFailed(f"the commit failed: {partition.error.name()}")
+
+    def bounds(self, place: Place) -> tuple[int, int]:
+        """First offset of a partition and its end, as a read_committed reader sees it; raises PublishFailed."""
+        topic, partition = place
+        try:
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_S)
+        except KafkaException as error:
+            self._end_if_denied(error.args[0], topic)
+            reason = error.args[0].name()
+            raise PublishFailed(f"the leader of {topic}-{partition} does not tell its offsets: {reason}") from None
+        return int(low), int(high)
+
+    def all_places(self) -> list[Place]:
+        """All partitions of the topics that the group reads; raises PublishFailed."""
+        topics = self._metadata().topics
+        return [(name, number) for name, one in topics.items() if self._is_read(name) for number in one.partitions]
+
+    def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """The id of each topic, where the broker tells it; raises PublishFailed."""
+        if self.watch is None:
+            if str(self._metadata(next(iter(topics))).cluster_id).startswith(EMBEDDED):
+                return {}
+            self.watch = TopicWatch(self._admin)
+        return self.watch.ids(topics)
+
+    def _metadata(self, topic: str | None = None) -> ClusterMetadata:
+        try:
+            metadata: ClusterMetadata = self._consumer.list_topics(topic, timeout=REQUEST_S)
+        except KafkaException as error:
+            raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
+        return metadata
 
 
 def as_partitions(commits: Iterable[Commit]) -> list[TopicPartition]:

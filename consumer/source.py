@@ -5,20 +5,19 @@ and `close` only; an exception that leaves a callback destroys the batch just fe
 position has moved, so callbacks store what goes wrong and never raise; `pause` throws the prefetched
 records away, so it is the last resort of a full pipeline.
 
-A partition is assigned paused. `begin` decides, outside of any callback, where it begins, counts this life
-there, and only then lets the client fetch: what a fetch does to the process is counted as well.
+A partition that the group assigns is not assigned in the client before `begin`, which decides, outside of any
+callback, where it begins, and counts this life there: what a fetch does to the process is counted as well. It must
+not be assigned at once, at a logical offset, and sought later: at times the client went to that offset after all,
+half a second later, and skipped what lay before it.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from confluent_kafka import (
-    OFFSET_END,
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
@@ -28,13 +27,13 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.commit_metadata import Commit, CommitMetadata, reset_command
+from consumer.commit_metadata import Commit, CommitMetadata
 from consumer.crash_loop import CrashLoop
 from consumer.offsets import GroupOffsets
+from consumer.partition import Partition
 from consumer.patterns import matches
-from consumer.records import Ownership, PublishFailed, Record
-from consumer.start import StartPolicy, recreated
-from consumer.topic_watch import TopicWatch
+from consumer.records import PublishFailed, Record
+from consumer.start import StartPolicy, out_of_range, recreated
 from shared.errors import KafkaStateError, SentimentError
 from shared.kafka import (
     DENIED,
@@ -47,7 +46,7 @@ from shared.kafka import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from consumer.commit_metadata import Place
     from consumer.settings import ConsumerSettings
@@ -60,14 +59,10 @@ REFRESH_MS: Final = 5_000
 With the client's default nobody reads a new topic for 5 minutes. With a pattern, in the classic protocol, the
 answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measured.
 """
-REQUEST_S: Final = 5.0
-"""Timeout of one question to the broker."""
 STABLE_S: Final = 60.0
 """How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
 MIN_FETCH_BYTES: Final = 2**20
 """A request that is to bring less than this from all partitions costs throughput."""
-EMBEDDED: Final = "mockCluster"
-"""How librdkafka's embedded brokers call themselves; they answer no question of an admin client."""
 
 _PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
     "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
@@ -82,36 +77,6 @@ _TRANSIENT: Final = frozenset(
         KafkaError._TRANSPORT,  # noqa: SLF001
     }
 )
-
-
-@dataclass(slots=True)
-class _Partition:
-    """An assigned partition, and how far it has been read."""
-
-    owner: Ownership = field(default_factory=Ownership)
-    topic_id: str = ""
-    is_begun: bool = False
-    is_new: bool = False
-    """Whether the group had no commit here when it was begun."""
-    began: int = 0
-    """The offset at which this member began, and goes back to where nothing is committed."""
-    next: int = 0
-    """Offset that is expected next: behind the last record, or behind what follows it up to the end."""
-    last: int = -1
-    """Offset of the last record read."""
-    committed: int = 0
-    """The last offset that this member committed, or began at."""
-    asked_at: int = 0
-    """`next` when the topic's id was last asked for."""
-    known_to: int = 0
-    """`next` when the id was asked for that has last been answered as it was: all before is of the same topic."""
-
-    def go_to(self, offset: int) -> None:
-        """Reads on from an offset; nothing read so far is held any more."""
-        self.owner.held = False
-        self.owner = Ownership()
-        self.next = self.committed = self.asked_at = self.known_to = offset
-        self.last = -1
 
 
 class KafkaSource:
@@ -149,10 +114,10 @@ class KafkaSource:
             self._admin = AdminClient(watched)
         except KafkaException as error:
             raise refused_configuration(error) from None
-        self._owned: dict[Place, _Partition] = {}
+        self._owned: dict[Place, Partition] = {}
         self._new: dict[Place, float] = {}
         """Assigned partitions that are not begun, with the time since when."""
-        self._offsets = GroupOffsets(self._consumer, self._end_if_denied)
+        self._offsets = GroupOffsets(self._consumer, self._admin, self._is_read, self._end_if_denied)
         self._crash_loop = CrashLoop(
             max_crashes=settings.limits.max_crashes,
             reach=settings.limits.most_in_hand,
@@ -160,8 +125,7 @@ class KafkaSource:
             ask=self._offsets.committed,
             commit=self._offsets.commit,
         )
-        self._watch: TopicWatch | None = None
-        self._start = StartPolicy(self, settings.auto_offset_reset, settings.group_id)
+        self._start = StartPolicy(self._offsets, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
         self._paused = False
         self._ends_in_order = True
@@ -273,10 +237,10 @@ class KafkaSource:
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
         transaction holds an offset back; raises PublishFailed when that takes too long.
         """
-        if self._watch is not None:
-            self._drop({*self._topics_read()} - self._watch.ids(self._topics_read()).keys())
+        if (watch := self._offsets.watch) is not None:
+            self._drop(self._topics_read() - watch.ids(self._topics_read()).keys())
         places = [place for place, one in self._owned.items() if one.is_begun]
-        for commit in self._known(places):
+        for commit in self._offsets.committed(places, patience_s=STABLE_S):
             if (partition := self._owned.get(commit.place)) is not None:
                 partition.go_to(commit.offset if commit.offset >= 0 else partition.began)
                 self._seek(commit.place, partition.next)
@@ -300,53 +264,6 @@ class KafkaSource:
                 log.warning("end_not_recorded", reason=str(failure))
         self._consumer.close()
 
-    # What `start.Broker` asks.
-
-    def committed(self, places: Collection[Place]) -> list[Commit]:
-        """What the group has committed; raises PublishFailed while it is not known and stable."""
-        return self._offsets.committed(places)
-
-    def bounds(self, place: Place) -> tuple[int, int]:
-        """First offset of a partition and its end, as a read_committed reader sees it; raises PublishFailed."""
-        try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_S)
-        except KafkaException as error:
-            self._end_if_denied(error.args[0], place[0])
-            reason = error.args[0].name()
-            raise PublishFailed(
-                f"the leader of {place[0]}-{place[1]} does not tell its offsets: {reason}"
-            ) from None
-        return int(low), int(high)
-
-    def all_places(self) -> list[Place]:
-        """All partitions of the topics that the group reads; raises PublishFailed."""
-        try:
-            topics = self._consumer.list_topics(timeout=REQUEST_S).topics
-        except KafkaException as error:
-            raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
-        return [(name, number) for name, one in topics.items() if self._is_read(name) for number in one.partitions]
-
-    def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The id of each topic, where the broker tells it; raises PublishFailed."""
-        if self._watch is None:
-            try:
-                cluster = self._consumer.list_topics(next(iter(topics)), timeout=REQUEST_S).cluster_id
-            except KafkaException as error:
-                raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
-            if str(cluster).startswith(EMBEDDED):
-                return {}
-            self._watch = TopicWatch(self._admin)
-        return self._watch.ids(topics)
-
-    def _known(self, places: list[Place]) -> list[Commit]:
-        deadline = time.monotonic() + STABLE_S
-        while True:
-            try:
-                return self._offsets.committed(places)
-            except PublishFailed:
-                if time.monotonic() > deadline:
-                    raise
-
     def _say_in_order(self, mark: Callable[[CommitMetadata], CommitMetadata]) -> None:
         places = [place for place, one in self._owned.items() if one.is_begun]
         self._crash_loop.withdraw(places)
@@ -356,16 +273,13 @@ class KafkaSource:
 
     def _begin_at(self, commit: Commit, *, is_new: bool) -> None:
         partition = self._owned[commit.place]
-        partition.is_new = is_new
+        self._assign(TopicPartition(*commit.place, commit.offset))
         self._new.pop(commit.place, None)
         partition.is_begun = True
+        partition.is_new = is_new
         partition.topic_id = commit.metadata.topic_id
         partition.began = commit.offset
         partition.go_to(commit.offset)
-        # In this order: the client may sleep for a second on a partition that it finds paused at an offset.
-        if not self._paused:
-            self._consumer.resume([TopicPartition(*commit.place)])
-        self._seek(commit.place, commit.offset)
 
     def _commit_after(self, place: Place, record: Record) -> Commit:
         partition = self._owned.get(place)
@@ -375,28 +289,30 @@ class KafkaSource:
 
     def _watch_topics(self) -> None:
         """Asks now and then whether the topics are still those that were assigned."""
-        if self._watch is None:
+        watch = self._offsets.watch
+        if watch is None:
             return
-        answers = self._watch.answers()
-        self._drop({topic for topic, answer in answers.items() if answer is None})
-        for place, partition in self._owned.items():
-            now = answers.get(place[0])
-            if now and partition.is_begun:
-                if partition.topic_id not in {"", now}:
-                    self._begin_recreated(place, partition, now)
-                partition.known_to = partition.asked_at
-        if self._watch.ask(self._topics_read()):
+        if answers := watch.answers():
+            self._drop({topic for topic, answer in answers.items() if answer is None})
+            for place, partition in self._owned.items():
+                now = answers.get(place[0])
+                if now and partition.is_begun:
+                    if partition.topic_id not in {"", now}:
+                        self._begin_recreated(place, partition, now)
+                    partition.known_to = partition.asked_at
+        if watch.is_due:
+            watch.ask(self._topics_read())
             for partition in self._owned.values():
                 partition.asked_at = partition.next
 
-    def _begin_recreated(self, place: Place, partition: _Partition, now: str) -> None:
+    def _begin_recreated(self, place: Place, partition: Partition, now: str) -> None:
         """Begins a topic that was deleted and created again at its first record.
 
         Raises KafkaStateError where records were read since the topic was last known: they may be the new one's.
         """
         if partition.next != partition.known_to:
             raise recreated(place, partition.next, self._group)
-        first, _ = self.bounds(place)
+        first, _ = self._offsets.bounds(place)
         self._offsets.commit([Commit(place, first, CommitMetadata(topic_id=now))])
         log.warning("topic_recreated", partition=f"{place[0]}-{place[1]}", begin=first)
         self._unbegin(place, partition)
@@ -412,16 +328,16 @@ class KafkaSource:
                 f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
             )
         for place, partition in self._owned.items():
-            if place[0] in topics and (partition.is_begun or place in self._new):
+            if place[0] in topics and partition.is_begun:
                 log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")
                 self._unbegin(place, partition)
 
-    def _unbegin(self, place: Place, partition: _Partition) -> None:
+    def _unbegin(self, place: Place, partition: Partition) -> None:
         partition.owner.held = False
         partition.is_begun = False
         self._new.pop(place, None)
         self._crash_loop.forget([place])
-        self._consumer.pause([TopicPartition(*place)])
+        self._unassign([TopicPartition(*place)])
 
     def _topics_read(self) -> set[str]:
         return {topic for (topic, _), one in self._owned.items() if one.is_begun}
@@ -485,32 +401,22 @@ class KafkaSource:
             self._crash_loop.reached_end(place)
             owned.next = max(owned.next, offset or 0)
 
-    def _out_of_range(self, place: Place, partition: _Partition) -> None:
+    def _out_of_range(self, place: Place, partition: Partition) -> None:
         """Halts where the offset to be read next does not exist.
 
         Begins again where only the beginning moved on.
         """
-        first, end = self.bounds(place)
-        (topic, number), offset = place, partition.next
-        ids = {} if self._watch is None else self._watch.ids({topic})
+        first, end = self._offsets.bounds(place)
+        (topic, _), offset = place, partition.next
+        ids = self._offsets.topic_ids({topic})
         if ids.get(topic, partition.topic_id) != partition.topic_id:
             raise recreated(place, offset, self._group)
         if partition.is_new and partition.last < 0 and offset < first:
-            self._begin_at(Commit(place, first, CommitMetadata(topic_id=partition.topic_id)), is_new=True)
+            partition.began = first
+            partition.go_to(first)
+            self._seek(place, first)
             return
-        reset = partial(reset_command, self._group, f"{topic}:{number}")
-        if offset < first:
-            raise KafkaStateError(
-                f"{topic}[{number}]: the committed offset {offset} no longer exists, the first one is {first}: "
-                "records were deleted before they were scored. Raise the topic's retention, stop all members, "
-                f"move the group on with {reset('--to-earliest')}, and start again"
-            )
-        raise KafkaStateError(
-            f"{topic}[{number}]: the committed offset {offset} lies beyond the end of the partition, {end}: it "
-            "has lost records (an unclean leader election), or the offset was set by hand. Stop all members. To "
-            f"go on with what comes: {reset('--to-latest')}. To score again what is there: the same with "
-            "--to-earliest or --to-offset N. Then start again"
-        )
+        raise out_of_range(place, offset, (first, end), self._group)
 
     def _seek(self, place: Place, offset: int) -> None:
         """Goes on reading at an offset, also where fetching has stopped for want of one."""
@@ -518,16 +424,22 @@ class KafkaSource:
         try:
             self._consumer.seek(target)
         except KafkaException:
-            self._assign_again(target)
+            self._unassign([target])
+            self._assign(target)
 
-    def _assign_again(self, target: TopicPartition) -> None:
+    def _assign(self, target: TopicPartition) -> None:
         try:
-            self._consumer.incremental_unassign([TopicPartition(target.topic, target.partition)])
             self._consumer.incremental_assign([target])
-            if self._paused:
-                self._consumer.pause([target])
+            # The client remembers of a partition that was taken away while it was paused that it is paused.
+            (self._consumer.pause if self._paused else self._consumer.resume)([target])
         except KafkaException as error:
-            raise PublishFailed(f"seeking failed: {error.args[0].name()}") from None
+            raise PublishFailed(f"assigning failed: {error.args[0].name()}") from None
+
+    def _unassign(self, partitions: list[TopicPartition]) -> None:
+        try:
+            self._consumer.incremental_unassign(partitions)
+        except KafkaException as error:
+            raise PublishFailed(f"unassigning failed: {error.args[0].name()}") from None
 
     def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
         rights = {
@@ -553,41 +465,38 @@ class KafkaSource:
 
     def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         try:
-            # Nothing is fetched before `begin`: a pause alone comes after a first fetch, which at the end
-            # brings nothing.
-            assigned = [TopicPartition(one.topic, one.partition, OFFSET_END) for one in partitions]
-            consumer.incremental_assign(assigned)
-            consumer.pause(assigned)
+            assigned = list(partitions)
+            consumer.incremental_assign([])  # none of them before `begin`
             places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
             self._let_go(places)
             for place in places:
-                self._owned[place] = _Partition()
+                self._owned[place] = Partition()
                 self._new[place] = time.monotonic()
             self.joined = True
             log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error
 
-    def _on_revoke(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+    def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         revoked = list(partitions)
-        places = [(one.topic, one.partition) for one in revoked]
+        if self._ends_in_order:
+            try:
+                self._crash_loop.withdraw([(one.topic, one.partition) for one in revoked])
+            except (PublishFailed, SentimentError) as failure:
+                log.warning("end_not_recorded", reason=str(failure))
+        self._give_up(revoked)
+
+    def _on_lost(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
+        self._give_up(list(partitions))
+
+    def _give_up(self, partitions: list[TopicPartition]) -> None:
+        """Makes what was read of partitions stale, and lets go of those that were begun."""
+        places = [(one.topic, one.partition) for one in partitions]
+        begun = [place for place in places if (one := self._owned.get(place)) is not None and one.is_begun]
+        self._crash_loop.forget(places)
         self._let_go(places)
         try:
-            if self._ends_in_order:
-                self._crash_loop.withdraw(places)
-        except (PublishFailed, SentimentError) as failure:
-            log.warning("end_not_recorded", reason=str(failure))
-        self._unassign(consumer, revoked)
-
-    def _on_lost(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
-        lost = list(partitions)
-        self._let_go([(one.topic, one.partition) for one in lost])
-        self._unassign(consumer, lost)
-
-    def _unassign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._crash_loop.forget([(one.topic, one.partition) for one in partitions])
-        try:
-            consumer.incremental_unassign(partitions)
+            self._consumer.incremental_unassign([TopicPartition(*place) for place in begun])
             log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._owned))
         except KafkaException as error:
             self._callback_failure = error

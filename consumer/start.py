@@ -10,6 +10,7 @@ the next look newly added.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import structlog
@@ -127,6 +128,24 @@ class StartPolicy:
         if was and now and was != now:
             raise recreated(commit.place, commit.offset, self._group)
         return commit._replace(metadata=commit.metadata._replace(topic_id=now or was))
+
+
+def out_of_range(place: Place, offset: int, bounds: tuple[int, int], group: str) -> KafkaStateError:
+    """The end of a process whose committed offset does not exist; `bounds` are the first offset and the end."""
+    (topic, partition), (first, end) = place, bounds
+    name, reset = f"{topic}[{partition}]", partial(reset_command, group, f"{topic}:{partition}")
+    if offset < first:
+        return KafkaStateError(
+            f"{name}: the committed offset {offset} no longer exists, the first one is {first}: records were "
+            "deleted before they were scored. Raise the topic's retention, stop all members, move the group on "
+            f"with {reset('--to-earliest')}, and start again"
+        )
+    return KafkaStateError(
+        f"{name}: the committed offset {offset} lies beyond the end of the partition, {end}: it has lost records "
+        "(an unclean leader election), or the offset was set by hand. Stop all members. To go on with what comes: "
+        f"{reset('--to-latest')}. To score again what is there: the same with --to-earliest or --to-offset N. "
+        "Then start again"
+    )
 
 
 def recreated(place: Place, committed: int, group: str) -> KafkaStateError:

@@ -42,16 +42,15 @@ class TopicWatch:
         answers = {topic: _id_of(future) for topic, future in self._ask(topics).items()}
         return {topic: answer for topic, answer in answers.items() if answer is not None}
 
-    def ask(self, topics: Collection[str]) -> bool:
-        """Asks in the background, unless an answer is due or the last question is too recent.
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to ask again: no answer is due, and the last question was CHECK_S ago."""
+        return not self._asked and self._clock() - self._asked_at >= CHECK_S
 
-        Tells whether it did.
-        """
-        if self._asked or not topics or self._clock() - self._asked_at < CHECK_S:
-            return False
+    def ask(self, topics: Collection[str]) -> None:
+        """Asks in the background."""
         self._asked_at = self._clock()
         self._asked = self._ask(topics)
-        return True
 
     def answers(self) -> dict[str, str | None]:
         """What has been answered to `ask`, once; a topic that does not exist is None."""

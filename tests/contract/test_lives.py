@@ -1,4 +1,4 @@
-"""What a group keeps of the lives of its processes, on a real Kafka, in both deliveries and group protocols."""
+"""What a group keeps of the lives of its processes, on a real Kafka, in both group protocols."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from consumer.commit_metadata import CommitMetadata
 from shared.errors import KafkaStateError
 from tests.contract.transports import DEADLINE_S, KafkaTransport
-from tests.support.topics import Sent
+from tests.support.topics import Sent, group_commits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from consumer.records import Record
     from tests.contract.transports import Member
     from tests.support.kafka import Broker, MakeTopic
 
 pytestmark = pytest.mark.kafka
 
 
-@pytest.fixture(params=["at-least-once", "exactly-once"])
+@pytest.fixture
 def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, in both deliveries."""
-    found = KafkaTransport(kafka, topic, request.param)
+    """Kafka, exactly once where a test does not say otherwise."""
+    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
     yield found
     found.close()
 
@@ -36,14 +36,14 @@ def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
+
+
 def metadata(kafka: Broker, transport: KafkaTransport) -> CommitMetadata:
     """What is committed beside the offset of the first partition."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{transport.run}"})
-    try:
-        (place,) = consumer.committed([TopicPartition(transport.topics["texts"], 0)], timeout=10)
-        return CommitMetadata.decode(place.metadata)
-    finally:
-        consumer.close()
+    place = (transport.topics["texts"], 0)
+    (found,) = group_commits(kafka.bootstrap_servers, f"group-{transport.run}", [place])
+    return CommitMetadata.decode(found.metadata)
 
 
 def crash(member: Member) -> None:
@@ -72,6 +72,27 @@ def test_lives_that_end_before_a_first_record_halt_and_name_it(
         member.read(1)
 
 
+def test_a_late_beginning_skips_nothing(transport: KafkaTransport, protocol: str) -> None:
+    """Given partitions that begin a while after they were assigned, when read slowly, then nothing is skipped."""
+    transport.produce(*(Sent(b"%d" % number, partition=number % 3) for number in range(150)))
+    member = transport.join(group_protocol=protocol)
+    deadline = time.monotonic() + DEADLINE_S
+    while not member.source.joined:
+        assert time.monotonic() < deadline
+        member.source.read(1, 0.05)
+    member.source.read(1, 0.05)
+
+    records: list[Record] = []
+    while len(records) < 150:
+        assert time.monotonic() < deadline
+        member.source.begin()
+        records += member.source.read(1, 0.01)
+        time.sleep(0.01)  # past the client's timers, the longest of which waits half a second
+    for number in range(3):
+        assert [one.offset for one in records if one.partition == number] == list(range(50))
+
+
+@both_deliveries
 def test_ends_in_order_leave_no_count(transport: KafkaTransport, protocol: str, kafka: Broker) -> None:
     """Given lives that end in order with a record in hand, when the next begins, then none of them is counted."""
     transport.produce(Sent(b"text"))

@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from shared.errors import KafkaStateError
 from tests.contract.transports import DEADLINE_S, KafkaTransport, answers
-from tests.support.topics import Sent, produce
+from tests.support.topics import Sent, group_commits, produce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.kafka
 QUICK = {"topic.metadata.refresh.interval.ms": 500}
 
 
-@pytest.fixture(params=["at-least-once", "exactly-once"])
+@pytest.fixture
 def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, in both deliveries."""
-    found = KafkaTransport(kafka, topic, request.param)
+    """Kafka, exactly once where a test does not say otherwise."""
+    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
     yield found
     found.close()
 
@@ -39,6 +39,9 @@ def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -
 def protocol(request: pytest.FixtureRequest) -> str:
     """Both group protocols."""
     return str(request.param)
+
+
+both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
 
 
 def publish(member: Member, records: list[Record]) -> None:
@@ -63,14 +66,11 @@ def until(member: Member, is_done: Callable[[], bool]) -> list[Record]:
     return records
 
 
-def committed(kafka: Broker, transport: KafkaTransport, *partitions: int) -> list[int]:
-    """The group's offsets."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{transport.run}"})
-    try:
-        places = [TopicPartition(transport.topics["texts"], number) for number in partitions]
-        return [place.offset for place in consumer.committed(places, timeout=10)]
-    finally:
-        consumer.close()
+def committed(kafka: Broker, transport: KafkaTransport, partition: int) -> int:
+    """The group's offset."""
+    place = (transport.topics["texts"], partition)
+    (found,) = group_commits(kafka.bootstrap_servers, f"group-{transport.run}", [place])
+    return found.offset
 
 
 def test_the_end_of_now_is_committed_at_once(transport: KafkaTransport, protocol: str) -> None:
@@ -105,6 +105,7 @@ def test_a_partition_added_later_is_read_from_its_first_record(
     assert [one.value for one in member.read(2)] == [b"first", b"second"]
 
 
+@both_deliveries
 def test_the_end_behind_markers_and_aborted_records_is_committed_once(
     transport: KafkaTransport, protocol: str, kafka: Broker
 ) -> None:
@@ -118,7 +119,7 @@ def test_the_end_behind_markers_and_aborted_records_is_committed_once(
         (producer.abort_transaction if number % 2 else producer.commit_transaction)()
     member = transport.join(group_protocol=protocol)
 
-    records = until(member, lambda: committed(kafka, transport, 0) == [8])
+    records = until(member, lambda: committed(kafka, transport, 0) == 8)
 
     assert [one.value for one in records] == [b"0", b"2"]
     assert member.source.lag_records() == 0

@@ -93,7 +93,7 @@ def test_a_first_record_of_a_pattern_is_found(kafka: Broker, topic: MakeTopic) -
     texts, sentiments = topic("texts"), topic("sentiments", config=STRICT)
     produce(kafka.bootstrap_servers, texts, [Sent(b"v", key=b"k", timestamp_ms=ago_ms(48))])
 
-    said = preflight(kafka, f"^{texts}", sentiments, topic("letters")).first_input()
+    said = preflight(kafka, f"^{texts}$", sentiments, topic("letters")).first_input()
 
     assert "results of such records carry the time of writing" in said
 
@@ -101,10 +101,10 @@ def test_a_first_record_of_a_pattern_is_found(kafka: Broker, topic: MakeTopic) -
 def test_a_pattern_without_a_match_is_no_fault(kafka: Broker, topic: MakeTopic) -> None:
     """Given a pattern that matches nothing, when asked, then only the topics written to are counted."""
     sentiments, letters = topic("sentiments", partitions=2), topic("letters")
-    asked = preflight(kafka, "^none-of-these", sentiments, letters)
+    asked = preflight(kafka, "^none-of-these.*", sentiments, letters)
 
     assert asked.partitions() == {sentiments: 2, letters: 1}
-    assert asked.unmatched() == ["^none-of-these"]
+    assert asked.unmatched() == ["^none-of-these.*"]
     assert asked.first_input() == "nothing to compare: no input record yet"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,3 +81,17 @@ def read_all(
     finally:
         consumer.close()
     return messages
+
+
+def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -> list[TopicPartition]:
+    """What a group has committed; waits for the coordinator of one that is new."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
+    deadline = time.monotonic() + TIMEOUT_S
+    try:
+        while True:
+            try:
+                return consumer.committed([TopicPartition(*place) for place in places], timeout=5)
+            except KafkaException:
+                assert time.monotonic() < deadline
+    finally:
+        consumer.close()

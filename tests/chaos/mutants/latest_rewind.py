@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from consumer.source import KafkaSource
+from consumer.offsets import GroupOffsets
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from consumer.commit_metadata import Commit, Place
 
 
 def apply() -> None:
-    """Lets the end pass for the commit while it goes back."""
+    """Lets the end pass for the commit where the question is patient, as it is while going back."""
 
-    def ends(self: Any, places: list[Place]) -> list[Commit]:
-        return [one._replace(offset=self.bounds(one.place)[1]) for one in known(self, places)]
+    def ends(self: GroupOffsets, places: Collection[Place], *, patience_s: float = 0.0) -> list[Commit]:
+        known = committed(self, places, patience_s=patience_s)
+        return [one._replace(offset=self.bounds(one.place)[1]) for one in known] if patience_s else known
 
-    known = replace(KafkaSource, "_known", ends)
+    committed = replace(GroupOffsets, "committed", ends)
