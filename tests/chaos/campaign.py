@@ -127,13 +127,13 @@ FULL: Final = (
 )
 
 SLICE_PLAN: Final = {
-    "consumer kill -9": 4,
+    "consumer kill -9": 3,
     "failpoint": 6,
     "zombie": 1,
     "replica added or removed": 2,
     "broker kill -9": 1,
     "broker restart": 1,
-    "connections reset": 2,
+    "connections reset": 1,
     "connections stalled": 1,
     "black hole": 1,
     "latency": 1,
@@ -144,7 +144,7 @@ SLICE_PLAN: Final = {
 
 SLICES: Final[Mapping[tuple[str, str], Mapping[str, int]]] = MappingProxyType(
     {
-        ("exactly-once", "classic"): {"topic recreated": 1, "topic added": 1},
+        ("exactly-once", "classic"): {"topic recreated": 1},
         ("exactly-once", "consumer"): {"topic deleted": 1, "partition added": 1, "slow leader at start": 1},
         ("at-least-once", "classic"): {"stderr blocked": 1, "group down": 1},
     }

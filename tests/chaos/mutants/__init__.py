@@ -51,6 +51,7 @@ class UnitMutant:
 ONCE: Final = "everything once"
 ANSWERED: Final = "faults answered"
 LOST: Final = "lost"
+UNDONE: Final = "left undone"
 TWICE: Final = "more than once"
 
 _FENCE: Final = {"duplicate transactional.id": 4}
@@ -107,7 +108,7 @@ MUTANTS: Final = (
         "pin_not_committed",
         "does not commit where a new group begins",
         ONCE,
-        LOST,
+        UNDONE,
         {"consumer kill -9": 1},
         messages=3_000,
         at_once=False,
