@@ -105,10 +105,10 @@ class GroupOffsets:
         return [(name, number) for name, one in topics.items() if self._is_read(name) for number in one.partitions]
 
     def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The id of each topic, where the broker tells it; raises PublishFailed."""
+        """The id of each topic that exists, or "" where the broker does not tell it; raises PublishFailed."""
         if self.watch is None:
             if str(self._metadata(next(iter(topics))).cluster_id).startswith(EMBEDDED):
-                return {}
+                return dict.fromkeys(topics, "")
             self.watch = TopicWatch(self._admin)
         return self.watch.ids(topics)
 

@@ -238,7 +238,7 @@ class KafkaSource:
         transaction holds an offset back; raises PublishFailed when that takes too long.
         """
         if (watch := self._offsets.watch) is not None:
-            self._drop(self._topics_read() - watch.ids(self._topics_read()).keys())
+            self._wait_for(self._topics_read() - watch.ids(self._topics_read()).keys() - self._named)
         places = [place for place, one in self._owned.items() if one.is_begun]
         for commit in self._offsets.committed(places, patience_s=STABLE_S):
             if (partition := self._owned.get(commit.place)) is not None:
@@ -293,7 +293,8 @@ class KafkaSource:
         if watch is None:
             return
         if answers := watch.answers():
-            self._drop({topic for topic, answer in answers.items() if answer is None})
+            self._end_if_deleted(watch.gone())
+            self._wait_for({topic for topic, answer in answers.items() if answer is None} - self._named)
             for place, partition in self._owned.items():
                 now = answers.get(place[0])
                 if now and partition.is_begun:
@@ -318,19 +319,20 @@ class KafkaSource:
         self._unbegin(place, partition)
         self._new[place] = time.monotonic()
 
-    def _drop(self, topics: set[str]) -> None:
-        """Forgets partitions of topics that were deleted: other topics that a pattern matches go on.
-
-        Raises KafkaStateError for a topic that the settings name.
-        """
-        if named := topics & self._named:
+    def _end_if_deleted(self, gone: set[str]) -> None:
+        """Raises KafkaStateError for a topic that the settings name and that was deleted."""
+        if named := gone & self._named:
             raise KafkaStateError(
                 f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
             )
+
+    def _wait_for(self, topics: set[str]) -> None:
+        """Lets go of topics of a pattern that are not there; they are begun again should they come back."""
         for place, partition in self._owned.items():
             if place[0] in topics and partition.is_begun:
                 log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")
                 self._unbegin(place, partition)
+                self._new[place] = time.monotonic()
 
     def _unbegin(self, place: Place, partition: Partition) -> None:
         partition.owner.held = False
@@ -409,7 +411,7 @@ class KafkaSource:
         first, end = self._offsets.bounds(place)
         (topic, _), offset = place, partition.next
         ids = self._offsets.topic_ids({topic})
-        if ids.get(topic, partition.topic_id) != partition.topic_id:
+        if ids.get(topic) not in {None, "", partition.topic_id}:
             raise recreated(place, offset, self._group)
         if partition.is_new and partition.last < 0 and offset < first:
             partition.began = first

@@ -60,7 +60,7 @@ class Broker(Protocol):
         ...
 
     def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The id of each topic, where the broker tells it."""
+        """The id of each topic that exists, or "" where the broker does not tell it."""
         ...
 
 
@@ -75,19 +75,17 @@ class StartPolicy:
         """Whether this process has begun partitions: those that come later were added since, or created again."""
 
     def beginnings(self, places: Collection[Place], owned: Collection[Place]) -> list[Beginning]:
-        """Where each of `places` begins; those that have to wait for another member are left out.
+        """Where each of `places` begins; those that wait for another member, or for their topic, are left out.
 
         `owned`: all partitions of this member. Raises PublishFailed where the broker does not answer, and
         KafkaStateError where a beginning is a person's decision.
         """
         ids = self._broker.topic_ids({topic for topic, _ in places})
-        found = self._broker.committed(places)
+        found = self._broker.committed([place for place in places if place[0] in ids])
         without = [one.place for one in found if one.offset < 0]
         begun = [Beginning(one, is_new=False) for one in found if one.offset >= 0]
         begun += [Beginning(one, is_new=True) for one in self._without_commit(without, owned)] if without else []
-        same = [
-            one._replace(commit=self._same_topic(one.commit, ids.get(one.commit.place[0], ""))) for one in begun
-        ]
+        same = [one._replace(commit=self._same_topic(one.commit, ids[one.commit.place[0]])) for one in begun]
         self._has_begun = self._has_begun or bool(same)
         return same
 

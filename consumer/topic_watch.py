@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHECK_S: Final = 1.0
 """Pause between two questions: one request a second and member, answered in 0.4 ms by a broker on this machine."""
 REQUEST_S: Final = 5.0
+GONE_S: Final = 10.0
+"""A topic that does not exist for so long was deleted: a broker that has just started may not know it yet."""
 
 
 class TopicWatch:
@@ -33,6 +35,7 @@ class TopicWatch:
         self._clock = clock
         self._asked: dict[str, Future[Any]] = {}
         self._asked_at = clock()
+        self._missing_since: dict[str, float] = {}
 
     def ids(self, topics: Collection[str]) -> dict[str, str]:
         """The id of each topic that exists, or "" where the broker does not tell it.
@@ -52,8 +55,12 @@ class TopicWatch:
         self._asked_at = self._clock()
         self._asked = self._ask(topics)
 
+    def gone(self) -> set[str]:
+        """Topics that no broker has known for GONE_S."""
+        return {topic for topic, since in self._missing_since.items() if self._clock() - since >= GONE_S}
+
     def answers(self) -> dict[str, str | None]:
-        """What has been answered to `ask`, once; a topic that does not exist is None."""
+        """What has been answered to `ask`, once; a topic that is not known now is None."""
         if not self._asked or not all(future.done() for future in self._asked.values()):
             return {}
         asked, self._asked = self._asked, {}
@@ -63,6 +70,10 @@ class TopicWatch:
                 found[topic] = _id_of(future)
             except PublishFailed:  # asked again after CHECK_S
                 continue
+            if found[topic] is None:
+                self._missing_since.setdefault(topic, self._clock())
+            else:
+                self._missing_since.pop(topic, None)
         return found
 
     def _ask(self, topics: Collection[str]) -> dict[str, Future[Any]]:

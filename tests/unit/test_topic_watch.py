@@ -1,0 +1,66 @@
+"""A topic is taken for deleted only when no broker has known it for a while."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.topic_watch import CHECK_S, GONE_S, TopicWatch
+from tests.support.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from confluent_kafka import TopicCollection
+
+
+class Brokers:
+    """Stands for an admin client: tells the ids of the topics that the broker asked knows at the moment."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def describe_topics(self, topics: TopicCollection, **_: object) -> dict[str, Future[Any]]:
+        """Answers at once."""
+        answers: dict[str, Future[Any]] = {}
+        for name in topics.topic_names:
+            answers[name] = Future()
+            if name in self.known:
+                answers[name].set_result(SimpleNamespace(topic_id=self.known[name]))
+            else:
+                answers[name].set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return answers
+
+
+def asked(watch: TopicWatch, clock: FakeClock) -> dict[str, str | None]:
+    """One question and its answer, when it is due."""
+    clock.now_s += CHECK_S
+    assert watch.is_due
+    watch.ask({"texts"})
+    return watch.answers()
+
+
+def test_a_broker_that_does_not_know_a_topic_yet_deletes_nothing() -> None:
+    """Given a topic that one answer lacks, as of a broker that has just started, then it is not gone."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    for known in ({"texts": "id"}, {}, {"texts": "id"}, {}, {"texts": "id"}) * 10:
+        brokers.known = known
+        assert asked(watch, clock) == {"texts": known.get("texts")}
+        assert watch.gone() == set()
+
+
+def test_a_topic_that_stays_away_is_gone() -> None:
+    """Given a topic that every answer lacks, when that lasts, then it is gone; when it comes back, it is not."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    began = clock.now_s
+    while not watch.gone():
+        assert clock.now_s - began < 2 * GONE_S
+        asked(watch, clock)
+    assert clock.now_s - began >= GONE_S
+
+    brokers.known = {"texts": "another"}
+    assert asked(watch, clock) == {"texts": "another"}
+    assert watch.gone() == set()
