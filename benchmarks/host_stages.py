@@ -66,7 +66,7 @@ def cpu_of_stages(servers: str, model: Path, texts: Sequence[str]) -> dict[str, 
                 "group_id": job.group,
                 "input_topics": job.source,
                 "output_topic": job.target,
-                "dlq_topic": job.target,
+                "dlq_topic": job.letters,
             }
         )
         records = _read(settings, len(texts), clock)

@@ -111,7 +111,7 @@ def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict
             "GROUP_ID": job.group,
             "INPUT_TOPICS": job.source,
             "OUTPUT_TOPIC": job.target,
-            "DLQ_TOPIC": job.target,
+            "DLQ_TOPIC": job.letters,
             "DELIVERY": delivery,
             "INSTANCE_ID": f"member-{member}",
             **{name.upper(): str(value) for name, value in settings.items()},

@@ -62,6 +62,7 @@ class Job:
     servers: str
     source: str
     target: str
+    letters: str
     group: str
 
 
@@ -212,10 +213,10 @@ class Reader:
 def fresh_topics(servers: str, partitions: int = PARTITIONS) -> Iterator[Job]:
     """Fresh topics, stamped by the broker, and deleted afterwards."""
     name = uuid4().hex[:8]
-    job = Job(servers, f"texts-{name}", f"sentiments-{name}", f"group-{name}")
+    job = Job(servers, f"texts-{name}", f"sentiments-{name}", f"letters-{name}", f"group-{name}")
     admin = AdminClient(quiet(servers))
     stamped = {"message.timestamp.type": "LogAppendTime"}
-    wanted = [NewTopic(topic, partitions, 1, config=stamped) for topic in (job.source, job.target)]
+    wanted = [NewTopic(topic, partitions, 1, config=stamped) for topic in (job.source, job.target, job.letters)]
     for future in admin.create_topics(wanted).values():
         future.result()
     try:
