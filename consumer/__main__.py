@@ -100,8 +100,10 @@ def run(
     timestamps: Annotated[str | None, typer.Option(help="Of results: input or now.")] = None,
     cache: Annotated[int | None, typer.Option(help="Scores kept for texts that come again; 0 keeps none.")] = None,
     include_text: Annotated[bool | None, typer.Option("--include-text", help="Put the text into results.")] = None,
-    until_idle_s: Annotated[float | None, typer.Option(help="End after so many seconds without a record.")] = None,
-    max_messages: Annotated[int | None, typer.Option(help="End after so many records.")] = None,
+    until_idle_s: Annotated[
+        float | None, typer.Option(help="End after this many seconds without a record.")
+    ] = None,
+    max_messages: Annotated[int | None, typer.Option(help="End after this many records.")] = None,
     log_level: LogLevel = None,
 ) -> None:
     """Read texts, score them, publish labels and probabilities, until stopped."""

@@ -106,10 +106,6 @@ class CrashLoop:
             self._partitions[one.place] = _Partition(one.offset, before, one.metadata)
         return [one.place for one in begun]
 
-    def is_begun(self, place: Place) -> bool:
-        """Whether this life has counted itself at the partition."""
-        return place in self._partitions
-
     def reached_end(self, place: Place) -> None:
         """Notes that a partition has no record to fetch; `settle` takes the count back."""
         partition = self._partitions.get(place)

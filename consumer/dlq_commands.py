@@ -73,9 +73,7 @@ def list_letters(
     topic: Topic = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=1_000_000_000, help="Show so many letters, the newest; default: 20, with --json all."
-        ),
+        typer.Option(min=0, max=1_000_000_000, help="Letters to show, the newest; default: 20, with --json all."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Letters as JSON Lines, without the counts.")] = False,
     config: Config = None,
@@ -130,7 +128,7 @@ def replay_letters(
     since: Since = None,
     topic: Topic = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000_000, help="Replay at most so many, the oldest.")
+        int | None, typer.Option(min=1, max=1_000_000_000, help="Letters to replay at most, the oldest.")
     ] = None,
     rate: Annotated[
         float | None, typer.Option(min=0.01, max=1_000_000, help="At most so many letters a second.")
