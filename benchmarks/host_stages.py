@@ -84,7 +84,7 @@ def _read(settings: ConsumerSettings, count: int, clock: CpuClock) -> list[Recor
     records: list[Record] = []
     with clock("read"):
         while len(records) < count:
-            source.begin()
+            source.begin(alone=True)
             records += source.read(CHUNK, settings.limits.read_wait_s)
     source.close(None)
     return records

@@ -11,12 +11,16 @@ then, so each life counts itself beforehand in the metadata of the commit that i
 An end in order takes back what still counts: `withdraw`. What is left says that a life ended without a word.
 
 After `max_crashes` lives the records of what may have been in hand are scored one at a time, with nothing else in
-hand; one during whose pass ALONE_CRASHES lives ended is condemned. After `max_crashes` lives that had not even a
-first record the process ends with exit code 76: it can name the position, but not read it.
+hand; one during whose pass ALONE_CRASHES lives ended is condemned.
+
+A partition where a life ended before its first record is probed: it is fetched with nothing in hand and nothing
+else fetched, since that life may have ended for another reason. After `max_crashes` such lives, of which all but
+the first were probes, the process ends with exit code 76: it can name the position, but not read it.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +31,7 @@ from consumer.records import PublishFailed
 from shared.errors import KafkaStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from consumer.records import Record
 
@@ -35,6 +39,8 @@ log = structlog.get_logger()
 
 ALONE_CRASHES: Final = 2
 """Lives that may end while they score one record alone before it is condemned: the first may be a coincidence."""
+PROBE_S: Final = 30.0
+"""How long one probe may keep the others waiting: as long as the client waits for an answer of a leader."""
 
 
 @dataclass(slots=True)
@@ -42,13 +48,15 @@ class _Partition:
     """What is known of the crashes at one owned partition."""
 
     offset: int
-    """The committed offset at which this life counted itself."""
+    """Where it was begun, or where the record is that is scored alone."""
     before: CommitMetadata
     """What an end in order restores: the lives before this one."""
-    counted: CommitMetadata | None
-    """What is committed at `offset` now; None once a commit has moved on."""
+    ours: list[Commit]
+    """What this life has committed at `offset`, or may have; empty once a commit has moved on."""
     is_fetching: bool = True
     """Whether neither a record nor the end of the partition has come."""
+    first: int | None = None
+    """Offset of the first record of this life: only against it do earlier lives count that scored one alone."""
     suspects: int = 0
     """The next records that are scored alone."""
     condemned: int | None = None
@@ -58,7 +66,7 @@ class _Partition:
 
 
 class CrashLoop:
-    """The counts of the owned partitions. Used by the Kafka thread only; `ask` and `commit` block."""
+    """The counts of the owned partitions. Used by the Kafka thread only; `ask`, `commit` and `reachable` block."""
 
     def __init__(
         self,
@@ -68,43 +76,66 @@ class CrashLoop:
         group: str,
         ask: Callable[[list[Place]], list[Commit]],
         commit: Callable[[list[Commit]], None],
+        reachable: Callable[[list[Place]], set[Place]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`reach`.
 
         Records of a partition that a process may have in hand. `ask` and `commit` raise PublishFailed.
+        `reachable` tells which partitions have a leader that answers.
         """
         self._max_crashes = max_crashes
         self._reach = reach
         self._group = group
         self._ask = ask
         self._commit = commit
+        self._reachable = reachable
+        self._clock = clock
         self._partitions: dict[Place, _Partition] = {}
-        self._changed: set[Place] = set()
-        """Partitions whose first record or end has come, and whose count says otherwise."""
+        self._owed: dict[Place, Commit] = {}
+        """Counts that are to be written: of partitions that have answered, or were probed in vain."""
+        self._probe: Place | None = None
+        self._probed_at = 0.0
 
-    def begin(self, commits: Sequence[Commit]) -> list[Place]:
+    @property
+    def is_probing(self) -> bool:
+        """Whether a partition is being fetched that may end the process, so that nothing else may end it."""
+        return self._probe is not None
+
+    def begin(self, commits: Sequence[Commit], *, alone: bool) -> list[Place]:
         """Counts this life at the partitions that may be fetched now, and returns them; offer the others again.
 
-        Partitions where a life ended before its first record are fetched one at a time, so that the count of
-        one does not rise for what another does. Raises KafkaStateError where too many lives ended so, and
-        PublishFailed where nothing could be counted.
+        `alone`: nothing is in hand. Those to be probed come first, one at a time; then `is_probing` holds, and
+        nothing else may be fetched or scored. One whose leader does not answer is begun with the rest, uncounted.
+        Raises KafkaStateError where too many lives ended so, and PublishFailed where nothing could be counted.
         """
-        begun: list[Commit] = []
-        probing = any(one.is_fetching and one.before.fetching for one in self._partitions.values())
-        for found in sorted(commits, key=lambda one: one.metadata.fetching):
-            was = found.metadata
-            if was.fetching >= self._max_crashes:
-                raise KafkaStateError(self._unfetchable(found))
-            if was.fetching and (probing or begun):
-                break
-            begun.append(found._replace(metadata=was._replace(fetching=was.fetching + 1)))
-            probing = probing or was.fetching > 0
-        if begun:
-            self._commit(begun)
-        for one in begun:
-            before = one.metadata._replace(fetching=one.metadata.fetching - 1)
-            self._partitions[one.place] = _Partition(one.offset, before, one.metadata)
-        return [one.place for one in begun]
+        if self.is_probing:
+            return []
+        found = [self._without_this_life(one) for one in commits]
+        suspects = [one for one in found if one.metadata.fetching]
+        counted = [one for one in found if not one.metadata.fetching]
+        probed: list[Commit] = []
+        if suspects:
+            if not alone:
+                return []
+            reachable = self._reachable([one.place for one in suspects])
+            if probed := [one for one in suspects if one.place in reachable][:1]:
+                suspects, counted = [], probed
+        for one in [*suspects, *counted]:
+            self._partitions[one.place] = _Partition(one.offset, one.metadata, [one])
+        self._write([one._replace(metadata=_fetching(one.metadata)) for one in counted])
+        if probed:
+            self._probe, self._probed_at = probed[0].place, self._clock()
+        return [one.place for one in [*suspects, *counted]]
+
+    def _without_this_life(self, found: Commit) -> Commit:
+        """Takes back a count whose commit seemed to fail; raises KafkaStateError where too many lives are left."""
+        partition = self._partitions.get(found.place)
+        if partition is not None and found in partition.ours:
+            return found._replace(metadata=partition.before)
+        if found.metadata.fetching >= self._max_crashes:
+            raise KafkaStateError(self._unfetchable(found))
+        return found
 
     def reached_end(self, place: Place) -> None:
         """Notes that a partition has no record to fetch; `settle` takes the count back."""
@@ -112,31 +143,48 @@ class CrashLoop:
         if partition is not None and partition.is_fetching:
             partition.is_fetching = False
             partition.before = partition.before._replace(fetching=0)
-            self._changed.add(place)
-
-    def settle(self) -> None:
-        """Takes back the counts of partitions that turned out to be at their end; raises PublishFailed."""
-        if self._changed:
-            places, self._changed = self._changed, set()
-            self._write({place: self._partitions[place].before for place in places if place in self._partitions})
+            self._owed[place] = self._restored(place)
 
     def read(self, records: Iterable[Record]) -> None:
         """Counts this life at the partitions whose first record is among these; a failure costs only the count."""
-        marks: dict[Place, CommitMetadata] = {}
         for record in records:
             place = (record.topic, record.partition)
             partition = self._partitions.get(place)
             if partition is not None and partition.is_fetching:
                 partition.is_fetching = False
-                marks[place] = self._first(partition, record)
+                partition.before = partition.before._replace(fetching=0)
+                self._owed[place] = Commit(place, partition.offset, self._first(partition, record))
         try:
-            self._write(marks)
+            self._settle()
         except PublishFailed as failure:
             log.warning("attempts_not_counted", reason=str(failure))
 
+    def settle(self) -> None:
+        """Takes back the counts of partitions that are at their end, and ends a probe after PROBE_S.
+
+        Raises PublishFailed.
+        """
+        if self._probe is not None and self._clock() - self._probed_at > PROBE_S:
+            log.warning("probe_without_answer", partition=f"{self._probe[0]}-{self._probe[1]}", waited_s=PROBE_S)
+            self._owed.setdefault(self._probe, self._restored(self._probe))
+            self._probe = None
+        self._settle()
+
+    def _settle(self) -> None:
+        """Writes what is owed; what is owed of a probe is tried again, lest it count with the next one's."""
+        owed, self._owed = self._owed, {}
+        if owed:
+            try:
+                self._write(list(owed.values()))
+            except PublishFailed:
+                self._owed = {place: one for place, one in owed.items() if place == self._probe}
+                raise
+        if self._probe in owed:
+            self._probe = None
+
     def _first(self, partition: _Partition, record: Record) -> CommitMetadata:
         """What is to be counted at the first record of a partition, which may be a suspect or condemned."""
-        before = partition.before = partition.before._replace(fetching=0)
+        before, partition.first = partition.before, record.offset
         # The first crash came in a life that had moved as far as here, so no life has counted it.
         if before.crashes < self._max_crashes - 1:
             return before._replace(crashes=before.crashes + 1)
@@ -167,12 +215,11 @@ class CrashLoop:
         """Counts this life at a record that is about to be scored alone; a failure costs only the count."""
         place = (record.topic, record.partition)
         partition = self._partitions[place]
-        # Earlier lives count only against the record that they left behind, the first one of this life.
-        alone = partition.before.alone if partition.counted is not None else 0
+        alone = partition.before.alone if partition.first == record.offset else 0
         partition.before = self.carried(record)._replace(crashes=self._max_crashes - 1, alone=alone)
-        partition.alone = record.offset
+        partition.offset = partition.alone = record.offset
         try:
-            self._write({place: partition.before._replace(alone=alone + 1)}, at=record.offset)
+            self._write([Commit(place, record.offset, partition.before._replace(alone=alone + 1))])
         except PublishFailed as failure:
             log.warning("attempts_not_counted", reason=str(failure))
 
@@ -181,16 +228,24 @@ class CrashLoop:
 
         From here on whatever ends the process says nothing of the record: only its pass is held against it.
         """
-        partition = self._partitions.get((record.topic, record.partition))
-        if partition is not None and partition.alone == record.offset and partition.counted != partition.before:
-            self._write({(record.topic, record.partition): partition.before})
+        place = (record.topic, record.partition)
+        partition = self._partitions.get(place)
+        if partition is not None and partition.alone == record.offset and not self._is_restored(place):
+            try:
+                self._write([self._restored(place)])
+            except PublishFailed:
+                self._owed[place] = self._restored(place)  # once more, before anything else is read
+                raise
 
-    def published(self, record: Record) -> None:
-        """Notes that a commit has moved past the record, the last one of its partition in a publish."""
-        partition = self._partitions.get((record.topic, record.partition))
-        if partition is not None:
-            partition.counted, partition.alone = None, None
-            partition.suspects = max(0, partition.suspects - 1)
+    def published(self, commits: Iterable[Commit], records: Iterable[Record]) -> None:
+        """Notes that the group has moved on, and past which records, the last of each partition."""
+        for commit in commits:
+            self._owed.pop(commit.place, None)
+            if (partition := self._partitions.get(commit.place)) is not None:
+                partition.ours, partition.alone = [], None
+        for record in records:
+            if (partition := self._partitions.get((record.topic, record.partition))) is not None:
+                partition.suspects = max(0, partition.suspects - 1)
 
     def carried(self, record: Record) -> CommitMetadata:
         """What the commit after a record is to say: nothing, unless the next record is a suspect as well."""
@@ -200,44 +255,43 @@ class CrashLoop:
         crashes = self._max_crashes - 1 if partition.suspects > 1 else 0
         return CommitMetadata(topic_id=partition.before.topic_id, crashes=crashes)
 
-    def withdraw(self, places: Iterable[Place]) -> None:
+    def withdraw(self, places: Collection[Place]) -> None:
         """Says of these partitions that this life ends in order, and forgets them; raises PublishFailed.
 
         A count is taken back only where the group still has it: a commit whose outcome is unknown may have
         moved on.
         """
-        ours = {place: one for place in places if (one := self._partitions.pop(place, None)) is not None}
-        self._changed -= ours.keys()
-        standing = {place: one for place, one in ours.items() if one.counted not in {None, one.before}}
+        standing = [place for place in places if place in self._partitions and not self._is_restored(place)]
         if standing:
-            found = {one.place: one for one in self._ask(list(standing))}
-            self._commit(
-                [
-                    Commit(place, one.offset, one.before)
-                    for place, one in standing.items()
-                    if (found[place].offset, found[place].metadata) == (one.offset, one.counted)
-                ]
-            )
+            found = [one for one in self._ask(standing) if one in self._partitions[one.place].ours]
+            self._commit([self._restored(one.place) for one in found])
+        self.forget(places)
 
     def forget(self, places: Iterable[Place]) -> None:
         """Forgets partitions that were lost: nothing can be committed for them any more."""
         for place in places:
             self._partitions.pop(place, None)
-            self._changed.discard(place)
+            self._owed.pop(place, None)
+            if self._probe == place:
+                self._probe = None
 
-    def _write(self, marks: dict[Place, CommitMetadata], at: int | None = None) -> None:
-        if not marks:
-            return
-        self._commit(
-            [
-                Commit(place, self._partitions[place].offset if at is None else at, metadata)
-                for place, metadata in marks.items()
-            ]
-        )
-        for place, metadata in marks.items():
-            partition = self._partitions[place]
-            partition.counted = metadata
-            partition.offset = partition.offset if at is None else at
+    def _restored(self, place: Place) -> Commit:
+        """What an end in order restores."""
+        partition = self._partitions[place]
+        return Commit(place, partition.offset, partition.before)
+
+    def _is_restored(self, place: Place) -> bool:
+        """Whether the group cannot have a count of this life."""
+        return self._partitions[place].ours in ([], [self._restored(place)])
+
+    def _write(self, commits: list[Commit]) -> None:
+        """Commits what the lives are counted by; raises PublishFailed, and then may have done so or not."""
+        if commits:
+            for one in commits:
+                self._partitions[one.place].ours.append(one)
+            self._commit(commits)
+            for one in commits:
+                self._partitions[one.place].ours = [one]
 
     def _unfetchable(self, found: Commit) -> str:
         topic, partition = found.place
@@ -249,3 +303,7 @@ class CrashLoop:
             f"{reset_command(self._group, place, f'--to-offset {found.offset}')}. To go on without it: the same "
             f"with --to-offset {found.offset + 1}, or later where the batch is longer. Then start again"
         )
+
+
+def _fetching(metadata: CommitMetadata) -> CommitMetadata:
+    return metadata._replace(fetching=metadata.fetching + 1)

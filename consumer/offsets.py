@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from consumer.commit_metadata import Commit, CommitMetadata
 from consumer.records import PublishFailed
@@ -98,6 +99,12 @@ class GroupOffsets:
             reason = error.args[0].name()
             raise PublishFailed(f"the leader of {topic}-{partition} does not tell its offsets: {reason}") from None
         return int(low), int(high)
+
+    def reachable(self, places: Collection[Place]) -> set[Place]:
+        """Those of the partitions whose leader answers a question within REQUEST_S."""
+        asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
+        answers = self._admin.list_offsets(asked, request_timeout=REQUEST_S)
+        return {(one.topic, one.partition) for one, answer in answers.items() if answer.exception() is None}
 
     def all_places(self) -> list[Place]:
         """All partitions of the topics that the group reads; raises PublishFailed."""

@@ -134,11 +134,14 @@ class Pipeline:
         return self._clock() - self._idle_since >= self._until_idle_s
 
     def _begin_assigned(self) -> None:
-        for commit in self._source.begin():
+        for commit in self._source.begin(alone=not self._inflight):
             self._dead_letter_limit.restore(commit.metadata)
 
     def _read_more(self) -> None:
         """Reads one batch if there is room; else keeps the membership alive while the scorer works."""
+        if self._source.is_probing:
+            self._read_probed()
+            return
         if self._quarantine.is_careful:
             self._read_alone()
             return
@@ -146,10 +149,21 @@ class Pipeline:
         if room:
             self._source.resume()
             self._read(room, 0.0 if self._inflight else self._limits.read_wait_s)
-            self._submit(self._quarantine.take(room, alone=not self._inflight))
+            taken = self._quarantine.take(room)
+            if taken or not self._quarantine.is_careful:
+                self._submit(taken)
         elif self._inflight and not self._wait_oldest(FULL_WAIT_S):
             self._source.pause()
             self._read(1, 0.0)
+
+    def _read_probed(self) -> None:
+        """Hands nothing out while a partition is fetched that may end the process.
+
+        If the process ends, it was that one.
+        """
+        self._read(1, 0.0 if self._inflight else self._limits.read_wait_s)
+        if self._inflight:
+            self._wait_oldest(BUSY_WAIT_S)
 
     def _read_alone(self) -> None:
         """Hands one record out with nothing else in hand, nor being fetched.
@@ -158,7 +172,10 @@ class Pipeline:
         """
         self._source.pause()
         self._read(1, 0.0)
-        self._submit([] if self._inflight else self._quarantine.take(1, alone=True))
+        if self._inflight:
+            self._wait_oldest(BUSY_WAIT_S)
+        elif self._quarantine.is_careful:
+            self._submit(self._quarantine.take_alone())
 
     def _read(self, max_records: int, wait_s: float) -> None:
         records = self._source.read(max_records, wait_s)

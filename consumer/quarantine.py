@@ -31,35 +31,39 @@ class Quarantine:
         self._waiting: deque[Record] = deque()
         self._one_by_one = 0
         """The next records that are handed out alone since Kafka refused one of them."""
+        self._is_one_out = False
+        """Whether a record was handed out alone and has no score yet."""
 
     @property
     def is_careful(self) -> bool:
-        """Whether the next record is to be handed out alone: then `take` wants nothing else in hand."""
+        """Whether a record is scored alone, or is to be next: nothing is to be fetched, or scored beside it."""
         while self._waiting and not self._waiting[0].owner.held:
             self._waiting.popleft()
-        return bool(self._waiting) and self._is_alone(self._waiting[0])
+        return self._is_one_out or (bool(self._waiting) and self._is_alone(self._waiting[0]))
 
     def add(self, records: Sequence[Record]) -> None:
         """Takes what was read; counts this life, in one commit, at partitions whose first record is among it."""
         self._crash_loop.read(records)
         self._waiting.extend(records)
 
-    def take(self, max_records: int, *, alone: bool) -> list[Record]:
-        """Hands out records in order, up to the first that is to be alone; just that one where nothing is in hand.
-
-        `alone`: nothing is in hand. A record that may have ended a process is counted just before, in one commit.
-        """
+    def take(self, max_records: int) -> list[Record]:
+        """Hands out records in order, up to the first that is to be alone."""
         taken: list[Record] = []
-        while self._waiting and len(taken) < max_records:
-            record = self._waiting[0]
-            if record.owner.held and self._is_alone(record):
-                if alone and not taken:
-                    taken.append(self._take_alone())
-                break
-            self._waiting.popleft()
-            if record.owner.held:
-                taken.append(record)
+        while len(taken) < max_records and not self.is_careful and self._waiting:
+            taken.append(self._waiting.popleft())
         return taken
+
+    def take_alone(self) -> list[Record]:
+        """Hands out one record; call it while `is_careful`, nothing is in hand and nothing is being fetched.
+
+        If it may have ended a process, this life is counted just before, in one commit.
+        """
+        record = self._waiting.popleft()
+        self._is_one_out = True
+        self._one_by_one = max(0, self._one_by_one - 1)
+        if self._crash_loop.is_suspect(record) and not self._crash_loop.is_condemned(record):
+            self._crash_loop.score_alone(record)
+        return [record]
 
     def condemned(self, records: Iterable[Record]) -> list[DeadLetter]:
         """The dead letters of records that ended too many processes: they are not scored again."""
@@ -73,6 +77,7 @@ class Quarantine:
         """Takes back the count of a record that was scored alone; raises PublishFailed."""
         if len(records) == 1:
             self._crash_loop.survived(records[0])
+        self._is_one_out = False
 
     def one_by_one(self) -> None:
         """Drops what waits, and hands the next records out alone: Kafka refused one, but not which."""
@@ -82,13 +87,7 @@ class Quarantine:
     def clear(self) -> None:
         """Drops what waits; it is read again."""
         self._waiting.clear()
-
-    def _take_alone(self) -> Record:
-        record = self._waiting.popleft()
-        self._one_by_one = max(0, self._one_by_one - 1)
-        if self._crash_loop.is_suspect(record) and not self._crash_loop.is_condemned(record):
-            self._crash_loop.score_alone(record)
-        return record
+        self._is_one_out = False
 
     def _is_alone(self, record: Record) -> bool:
         return self._one_by_one > 0 or self._crash_loop.is_suspect(record)

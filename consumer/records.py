@@ -135,10 +135,16 @@ class Source(Protocol):
     joined: bool
     """Whether the group has assigned partitions (perhaps none) to this member."""
 
-    def begin(self) -> list[Commit]:
+    @property
+    def is_probing(self) -> bool:
+        """Whether a partition is to be fetched, or is being, that may end the process: nothing is scored then."""
+        ...
+
+    def begin(self, *, alone: bool) -> list[Commit]:
         """Begins to read the partitions assigned since the last call; returns where, and what was committed there.
 
-        A partition whose beginning is not known yet is left to the next call.
+        A partition whose beginning is not known yet is left to the next call, and so is one that may end the
+        process, unless nothing is in hand: `alone`.
         """
         ...
 

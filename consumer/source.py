@@ -124,10 +124,14 @@ class KafkaSource:
             group=settings.group_id,
             ask=self._offsets.committed,
             commit=self._offsets.commit,
+            reachable=self._offsets.reachable,
         )
         self._start = StartPolicy(self._offsets, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
         self._paused = False
+        self._probe: Place | None = None
+        """Fetched with all others paused, until it answers; then it is paused as they are."""
+        self._probe_waits = False
         self._ends_in_order = True
         self.joined = False
         self._topics = list(settings.input_topics)
@@ -151,16 +155,23 @@ class KafkaSource:
             self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
 
-    def begin(self) -> list[Commit]:
+    @property
+    def is_probing(self) -> bool:
+        """Whether a partition is to be fetched, or is being, that may end the process; see `Source`."""
+        return self._probe_waits or self._crash_loop.is_probing
+
+    def begin(self, *, alone: bool) -> list[Commit]:
         """Begins the partitions that were assigned since the last call; see `Source`.
 
         Raises KafkaStateError where a person has to decide, and PublishFailed after STABLE_S without an answer.
         """
         self._watch_topics()
+        self._probe_waits = False
         try:
             self._crash_loop.settle()
+            self._end_probe()
             found = self._start.beginnings(list(self._new), self._owned) if self._new else []
-            begun = set(self._crash_loop.begin([one.commit for one in found]))
+            begun = set(self._crash_loop.begin([one.commit for one in found], alone=alone))
         except PublishFailed as failure:
             waited_s = time.monotonic() - min(self._new.values(), default=time.monotonic())
             if waited_s > STABLE_S:
@@ -168,9 +179,20 @@ class KafkaSource:
             log.warning("beginning_waits", reason=str(failure), waited_s=round(waited_s, 1))
             return []
         beginnings = [one for one in found if one.commit.place in begun]
+        self._probe_waits = any(one.commit.metadata.fetching for one in found if one not in beginnings)
+        if self._crash_loop.is_probing and beginnings:
+            self.pause()
+            self._probe = beginnings[0].commit.place
         for one in beginnings:
             self._begin_at(one.commit, is_new=one.is_new)
         return [one.commit for one in beginnings]
+
+    def _end_probe(self) -> None:
+        """Pauses what was probed until the others are resumed as well."""
+        if self._probe is not None and not self._crash_loop.is_probing:
+            place, self._probe = self._probe, None
+            if self._paused and (partition := self._owned.get(place)) is not None and partition.is_begun:
+                self._consumer.pause([TopicPartition(*place)])
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:
         """Returns what is there at once, or waits up to `wait_s` for a first record; see `Source`.
@@ -220,8 +242,8 @@ class KafkaSource:
         for commit in commits:
             if (partition := self._owned.get(commit.place)) is not None:
                 partition.committed = commit.offset
-        for record in {(record.topic, record.partition): record for record in records}.values():
-            self._crash_loop.published(record)
+        last = {(record.topic, record.partition): record for record in records}
+        self._crash_loop.published(commits, last.values())
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Commits for the group and waits for the broker; raises PublishFailed."""
@@ -265,8 +287,8 @@ class KafkaSource:
         self._consumer.close()
 
     def _say_in_order(self, mark: Callable[[CommitMetadata], CommitMetadata]) -> None:
+        self._crash_loop.withdraw(self._owned.keys())
         places = [place for place, one in self._owned.items() if one.is_begun]
-        self._crash_loop.withdraw(places)
         if mark(CommitMetadata()) != CommitMetadata():
             found = [one for one in self._offsets.committed(places) if one.offset >= 0]
             self._offsets.commit([one._replace(metadata=mark(one.metadata)) for one in found])
@@ -433,7 +455,8 @@ class KafkaSource:
         try:
             self._consumer.incremental_assign([target])
             # The client remembers of a partition that was taken away while it was paused that it is paused.
-            (self._consumer.pause if self._paused else self._consumer.resume)([target])
+            is_paused = self._paused and (target.topic, target.partition) != self._probe
+            (self._consumer.pause if is_paused else self._consumer.resume)([target])
         except KafkaException as error:
             raise PublishFailed(f"assigning failed: {error.args[0].name()}") from None
 

@@ -62,7 +62,7 @@ def first_record(source: KafkaSource) -> Record:
     """Reads until there is one."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
-        source.begin()
+        source.begin(alone=True)
         if records := source.read(1, 0.1):
             return records[0]
     pytest.fail("nothing was read")

@@ -62,7 +62,7 @@ def test_lives_that_end_before_a_first_record_halt_and_name_it(
         deadline = time.monotonic() + DEADLINE_S
         while metadata(kafka, transport).fetching <= life:
             assert time.monotonic() < deadline
-            member.source.begin()
+            member.source.begin(alone=True)
             if metadata(kafka, transport).fetching <= life:
                 member.source.read(1, 0.05)
         crash(member)
@@ -85,7 +85,7 @@ def test_a_late_beginning_skips_nothing(transport: KafkaTransport, protocol: str
     records: list[Record] = []
     while len(records) < 150:
         assert time.monotonic() < deadline
-        member.source.begin()
+        member.source.begin(alone=True)
         records += member.source.read(1, 0.01)
         time.sleep(0.01)  # past the client's timers, the longest of which waits half a second
     for number in range(3):
@@ -113,7 +113,7 @@ def test_a_rebalance_leaves_no_count(transport: KafkaTransport, kafka: Broker) -
     for _ in range(2):
         second = transport.join()
         deadline = time.monotonic() + DEADLINE_S
-        while not second.source.begin():
+        while not second.source.begin(alone=True):
             assert time.monotonic() < deadline
             first.source.read(1, 0.05)
             second.source.read(1, 0.05)

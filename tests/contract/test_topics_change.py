@@ -55,7 +55,7 @@ def until(member: Member, is_done: Callable[[], bool]) -> list[Record]:
     deadline = time.monotonic() + DEADLINE_S
     while not is_done():
         assert time.monotonic() < deadline
-        member.source.begin()
+        member.source.begin(alone=True)
         found = member.source.read(100, 0.1)
         if found:
             publish(member, found)

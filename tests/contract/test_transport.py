@@ -103,7 +103,7 @@ def test_a_read_returns_no_more_than_asked(transport: Transport) -> None:
     deadline = time.monotonic() + DEADLINE_S
 
     while sum(sizes) < 20 and time.monotonic() < deadline:
-        member.source.begin()
+        member.source.begin(alone=True)
         sizes.append(len(member.source.read(7, 0.1)))
 
     assert sum(sizes) == 20
@@ -286,7 +286,7 @@ def read_both(first: Member, second: Member) -> list[Record]:
     deadline = time.monotonic() + DEADLINE_S
     while not taken and time.monotonic() < deadline:
         for member in (first, second):
-            member.source.begin()
+            member.source.begin(alone=True)
         assert first.source.read(100, 0.1) == []
         taken += second.source.read(100, 0.1)
     return taken + second.read_while_quiet()

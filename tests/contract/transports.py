@@ -53,7 +53,7 @@ class Member:
         records: list[Record] = []
         deadline = time.monotonic() + DEADLINE_S
         while len(records) < count and time.monotonic() < deadline:
-            self.source.begin()
+            self.source.begin(alone=True)
             records += self.source.read(count - len(records), 0.1)
         assert len(records) == count, f"{len(records)} of {count} records after {DEADLINE_S:.0f} s"
         return records
@@ -67,7 +67,7 @@ class Member:
         records: list[Record] = []
         deadline = time.monotonic() + self.quiet_s
         while True:
-            self.source.begin()
+            self.source.begin(alone=True)
             found = self.source.read(100, 0.1)
             records += found
             if found:

@@ -195,6 +195,7 @@ class FakeSource:
         start: str = "earliest",
     ) -> None:
         self.joined = False
+        self.is_probing = False
         self.reads = 0
         self.reads_while_paused = 0
         self.rewinds = 0
@@ -210,7 +211,12 @@ class FakeSource:
         self._first: dict[Place, int] = {}
         """Where reading began, of the partitions owned."""
         self.crash_loop = CrashLoop(
-            max_crashes=3, reach=10_000, group=group, ask=lambda _: [], commit=lambda _: None
+            max_crashes=3,
+            reach=10_000,
+            group=group,
+            ask=lambda _: [],
+            commit=lambda _: None,
+            reachable=set,
         )
         """Never told of a partition, so that it suspects nothing."""
 
@@ -251,7 +257,7 @@ class FakeSource:
         """Ends `pause`."""
         self._paused = False
 
-    def begin(self) -> list[Commit]:
+    def begin(self, *, alone: bool) -> list[Commit]:  # noqa: ARG002
         """Nothing: what is assigned is read at once."""
         return []
 
