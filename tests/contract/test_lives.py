@@ -13,28 +13,11 @@ from tests.contract.transports import DEADLINE_S, KafkaTransport
 from tests.support.topics import Sent, group_commits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from consumer.records import Record
     from tests.contract.transports import Member
-    from tests.support.kafka import Broker, MakeTopic
+    from tests.support.kafka import Broker
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, exactly once where a test does not say otherwise."""
-    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
-    yield found
-    found.close()
-
-
-@pytest.fixture(params=["classic", "consumer"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    """Both group protocols."""
-    return str(request.param)
-
 
 both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
 

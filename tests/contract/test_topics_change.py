@@ -14,32 +14,17 @@ from tests.contract.transports import DEADLINE_S, KafkaTransport, answers
 from tests.support.topics import Sent, group_commits, produce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from confluent_kafka.admin import AdminClient
 
     from consumer.records import Record
     from tests.contract.transports import Member
-    from tests.support.kafka import Broker, MakeTopic
+    from tests.support.kafka import Broker
 
 pytestmark = pytest.mark.kafka
 
 QUICK = {"topic.metadata.refresh.interval.ms": 500}
-
-
-@pytest.fixture
-def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, exactly once where a test does not say otherwise."""
-    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
-    yield found
-    found.close()
-
-
-@pytest.fixture(params=["classic", "consumer"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    """Both group protocols."""
-    return str(request.param)
-
 
 both_deliveries = pytest.mark.parametrize("transport", ["at-least-once", "exactly-once"], indirect=True)
 

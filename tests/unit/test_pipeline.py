@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.settings import Limits
 from tests.support.fakes import DLQ, OUTPUT, text_value
-from tests.support.world import UNREADABLE, World, keys
+from tests.support.world import IDLE_S, UNREADABLE, World, keys
 
 
 @settings(deadline=None, max_examples=60)
@@ -120,6 +120,24 @@ def test_a_busy_scorer_does_not_cost_the_membership() -> None:
     world.run()
 
     assert world.source.reads_while_paused >= 1
+    assert world.results(0) == keys(2)
+
+
+def test_nothing_is_scored_while_a_partition_is_probed() -> None:
+    """Given a partition that may end the process, while it is fetched, then what is read waits."""
+    world = World(limits=Limits(batch_records=1, inflight_batches=1))
+    world.produce(2)
+    world.source.is_probing = True
+    passes: list[int] = []
+
+    def look() -> None:
+        passes.append(len(world.scorer.calls))
+        world.source.is_probing = len(passes) < 3 * IDLE_S
+
+    world.source.on_read = look
+    world.run()
+
+    assert passes[int(3 * IDLE_S) - 1] == 0
     assert world.results(0) == keys(2)
 
 

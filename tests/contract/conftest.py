@@ -1,0 +1,28 @@
+"""Fixtures of the contract tests that run on a real Kafka only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.transports import KafkaTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.kafka import Broker, MakeTopic
+
+
+@pytest.fixture
+def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
+    """Kafka, exactly once where a test does not say otherwise."""
+    found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=["classic", "consumer"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    """Both group protocols."""
+    return str(request.param)
