@@ -66,7 +66,7 @@ class _Partition:
 
 
 class CrashLoop:
-    """The counts of the owned partitions. Used by the Kafka thread only; `ask`, `commit` and `reachable` block."""
+    """The counts of the owned partitions. Used by the Kafka thread only; `ask`, `commit` and `ends` block."""
 
     def __init__(
         self,
@@ -76,20 +76,20 @@ class CrashLoop:
         group: str,
         ask: Callable[[list[Place]], list[Commit]],
         commit: Callable[[list[Commit]], None],
-        reachable: Callable[[list[Place]], set[Place]],
+        ends: Callable[[list[Place]], dict[Place, int]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`reach`.
 
         Records of a partition that a process may have in hand. `ask` and `commit` raise PublishFailed.
-        `reachable` tells which partitions have a leader that answers.
+        `ends` tells the end of each partition whose leader answers.
         """
         self._max_crashes = max_crashes
         self._reach = reach
         self._group = group
         self._ask = ask
         self._commit = commit
-        self._reachable = reachable
+        self._ends = ends
         self._clock = clock
         self._partitions: dict[Place, _Partition] = {}
         self._owed: dict[Place, Commit] = {}
@@ -106,7 +106,8 @@ class CrashLoop:
         """Counts this life at the partitions that may be fetched now, and returns them; offer the others again.
 
         `alone`: nothing is in hand. Those to be probed come first, one at a time; then `is_probing` holds, and
-        nothing else may be fetched or scored. One whose leader does not answer is begun with the rest, uncounted.
+        nothing else may be fetched or scored. One that holds nothing to fetch, or whose leader does not answer, is
+        begun with the rest, uncounted.
         Raises KafkaStateError where too many lives ended so, and PublishFailed where nothing could be counted.
         """
         if self.is_probing:
@@ -118,8 +119,8 @@ class CrashLoop:
         if suspects:
             if not alone:
                 return []
-            reachable = self._reachable([one.place for one in suspects])
-            if probed := [one for one in suspects if one.place in reachable][:1]:
+            ends = self._ends([one.place for one in suspects])
+            if probed := [one for one in suspects if ends.get(one.place, -1) > one.offset][:1]:
                 suspects, counted = [], probed
         for one in [*suspects, *counted]:
             self._partitions[one.place] = _Partition(one.offset, one.metadata, [one])

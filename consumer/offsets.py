@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -100,11 +101,16 @@ class GroupOffsets:
             raise PublishFailed(f"the leader of {topic}-{partition} does not tell its offsets: {reason}") from None
         return int(low), int(high)
 
-    def reachable(self, places: Collection[Place]) -> set[Place]:
-        """Those of the partitions whose leader answers a question within REQUEST_S."""
+    def ends(self, places: Collection[Place]) -> dict[Place, int]:
+        """The end of each partition whose leader answers within REQUEST_S, unfinished transactions included."""
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
         answers = self._admin.list_offsets(asked, request_timeout=REQUEST_S)
-        return {(one.topic, one.partition) for one, answer in answers.items() if answer.exception() is None}
+        done = wait(answers.values(), timeout=REQUEST_S + 1).done  # the client answers for all at once
+        return {
+            (one.topic, one.partition): answer.result().offset
+            for one, answer in answers.items()
+            if answer in done and answer.exception() is None
+        }
 
     def all_places(self) -> list[Place]:
         """All partitions of the topics that the group reads; raises PublishFailed."""

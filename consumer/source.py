@@ -13,6 +13,7 @@ half a second later, and skipped what lay before it.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,6 +62,12 @@ answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measur
 """
 STABLE_S: Final = 60.0
 """How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
+SILENT_S: Final = 20.0
+"""A partition of which neither a record nor its end came for so long is assigned again.
+
+An end takes half a second. Once, when a topic was deleted and created again at that moment, the client asked for
+nothing for as long as it was watched, a minute.
+"""
 MIN_FETCH_BYTES: Final = 2**20
 """A request that is to bring less than this from all partitions costs throughput."""
 
@@ -124,7 +131,7 @@ class KafkaSource:
             group=settings.group_id,
             ask=self._offsets.committed,
             commit=self._offsets.commit,
-            reachable=self._offsets.reachable,
+            ends=self._offsets.ends,
         )
         self._start = StartPolicy(self._offsets, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
@@ -166,13 +173,16 @@ class KafkaSource:
         Raises KafkaStateError where a person has to decide, and PublishFailed after STABLE_S without an answer.
         """
         self._watch_topics()
-        self._probe_waits = False
         try:
             self._crash_loop.settle()
             self._end_probe()
+            if self._crash_loop.is_probing or (self._probe_waits and not alone):
+                return []
+            self._probe_waits = False
             found = self._start.beginnings(list(self._new), self._owned) if self._new else []
             begun = set(self._crash_loop.begin([one.commit for one in found], alone=alone))
         except PublishFailed as failure:
+            self._probe_waits = False
             waited_s = time.monotonic() - min(self._new.values(), default=time.monotonic())
             if waited_s > STABLE_S:
                 raise
@@ -300,6 +310,7 @@ class KafkaSource:
         partition.is_begun = True
         partition.is_new = is_new
         partition.topic_id = commit.metadata.topic_id
+        partition.asked_for_s = time.monotonic()
         partition.began = commit.offset
         partition.go_to(commit.offset)
 
@@ -324,9 +335,21 @@ class KafkaSource:
                         self._begin_recreated(place, partition, now)
                     partition.known_to = partition.asked_at
         if watch.is_due:
+            self._assign_silent_again()
             watch.ask(self._topics_read())
             for partition in self._owned.values():
                 partition.asked_at = partition.next
+
+    def _assign_silent_again(self) -> None:
+        """Assigns again what has been silent for SILENT_S."""
+        now = time.monotonic()
+        for place, partition in self._owned.items():
+            if partition.is_begun and now - partition.asked_for_s > SILENT_S:
+                if not self._paused:
+                    log.warning("partition_silent", partition=f"{place[0]}-{place[1]}", waited_s=SILENT_S)
+                    self._unassign([TopicPartition(*place)])
+                    self._assign(TopicPartition(*place, partition.next))
+                partition.asked_for_s = now
 
     def _begin_recreated(self, place: Place, partition: Partition, now: str) -> None:
         """Begins a topic that was deleted and created again at its first record.
@@ -385,6 +408,7 @@ class KafkaSource:
             return None
         owned.last = offset
         owned.next = offset + 1
+        owned.asked_for_s = math.inf
         kind, timestamp_ms = message.timestamp()
         headers = headers_of(message)
         return Record(
@@ -424,6 +448,7 @@ class KafkaSource:
         if place is not None and owned is not None and owned.is_begun:
             self._crash_loop.reached_end(place)
             owned.next = max(owned.next, offset or 0)
+            owned.asked_for_s = math.inf
 
     def _out_of_range(self, place: Place, partition: Partition) -> None:
         """Halts where the offset to be read next does not exist.

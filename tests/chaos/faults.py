@@ -17,6 +17,7 @@ from confluent_kafka import KafkaException, Producer
 
 from tests.chaos.failpoints import GROUP_PLACES, TRANSACTION_PLACES, spec_of
 from tests.chaos.grave_faults import GraveFaults
+from tests.chaos.inputs import PARTITIONS
 from tests.chaos.stage import STOP_S
 from tests.chaos.topic_faults import TopicFaults
 
@@ -35,7 +36,7 @@ LOOK_S: Final = 0.1
 HUNG: Final = 71
 """How a process ends whose device no longer answers."""
 STALL_S: Final = 30
-"""The least `limits.stall_timeout_s`."""
+"""Less than a user may set: it goes with the transactions, which are shortened too."""
 HANG_S: Final = 60.0
 """From the start of a life whose pass will hang to its end: its start, time until there is work, that limit."""
 WORK: Final = 600
@@ -259,7 +260,7 @@ class Chaos:
             self.busy.add(member.name)
         self.stage.expect(HUNG, for_s=HANG_S)
         before = len(self.stage.exits)
-        life = {"CHAOS_HANG": str(self.random.randint(1, 2)), "SENTIMENT_LIMITS__STALL_TIMEOUT_S": str(STALL_S)}
+        life = {"CHAOS_HANG": str(self.random.randint(1, 2)), "CHAOS_STALL_S": str(STALL_S)}
         member.terminate(**life)
 
         def watch() -> None:
@@ -320,7 +321,8 @@ class Chaos:
                         f"{member.name}: a hung pass ended with {found[1].code}, not {HUNG}"
                     )
                 return
-            time.sleep(LOOK_S)
+            self.stage.feed_more(PARTITIONS)  # others may have done the work before the member had a partition
+            time.sleep(HANGS_BY_S)
         self.stage.complaints.append(f"{member.name}: a pass that hung was not noticed within {HANG_S:.0f} s")
         member.kill()
 

@@ -4,7 +4,7 @@ Settings come from SENTIMENT_ variables as always, and from the environment what
 CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its
 scorer, CHAOS_HANG is the forward pass that never ends, CHAOS_DEATH the signal with which a culprit ends it,
 CHAOS_MEMORY_MB what its container would allow, CHAOS_REAL gives it the product's scorer,
-CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions.
+CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions, CHAOS_STALL_S its patience with what hangs.
 """
 
 from __future__ import annotations
@@ -116,6 +116,9 @@ def main() -> None:
     stop_on_signals(stop)
     if milliseconds := os.environ.get("CHAOS_TRANSACTION_TIMEOUT_MS"):
         replace(sender, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
+    if seconds := os.environ.get("CHAOS_STALL_S"):
+        limits = settings.limits.model_copy(update={"stall_timeout_s": float(seconds)})
+        settings = settings.model_copy(update={"limits": limits})
     if spec := os.environ.get("CHAOS_FAILPOINT"):
         failpoints.install(spec)
     if seconds := os.environ.get("CHAOS_STRETCH_S"):

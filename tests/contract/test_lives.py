@@ -6,8 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from consumer.commit_metadata import CommitMetadata
+from consumer.source import KafkaSource
 from shared.errors import KafkaStateError
 from tests.contract.transports import DEADLINE_S, KafkaTransport
 from tests.support.topics import Sent, group_commits
@@ -73,6 +75,24 @@ def test_a_late_beginning_skips_nothing(transport: KafkaTransport, protocol: str
         time.sleep(0.01)  # past the client's timers, the longest of which waits half a second
     for number in range(3):
         assert [one.offset for one in records if one.partition == number] == list(range(50))
+
+
+def test_a_partition_that_stays_silent_is_assigned_again(
+    transport: KafkaTransport, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a client that does not fetch a partition, when neither a record nor the end comes, then it does."""
+    monkeypatch.setattr("consumer.source.SILENT_S", 1.0)
+    transport.produce(Sent(b"text"))
+    member = transport.join(group_protocol=protocol)
+    place = TopicPartition(transport.topics["texts"], 0)
+    assert isinstance(member.source, KafkaSource)
+    deadline = time.monotonic() + DEADLINE_S
+    while not member.source.begin(alone=True):
+        assert time.monotonic() < deadline
+        assert not member.source.read(1, 0.05)
+    member.source.client.pause([place])  # unnoticed by the source
+
+    assert [one.value for one in member.read(1)] == [b"text"]
 
 
 @both_deliveries

@@ -216,7 +216,7 @@ class FakeSource:
             group=group,
             ask=lambda _: [],
             commit=lambda _: None,
-            reachable=set,
+            ends=lambda _: {},
         )
         """Never told of a partition, so that it suspects nothing."""
 

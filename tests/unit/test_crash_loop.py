@@ -112,7 +112,7 @@ class Life:
             group="g",
             ask=group.ask,
             commit=group.commit,
-            reachable=lambda places: set(places) - group.leaderless,
+            ends=lambda places: dict.fromkeys(set(places) - group.leaderless, LENGTH),
             clock=lambda: self.now,
         )
         self.quarantine = Quarantine(self.loop, reach=REACH)
