@@ -15,6 +15,8 @@ from consumer.topic_watch import TopicWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
+    from typing import Any
 
     from confluent_kafka import KafkaError
     from confluent_kafka.admin import AdminClient, ClusterMetadata
@@ -35,12 +37,12 @@ class GroupOffsets:
 
     def __init__(
         self,
-        consumer: Consumer,
+        consumer: Callable[[], Consumer],
         admin: AdminClient,
         is_read: Callable[[str], bool],
         end_if_denied: Callable[[KafkaError, str | None], None],
     ) -> None:
-        """`is_read` tells whether a topic is one of the inputs."""
+        """`consumer`: the present client. `is_read` tells whether a topic is one of the inputs."""
         self._consumer = consumer
         self._admin = admin
         self._is_read = is_read
@@ -67,7 +69,7 @@ class GroupOffsets:
         if not partitions:
             return []
         try:
-            answer = self._consumer.committed(partitions, timeout=REQUEST_S)
+            answer = self._consumer().committed(partitions, timeout=REQUEST_S)
             failed = next((item.error for item in answer if item.error is not None), None)
         except KafkaException as error:
             failed = error.args[0]
@@ -81,7 +83,7 @@ class GroupOffsets:
         if not commits:
             return
         try:
-            done = self._consumer.commit(offsets=as_partitions(commits), asynchronous=False)
+            done = self._consumer().commit(offsets=as_partitions(commits), asynchronous=False)
         except KafkaException as error:
             self._end_if_denied(error.args[0], None)
             raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
@@ -94,7 +96,7 @@ class GroupOffsets:
         """First offset of a partition and its end, as a read_committed reader sees it; raises PublishFailed."""
         topic, partition = place
         try:
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_S)
+            low, high = self._consumer().get_watermark_offsets(TopicPartition(*place), timeout=REQUEST_S)
         except KafkaException as error:
             self._end_if_denied(error.args[0], topic)
             reason = error.args[0].name()
@@ -103,14 +105,15 @@ class GroupOffsets:
 
     def ends(self, places: Collection[Place]) -> dict[Place, int]:
         """The end of each partition whose leader answers within REQUEST_S, unfinished transactions included."""
+        asked = self.ask_ends(places)
+        wait(asked.values(), timeout=REQUEST_S + 1)  # the client answers for all at once
+        return known_ends(asked)
+
+    def ask_ends(self, places: Collection[Place]) -> dict[Place, Future[Any]]:
+        """Asks for the ends in the background, for `known_ends`."""
         asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]
         answers = self._admin.list_offsets(asked, request_timeout=REQUEST_S)
-        done = wait(answers.values(), timeout=REQUEST_S + 1).done  # the client answers for all at once
-        return {
-            (one.topic, one.partition): answer.result().offset
-            for one, answer in answers.items()
-            if answer in done and answer.exception() is None
-        }
+        return {(one.topic, one.partition): answer for one, answer in answers.items()}
 
     def all_places(self) -> list[Place]:
         """All partitions of the topics that the group reads; raises PublishFailed."""
@@ -127,10 +130,16 @@ class GroupOffsets:
 
     def _metadata(self, topic: str | None = None) -> ClusterMetadata:
         try:
-            metadata: ClusterMetadata = self._consumer.list_topics(topic, timeout=REQUEST_S)
+            metadata: ClusterMetadata = self._consumer().list_topics(topic, timeout=REQUEST_S)
         except KafkaException as error:
             raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
         return metadata
+
+
+def known_ends(asked: Mapping[Place, Future[Any]]) -> dict[Place, int]:
+    """The ends that leaders have told by now."""
+    told = {place: answer for place, answer in asked.items() if answer.done() and answer.exception() is None}
+    return {place: answer.result().offset for place, answer in told.items()}
 
 
 def as_partitions(commits: Iterable[Commit]) -> list[TopicPartition]:

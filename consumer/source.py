@@ -30,7 +30,7 @@ from confluent_kafka.admin import AdminClient
 
 from consumer.commit_metadata import Commit, CommitMetadata
 from consumer.crash_loop import CrashLoop
-from consumer.offsets import GroupOffsets
+from consumer.offsets import GroupOffsets, known_ends
 from consumer.partition import Partition
 from consumer.patterns import matches
 from consumer.records import PublishFailed, Record
@@ -47,7 +47,8 @@ from shared.kafka import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from concurrent.futures import Future
 
     from consumer.commit_metadata import Place
     from consumer.settings import ConsumerSettings
@@ -62,11 +63,12 @@ answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measur
 """
 STABLE_S: Final = 60.0
 """How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
-SILENT_S: Final = 20.0
-"""A partition of which neither a record nor its end came for so long is assigned again.
+SILENT_S: Final = 10.0
+"""A partition of which neither a record nor its end came for so long is asked about; an end takes half a second.
 
-An end takes half a second. Once, when a topic was deleted and created again at that moment, the client asked for
-nothing for as long as it was watched, a minute.
+Where its leader answers and has records, the client is at fault and is replaced. librdkafka 2.16 never fetches
+again from a topic that was deleted and created again, if its leader had changed before: it takes the leader epochs
+of the new topic, which begin at 0, for outdated answers.
 """
 MIN_FETCH_BYTES: Final = 2**20
 """A request that is to bring less than this from all partitions costs throughput."""
@@ -93,7 +95,7 @@ class KafkaSource:
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.group_id
         self._errors = ClientErrors()
-        config = client_config(
+        self._config = client_config(
             settings.kafka,
             self._errors,
             {
@@ -117,14 +119,18 @@ class KafkaSource:
         )
         watched = client_config(settings.kafka, ClientErrors(), {"client.id": "sentiment-topic-watch"})
         try:
-            self._consumer = Consumer(config)
+            self._consumer = Consumer(self._config)
             self._admin = AdminClient(watched)
         except KafkaException as error:
             raise refused_configuration(error) from None
         self._owned: dict[Place, Partition] = {}
         self._new: dict[Place, float] = {}
         """Assigned partitions that are not begun, with the time since when."""
-        self._offsets = GroupOffsets(self._consumer, self._admin, self._is_read, self._end_if_denied)
+        self._offsets = GroupOffsets(lambda: self._consumer, self._admin, self._is_read, self._end_if_denied)
+        self._asked_ends: dict[Place, Future[Any]] = {}
+        """Of partitions that have been silent."""
+        self._drained_s = 0.0
+        """When a read last found that the client had nothing, by the monotonic clock."""
         self._crash_loop = CrashLoop(
             max_crashes=settings.limits.max_crashes,
             reach=settings.limits.most_in_hand,
@@ -211,6 +217,8 @@ class KafkaSource:
         """
         first = self._consumer.poll(wait_s)
         messages = [] if first is None else [first]
+        if first is None and not self._paused:
+            self._drained_s = time.monotonic()
         # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
         if first is not None and max_records > 1:
             messages += self._consumer.consume(max_records - 1, 0)
@@ -230,6 +238,8 @@ class KafkaSource:
         if self._paused:
             self._paused = False
             self._consumer.resume(self._begun())
+            for partition in self._owned.values():
+                partition.asked_for_s = max(partition.asked_for_s, time.monotonic())
 
     def commits_after(self, records: Sequence[Record]) -> list[Commit]:
         """The offset after the last record of each partition, or after what follows it to the end; see `Source`.
@@ -335,21 +345,37 @@ class KafkaSource:
                         self._begin_recreated(place, partition, now)
                     partition.known_to = partition.asked_at
         if watch.is_due:
-            self._assign_silent_again()
+            self._replace_client_if_silent()
             watch.ask(self._topics_read())
             for partition in self._owned.values():
                 partition.asked_at = partition.next
 
-    def _assign_silent_again(self) -> None:
-        """Assigns again what has been silent for SILENT_S."""
+    def _replace_client_if_silent(self) -> None:
+        """Replaces the client where it brings nothing of a partition that its leader has records of."""
         now = time.monotonic()
-        for place, partition in self._owned.items():
-            if partition.is_begun and now - partition.asked_for_s > SILENT_S:
-                if not self._paused:
-                    log.warning("partition_silent", partition=f"{place[0]}-{place[1]}", waited_s=SILENT_S)
-                    self._unassign([TopicPartition(*place)])
-                    self._assign(TopicPartition(*place, partition.next))
-                partition.asked_for_s = now
+        silent = [
+            place
+            for place, one in self._owned.items()
+            if one.is_begun and not self._paused and self._drained_s - one.asked_for_s > SILENT_S
+        ]
+        if not self._asked_ends and silent:
+            self._asked_ends = self._offsets.ask_ends(silent)
+        elif self._asked_ends and all(answer.done() for answer in self._asked_ends.values()):
+            ends, self._asked_ends = known_ends(self._asked_ends), {}
+            for place in silent:
+                self._owned[place].asked_for_s = now
+            if stuck := [place for place in silent if ends.get(place, -1) > self._owned[place].next]:
+                log.warning("client_replaced", silent=[f"{topic}-{number}" for topic, number in stuck])
+                self._replace_client()
+
+    def _replace_client(self) -> None:
+        """Leaves the group, in order, and joins it again with a client that knows nothing of before."""
+        self._withdraw(self._owned.keys())  # while a client that closes answers no question
+        self._consumer.close()
+        self._let_go(list(self._owned))
+        self._paused, self._probe, self._probe_waits, self.joined = False, None, False, False
+        self._consumer = Consumer(self._config)
+        self.subscribe()
 
     def _begin_recreated(self, place: Place, partition: Partition, now: str) -> None:
         """Begins a topic that was deleted and created again at its first record.
@@ -530,11 +556,14 @@ class KafkaSource:
     def _on_revoke(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         revoked = list(partitions)
         if self._ends_in_order:
-            try:
-                self._crash_loop.withdraw([(one.topic, one.partition) for one in revoked])
-            except (PublishFailed, SentimentError) as failure:
-                log.warning("end_not_recorded", reason=str(failure))
+            self._withdraw([(one.topic, one.partition) for one in revoked])
         self._give_up(revoked)
+
+    def _withdraw(self, places: Collection[Place]) -> None:
+        try:
+            self._crash_loop.withdraw(places)
+        except (PublishFailed, SentimentError) as failure:
+            log.warning("end_not_recorded", reason=str(failure))
 
     def _on_lost(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         self._give_up(list(partitions))

@@ -77,22 +77,23 @@ def test_a_late_beginning_skips_nothing(transport: KafkaTransport, protocol: str
         assert [one.offset for one in records if one.partition == number] == list(range(50))
 
 
-def test_a_partition_that_stays_silent_is_assigned_again(
+def test_a_client_that_fetches_nothing_is_replaced(
     transport: KafkaTransport, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a client that does not fetch a partition, when neither a record nor the end comes, then it does."""
+    """Given a client that brings nothing of a partition that has records, then another one reads them."""
     monkeypatch.setattr("consumer.source.SILENT_S", 1.0)
     transport.produce(Sent(b"text"))
     member = transport.join(group_protocol=protocol)
-    place = TopicPartition(transport.topics["texts"], 0)
     assert isinstance(member.source, KafkaSource)
     deadline = time.monotonic() + DEADLINE_S
     while not member.source.begin(alone=True):
         assert time.monotonic() < deadline
         assert not member.source.read(1, 0.05)
-    member.source.client.pause([place])  # unnoticed by the source
+    client = member.source.client
+    client.pause([TopicPartition(transport.topics["texts"], 0)])  # unnoticed by the source
 
     assert [one.value for one in member.read(1)] == [b"text"]
+    assert member.source.client is not client
 
 
 @both_deliveries
