@@ -137,9 +137,9 @@ class GroupOffsets:
 
 
 def known_ends(asked: Mapping[Place, Future[Any]]) -> dict[Place, int]:
-    """The ends that leaders have told by now."""
-    told = {place: answer for place, answer in asked.items() if answer.done() and answer.exception() is None}
-    return {place: answer.result().offset for place, answer in told.items()}
+    """The end offsets that have arrived; a question that failed or is not answered yet is left out."""
+    arrived = {place: answer for place, answer in asked.items() if answer.done() and answer.exception() is None}
+    return {place: answer.result().offset for place, answer in arrived.items()}
 
 
 def as_partitions(commits: Iterable[Commit]) -> list[TopicPartition]:

@@ -17,7 +17,7 @@ class Partition:
     is_new: bool = False
     """Whether the group had no commit here when it was begun."""
     asked_for_s: float = 0.0
-    """When the client was last told to fetch it, monotonic seconds; infinity once a record or its end has come."""
+    """When fetching began or was resumed, in monotonic seconds; infinity once a record or the end was received."""
     began: int = 0
     """The offset at which this member began, and goes back to where nothing is committed."""
     next: int = 0

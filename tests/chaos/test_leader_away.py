@@ -1,4 +1,4 @@
-"""A partition that may end the process, whose leader is away: the others wait for seconds, not for ever."""
+"""An unreachable leader of a partition that has to be probed delays the other partitions only by seconds."""
 
 from __future__ import annotations
 

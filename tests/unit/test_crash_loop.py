@@ -223,7 +223,7 @@ class Life:
                 self.rewind()
 
     def run(self, turns: int = TURNS) -> bool:
-        """Lives for so many turns, then ends in order; tells whether all was done before."""
+        """Runs at most `turns` turns of the loop, then ends in order; returns whether everything was committed."""
         for _ in range(turns):
             self.turn()
             if all(self._is_done(place) for place in PLACES):
