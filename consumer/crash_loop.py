@@ -53,12 +53,8 @@ class _Partition:
     """What an end in order restores: the lives before this one."""
     ours: list[Commit]
     """What this life has committed at `offset`, or may have; empty once a commit has moved on."""
-    is_fetching: bool = True
-    """Whether neither a record nor the end of the partition has come."""
     first: int | None = None
     """Offset of the first record of this life: only against it do earlier lives count that scored one alone."""
-    suspects: int = 0
-    """The next records that are scored alone."""
     condemned: int | None = None
     """Offset of the record that ended too many lives."""
     alone: int | None = None
@@ -92,6 +88,10 @@ class CrashLoop:
         self._ends = ends
         self._clock = clock
         self._partitions: dict[Place, _Partition] = {}
+        self._silent: set[Place] = set()
+        """Those of which neither a record nor the end has come."""
+        self._suspects: dict[Place, int] = {}
+        """How many of the next records are scored alone."""
         self._owed: dict[Place, Commit] = {}
         """Counts that are to be written: of partitions that have answered, or were probed in vain."""
         self._probe: Place | None = None
@@ -124,6 +124,8 @@ class CrashLoop:
                 suspects, counted = [], probed
         for one in [*suspects, *counted]:
             self._partitions[one.place] = _Partition(one.offset, one.metadata, [one])
+            self._silent.add(one.place)
+            self._suspects.pop(one.place, None)
         self._write([one._replace(metadata=_fetching(one.metadata)) for one in counted])
         if probed:
             self._probe, self._probed_at = probed[0].place, self._clock()
@@ -140,25 +142,27 @@ class CrashLoop:
 
     def reached_end(self, place: Place) -> None:
         """Notes that a partition has no record to fetch; `settle` takes the count back."""
-        partition = self._partitions.get(place)
-        if partition is not None and partition.is_fetching:
-            partition.is_fetching = False
-            partition.before = partition.before._replace(fetching=0)
+        if place in self._silent:
+            self._answered(place)
             self._owed[place] = self._restored(place)
 
     def read(self, records: Iterable[Record]) -> None:
         """Counts this life at the partitions whose first record is among these; a failure costs only the count."""
-        for record in records:
+        for record in records if self._silent else ():
             place = (record.topic, record.partition)
-            partition = self._partitions.get(place)
-            if partition is not None and partition.is_fetching:
-                partition.is_fetching = False
-                partition.before = partition.before._replace(fetching=0)
+            if place in self._silent:
+                partition = self._answered(place)
                 self._owed[place] = Commit(place, partition.offset, self._first(partition, record))
         try:
             self._settle()
         except PublishFailed as failure:
             log.warning("attempts_not_counted", reason=str(failure))
+
+    def _answered(self, place: Place) -> _Partition:
+        self._silent.discard(place)
+        partition = self._partitions[place]
+        partition.before = partition.before._replace(fetching=0)
+        return partition
 
     def settle(self) -> None:
         """Takes back the counts of partitions that are at their end, and ends a probe after PROBE_S.
@@ -189,7 +193,7 @@ class CrashLoop:
         # The first crash came in a life that had moved as far as here, so no life has counted it.
         if before.crashes < self._max_crashes - 1:
             return before._replace(crashes=before.crashes + 1)
-        partition.suspects = self._reach
+        self._suspects[record.topic, record.partition] = self._reach
         if before.alone >= ALONE_CRASHES:
             partition.condemned = record.offset
         log.warning(
@@ -202,10 +206,14 @@ class CrashLoop:
         )
         return before
 
+    @property
+    def has_suspects(self) -> bool:
+        """Whether records of any partition are to be scored alone."""
+        return bool(self._suspects)
+
     def is_suspect(self, record: Record) -> bool:
         """Whether the record is to be scored alone."""
-        partition = self._partitions.get((record.topic, record.partition))
-        return partition is not None and partition.suspects > 0
+        return (record.topic, record.partition) in self._suspects
 
     def is_condemned(self, record: Record) -> bool:
         """Whether the record ended too many lives to be scored again."""
@@ -239,21 +247,24 @@ class CrashLoop:
                 raise
 
     def published(self, commits: Iterable[Commit], records: Iterable[Record]) -> None:
-        """Notes that the group has moved on, and past which records, the last of each partition."""
+        """Notes that the group has moved on, and past which records: a suspect's publish holds no other record."""
         for commit in commits:
             self._owed.pop(commit.place, None)
             if (partition := self._partitions.get(commit.place)) is not None:
                 partition.ours, partition.alone = [], None
-        for record in records:
-            if (partition := self._partitions.get((record.topic, record.partition))) is not None:
-                partition.suspects = max(0, partition.suspects - 1)
+        for place in {(record.topic, record.partition) for record in records} if self._suspects else ():
+            if self._suspects.get(place, 0) > 1:
+                self._suspects[place] -= 1
+            else:
+                self._suspects.pop(place, None)
 
     def carried(self, record: Record) -> CommitMetadata:
         """What the commit after a record is to say: nothing, unless the next record is a suspect as well."""
-        partition = self._partitions.get((record.topic, record.partition))
+        place = (record.topic, record.partition)
+        partition = self._partitions.get(place)
         if partition is None:
             return CommitMetadata()
-        crashes = self._max_crashes - 1 if partition.suspects > 1 else 0
+        crashes = self._max_crashes - 1 if self._suspects.get(place, 0) > 1 else 0
         return CommitMetadata(topic_id=partition.before.topic_id, crashes=crashes)
 
     def withdraw(self, places: Collection[Place]) -> None:
@@ -272,6 +283,8 @@ class CrashLoop:
         """Forgets partitions that were lost: nothing can be committed for them any more."""
         for place in places:
             self._partitions.pop(place, None)
+            self._silent.discard(place)
+            self._suspects.pop(place, None)
             self._owed.pop(place, None)
             if self._probe == place:
                 self._probe = None

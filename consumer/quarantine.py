@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from consumer.records import DeadLetter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from consumer.crash_loop import CrashLoop
     from consumer.records import Record
@@ -48,9 +48,12 @@ class Quarantine:
 
     def take(self, max_records: int) -> list[Record]:
         """Hands out records in order, up to the first that is to be alone."""
+        waiting = self._waiting
+        if not (self._one_by_one or self._is_one_out or self._crash_loop.has_suspects):
+            return [waiting.popleft() for _ in range(min(max_records, len(waiting)))]
         taken: list[Record] = []
-        while len(taken) < max_records and not self.is_careful and self._waiting:
-            taken.append(self._waiting.popleft())
+        while len(taken) < max_records and not self.is_careful and waiting:
+            taken.append(waiting.popleft())
         return taken
 
     def take_alone(self) -> list[Record]:
@@ -65,13 +68,11 @@ class Quarantine:
             self._crash_loop.score_alone(record)
         return [record]
 
-    def condemned(self, records: Iterable[Record]) -> list[DeadLetter]:
-        """The dead letters of records that ended too many processes: they are not scored again."""
-        return [
-            DeadLetter(record, "score", CRASHED, _REASON)
-            for record in records
-            if self._crash_loop.is_condemned(record)
-        ]
+    def condemned(self, records: Sequence[Record]) -> list[DeadLetter]:
+        """The dead letter of a record, handed out alone, that ended too many processes: it is not scored again."""
+        if len(records) == 1 and self._crash_loop.is_condemned(records[0]):
+            return [DeadLetter(records[0], "score", CRASHED, _REASON)]
+        return []
 
     def scored(self, records: Sequence[Record]) -> None:
         """Takes back the count of a record that was scored alone; raises PublishFailed."""

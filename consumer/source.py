@@ -262,8 +262,7 @@ class KafkaSource:
         for commit in commits:
             if (partition := self._owned.get(commit.place)) is not None:
                 partition.committed = commit.offset
-        last = {(record.topic, record.partition): record for record in records}
-        self._crash_loop.published(commits, last.values())
+        self._crash_loop.published(commits, records)
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Commits for the group and waits for the broker; raises PublishFailed."""
