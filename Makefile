@@ -35,7 +35,7 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --cov --cov-report=term $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)

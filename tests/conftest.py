@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
+
     from tests.support.kafka import MakeTopic
 
 VISIBLE_S = 20.0
@@ -35,10 +37,28 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that uses a broker, directly or through another fixture, as `kafka`."""
+    """Marks every test that uses a broker, directly or through another fixture, as `kafka`.
+
+    The tests of one file run in one worker, and so do all that use the cluster: three nodes are enough.
+    """
     for item in items:
-        if {"kafka", "secure_broker"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if {"kafka", "secure_broker"} & fixtures:
             item.add_marker(pytest.mark.kafka)
+        item.add_marker(pytest.mark.xdist_group("cluster" if "cluster" in fixtures else str(item.path)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tells the main process which broker this worker's tests ran on."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["kafka"] = session.config.stash.get(DESCRIPTION, "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Hears it."""
+    if description := getattr(node, "workeroutput", {}).get("kafka"):
+        node.config.stash[DESCRIPTION] = description
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

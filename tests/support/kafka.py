@@ -25,7 +25,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -36,6 +35,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +51,6 @@ LOG_TAIL = 20
 ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka-pom.xml")
 CACHE = ROOT / ".cache" / "kafka"
-_FETCHING = threading.Lock()
 
 # What the tests expect of a broker, wherever we start it ourselves.
 SETTINGS = {
@@ -252,7 +251,10 @@ def find_java() -> str:
 
 def find_class_path() -> str:
     """Asks Maven once per version of the pom for the jars; afterwards reads the answer from the cache."""
-    with _FETCHING:  # the nodes of a cluster ask at the same time
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(
+        CACHE / "fetching.lock"
+    ):  # the workers of pytest, and the nodes of a cluster, ask at the same time
         return _class_path()
 
 
@@ -265,7 +267,6 @@ def _class_path() -> str:
     maven = shutil.which("mvn")
     if maven is None:
         raise UnavailableError("no mvn on the PATH, and the jars of Kafka are not cached")
-    CACHE.mkdir(parents=True, exist_ok=True)
     fresh = cached.with_suffix(f".{os.getpid()}")
     goal = ["dependency:build-classpath", f"-Dmdep.outputFile={fresh}"]
     command = [maven, "-q", "-B", "-f", str(POM), *goal]
