@@ -21,9 +21,9 @@ from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.programs import bare
 from benchmarks.roofline import flops, lean_flops, matmul_ceiling
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from consumer.scorer.rows import TokenRow
-from consumer.scorer.tokenise import Tokeniser
-from shared.openvino import openvino, opset
+from shared.inference.engines.openvino.runtime import openvino, opset
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.text import normalise
 
 if TYPE_CHECKING:

@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from consumer.batching import plan
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.engine import Answer
-from consumer.scorer.torch_model import load_model
-from consumer.scorer.torch_packed import best_dtype
-from consumer.scoring import Scoring
-from shared.inference.arrays import pad
+from shared.inference.batching import plan
+from shared.inference.engines.base import Answer, pad
+from shared.inference.engines.torch.loading import load_model
+from shared.inference.engines.torch.packed import best_dtype
+from shared.inference.scheduler import Scoring
+from shared.inference.scorer import BertScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.scorer.engine import Engine, Ids, Logits
     from shared.artifact import Artifact
+    from shared.inference.engines.base import Engine, Ids, Logits
 
 CHUNK = 512
 """Texts of one submission, as of one micro-batch."""

@@ -19,9 +19,9 @@ from benchmarks.measure import arguments, chosen, interleaved, rates, write
 from benchmarks.models import long_model
 from benchmarks.programs import bare
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from consumer.records import Score
 from shared.artifact import open_artifact
 from shared.errors import SentimentError
+from shared.inference.types import Score
 from shared.text import normalise
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from consumer.scorer.choose import Precision
+    from shared.inference.engines.select import Precision
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("auto", "fp32", "bf16", "int8")
 LEAST_ALIKE: Final = 0.95

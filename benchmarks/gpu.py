@@ -30,19 +30,19 @@ from benchmarks.contenders import HalfPadded, OverRows, OverTexts
 from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
-from consumer.scorer.packed_ways import COMPILED, TOLERANCE, WAYS
-from consumer.scorer.rows import TokenRow
-from consumer.scorer.tokenise import Tokeniser
-from consumer.scorer.torch_packed import PackedEngine, best_dtype
-from consumer.scorer.torch_padded import PaddedEngine
 from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ScorerError
+from shared.inference.engines.torch.packed import PackedEngine, best_dtype
+from shared.inference.engines.torch.packed_ways import COMPILED, TOLERANCE, WAYS
+from shared.inference.engines.torch.padded import PaddedEngine
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from consumer.scorer.engine import Engine
+    from shared.inference.engines.base import Engine
 
 DEMO: Final = Path(".demo/model")
 TWEETS: Final = Path(".demo/vader-tweets.parquet")

@@ -12,26 +12,26 @@ from confluent_kafka import Producer
 
 from benchmarks.null_consumer import NullEngine
 from benchmarks.streams import fresh_topics, produce, quiet
-from consumer.batching import plan
-from consumer.cache import ScoreCache, fingerprint
-from consumer.decode import split
-from consumer.encode import Encoder, Moment
-from consumer.preflight import Preflight
-from consumer.records import Outgoing
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.rows import TokenRow
-from consumer.sender import Sender
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
+from consumer.preflight.questions import Preflight
+from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.settings import ConsumerSettings
-from consumer.source import KafkaSource
-from consumer.topic_config import Targets, TopicConfig
+from consumer.stream.decode import split
+from consumer.stream.encode import Encoder, Moment
+from consumer.stream.records import Outgoing
 from shared.artifact import open_artifact
+from shared.inference.batching import plan
+from shared.inference.cache import ScoreCache, fingerprint
+from shared.inference.scorer import BertScorer
+from shared.inference.tokenization.rows import TokenRow
 from shared.messages import ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from consumer.records import Document, Record
+    from consumer.stream.records import Document, Record
 
 CHUNK: Final = 512
 """Records that a step is given at a time."""

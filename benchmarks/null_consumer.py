@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer import settings as consumer_settings
-from consumer.preflight import Preflight
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.engine import Answer
-from consumer.scoring import Scoring
+from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
+from shared.inference.engines.base import Answer
+from shared.inference.scheduler import Scoring
+from shared.inference.scorer import BertScorer
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.scorer.engine import Ids
+    from shared.inference.engines.base import Ids
 
 
 class NullEngine:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.streams import Contender, Job
-    from consumer.records import Score, Unscorable
-    from consumer.scorer.choose import Precision
+    from shared.inference.engines.select import Precision
+    from shared.inference.types import Score, Unscorable
 
 PEERS: Final = ROOT / "benchmarks" / "peers"
 QUIX: Final = ROOT / ".cache" / "bench-peers"
@@ -81,8 +81,8 @@ def bare(
     With `window` it is handed so many texts at a time and sorts no more together, as in the consumer; else all.
     Raises SentimentError for a precision that is not to be had with this model or machine.
     """
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - seconds to import
-    from consumer.scoring import Scoring  # noqa: PLC0415
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - seconds to import
+    from shared.inference.scheduler import Scoring  # noqa: PLC0415
 
     scorer = load_scorer(open_artifact(model), precision=precision)
     scoring = Scoring(scorer, window=window)
@@ -97,7 +97,7 @@ def bare(
 
 def precisions(model: Path) -> list[Precision]:
     """This processor's own, and int8 where the model was exported."""
-    from shared.openvino import native_precision  # noqa: PLC0415
+    from shared.inference.engines.openvino.runtime import native_precision  # noqa: PLC0415
 
     return [native_precision(), *(["int8"] if open_artifact(model).manifest.int8 else [])]  # type: ignore[list-item]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow.parquet as pq
 
 from benchmarks.measure import ROOT, WORK
-from trainer.datasets import DATASETS
-from trainer.packages import fetch_package
+from trainer.data.datasets import DATASETS
+from trainer.data.packages import fetch_package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

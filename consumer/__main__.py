@@ -11,8 +11,8 @@ import structlog
 import typer
 
 from consumer import settings as consumer_settings
-from consumer.dlq_commands import app as dlq_app
-from consumer.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
+from consumer.commands.dlq import app as dlq_app
+from consumer.commands.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
 from shared import __version__
 from shared.logs import configure_logs, end_process, exit_with
 from shared.settings import settings_file
@@ -139,7 +139,7 @@ def check(
     """Test broker, rights, topics, model folder and device; each line is ok or says what to do."""
     settings = consumer_settings.load(_flags(locals()), config)
     configure_logs(settings.log_level)
-    from consumer.check import run_checks  # noqa: PLC0415
+    from consumer.commands.check import run_checks  # noqa: PLC0415
 
     raise typer.Exit(run_checks(settings))
 
@@ -173,7 +173,7 @@ def score(
     flags = {k: v for k, v in locals().items() if k not in {"texts", "json", "on_error"}}
     settings = consumer_settings.load(_flags(flags), config)
     configure_logs(settings.log_level)
-    from consumer.offline import score_texts  # noqa: PLC0415
+    from consumer.commands.score import score_texts  # noqa: PLC0415
 
     score_texts(settings, texts or None, as_json=json, skip=on_error is OnError.SKIP)
 
@@ -210,7 +210,7 @@ def plan(
     flags = _flags({k: v for k, v in locals().items() if k not in _PLANNING})
     settings = consumer_settings.load(flags, config)
     configure_logs(settings.log_level)
-    from consumer.plan.command import Request, make_plan  # noqa: PLC0415
+    from consumer.commands.plan import Request, make_plan  # noqa: PLC0415
 
     target_s = None if target_p99 is None else target_p99 / 1000
     request = Request(output, sample, last, seconds, target_s, settings_file(config))
@@ -235,7 +235,7 @@ def create_topics(
     flags = {k: v for k, v in locals().items() if k not in {"partitions", "replication"}}
     settings = consumer_settings.load(_flags(flags), config)
     configure_logs(settings.log_level)
-    from consumer.preflight import Preflight  # noqa: PLC0415
+    from consumer.preflight.questions import Preflight  # noqa: PLC0415
 
     for line in Preflight(settings).create_topics(partitions, replication):
         say(line)
@@ -259,7 +259,7 @@ def show_config(
 ) -> None:
     """Print every setting as YAML, with where it comes from; secrets are masked."""
     flags = _flags(locals())
-    from consumer.show import lines  # noqa: PLC0415
+    from consumer.commands.config import lines  # noqa: PLC0415
 
     for line in lines(consumer_settings.load(flags, config), consumer_settings.origins(flags, config)):
         say(line)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.dead_letter_limit import DeadLetterLimit
-from consumer.encode import Encoder
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
-from consumer.pipeline import Pipeline, Totals
-from consumer.preflight import Preflight
-from consumer.quarantine import Quarantine
-from consumer.recovery import Refusals
-from consumer.scoring import Scoring
-from consumer.sender import Sender
+from consumer.dlq.limit import DeadLetterLimit
+from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
+from consumer.preflight.questions import Preflight
+from consumer.preflight.topic_config import FirstRecordsWatch
 from consumer.signals import ending_within_grace
-from consumer.source import KafkaSource
 from consumer.stall_watchdog import StallWatchdog
-from consumer.topic_config import FirstRecordsWatch
+from consumer.stream.encode import Encoder
+from consumer.stream.pipeline import Pipeline, Totals
+from consumer.stream.quarantine import Quarantine
+from consumer.stream.recovery import Refusals
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
+from shared.inference.scheduler import Scoring
 from shared.messages import ModelRef
 from shared.settings import effective
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
-    from consumer.commit_metadata import CommitMetadata
-    from consumer.records import Outbox
+    from consumer.kafka.commit_metadata import CommitMetadata
+    from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
-    from consumer.topic_config import Targets
+    from consumer.stream.records import Outbox
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
     folder = settings.model_folder

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import structlog
 
-from consumer.progress import Work
 from shared.errors import RecoveriesExhausted, ScorerError
+from shared.inference.activity import Work
 from shared.logs import end_process, log_aside, say_error
 
 if TYPE_CHECKING:

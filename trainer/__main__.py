@@ -73,9 +73,9 @@ def fetch(
     log_level: LogLevel = None,
 ) -> None:
     """Fetches a named public data set and writes it as Parquet."""
-    from trainer.datasets import fetch_dataset
-    from trainer.examples import write_examples
-    from trainer.packages import sha256
+    from trainer.data.datasets import fetch_dataset
+    from trainer.data.examples import write_examples
+    from trainer.data.packages import sha256
 
     settings = _settings(config, _given(locals())).trainer
     with _busy(f"fetching {name}"):
@@ -129,8 +129,8 @@ def train(
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
     settings = _settings(config, _given(locals())).trainer
-    from trainer import train as training
-    from trainer.report import TEST, figures_table
+    from trainer.commands import train as training
+    from trainer.evaluation.report import TEST, figures_table
 
     _hush_transformers()
     job = training.Job(
@@ -183,9 +183,9 @@ def archive(
     kafka = {"kafka.bootstrap_servers": bootstrap_servers, "kafka.insecure": insecure or None}
     environment = _settings(config, {**_given(locals()), **kafka})
     from shared.messages import InputFormat
-    from trainer.archive import Selection
-    from trainer.archive import archive as run
-    from trainer.reading import epoch_ms
+    from trainer.data.archive.archive import Selection
+    from trainer.data.archive.archive import archive as run
+    from trainer.data.readers import epoch_ms
 
     settings = environment.trainer
     selection = Selection(
@@ -220,10 +220,10 @@ def evaluate(
 ) -> None:
     """Measures a model on labelled texts; with --write its metrics.json and card tell the result."""
     settings = _settings(config, _given(locals())).trainer
-    from trainer import evaluate as evaluation
-    from trainer.devices import choose_device
-    from trainer.report import figures_table
-    from trainer.train import column_names
+    from trainer.commands import evaluate as evaluation
+    from trainer.commands.train import column_names
+    from trainer.evaluation.report import figures_table
+    from trainer.models.devices import choose_device
 
     _hush_transformers()
     found = evaluation.evaluate(
@@ -263,8 +263,8 @@ def export(
     Give the data, and the options for columns, split and seed, that the model was trained with.
     """
     settings = _settings(config, _given(locals())).trainer
-    from trainer.export import export_int8, figures
-    from trainer.train import column_names
+    from trainer.commands.export import export_int8, figures
+    from trainer.commands.train import column_names
 
     _hush_transformers()
     artifact = export_int8(

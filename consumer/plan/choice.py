@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final, Self
 
-from consumer import batching
-from consumer.sender import TRANSACTION_TIMEOUT_MS
+from consumer.kafka.sender import TRANSACTION_TIMEOUT_MS
 from shared.errors import SettingsError
+from shared.inference import batching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,16 +9,16 @@ from itertools import count, cycle, islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from consumer.plan.choice import Cost, Figures, Latency, Measured, Refused
-from consumer.records import Score
-from consumer.scoring import Scoring
 from shared.errors import ScorerError
+from shared.inference.scheduler import Scoring
+from shared.inference.types import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence, Sized
     from concurrent.futures import Future
 
     from consumer.plan.choice import Setting, Trial
-    from consumer.records import Scorer, Unscorable
+    from shared.inference.types import Scorer, Unscorable
 
 _MARK: Final = "\0"
 _CLOSE_S: Final = 60.0

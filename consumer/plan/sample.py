@@ -6,10 +6,10 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.topic_reader import Partition, TopicReader
 from shared.errors import BadRecord, InputDataError
+from shared.kafka.offset_ranges import last_of
+from shared.kafka.reader import Partition, TopicReader
 from shared.messages import parse_input
-from shared.offsets import last_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-import consumer.sender
-import consumer.source
+import consumer.kafka.sender
+import consumer.kafka.source
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
@@ -75,14 +75,14 @@ class _Failpoint:
 def install(spec: str) -> None:
     """Replaces the clients that the product is about to build."""
     point = _Failpoint(spec)
-    replace(consumer.sender, "Producer", _producer(point))
-    replace(consumer.source, "Consumer", _consumer(point))
+    replace(consumer.kafka.sender, "Producer", _producer(point))
+    replace(consumer.kafka.source, "Consumer", _consumer(point))
 
-    def rewound(self: consumer.source.KafkaSource) -> None:
+    def rewound(self: consumer.kafka.source.KafkaSource) -> None:
         rewind(self)
         point.at("after_rewind")
 
-    rewind = replace(consumer.source.KafkaSource, "rewind", rewound)
+    rewind = replace(consumer.kafka.source.KafkaSource, "rewind", rewound)
 
 
 def stretch(seconds: float) -> None:
@@ -101,7 +101,7 @@ def stretch(seconds: float) -> None:
 
     written: list[None] = []
     members: dict[str, Callable[..., Any]] = {"begin_transaction": begin, "produce": produce}
-    replace(consumer.sender, "Producer", type("StretchedProducer", (Producer,), members))
+    replace(consumer.kafka.sender, "Producer", type("StretchedProducer", (Producer,), members))
 
 
 def _producer(point: _Failpoint) -> type[Producer]:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from consumer.decode import decode
-from consumer.encode import Moment
-from consumer.records import DeadLetter, Deletion, Document, Outgoing, Score
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings
+from consumer.stream.decode import decode
+from consumer.stream.encode import Moment
+from consumer.stream.records import DeadLetter, Deletion, Document, Outgoing
 from shared.errors import SettingsError
+from shared.inference.types import Score
 from shared.messages import MAX_ID_CHARS, SCHEMA_HEADER, DeadLetterHeaders, Result
 from shared.settings import effective, load_settings
 from shared.text import NormaliserOptions, normalise
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from consumer.encode import Encoder
-    from consumer.records import Record
+    from consumer.stream.encode import Encoder
+    from consumer.stream.records import Record
     from shared.messages import Headers, InputFormat
 
 AT: Final = datetime(2026, 9, 21, 12, tzinfo=UTC)

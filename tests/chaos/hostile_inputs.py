@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hypothesis import strategies as st
 
-from consumer.encode import Encoder
+from consumer.stream.encode import Encoder
 from shared.messages import InputFormat, ModelRef
 from tests.support.fakes import LABELS, TARGETS, record
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Sequence
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
 
 T = TypeVar("T")
 

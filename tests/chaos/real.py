@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumer.records import Score
-from consumer.scoring import Scoring
 from shared.artifact import open_artifact
+from shared.inference.scheduler import Scoring
+from shared.inference.types import Score
 from tests.chaos.oracle import MARKER, UNDECODABLE, Oracle
 from tests.chaos.stage import Models, corrupt_copy
 
 if TYPE_CHECKING:
-    from consumer.records import Scorer
     from shared.artifact import Artifact
+    from shared.inference.types import Scorer
 
 DEMO: Final = Path(".demo")
 MODEL: Final = DEMO / "model"
@@ -24,7 +24,7 @@ TWEETS: Final = DEMO / "vader-tweets.parquet"
 
 def real_scorer(artifact: Artifact) -> Scorer:
     """The product's scorer on the CPU, in fp32, so that answers can be compared digit by digit."""
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - takes seconds
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - takes seconds
 
     return load_scorer(artifact, "cpu", "fp32")
 

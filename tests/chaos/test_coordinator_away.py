@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from consumer.outbox import ExactlyOnceOutbox
-from consumer.records import Outgoing, PublishFailed
-from consumer.sender import Sender
+from consumer.kafka.outbox import ExactlyOnceOutbox
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
-from consumer.source import KafkaSource
-from shared.kafka import KafkaSettings
+from consumer.stream.records import Outgoing, PublishFailed
+from shared.kafka.client import KafkaSettings
 from tests.support.topics import read_all
 
 if TYPE_CHECKING:
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.chaos.cluster import Cluster
 
 COMMIT_TIMEOUT_S: Final = 6.0

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from consumer.decode import decode
-from consumer.encode import Moment
-from consumer.records import DeadLetter, Document, Outgoing, Score
+from consumer.stream.decode import decode
+from consumer.stream.encode import Moment
+from consumer.stream.records import DeadLetter, Document, Outgoing
+from shared.inference.types import Score
 from shared.messages import InputFormat
 from tests.chaos.hostile_checks import AT, check_environment, check_file, check_record, check_text, wire_bytes
 from tests.chaos.hostile_inputs import ENCODERS, FORMS, MARKER, PROBABILITIES, RECORDS, TEXTS, mutated, picked
@@ -21,8 +22,8 @@ from tests.support.fakes import oracle, record
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consumer.encode import Encoder
-    from consumer.records import Record
+    from consumer.stream.encode import Encoder
+    from consumer.stream.records import Record
 
 SLICE = settings(max_examples=400, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 CERTAIN = (1.0, 0.0, 0.0)

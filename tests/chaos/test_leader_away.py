@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import Consumer, Producer
 
-from consumer.commit_metadata import Commit, CommitMetadata, Place
-from consumer.offsets import REQUEST_S, as_partitions
+from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place
+from consumer.kafka.offsets import REQUEST_S, as_partitions
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings
-from consumer.source import KafkaSource
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 from tests.chaos.test_coordinator_away import make_internal_topics
 from tests.support.topics import group_commits
 

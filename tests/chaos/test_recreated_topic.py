@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings
-from consumer.source import KafkaSource
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 
 if TYPE_CHECKING:
     from tests.chaos.cluster import Cluster
@@ -52,7 +52,7 @@ def test_a_topic_that_was_created_again_is_read(
     protocol: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a running member and a topic whose leader had changed, when created again, then it is read whole."""
-    monkeypatch.setattr("consumer.source.SILENT_S", 3.0)
+    monkeypatch.setattr("consumer.kafka.source.SILENT_S", 3.0)
     topic = f"recreated-{uuid4().hex[:8]}"
     create(cluster, topic, 5)
     leader = cluster.leader_of(topic, 0)

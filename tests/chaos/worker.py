@@ -21,15 +21,15 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumer import sender
 from consumer import settings as consumer_settings
-from consumer.isolation import OutOfMemory, PassFailed
-from consumer.preflight import Preflight
-from consumer.records import Score
-from consumer.scoring import Scoring
+from consumer.kafka import sender
+from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.artifact import open_artifact
+from shared.inference.isolation import OutOfMemory, PassFailed
+from shared.inference.scheduler import Scoring
+from shared.inference.types import Score
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from tests.chaos import failpoints, oracle
@@ -39,8 +39,8 @@ from tests.chaos.real import real_scorer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Scorer
     from shared.artifact import Artifact
+    from shared.inference.types import Scorer
 
 FULL_TOKENS: Final = 4_096
 TOKENS: Final = 8

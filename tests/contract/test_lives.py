@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import TopicPartition
 
-from consumer.commit_metadata import CommitMetadata
-from consumer.source import KafkaSource
+from consumer.kafka.commit_metadata import CommitMetadata
+from consumer.kafka.source import KafkaSource
 from shared.errors import KafkaStateError
 from tests.contract.transports import DEADLINE_S, KafkaTransport
 from tests.support.topics import Sent, group_commits
 
 if TYPE_CHECKING:
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.contract.transports import Member
     from tests.support.kafka import Broker
 
@@ -81,7 +81,7 @@ def test_a_client_that_fetches_nothing_is_replaced(
     transport: KafkaTransport, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a client that brings nothing of a partition that has records, then another one reads them."""
-    monkeypatch.setattr("consumer.source.SILENT_S", 1.0)
+    monkeypatch.setattr("consumer.kafka.source.SILENT_S", 1.0)
     transport.produce(Sent(b"text"))
     member = transport.join(group_protocol=protocol)
     assert isinstance(member.source, KafkaSource)

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from consumer.kafka.source import REFRESH_MS, KafkaSource
 from consumer.settings import ConsumerSettings
-from consumer.source import REFRESH_MS, KafkaSource
 from shared.errors import KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.support.kafka import Broker, MakeTopic
 
 FOUND_S = REFRESH_MS / 1000 + 15

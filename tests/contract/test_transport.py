@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import TopicPartition
 
-from consumer.records import PublishFailed
+from consumer.stream.records import PublishFailed
 from shared.errors import KafkaStateError
 from tests.contract.transports import (
     DEADLINE_S,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.contract.transports import Member, Transport
     from tests.support.fakes import Written
     from tests.support.kafka import Broker, MakeTopic

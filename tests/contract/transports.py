@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
-from consumer.records import Outgoing
-from consumer.sender import Sender
+from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
-from consumer.source import KafkaSource
-from shared.kafka import KafkaSettings
+from consumer.stream.records import Outgoing
+from shared.kafka.client import KafkaSettings
 from tests.support.fakes import FakeKafka, FakeOutbox, FakeSource, Written
 from tests.support.topics import produce, read_all
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from consumer.crash_loop import CrashLoop
-    from consumer.records import Outbox, Record, Source
+    from consumer.kafka.crash_loop import CrashLoop
+    from consumer.stream.records import Outbox, Record, Source
     from tests.support.kafka import Broker, MakeTopic
     from tests.support.topics import Sent
 

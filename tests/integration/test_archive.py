@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.errors import InputDataError, KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 from shared.messages import InputFormat
-from trainer.archive import Archived, Selection, archive
+from trainer.data.archive.archive import Archived, Selection, archive
 
 if TYPE_CHECKING:
     from pathlib import Path

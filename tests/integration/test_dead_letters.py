@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import Producer
 
-from consumer.encode import Encoder
-from consumer.records import DeadLetter
+from consumer.stream.encode import Encoder
+from consumer.stream.records import DeadLetter
 from shared.messages import ModelRef
 from tests.integration.conftest import Topics
 from tests.support.fakes import TARGETS, record
@@ -52,7 +52,7 @@ KEYS: list[bytes | None] = [None, b"", b"user-1", b"\x00\xff\xfe"]
 
 SABOTAGE = """
 import os, signal, subprocess, sys
-from consumer import replay_writer
+from consumer.dlq import replay_writer
 
 class Sabotaged(replay_writer.Producer):
     commits = 0

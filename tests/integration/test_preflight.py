@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.preflight import Preflight
+from consumer.preflight.questions import Preflight
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 from tests.integration.conftest import Topics
 from tests.integration.test_hard_times import worker
 from tests.support.tiny import tiny_model

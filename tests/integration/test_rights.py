@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from consumer import rights
-from consumer.sender import Sender
+from consumer.kafka.sender import Sender
+from consumer.preflight import acl as rights
 from consumer.settings import ConsumerSettings
-from shared.kafka import ClientErrors, KafkaSettings, client_config
+from shared.kafka.client import ClientErrors, KafkaSettings, client_config
 
 if TYPE_CHECKING:
     from tests.support.kafka import Broker, MakeTopic

@@ -14,8 +14,8 @@ from tests.integration.conftest import Topics
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
-from trainer.model_folder import load_model
-from trainer.predict import predict
+from trainer.models.model_folder import load_model
+from trainer.models.predict import predict
 
 if TYPE_CHECKING:
     from pathlib import Path

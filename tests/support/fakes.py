@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from consumer.commit_metadata import Commit
-from consumer.crash_loop import CrashLoop
-from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
-from consumer.topic_config import Targets, TopicConfig
+from consumer.kafka.commit_metadata import Commit
+from consumer.kafka.crash_loop import CrashLoop
+from consumer.preflight.topic_config import Targets, TopicConfig
+from consumer.stream.records import Ownership, PublishFailed, Record
+from shared.inference.types import Score, Unscorable
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from consumer.commit_metadata import CommitMetadata
-    from consumer.records import Outgoing
+    from consumer.kafka.commit_metadata import CommitMetadata
+    from consumer.stream.records import Outgoing
     from shared.messages import Headers
 
 LABELS: Final = ("negative", "neutral", "positive")

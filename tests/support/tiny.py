@@ -25,7 +25,7 @@ from transformers import (
 from shared.artifact import seal
 from shared.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
-from trainer.examples import Examples, write_examples
+from trainer.data.examples import Examples, write_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

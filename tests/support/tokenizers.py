@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from consumer.scorer import tokenise
+from shared.inference.tokenization import tokenise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

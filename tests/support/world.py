@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final, Literal
 
-from consumer.dead_letter_limit import DeadLetterLimit
-from consumer.encode import Encoder
-from consumer.pipeline import Pipeline, Totals
-from consumer.quarantine import Quarantine
-from consumer.recovery import Refusals
-from consumer.scoring import Scoring
+from consumer.dlq.limit import DeadLetterLimit
 from consumer.settings import Limits
+from consumer.stream.encode import Encoder
+from consumer.stream.pipeline import Pipeline, Totals
+from consumer.stream.quarantine import Quarantine
+from consumer.stream.recovery import Refusals
+from shared.inference.scheduler import Scoring
 from shared.messages import InputFormat, ModelRef, Result
 from tests.support.fakes import (
     DLQ,
@@ -31,7 +31,7 @@ from tests.support.fakes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.support.fakes import Written
 
 UNREADABLE: Final = b"\xff"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.batching import MAX_ROWS, ROWS_STEP, cost, plan
+from shared.inference.batching import MAX_ROWS, ROWS_STEP, cost, plan
 
 
 @settings(deadline=None)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from consumer.scorer import choose
-from consumer.scorer.choose import load_scorer
 from shared.artifact import Artifact, open_artifact
-from shared.bert_shape import UnknownArchitecture
 from shared.errors import ScorerError, SettingsError
-from shared.openvino import native_precision
+from shared.inference.engines import select as choose
+from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
+from shared.inference.engines.openvino.runtime import native_precision
+from shared.inference.engines.select import load_scorer
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def of_unknown_architecture(patch: pytest.MonkeyPatch) -> None:
     def refuse(_folder: Path) -> None:
         raise UnknownArchitecture("model_type 'new' is not known")
 
-    patch.setattr("consumer.scorer.openvino.read_shape", refuse)
+    patch.setattr("shared.inference.engines.openvino.engine.read_shape", refuse)
 
 
 @pytest.mark.parametrize("lack", [without_openvino, of_unknown_architecture])
@@ -80,8 +80,8 @@ def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyP
     """
     monkeypatch.setattr(choose, "choose_device", lambda _: "cuda:0")
     monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
-    monkeypatch.setattr("consumer.scorer.torch_packed.PackedEngine", Engine)
-    monkeypatch.setattr("consumer.scorer.torch_padded.PaddedEngine", Padded)
+    monkeypatch.setattr("shared.inference.engines.torch.packed.PackedEngine", Engine)
+    monkeypatch.setattr("shared.inference.engines.torch.padded.PaddedEngine", Padded)
 
     assert kind(artifact, "auto") == kind(artifact, "bf16") == "Engine"
     assert kind(artifact, "fp32") == "Padded"
@@ -90,7 +90,7 @@ def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Engine, "right", False)
     assert kind(artifact, "auto") == "Padded"
     monkeypatch.setattr(Engine, "right", True)
-    monkeypatch.setattr("consumer.scorer.packed_model.supports", lambda _: False)
+    monkeypatch.setattr("shared.inference.engines.torch.packed_model.supports", lambda _: False)
     assert kind(artifact, "auto") == "Padded"
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.commit_metadata import Commit, CommitMetadata, Place
-from consumer.crash_loop import ALONE_CRASHES, PROBE_S, CrashLoop
-from consumer.quarantine import Quarantine
-from consumer.records import Ownership, PublishFailed, Record
+from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place
+from consumer.kafka.crash_loop import ALONE_CRASHES, PROBE_S, CrashLoop
+from consumer.stream.quarantine import Quarantine
+from consumer.stream.records import Ownership, PublishFailed, Record
 from shared.errors import KafkaStateError
 from tests.support.fakes import record
 

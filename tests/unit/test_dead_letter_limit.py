@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.commit_metadata import CommitMetadata
-from consumer.dead_letter_limit import DeadLetterLimit
+from consumer.dlq.limit import DeadLetterLimit
+from consumer.kafka.commit_metadata import CommitMetadata
 from consumer.settings import Limits
 from shared.errors import TooManyDeadLetters
 

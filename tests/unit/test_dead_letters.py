@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.dead_letters import Envelope, Index, Letter, Origin, Place, Receipt, Wanted, build_index, read_entry
-from consumer.dead_letters import receipt_of as receipt_record
-from consumer.records import DeadLetter, Record
+from consumer.dlq.letters import Envelope, Index, Letter, Origin, Place, Receipt, Wanted, build_index, read_entry
+from consumer.dlq.letters import receipt_of as receipt_record
+from consumer.stream.records import DeadLetter, Record
 from shared.messages import DeadLetterHeaders
 from tests.support.fakes import record
 from tests.unit.test_encode import ENCODER, RECORDS

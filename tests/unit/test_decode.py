@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.decode import decode, split
-from consumer.records import DeadLetter, Deletion, Document
+from consumer.stream.decode import decode, split
+from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.messages import InputFormat, ModelRef, Result, SourceRef
 from tests.support.fakes import record
 

@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from consumer.dead_letters import Index, Origin, Place, Wanted
-from consumer.dlq_view import SHOWN, print_index, print_json, print_letter, print_outcome
-from consumer.replay import LeftBehind, Outcome, Plan
+from consumer.dlq.letters import Index, Origin, Place, Wanted
+from consumer.dlq.replay import LeftBehind, Outcome, Plan
+from consumer.dlq.view import SHOWN, print_index, print_json, print_letter, print_outcome
 from tests.support.fakes import record
 from tests.unit.test_dead_letters import envelope, letter_of
 

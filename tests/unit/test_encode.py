@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.encode import Encoder, Moment, answer
-from consumer.records import DeadLetter, Deletion, Document, Outgoing, Record, Score
-from consumer.topic_config import TopicConfig
+from consumer.preflight.topic_config import TopicConfig
+from consumer.stream.encode import Encoder, Moment, answer
+from consumer.stream.records import DeadLetter, Deletion, Document, Outgoing, Record
 from shared import __version__
+from shared.inference.types import Score
 from shared.messages import ModelRef, Result, SourceRef
 from tests.support.fakes import DLQ, LABELS, OUTPUT, TARGETS, TIMESTAMP_MS, oracle, record
 

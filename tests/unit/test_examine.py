@@ -13,22 +13,22 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from consumer.scorer.choose import load_scorer
-from consumer.scorer.openvino import OpenVinoEngine, load_engine
 from shared.artifact import Artifact, open_artifact
 from shared.errors import SettingsError
-from shared.inference import examine as examining
-from shared.inference import verdicts
-from shared.inference.examine import Untrusted
-from shared.inference.lean import LeanModel
-from shared.openvino import native_precision, opset
+from shared.inference.engines.openvino.engine import OpenVinoEngine, load_engine
+from shared.inference.engines.openvino.lean import LeanModel
+from shared.inference.engines.openvino.runtime import native_precision, opset
+from shared.inference.engines.select import load_scorer
+from shared.inference.probe import examine as examining
+from shared.inference.probe import verdicts
+from shared.inference.probe.examine import Untrusted
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from shared.inference.arrays import Ids, Logits
+    from shared.inference.engines.base import Ids, Logits
 
     Wrong = Callable[[LeanModel, int, int], bool]
     """Whether a pass of a model, of so many rows and tokens in width, is to be wrong."""
@@ -150,7 +150,7 @@ def test_the_fault_seen_with_amx_is_found_in_openvino_itself(
     """Given a graph with that fault, when loaded, then the width of a head is avoided, and answers are right."""
     rows = [row(16), row(10)]
     exact = OpenVinoEngine(artifact, "fp32").forward(rows).logits
-    monkeypatch.setattr("shared.lean_bert.opset", _HalfOfTheKeys())
+    monkeypatch.setattr("shared.inference.engines.openvino.graph.opset", _HalfOfTheKeys())
     assert not np.allclose(OpenVinoEngine(artifact, "fp32").forward(rows).logits, exact, atol=0.1)
 
     engine = load_engine(artifact, "fp32")
@@ -247,7 +247,7 @@ def test_a_home_that_cannot_be_written_costs_a_probe_each_time(artifact: Artifac
 _START: Final = """
 import json, sys
 from pathlib import Path
-from consumer.scorer.choose import load_scorer
+from shared.inference.engines.select import load_scorer
 from shared.artifact import open_artifact
 
 load_scorer(open_artifact(Path(sys.argv[1])), "cpu", "fp32")

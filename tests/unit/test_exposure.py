@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.exposure import plaintext_hosts, unverified
+from shared.kafka.exposure import plaintext_hosts, unverified
 
 
 @pytest.mark.parametrize(

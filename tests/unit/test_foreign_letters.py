@@ -14,12 +14,12 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from consumer import dead_letter_topic as module
-from consumer.dead_letter_topic import DeadLetterTopic
-from consumer.dead_letters import Place, Wanted
-from consumer.dlq_view import print_index, print_json, print_letter, print_outcome
-from consumer.replay import Outcome, Request, plan
-from consumer.replay_targets import Target
+from consumer.dlq import topic as module
+from consumer.dlq.letters import Place, Wanted
+from consumer.dlq.replay import Outcome, Request, plan
+from consumer.dlq.replay_targets import Target
+from consumer.dlq.topic import DeadLetterTopic
+from consumer.dlq.view import print_index, print_json, print_letter, print_outcome
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from shared.messages import DeadLetterHeaders
@@ -29,7 +29,7 @@ from tests.unit.test_dead_letters import letter_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from consumer.topic_reader import Partition
+    from shared.kafka.reader import Partition
     from shared.messages import Headers
 
 GOOD = letter_of(record()).added

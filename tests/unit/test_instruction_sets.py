@@ -18,9 +18,9 @@ import pytest
 from shared.artifact import open_artifact, seal
 from shared.manifest import TrainingData
 from tests.support.tiny import tiny_model, write_data
-from trainer.export import export_int8
-from trainer.reading import ColumnNames, read_examples
-from trainer.sample import draw_sample
+from trainer.commands.export import export_int8
+from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.sample import draw_sample
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ _CHECK: Final = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from consumer.scorer import openvino
-from consumer.scorer.rows import TokenRow
-from consumer.scorer.tokenise import Tokeniser
+from shared.inference.engines.openvino import engine as openvino
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.artifact import open_artifact
-from shared.inference.examine import Untrusted
-from shared.openvino import native_precision
+from shared.inference.probe.examine import Untrusted
+from shared.inference.engines.openvino.runtime import native_precision
 
 artifact, texts = open_artifact(Path(sys.argv[1])), json.loads(sys.argv[2])
 openvino.PROBE_TEXTS = tuple(texts[:8])

@@ -13,23 +13,23 @@ import pytest
 from safetensors.torch import load_file, save_file
 from structlog.testing import capture_logs
 
-from consumer.isolation import PassFailed
-from consumer.scorer.choose import load_scorer
-from consumer.scorer.openvino import OpenVinoEngine, load_engine
-from consumer.scorer.rows import TokenRow
-from consumer.scorer.tokenise import Tokeniser
 from shared.artifact import Artifact, open_artifact, read_manifest, seal
-from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, InputDataError, SettingsError
-from shared.inference.lean import LeanModel
-from shared.int8 import GRAPH, WEIGHTS
-from shared.lean_bert import build
+from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
+from shared.inference.engines.openvino.engine import OpenVinoEngine, load_engine
+from shared.inference.engines.openvino.graph import build
+from shared.inference.engines.openvino.int8 import GRAPH, WEIGHTS
+from shared.inference.engines.openvino.lean import LeanModel
+from shared.inference.engines.select import load_scorer
+from shared.inference.isolation import PassFailed
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.manifest import Int8, TrainingData
 from tests.support.tiny import tiny_model, write_data
-from trainer import export
-from trainer.evaluate import evaluate
-from trainer.reading import ColumnNames, read_examples
-from trainer.sample import draw_sample
+from trainer.commands import export
+from trainer.commands.evaluate import evaluate
+from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.sample import draw_sample
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumer.scorer.engine import Ids
+    from shared.inference.engines.base import Ids
 
 FIGURES: Final = Int8(
     rows=100,
@@ -64,7 +64,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_texts(data: Path) -> Iterator[None]:
     """Probes the engine with what the tiny model was calibrated on: in other texts its int8 is close to noise."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("consumer.scorer.openvino.PROBE_TEXTS", tuple(read_examples(data).texts[:8]))
+        patch.setattr("shared.inference.engines.openvino.engine.PROBE_TEXTS", tuple(read_examples(data).texts[:8]))
         yield
 
 

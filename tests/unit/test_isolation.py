@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumer.isolation import FORGET_AFTER, GROW_AFTER, Isolation, OutOfMemory, PassFailed, TokenBudget
-from consumer.records import Unscorable
 from shared.errors import ScorerError
+from shared.inference.isolation import FORGET_AFTER, GROW_AFTER, Isolation, OutOfMemory, PassFailed, TokenBudget
+from shared.inference.types import Unscorable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -16,7 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from pydantic import SecretStr, ValidationError
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError
-from shared.kafka import (
+from shared.kafka.client import (
     ClientErrors,
     KafkaSettings,
     client_config,
@@ -57,7 +57,7 @@ def test_settings_reach_the_client_under_its_own_names() -> None:
 
 TALKATIVE = """
 from confluent_kafka import Producer
-from shared.kafka import ClientErrors, KafkaSettings, client_config
+from shared.kafka.client import ClientErrors, KafkaSettings, client_config
 from shared.logs import configure_logs, exit_with
 def command():
     configure_logs()

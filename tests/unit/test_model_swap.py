@@ -16,15 +16,16 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from consumer.scorer import choose
-from consumer.scorer.choose import load_scorer
-from consumer.scoring import Scoring
 from shared import artifact as artifacts
-from shared import int8, model_files
+from shared import model_files
 from shared.artifact import MANIFEST, open_artifact, read_manifest, seal
-from shared.bert_shape import read_shape
 from shared.errors import ArtifactError, SettingsError
-from shared.lean_bert import build
+from shared.inference.engines import select as choose
+from shared.inference.engines.openvino import int8
+from shared.inference.engines.openvino.bert_shape import read_shape
+from shared.inference.engines.openvino.graph import build
+from shared.inference.engines.select import load_scorer
+from shared.inference.scheduler import Scoring
 from tests.support.tiny import tiny_model
 from tests.unit.test_artifact import INT8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.offsets import last_of
+from shared.kafka.offset_ranges import last_of
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=6), st.integers(1, 200))

@@ -25,15 +25,15 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from consumer.batching import plan
-from consumer.isolation import PassFailed
-from consumer.scorer import openvino as engine_module
-from consumer.scorer.openvino import OpenVinoEngine
-from consumer.scorer.torch_model import load_model
 from shared.artifact import Artifact, open_artifact, seal
-from shared.bert_shape import UnknownArchitecture
 from shared.errors import ArtifactError, SettingsError
-from shared.openvino import native_precision
+from shared.inference.batching import plan
+from shared.inference.engines.openvino import engine as engine_module
+from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
+from shared.inference.engines.openvino.engine import OpenVinoEngine
+from shared.inference.engines.openvino.runtime import native_precision
+from shared.inference.engines.torch.loading import load_model
+from shared.inference.isolation import PassFailed
 from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from consumer.scorer.engine import Ids
+    from shared.inference.engines.base import Ids
 
 VOCABULARY: Final = 200
 LONGEST: Final = 512
@@ -314,8 +314,8 @@ _SHORT_OF_MEMORY: Final = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from consumer.isolation import OutOfMemory
-from consumer.scorer.openvino import OpenVinoEngine
+from shared.inference.isolation import OutOfMemory
+from shared.inference.engines.openvino.engine import OpenVinoEngine
 from shared.artifact import open_artifact
 
 engine = OpenVinoEngine(open_artifact(Path(sys.argv[1])), "fp32")

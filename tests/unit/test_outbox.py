@@ -13,20 +13,20 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from hypothesis import settings
 
-from consumer.commit_metadata import Commit
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
-from consumer.records import Outgoing, PublishFailed
-from consumer.sender import Sender
+from consumer.kafka.commit_metadata import Commit
+from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
-from consumer.source import KafkaSource
+from consumer.stream.records import Outgoing, PublishFailed
 from shared.errors import KafkaRefused, KafkaStateError, RecoveriesExhausted, SentimentError, SettingsError
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 from tests.support.fakes import FakeClock, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -139,7 +139,7 @@ class ScriptedSender:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock by which the outbox judges a slow commit."""
     found = FakeClock()
-    monkeypatch.setattr("consumer.outbox.time", SimpleNamespace(monotonic=found))
+    monkeypatch.setattr("consumer.kafka.outbox.time", SimpleNamespace(monotonic=found))
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.scorer.packing import Packing, Shape, first_fit, pack_flat, pack_rows
+from shared.inference.engines.torch.packing import Packing, Shape, first_fit, pack_flat, pack_rows
 
 WIDTH = 16
 LENGTHS = st.lists(st.integers(1, WIDTH), min_size=1, max_size=200)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.inference.pass_shapes import EVERY_WIDTH_TO, NARROWEST, PassShapes, pass_widths
+from shared.inference.probe.pass_shapes import EVERY_WIDTH_TO, NARROWEST, PassShapes, pass_widths
 
 
 @given(st.integers(NARROWEST, 2_048))

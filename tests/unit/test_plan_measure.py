@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from consumer.isolation import OutOfMemory
 from consumer.plan.choice import Cost, Measured, Refused, Setting
 from consumer.plan.measure import Meter
-from consumer.scorer.memory import PeakMemory
 from shared.errors import ScorerError
+from shared.inference.isolation import OutOfMemory
+from shared.inference.memory import PeakMemory
 from tests.support.fakes import FakeScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Score
+    from shared.inference.types import Score
 
 MOST_ROWS = 8
 

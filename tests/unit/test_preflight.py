@@ -8,11 +8,11 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.preflight import Preflight, describe_topics, topic_config
+from consumer.preflight.questions import Preflight, describe_topics, topic_config
+from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.settings import ConsumerSettings
-from consumer.topic_config import Targets, TopicConfig
 from demo.broker import EmbeddedBroker
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
 
 Answer = Future[dict[str, Any]]
 

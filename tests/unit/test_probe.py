@@ -10,16 +10,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.inference.pass_shapes import pass_widths
-from shared.inference.probe import BOUNDS, FULL_TOKENS, FULL_WIDTHS, REFERENCE_ROWS, ROWS, Probe, Verdict, judge
+from shared.inference.probe.pass_shapes import pass_widths
+from shared.inference.probe.probe import (
+    BOUNDS,
+    FULL_TOKENS,
+    FULL_WIDTHS,
+    REFERENCE_ROWS,
+    ROWS,
+    Probe,
+    Verdict,
+    judge,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from shared.inference.arrays import Ids, Logits
-    from shared.inference.probe import Precision
+    from shared.inference.engines.base import Ids, Logits
+    from shared.inference.probe.probe import Precision
 
 LABELS: Final = 3
 VOCABULARY: Final = 500

@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 
 from consumer.settings import ConsumerSettings
 from shared.errors import SettingsError
-from shared.kafka import ClientErrors, KafkaSettings, client_config
-from shared.properties import ELSEWHERE, Properties
+from shared.kafka.client import ClientErrors, KafkaSettings, client_config
+from shared.kafka.properties import ELSEWHERE, Properties
 from shared.settings import load_settings
 
 PRIVATE = "hunter2secret"

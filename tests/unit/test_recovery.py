@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from consumer.records import Deletion, Document
-from consumer.recovery import Refusals
-from consumer.topic_config import Targets, TopicConfig
+from consumer.preflight.topic_config import Targets, TopicConfig
+from consumer.stream.records import Deletion, Document
+from consumer.stream.recovery import Refusals
 from shared.errors import KafkaStateError
 from tests.support.fakes import TARGETS, record
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumer import replay as module
-from consumer.dead_letters import Index, Letter, Origin, Place, Wanted
-from consumer.replay import CHUNK_BYTES, CHUNK_LETTERS, LeftBehind, Pacer, Plan, Replay, Request, plan, preview
-from consumer.replay_writer import RecordRefused
+from consumer.dlq import replay as module
+from consumer.dlq.letters import Index, Letter, Origin, Place, Wanted
+from consumer.dlq.replay import CHUNK_BYTES, CHUNK_LETTERS, LeftBehind, Pacer, Plan, Replay, Request, plan, preview
+from consumer.dlq.replay_writer import RecordRefused
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from tests.support.fakes import FakeClock
@@ -23,8 +23,8 @@ from tests.unit.test_dead_letters import envelope
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from consumer.dead_letters import Envelope
-    from consumer.replay_targets import Target
+    from consumer.dlq.letters import Envelope
+    from consumer.dlq.replay_targets import Target
 
 SETTINGS = ConsumerSettings()
 

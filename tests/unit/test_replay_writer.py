@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer import replay_writer as module
-from consumer.dead_letters import Letter, Place
-from consumer.replay_targets import Target
-from consumer.replay_writer import RETRY_BACKOFF_MS, RecordRefused, TransactionalWriter
+from consumer.dlq import replay_writer as module
+from consumer.dlq.letters import Letter, Place
+from consumer.dlq.replay_targets import Target
+from consumer.dlq.replay_writer import RETRY_BACKOFF_MS, RecordRefused, TransactionalWriter
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
 from tests.support.fakes import FakeClock
@@ -283,7 +283,7 @@ def test_a_topic_that_takes_no_receipts_ends_the_replay(monkeypatch: pytest.Monk
 
 def test_what_is_not_acknowledged_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a flush that does not empty, when written, then the replay ends without a commit."""
-    monkeypatch.setattr("consumer.replay_writer.time", SimpleNamespace(monotonic=FakeClock(step_s=5.0)))
+    monkeypatch.setattr("consumer.dlq.replay_writer.time", SimpleNamespace(monotonic=FakeClock(step_s=5.0)))
     producer = ScriptedProducer()
     producer.unacknowledged = 2
     with pytest.raises(RecoveriesExhausted, match="2 records were not acknowledged"):
@@ -314,7 +314,7 @@ def test_a_commit_that_may_have_been_sent_twice_is_suspect(
 ) -> None:
     """Given a commit that was retried or took as long as a retry, when written, then the writer is suspect."""
     clock = FakeClock()
-    monkeypatch.setattr("consumer.replay_writer.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("consumer.dlq.replay_writer.time", SimpleNamespace(monotonic=clock))
     producer = ScriptedProducer(commit=commit)
 
     def pass_time() -> None:

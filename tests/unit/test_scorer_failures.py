@@ -9,14 +9,14 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from consumer.isolation import OutOfMemory, PassFailed
-from consumer.records import Score, Unscorable
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.torch_model import classify
-from consumer.scorer.torch_padded import PaddedEngine
-from consumer.scoring import Scoring
 from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
+from shared.inference.engines.torch.loading import classify
+from shared.inference.engines.torch.padded import PaddedEngine
+from shared.inference.isolation import OutOfMemory, PassFailed
+from shared.inference.scheduler import Scoring
+from shared.inference.scorer import BertScorer
+from shared.inference.types import Score, Unscorable
 from tests.support.tiny import tiny_model, vocabulary
 from tests.support.tokenizers import watched_tokeniser
 

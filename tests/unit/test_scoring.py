@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.isolation import PassFailed
-from consumer.records import Score
-from consumer.scoring import Scoring
 from shared.errors import ScorerError
+from shared.inference.isolation import PassFailed
+from shared.inference.scheduler import Scoring
+from shared.inference.types import Score
 from tests.support.fakes import UNSCORABLE, FakeScorer, oracle
 
 if TYPE_CHECKING:

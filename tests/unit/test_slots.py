@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from consumer.scorer.packing import Shape
-from consumer.scorer.slots import CudaSlot
+from shared.inference.engines.torch.packing import Shape
+from shared.inference.engines.torch.slots import CudaSlot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import service
-from consumer.isolation import PassFailed
-from consumer.progress import Work
-from consumer.scoring import Scoring
 from consumer.settings import ConsumerSettings
 from consumer.stall_watchdog import StallWatchdog
+from shared.inference.activity import Work
+from shared.inference.isolation import PassFailed
+from shared.inference.scheduler import Scoring
 from shared.messages import ModelRef
 from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource, text_value
 from tests.support.stderr import KINDS, script
@@ -27,8 +27,9 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from consumer.commit_metadata import Commit
-    from consumer.records import Outgoing, Score, Unscorable
+    from consumer.kafka.commit_metadata import Commit
+    from consumer.stream.records import Outgoing
+    from shared.inference.types import Score, Unscorable
 
 AGES_S = 3600.0
 SOON_S = 0.2

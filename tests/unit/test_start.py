@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.commit_metadata import Commit, CommitMetadata, Place
-from consumer.start import StartPolicy
+from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place
+from consumer.kafka.start import StartPolicy
 from shared.errors import KafkaStateError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consumer.start import Reset
+    from consumer.kafka.start import Reset
 
 
 @dataclass

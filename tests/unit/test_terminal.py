@@ -19,16 +19,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from consumer import check, offline
+from consumer.commands import check
+from consumer.commands import score as offline
+from consumer.commands.config import lines
 from consumer.settings import ConsumerSettings
-from consumer.show import lines
 from shared.errors import ArtifactError
 from shared.logs import configure_logs, exit_with
 from shared.messages import ModelRef, Result
 from shared.terminal import SIGNS, escaped, printable, say
 from trainer import __main__ as trainer_main
-from trainer.metrics import figures
-from trainer.report import figures_table
+from trainer.evaluation.metrics import figures
+from trainer.evaluation.report import figures_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

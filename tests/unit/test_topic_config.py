@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from consumer.topic_config import (
+from consumer.preflight.topic_config import (
     UNLIMITED_MS,
     FirstRecords,
     FirstRecordsWatch,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.topic_watch import CHECK_S, GONE_S, TopicWatch
+from consumer.kafka.topic_watch import CHECK_S, GONE_S, TopicWatch
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:

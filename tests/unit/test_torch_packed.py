@@ -15,22 +15,22 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from consumer.isolation import OutOfMemory, PassFailed
-from consumer.scorer.packed_model import PackedModel, attend_by_message, supports
-from consumer.scorer.packed_ways import WAYS, Way
-from consumer.scorer.packing import pack_flat
-from consumer.scorer.slots import CpuSlot
-from consumer.scorer.torch_model import load_model
-from consumer.scorer.torch_packed import CONCURRENCY, PackedEngine
 from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
+from shared.inference.engines.torch.loading import load_model
+from shared.inference.engines.torch.packed import CONCURRENCY, PackedEngine
+from shared.inference.engines.torch.packed_model import PackedModel, attend_by_message, supports
+from shared.inference.engines.torch.packed_ways import WAYS, Way
+from shared.inference.engines.torch.packing import pack_flat
+from shared.inference.engines.torch.slots import CpuSlot
+from shared.inference.isolation import OutOfMemory, PassFailed
 from tests.support.tiny import tiny_model_of, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consumer.scorer.engine import Ids, Logits
-    from consumer.scorer.packed_model import Kernel
+    from shared.inference.engines.base import Ids, Logits
+    from shared.inference.engines.torch.packed_model import Kernel
 
 CPU = torch.device("cpu")
 MAX_TOKENS = 512

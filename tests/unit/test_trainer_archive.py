@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from shared.errors import BadRecord, InputDataError, SettingsError
 from shared.messages import InputFormat, parse_input
-from trainer import archive_parts
-from trainer.archive import Selection
-from trainer.archive_parts import SCHEMA, ArchivedRecord, Origin, PartWriter, archive_row, covered
-from trainer.reading import read_examples
+from trainer.data.archive import parts as archive_parts
+from trainer.data.archive.archive import Selection
+from trainer.data.archive.parts import SCHEMA, ArchivedRecord, Origin, PartWriter, archive_row, covered
+from trainer.data.readers import read_examples
 
 if TYPE_CHECKING:
     from pathlib import Path

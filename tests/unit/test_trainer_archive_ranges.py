@@ -16,11 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SentimentError
-from shared.kafka import KafkaSettings
+from shared.kafka.client import KafkaSettings
+from shared.kafka.offset_ranges import last_of, without
 from shared.messages import InputFormat
-from shared.offsets import last_of, without
-from trainer import archive_parts, archive_topic
-from trainer.archive import Archived, Selection, archive
+from trainer.data.archive import parts as archive_parts
+from trainer.data.archive import topic as archive_topic
+from trainer.data.archive.archive import Archived, Selection, archive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

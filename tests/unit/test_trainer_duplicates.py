@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InputDataError
-from trainer.duplicates import near_duplicate_groups, remove_duplicates
-from trainer.examples import Examples
-from trainer.splits import PARTS, Sizes, split
+from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
+from trainer.data.examples import Examples
+from trainer.data.splits import PARTS, Sizes, split
 
 # Few words, so that near-duplicates are common; lengths up to 40, so that 0.8 n has rounding to get wrong.
 TEXTS = st.lists(

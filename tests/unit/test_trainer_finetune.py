@@ -12,17 +12,17 @@ import torch
 
 from shared.errors import InputDataError, SettingsError
 from tests.support.tiny import tiny_base
-from trainer.bases import load_base
-from trainer.checkpoint import Checkpoint
-from trainer.encoding import Encoded, encode, scoring_batches, training_batches
-from trainer.examples import Examples
-from trainer.finetune import Recipe, finetune, seed_everything
+from trainer.data.examples import Examples
+from trainer.models.base import load_base
+from trainer.models.checkpoint import Checkpoint
+from trainer.models.encoding import Encoded, encode, scoring_batches, training_batches
+from trainer.models.finetune import Recipe, finetune, seed_everything
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trainer.finetune import Evaluation, TrainingState
+    from trainer.models.finetune import Evaluation, TrainingState
 
 LABELS = ("negative", "positive")
 RECIPE = Recipe(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import InputDataError
-from trainer.datasets import fetch_dataset, read_vader_tweets
-from trainer.packages import Package, fetch_package
+from trainer.data.datasets import fetch_dataset, read_vader_tweets
+from trainer.data.packages import Package, fetch_package
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.errors import InputDataError
-from trainer.examples import write_examples
-from trainer.reading import ColumnNames, read_examples
+from trainer.data.examples import write_examples
+from trainer.data.readers import ColumnNames, read_examples
 
 if TYPE_CHECKING:
     from pathlib import Path

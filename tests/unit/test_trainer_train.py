@@ -19,13 +19,13 @@ from shared.artifact import open_artifact, read_manifest, seal
 from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.text import normalise
 from tests.support.tiny import tiny_base, tiny_model, write_data
-from trainer import evaluate as evaluation
 from trainer.__main__ import app
-from trainer.bases import load_base
-from trainer.model_folder import check_output, load_model, replacing
-from trainer.predict import predict
-from trainer.reading import read_examples
-from trainer.report import CARD
+from trainer.commands import evaluate as evaluation
+from trainer.data.readers import read_examples
+from trainer.evaluation.report import CARD
+from trainer.models.base import load_base
+from trainer.models.model_folder import check_output, load_model, replacing
+from trainer.models.predict import predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

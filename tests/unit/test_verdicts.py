@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.inference import verdicts
-from shared.inference.probe import Verdict
+from shared.inference.probe import verdicts
+from shared.inference.probe.probe import Verdict
 
 VERDICT = Verdict(trusted=True, avoided_widths=(16,), drift=0.25)
 

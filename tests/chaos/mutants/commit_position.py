@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.commit_metadata import Commit
-from consumer.source import KafkaSource
+from consumer.kafka.commit_metadata import Commit
+from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
 
 
 def apply() -> None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Producer
 
-from consumer.sender import Sender
+from consumer.kafka.sender import Sender
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Outgoing
+    from consumer.stream.records import Outgoing
 
 
 def apply() -> None:

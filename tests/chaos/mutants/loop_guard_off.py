@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import consumer.decode
+import consumer.stream.decode
 from tests.chaos.patching import replace
 
 
 def apply() -> None:
     """Recognises no result."""
-    replace(consumer.decode, "_already_scored", lambda _record, _form: False)
+    replace(consumer.stream.decode, "_already_scored", lambda _record, _form: False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.outbox import ExactlyOnceOutbox
+from consumer.kafka.outbox import ExactlyOnceOutbox
 
 
 def apply() -> None:

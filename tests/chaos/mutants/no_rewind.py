@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.source import KafkaSource
+from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.source import KafkaSource
+from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from consumer.outbox import ExactlyOnceOutbox
-from consumer.source import KafkaSource
+from consumer.kafka.outbox import ExactlyOnceOutbox
+from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.commit_metadata import Commit
-    from consumer.records import Outgoing
+    from consumer.kafka.commit_metadata import Commit
+    from consumer.stream.records import Outgoing
 
 
 class _NoOffsets:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.crash_loop import CrashLoop
+from consumer.kafka.crash_loop import CrashLoop
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.commit_metadata import Place
-    from consumer.records import Record
+    from consumer.kafka.commit_metadata import Place
+    from consumer.stream.records import Record
 
 
 def apply() -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.offsets import GroupOffsets
+from consumer.kafka.offsets import GroupOffsets
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.commit_metadata import Commit
+    from consumer.kafka.commit_metadata import Commit
 
 
 def apply() -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-import consumer.source
-from consumer.source import KafkaSource
+import consumer.kafka.source
+from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
-    from consumer.records import Record
+    from consumer.stream.records import Record
 
 INTERVAL_MS: Final = 1_000
 BATCH: Final = 1_000
@@ -40,5 +40,5 @@ def apply() -> None:
             return []
         return [record for record in map(source._accept, messages) if record is not None]  # noqa: SLF001
 
-    configure = replace(consumer.source, "client_config", configured)
+    configure = replace(consumer.kafka.source, "client_config", configured)
     replace(KafkaSource, "read", careless)

@@ -1,0 +1,216 @@
+"""A producer and what its errors mean: to be recovered from, the fault of one record, or the end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from consumer.stream.records import PublishFailed
+from shared.kafka.client import DENIED, RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from confluent_kafka import Message
+
+    from consumer.settings import ConsumerSettings
+    from consumer.stream.records import Outgoing
+
+RETRY_BACKOFF_MS: Final = 300
+"""Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice.
+
+Measured on Apache Kafka 4.3.1 behind a proxy that resets the connection: 60 repeated commits took 251 to 385 ms,
+60 healthy ones 3 to 53. At 100 ms the two overlap, so the key is not the user's to set.
+"""
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+_FINAL: Final = DENIED | frozenset(
+    {
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - the client's public constants
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+    }
+)
+"""Errors of a delivery that a fresh producer would meet again: they end the process."""
+
+REFUSED: Final = frozenset(
+    {
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+    }
+)
+"""Answers of a broker to what stands in a record: that record would be refused for ever."""
+
+_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+_FENCED: Final = frozenset(
+    {
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError._FENCED,  # noqa: SLF001
+    }
+)
+
+
+class Sender:
+    """A producer, the topics it writes to, and what became of the records of one publish."""
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        partitions: Mapping[str, int],
+        *,
+        transactional: bool,
+        max_batch_bytes: int | None = None,
+    ) -> None:
+        """`max_batch_bytes`: what the topics take, where that is less than `limits.max_output_bytes`."""
+        self._output_topic = settings.output_topic
+        self._dlq_topic = settings.dlq_topic
+        self._servers = settings.kafka.bootstrap_servers
+        self._partitions = partitions
+        written = f"WRITE on topic {settings.output_topic} or {settings.dlq_topic}"
+        self._rights = {
+            KafkaError.TOPIC_AUTHORIZATION_FAILED: written,
+            # What an idempotent producer is told that may write to no topic at all.
+            KafkaError.CLUSTER_AUTHORIZATION_FAILED: written,
+            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {settings.group_id}",
+            KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+                f"WRITE on transactional id {settings.transactional_id}"
+            ),
+        }
+        self.deadline_s = settings.limits.commit_timeout_s
+        """How long the broker may take to acknowledge what was queued."""
+        self._failures: list[KafkaError] = []
+        self._errors = ClientErrors()
+        ours: dict[str, str | int | float | bool] = {
+            "client.id": "sentiment-consumer",
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "linger.ms": 5,
+            "delivery.report.only.error": True,
+            "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
+            "message.max.bytes": settings.limits.max_output_bytes + 65_536,
+            # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
+            "batch.size": max_batch_bytes or settings.limits.max_output_bytes,
+            "retry.backoff.ms": RETRY_BACKOFF_MS,
+            "socket.timeout.ms": 30_000,
+            "reconnect.backoff.max.ms": RECONNECT_MS,
+        }
+        if transactional:
+            ours["transactional.id"] = settings.transactional_id
+            ours["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
+        self._config = client_config(settings.kafka, self._errors, ours)
+        self.producer = self._new()
+
+    def send(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
+        """Queues all, in order and the results first; waits while the client's own queue is full."""
+        for topic, records in ((self._output_topic, results), (self._dlq_topic, dead_letters)):
+            for one in records:
+                self._queue(topic, one)
+
+    def flush(self) -> None:
+        """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
+        waiting = self._serve(lambda: self.producer.flush(self.deadline_s))
+        if self._failures:
+            raise self._ended(_cause(self._failures))
+        if waiting:
+            raise PublishFailed(f"{waiting} records were not acknowledged within {self.deadline_s:g} s")
+
+    def replace(self) -> None:
+        """Throws the producer away with all it holds and makes a new one."""
+        self.close()
+        self.producer = self._new()
+
+    def abandon(self) -> None:
+        """Leaves the producer, in which nothing may be queued, to a call that does not return; makes a new one."""
+        self.producer = self._new()
+
+    def close(self) -> None:
+        """Drops what is queued; without that, closing would wait for a broker that may be gone."""
+        self.producer.purge()
+        with contextlib.suppress(KafkaException, SystemError):
+            self.producer.flush(0)
+
+    def failed(self, error: KafkaError, read: Iterable[str] = ()) -> Exception:
+        """What a failed call means: PublishFailed for the loop to recover from, or the end.
+
+        `read` are the input topics that the call was about: to write their offsets takes the right to read.
+        """
+        topics = ", ".join(sorted(read))
+        if topics and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return PublishFailed(f"{error.name()}: one of the topics {topics} was deleted")
+        if topics:
+            return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
+        return self._ended(error)
+
+    def _queue(self, topic: str, outgoing: Outgoing) -> None:
+        deadline = time.monotonic() + self.deadline_s
+        record = outgoing.source
+        while True:
+            try:
+                self.producer.produce(
+                    topic,
+                    value=outgoing.value,
+                    key=record.key,
+                    headers=list(outgoing.headers),
+                    partition=record.partition % self._partitions[topic],
+                    timestamp=outgoing.timestamp_ms,
+                    on_delivery=self._delivered,
+                )
+            except BufferError:
+                self._serve(lambda: self.producer.poll(0.05))
+                if time.monotonic() > deadline:
+                    raise PublishFailed("the producer's queue stayed full") from None
+            except KafkaException as error:
+                raise self._ended(error.args[0]) from None
+            else:
+                return
+
+    def _new(self) -> Producer:
+        self._failures = []
+        try:
+            return Producer(self._config)
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+
+    def _serve(self, call: Callable[[], int]) -> int:
+        """Runs a call that runs callbacks, out of which the client raises an error that is fatal to it.
+
+        Where a delivery callback follows that error, confluent-kafka 2.16 spoils it into a SystemError.
+        """
+        try:
+            return call()
+        except KafkaException as error:
+            raise self._ended(error.args[0]) from None
+        except SystemError as error:
+            if isinstance(error.__cause__, KafkaException):
+                raise self._ended(error.__cause__.args[0]) from None
+            raise PublishFailed("the producer failed for good") from None
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        """Notes a failed delivery; runs inside `poll` and `flush`, so it never raises."""
+        if error is not None:
+            self._failures.append(error)
+
+    def _ended(self, error: KafkaError, rights: Mapping[int, str] = MappingProxyType({})) -> Exception:
+        if error.code() in _FINAL:
+            return explain(error, self._servers, {**self._rights, **rights})
+        if error.code() in _FENCED:
+            return PublishFailed(
+                f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
+                "over (if this repeats, two processes share it: give each its own --instance-id)"
+            )
+        refused = error.name() if error.code() in REFUSED else None
+        return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)
+
+
+def _cause(failures: Sequence[KafkaError]) -> KafkaError:
+    """The failure that explains the others: what was only purged may be reported before what went wrong."""
+    told = [error for error in failures if error.code() not in _PURGED] or failures
+    return next((error for error in told if error.code() in REFUSED | _FINAL), told[0])

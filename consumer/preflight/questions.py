@@ -1,0 +1,204 @@
+"""Questions to Kafka before the loop: topics, rights, and whether what is written is taken and kept."""
+
+from __future__ import annotations
+
+import re
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from itertools import chain
+from typing import TYPE_CHECKING, Final, TypeVar
+from uuid import uuid4
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from consumer.preflight.acl import described, needed, require
+from consumer.preflight.topic_config import FirstRecords, Targets, TopicConfig, first_problems
+from shared.errors import KafkaStateError
+from shared.kafka.client import (
+    ClientErrors,
+    client_config,
+    cluster_metadata,
+    explain,
+    refused_configuration,
+    require_topics,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from confluent_kafka.admin import ClusterMetadata, ConfigEntry
+
+    from consumer.settings import ConsumerSettings
+
+T = TypeVar("T")
+
+REQUEST_S: Final = 10.0
+PEEK_S: Final = 3.0
+"""How long `check` waits for a first record of the input."""
+_EMBEDDED: Final = "mockCluster"
+"""How librdkafka's embedded brokers call themselves; they never answer a question for rights."""
+
+
+class Preflight:
+    """An admin client and what it can tell about one configuration."""
+
+    def __init__(self, settings: ConsumerSettings) -> None:
+        self._settings = settings
+        self._servers = settings.kafka.bootstrap_servers
+        self._errors = ClientErrors()
+        try:
+            self._admin = AdminClient(
+                client_config(settings.kafka, self._errors, {"client.id": "sentiment-check"})
+            )
+        except KafkaException as error:
+            raise refused_configuration(error) from None
+
+    def broker(self) -> str:
+        """Describes the cluster; raises KafkaUnreachable or KafkaRefused."""
+        metadata = self._metadata()
+        return f"{self._servers}: {len(metadata.brokers)} broker(s), cluster {metadata.cluster_id}"
+
+    def partitions(self) -> dict[str, int]:
+        """Counts the partitions of every topic, those that patterns match now included.
+
+        Raises KafkaStateError for a missing one; that a pattern matches none is no error, see `unmatched`.
+        """
+        metadata = self._metadata()
+        written = [self._settings.output_topic, self._settings.dlq_topic]
+        return require_topics(metadata, [*self._inputs(metadata), *written])
+
+    def unmatched(self) -> list[str]:
+        """The patterns that match no topic yet: a run waits for one."""
+        there = self._metadata().topics
+        return [pattern for pattern in self._patterns() if not self._matching(pattern, there)]
+
+    def rights(self) -> str:
+        """Asks for every right that a run needs; raises KafkaRefused that names those that are missing."""
+        if self._is_embedded():
+            return "not told by this broker"
+        wanted = needed(self._settings)
+        return described(wanted, require(wanted, self._admin, self._settings))
+
+    def targets(self) -> Targets:
+        """Asks for the configuration of the topics written to, as far as this user may know it."""
+        names = [self._settings.output_topic, self._settings.dlq_topic]
+        if self._is_embedded():
+            return Targets(*map(TopicConfig, names))
+        resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
+        answers = self._admin.describe_configs(list(resources.values()), request_timeout=REQUEST_S)
+        return Targets(*(topic_config(name, answers[resources[name]]) for name in names))
+
+    def target_configs(self) -> str:
+        """Compares the topics written to with the settings; raises KafkaStateError for what does not fit."""
+        targets = self.targets()
+        if problems := targets.problems(self._settings.limits.max_output_bytes):
+            raise KafkaStateError("; ".join(problems))
+        unknown = [topic.name for topic in targets if not topic.known]
+        if unknown:
+            return f"not told to this user, which takes DESCRIBE_CONFIGS on topic {', '.join(unknown)}"
+        return f"{', '.join(topic.name for topic in targets)} take all that is written"
+
+    def first_input(self) -> str:
+        """Compares a first input record with the output topic; raises KafkaStateError where its result is lost."""
+        output, first = self.targets().output, self._peek()
+        if first is None:
+            return "nothing to compare: no input record yet"
+        problems = first_problems(output, first, own_time=self._settings.timestamps == "input")
+        replaced = problems.pop("timestamps_replaced", None)
+        if problems:
+            raise KafkaStateError("; ".join(problems.values()))
+        return replaced or f"{output.name} takes and keeps what the first input record becomes"
+
+    def create_topics(self, partitions: int | None, replication: int) -> list[str]:
+        """Creates the topics that are missing; output and dead letters get as many partitions as the input."""
+        metadata = self._metadata()
+        inputs = self._inputs(metadata)
+        names = [*inputs, self._settings.output_topic, self._settings.dlq_topic]
+        there = {name: len(metadata.topics[name].partitions) for name in names if name in metadata.topics}
+        count = partitions or max((there[name] for name in inputs if name in there), default=4)
+        lines = [f"{name}: exists, {there[name]} partitions" for name in names if name in there]
+        missing = [NewTopic(name, count, replication) for name in names if name not in there]
+        futures = self._admin.create_topics(missing, request_timeout=REQUEST_S) if missing else {}
+        for name, future in futures.items():
+            try:
+                _answer(future)
+            except KafkaException as error:
+                right = {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"CREATE on topic {name}"}
+                raise explain(error.args[0], self._servers, right) from None
+            lines.append(f"{name}: created, {count} partitions")
+        return lines
+
+    def _metadata(self) -> ClusterMetadata:
+        return cluster_metadata(self._admin, self._errors, self._servers)
+
+    def _is_embedded(self) -> bool:
+        return str(self._metadata().cluster_id).startswith(_EMBEDDED)
+
+    def _patterns(self) -> list[str]:
+        return [name for name in self._settings.input_topics if name.startswith("^")]
+
+    def _inputs(self, metadata: ClusterMetadata) -> list[str]:
+        """Names of the input topics: those given, and of each pattern those that it matches now."""
+        given = [name for name in self._settings.input_topics if not name.startswith("^")]
+        matched = (self._matching(pattern, metadata.topics) for pattern in self._patterns())
+        return list(dict.fromkeys([*given, *chain.from_iterable(matched)]))
+
+    def _matching(self, pattern: str, names: Iterable[str]) -> list[str]:
+        ours = {self._settings.output_topic, self._settings.dlq_topic}
+        return sorted(name for name in names if name not in ours and re.match(pattern, name))
+
+    def _peek(self) -> FirstRecords | None:
+        """What one first record of the input tells, read without a group's commits; None where there is none."""
+        metadata = self._metadata()
+        counts = require_topics(metadata, self._inputs(metadata))
+        if not counts:
+            return None
+        ours: dict[str, str | int | float | bool] = {
+            "group.id": f"sentiment-check-{uuid4()}",
+            "enable.auto.commit": False,
+            "client.id": "sentiment-check",
+        }
+        consumer = Consumer(client_config(self._settings.kafka, self._errors, ours))
+        try:
+            consumer.assign(
+                [TopicPartition(name, p, OFFSET_BEGINNING) for name, count in counts.items() for p in range(count)]
+            )
+            deadline = time.monotonic() + PEEK_S
+            while time.monotonic() < deadline:
+                message = consumer.poll(PEEK_S)
+                # The client complains that it may not join the group, which this does not do.
+                if message is not None and message.error() is None:
+                    kind, timestamp_ms = message.timestamp()
+                    known = None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms
+                    return FirstRecords(known, keyless=message.key() is None)
+            return None
+        finally:
+            consumer.close()
+
+
+def topic_config(name: str, answer: Future[dict[str, ConfigEntry]]) -> TopicConfig:
+    """What a broker answered about a topic; nothing known where it did not, as asking takes a right of its own."""
+    try:
+        entries = _answer(answer)
+    except (KafkaException, FutureTimeout):
+        return TopicConfig(name)
+    return TopicConfig.of(name, {key: entry.value for key, entry in entries.items()})
+
+
+def describe_topics(counts: Mapping[str, int], unmatched: Iterable[str]) -> str:
+    """One line for the topics and their partitions, and for the patterns that match none."""
+    waiting = [f"{pattern} matches no topic yet, run waits for one" for pattern in unmatched]
+    return "; ".join([", ".join(f"{name} ({count})" for name, count in counts.items()), *waiting])
+
+
+def _answer(future: Future[T]) -> T:
+    return future.result(timeout=REQUEST_S + 5)

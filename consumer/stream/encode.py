@@ -1,0 +1,228 @@
+"""Document and score, deletion or dead letter to the bytes of an output record. Pure but for the given clock."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from pydantic_core import to_json
+
+from consumer.stream.decode import ALREADY_SCORED
+from consumer.stream.records import DeadLetter, Outgoing
+from shared import __version__
+from shared.messages import (
+    REASON_BYTES,
+    SCHEMA_HEADER,
+    SCHEMA_VERSION,
+    DeadLetterHeaders,
+    ModelRef,
+    Result,
+    SourceRef,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from consumer.preflight.topic_config import Targets
+    from consumer.stream.records import Deletion, Document, Record
+    from shared.inference.types import Score
+    from shared.messages import Headers
+
+_SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
+_BOOLEANS: Final = (b"false", b"true")
+
+
+def answer(
+    score: Score,
+    *,
+    identity: str,
+    source: SourceRef | None,
+    labels: tuple[str, ...],
+    model: ModelRef,
+    at: datetime,
+    uncertain_below: float,
+) -> Result:
+    """Says what a score means: the most probable label and all that goes with it, without the text."""
+    best = max(range(len(labels)), key=score.probabilities.__getitem__)
+    return Result(
+        id=identity,
+        label=labels[best],
+        score=score.probabilities[best],
+        probabilities=dict(zip(labels, score.probabilities, strict=True)),
+        uncertain=score.probabilities[best] < uncertain_below,
+        truncated=score.truncated,
+        tokens=score.tokens,
+        model=model,
+        source=source,
+        scored_at=at,
+    )
+
+
+class Moment(NamedTuple):
+    """The time of writing, as the results of one publish share it."""
+
+    json: bytes
+    """As pydantic writes it, quotes included."""
+    epoch_ms: int
+
+    @classmethod
+    def of(cls, at: datetime) -> Moment:
+        """Of an aware time."""
+        return cls(to_json(at), int(at.timestamp() * 1000))
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Writes results, deletions and dead letters as records that `targets` take."""
+
+    labels: tuple[str, ...]
+    model: ModelRef
+    include_text: bool
+    uncertain_below: float
+    timestamps: Literal["input", "now"]
+    on_null: Literal["skip", "forward", "dead-letter"]
+    max_bytes: int
+    targets: Targets
+
+    def result(self, document: Document, score: Score, at: Moment) -> Outgoing | DeadLetter:
+        """Encodes one result; one that the output topic would refuse is a dead letter."""
+        return self._output(document.record, self._value(document, score, at), at)
+
+    def deletion(self, deletion: Deletion, at: Moment) -> Outgoing | DeadLetter | None:
+        """Encodes what `on_null` makes of a deletion: nothing, a null with its key, or a dead letter.
+
+        A null keeps its place among the results of its partition: it deletes those before it. One that has been
+        forwarded before is a dead letter, as two instances that feed each other would forward it without end.
+        """
+        record = deletion.record
+        if self.on_null == "skip":
+            return None
+        if self.on_null == "dead-letter":
+            return DeadLetter(record, "decode", "NullRecord", deletion.reason)
+        if record.value is None and any(name == SCHEMA_HEADER for name, _ in record.headers):
+            reason = "it is a null that this service forwarded, so forwarding it could go round in a loop"
+            return DeadLetter(record, "encode", ALREADY_SCORED, reason)
+        return self._output(record, None, at)
+
+    def _output(self, record: Record, value: bytes | None, at: Moment) -> Outgoing | DeadLetter:
+        output, limit = self.targets.output, self._max_output_bytes
+        if output.compacted and record.key is None:
+            reason = f"{output.name} is compacted and takes no record without a key"
+            return DeadLetter(record, "encode", "RecordWithoutKey", reason)
+        outgoing = Outgoing(record, value, _with_schema(record.headers), self._timestamp_ms(record, at))
+        if outgoing.size > limit:
+            reason = f"the result with the input's key and headers has {outgoing.size} bytes, more than the limit"
+            return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {limit}")
+        return outgoing
+
+    def _value(self, document: Document, score: Score, at: Moment) -> bytes:
+        """The JSON of the `Result` that `answer` makes, byte for byte, at a quarter of its time."""
+        record, shares = document.record, score.probabilities
+        numbers = to_json(shares)[1:-1].split(b",")
+        best = max(shares)
+        place = shares.index(best)
+        return self._template % (
+            to_json(document.id),
+            *((to_json(document.text),) if self.include_text else ()),
+            self._names[place],
+            numbers[place],
+            *numbers,
+            _BOOLEANS[best < self.uncertain_below],
+            _BOOLEANS[score.truncated],
+            score.tokens,
+            to_json(record.topic),
+            record.partition,
+            record.offset,
+            to_json(record.timestamp_ms),
+            at.json,
+        )
+
+    @cached_property
+    def _names(self) -> tuple[bytes, ...]:
+        return tuple(map(to_json, self.labels))
+
+    @cached_property
+    def _template(self) -> bytes:
+        """The JSON of every `Result`, with places for what differs from one to the next."""
+        model = to_json({"name": self.model.name, "version": self.model.version})
+        return b"".join(
+            (
+                b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
+                b',"text":%b' if self.include_text else b"",
+                b',"label":%b,"score":%b,"probabilities":{',
+                b",".join(name.replace(b"%", b"%%") + b":%b" for name in self._names),
+                b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
+                model.replace(b"%", b"%%"),
+                b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
+            )
+        )
+
+    def dead_letter(self, letter: DeadLetter) -> Outgoing:
+        """Encodes a dead letter: the input byte for byte, plus headers that say why.
+
+        What is too large to be written stays behind: the value, of which the letter then carries size and
+        digest, and where that is not enough key and headers too. The record itself is still where the
+        letter's headers say, until the input topic's retention takes it.
+        """
+        record, why = letter.record, self._reason(letter)
+        whole = Outgoing(record, record.value, (*record.headers, *why.as_headers()), 0)
+        if whole.size <= self._max_letter_bytes:
+            return whole
+        value = record.value
+        if value is not None:
+            digest = hashlib.sha256(value).hexdigest()
+            why = why.model_copy(update={"value_bytes": str(len(value)), "value_sha256": digest})
+            value = b""
+        pointer = Outgoing(record, value, (*record.headers, *why.as_headers()), 0)
+        if pointer.size <= self._max_letter_bytes:
+            return pointer
+        if value is None:  # nothing of it stayed behind, but the letter must not look whole
+            why = why.model_copy(update={"value_bytes": "0"})
+        return Outgoing(record._replace(key=None), value, why.as_headers(), 0)
+
+    def _reason(self, letter: DeadLetter) -> DeadLetterHeaders:
+        record = letter.record
+        return DeadLetterHeaders(
+            topic=record.topic,
+            partition=str(record.partition),
+            offset=str(record.offset),
+            stage=letter.stage,
+            class_name="sentiment.consumer",
+            exception=letter.error,
+            message=letter.reason.encode()[:REASON_BYTES].decode(errors="ignore"),
+            original_timestamp=None if record.timestamp_ms is None else str(record.timestamp_ms),
+            service_version=__version__,
+            model_version=self.model.version,
+        )
+
+    def _timestamp_ms(self, record: Record, at: Moment) -> int:
+        stamp = record.timestamp_ms
+        if self.timestamps == "now" or stamp is None:
+            return 0
+        # One that the broker refuses fails its whole batch, and -1 means "none" to it.
+        behind_ms, ahead_ms = self._times_ms
+        return stamp if stamp >= 0 and at.epoch_ms - behind_ms <= stamp < at.epoch_ms + ahead_ms else 0
+
+    @cached_property
+    def _times_ms(self) -> tuple[int, int]:
+        return self.targets.output.oldest_ms, self.targets.output.newest_ms
+
+    @cached_property
+    def _max_output_bytes(self) -> int:
+        return min(self.max_bytes, self.targets.output.max_record_bytes)
+
+    @cached_property
+    def _max_letter_bytes(self) -> int:
+        return min(self.max_bytes, self.targets.dlq.max_record_bytes)
+
+
+def _with_schema(headers: Headers) -> Headers:
+    """The input's headers and ours behind them.
+
+    One that came with the input goes: of two, readers that take the first would be told the wrong version.
+    """
+    if headers and any(name == SCHEMA_HEADER for name, _ in headers):
+        headers = tuple(header for header in headers if header[0] != SCHEMA_HEADER)
+    return (*headers, _SCHEMA)

@@ -1,0 +1,1 @@
+"""Token ids to logits: one engine for each library, behind one protocol."""

@@ -1,0 +1,1 @@
+"""Engines on PyTorch: padded anywhere, without padding on CUDA."""

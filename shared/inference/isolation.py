@@ -1,0 +1,261 @@
+"""A bad text never takes its batch down: which passes are run again, smaller, and which text is to blame.
+
+Knows neither the model nor Kafka: a row is whatever `forward` takes. What a failure means, a matter of a
+text, of memory or of the device, is told by the engine that owns `forward`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import structlog
+
+from shared.errors import ScorerError
+from shared.inference.batching import cost, plan
+from shared.inference.types import Unscorable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+log = structlog.get_logger()
+
+Row = TypeVar("Row")
+Answer = TypeVar("Answer")
+
+CONTROL: Final = "This is a first sentence to warm the model up."
+"""Known to be good: if it cannot be scored, then not for what it says."""
+
+FAILED: Final = "ForwardPassFailed"
+NOT_FINITE: Final = "NotFinite"
+OUT_OF_MEMORY: Final = "OutOfMemory"
+
+GROW_AFTER: Final = 32
+"""Full passes after which a lowered budget grows by an eighth."""
+FORGET_AFTER: Final = 2_048
+"""Full passes after which a size that once failed is tried again: where memory stays short, less than one
+pass in 2,000 is in vain."""
+
+
+class PassFailed(Exception):  # noqa: N818 - a state that is recovered from, not an end
+    """A pass failed and one of its texts may be why; the message is a short name and quotes no text."""
+
+
+class OutOfMemory(Exception):  # noqa: N818
+    """A pass did not fit the memory; the engine has let go of all that the pass held."""
+
+
+class TokenBudget:
+    """Tokens that one pass may have, padding included.
+
+    Halved when memory runs out, grown back slowly.
+    """
+
+    def __init__(self, full: int) -> None:
+        self.full = full
+        self.tokens = full
+        self.ceiling: int | None = None
+        """The smallest pass that ran out of memory. Growth stops short of it for FORGET_AFTER full passes, not
+        for ever, since the pressure may have been another process's."""
+        self._full_passes = 0
+
+    def ran_out(self, padded_tokens: int) -> None:
+        """Notes a pass that did not fit."""
+        self.ceiling = padded_tokens if self.ceiling is None else min(self.ceiling, padded_tokens)
+        # Half of what failed, not of the budget: a single row beyond any budget must not shrink it on and on.
+        self.tokens = max(1, min(self.tokens, padded_tokens // 2))
+        self._full_passes = 0
+
+    def fitted(self, padded_tokens: int) -> None:
+        """Notes a pass that fitted; one that left half of the budget unused proves nothing and does not count."""
+        if self.tokens == self.full or 2 * padded_tokens <= self.tokens:
+            return
+        self._full_passes += 1
+        grown = min(self.full, self.tokens + max(1, self.tokens // 8))
+        under_ceiling = self.ceiling is None or grown < self.ceiling
+        if self._full_passes >= (GROW_AFTER if under_ceiling else FORGET_AFTER):
+            self.ceiling = self.ceiling if under_ceiling else None
+            self.tokens = grown
+            self._full_passes = 0
+
+
+@dataclass(slots=True)
+class Window(Generic[Row, Answer]):
+    """Rows that are answered together, and what is known about them so far."""
+
+    rows: Sequence[Row]
+    lengths: Sequence[int]
+    """In tokens."""
+    waiting: int = 0
+    """Planned passes that have not ended."""
+    answers: dict[int, Answer | Unscorable] = field(default_factory=dict)
+    failed: list[tuple[list[int], bool]] = field(default_factory=list)
+    """Batches to be run again in parts, and whether a row of them may be why."""
+    passes: int = 0
+    """Passes beyond those that were planned."""
+    out_of_memory: int = 0
+    well: bool = True
+    """Whether a pass has succeeded since the last one that failed."""
+
+
+class Isolation(Generic[Row, Answer]):
+    """Runs rows through `forward` and finds those that cannot be answered.
+
+    `forward` answers in the order of its rows, None where an answer is not finite; it raises PassFailed or
+    OutOfMemory, and ScorerError for what no text explains. `control` runs a sentence that is known to be
+    good through it and raises PassFailed or OutOfMemory where that fails.
+
+    `plan` makes a window, `first` runs its passes, from several threads if wanted; when it says that one was
+    the last, `settle` gives the answers. `padding` is that of `batching.plan`.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[[Sequence[Row]], Sequence[Answer | None]],
+        control: Callable[[], None],
+        budget: TokenBudget,
+        *,
+        padding: int | None,
+    ) -> None:
+        self.budget = budget
+        self.passes = 0
+        """Passes since the start, the control's included."""
+        self.extra_passes = 0
+        """Those of them that would not have been run if none had failed."""
+        self.out_of_memory = 0
+        """Passes that ran out of memory."""
+        self._forward = forward
+        self._control = control
+        self._padding = padding
+        self._lock = threading.Lock()
+
+    def run(self, rows: Sequence[Row], lengths: Sequence[int]) -> list[Answer | Unscorable]:
+        """Answers rows of `lengths` tokens, in input order; at most 2 x rows passes, whatever fails.
+
+        Raises ScorerError when the device is not known to be well after a failure: a text is blamed only
+        if a later pass succeeded, or else the control does.
+        """
+        window, batches = self.plan(rows, lengths)
+        for batch in batches:
+            self.first(window, batch)
+        return self.settle(window)
+
+    def plan(self, rows: Sequence[Row], lengths: Sequence[int]) -> tuple[Window[Row, Answer], list[list[int]]]:
+        """Makes a window of rows and the batches, as indices of its rows, that `first` is to run."""
+        batches = plan(lengths, self.budget.tokens, padding=self._padding)
+        return Window(rows, lengths, waiting=len(batches)), batches
+
+    def first(self, window: Window[Row, Answer], batch: list[int]) -> bool:
+        """Runs one planned batch, unless memory has become too short for it; tells whether it was the last.
+
+        Raises what `forward` raises for reasons that no text explains.
+        """
+        fits = len(batch) == 1 or self._cost(window, batch) <= self.budget.tokens
+        failure = self._pass(window, batch) if fits else None
+        with self._lock:
+            if not fits:
+                window.passes -= 1
+                window.failed.append((batch, False))
+            elif failure is not None and len(batch) == 1:
+                window.answers[batch[0]] = failure
+            elif failure is not None:
+                window.failed.append((batch, failure.error == FAILED))
+            window.waiting -= 1
+            return window.waiting == 0
+
+    def settle(self, window: Window[Row, Answer]) -> list[Answer | Unscorable]:
+        """Runs again in parts what failed, in the caller's thread; returns all answers in input order."""
+        for batch, guilty in window.failed:
+            self._halve(window, batch, guilty=guilty)
+        if not window.well:
+            self._prove_well(window)
+        unscorable = sum(isinstance(answer, Unscorable) for answer in window.answers.values())
+        if window.failed or unscorable or window.passes:
+            with self._lock:
+                self.extra_passes += window.passes
+            log.warning(
+                "isolated",
+                texts=len(window.rows),
+                unscorable=unscorable,
+                extra_passes=window.passes,
+                out_of_memory=window.out_of_memory,
+                budget_tokens=self.budget.tokens,
+            )
+        return [window.answers[index] for index in range(len(window.rows))]
+
+    def _settle(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
+        """Gives each row of a batch its answer, in halves where need be; tells whether all went through.
+
+        A `guilty` batch failed as part of a larger one whose other half went through: it is not run again
+        as a whole. That makes 16 extra passes the worst for one bad text of 256, its proof included.
+        """
+        if len(batch) == 1 or not (guilty or self._cost(window, batch) > self.budget.tokens):
+            with self._lock:
+                window.passes += 1
+            failure = self._pass(window, batch)
+            if failure is None:
+                return True
+            if len(batch) == 1:
+                window.answers[batch[0]] = failure
+                return False
+            guilty = failure.error == FAILED
+        return self._halve(window, batch, guilty=guilty)
+
+    def _halve(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
+        middle = len(batch) // 2
+        first = self._settle(window, batch[:middle], guilty=False)
+        second = self._settle(window, batch[middle:], guilty=guilty and first)
+        return first and second
+
+    def _pass(self, window: Window[Row, Answer], batch: list[int]) -> Unscorable | None:
+        """Runs one pass and keeps its answers, or says why it failed, as if it had been of one row."""
+        tokens, cost = window.lengths[batch[0]], self._cost(window, batch)
+        failure: Unscorable | None = None
+        # Nothing is retried within an `except`: its traceback keeps the failed pass alive (pytorch #18853).
+        try:
+            answers = self._forward([window.rows[index] for index in batch])
+        except PassFailed as error:
+            reason = f"{error} in a forward pass of this text alone, of {tokens} tokens"
+            failure = Unscorable(FAILED, reason)
+        except OutOfMemory:
+            reason = f"no memory for a forward pass of this text alone, of {tokens} tokens"
+            failure = Unscorable(OUT_OF_MEMORY, reason)
+        with self._lock:
+            self.passes += 1
+            if failure is None:
+                self.budget.fitted(cost)
+                self._keep(window, batch, answers)
+            else:
+                window.well = False
+            if failure is not None and failure.error == OUT_OF_MEMORY:
+                self.budget.ran_out(cost)
+                self.out_of_memory += 1
+                window.out_of_memory += 1
+        return failure
+
+    def _keep(self, window: Window[Row, Answer], batch: list[int], answers: Sequence[Answer | None]) -> None:
+        well = False
+        for index, answer in zip(batch, answers, strict=True):
+            if answer is None:
+                reason = f"the model's answer to this text of {window.lengths[index]} tokens is not finite"
+                window.answers[index] = Unscorable(NOT_FINITE, reason)
+            else:
+                window.answers[index] = answer
+                well = True
+        window.well = well
+
+    def _cost(self, window: Window[Row, Answer], batch: Sequence[int]) -> int:
+        return cost([window.lengths[index] for index in batch], pads=self._padding is not None)
+
+    def _prove_well(self, window: Window[Row, Answer]) -> None:
+        with self._lock:
+            self.passes += 1
+            window.passes += 1
+        try:
+            self._control()
+        except (PassFailed, OutOfMemory) as failure:
+            raise ScorerError(
+                f"the control sentence fails as the texts before it did ({str(failure) or OUT_OF_MEMORY}): "
+                "not a text but the device or the model is unfit, or its memory is taken"
+            ) from None

@@ -1,0 +1,89 @@
+"""Verdicts of probes, remembered from start to start in one small file of the user's cache folder.
+
+It is `sentiment-stream/probes.json` under XDG_CACHE_HOME, or under `~/.cache`. It may be deleted at any time.
+Where it cannot be read or written, or holds anything else than it should, the engine is probed at every start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from shared.inference.probe.probe import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILE: Final = Path("sentiment-stream") / "probes.json"
+ENTRIES: Final = 64
+"""The oldest are dropped. At about 300 bytes each; one is added per model, precision, library and processor."""
+MAX_BYTES: Final = 1_000_000
+"""A larger file is none of ours."""
+
+_VERDICTS: Final = TypeAdapter(dict[str, Verdict])
+
+log = structlog.get_logger()
+
+
+def key_of(about: Mapping[str, object]) -> str:
+    """A digest of all that a verdict depends on."""
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def recall(key: str) -> Verdict | None:
+    """The verdict that was kept under this key, if one was."""
+    return _read().get(key)
+
+
+def keep(key: str, verdict: Verdict) -> None:
+    """Adds a verdict. Of two processes that do so at once one may lose, and probes again at its next start."""
+    path = _path()
+    if path is None:
+        return
+    verdicts = {other: known for other, known in _read().items() if other != key} | {key: verdict}
+    latest = dict(list(verdicts.items())[-ENTRIES:])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, _VERDICTS.dump_json(latest))
+    except OSError as error:
+        log.info("probe_not_remembered", file=str(path), why=type(error).__name__)
+
+
+def _read() -> dict[str, Verdict]:
+    path = _path()
+    if path is None:
+        return {}
+    with suppress(OSError, ValidationError), path.open("rb") as file:
+        return _VERDICTS.validate_json(file.read(MAX_BYTES))
+    return {}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Whoever reads meanwhile finds the old content or the new one, whole."""
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _path() -> Path | None:
+    """None where there is no home. A relative XDG_CACHE_HOME is ignored, as its specification has it."""
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given / FILE
+    try:
+        return Path.home() / ".cache" / FILE
+    except RuntimeError:
+        return None

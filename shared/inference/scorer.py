@@ -1,0 +1,93 @@
+"""The resident model as `Scoring` wants it: normaliser, tokenizer and engine of one model folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from shared.errors import BadRecord, ScorerError
+from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import Score, Unscorable
+from shared.text import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.artifact import Artifact
+    from shared.inference.engines.base import Engine, Logits
+
+BLANK: Final = Unscorable(
+    BadRecord.__name__, "the text is blank once it is cleaned: no token of it is left to score"
+)
+"""The answer to a text of which the model would see its special tokens only: any label would be made up."""
+
+
+class BertScorer:
+    """Scores with any engine; the answer to a text depends on its neighbours in the last digits."""
+
+    def __init__(self, artifact: Artifact, engine: Engine) -> None:
+        self.labels = artifact.manifest.labels
+        self.concurrency = engine.concurrency
+        self.batch_tokens = engine.batch_tokens
+        self.padding = engine.padding
+        self._artifact = artifact
+        self._engine = engine
+        self._tokeniser = Tokeniser(artifact)
+
+    def warm_up(self) -> None:
+        """Scores the control sentence, so that the first text is as fast as the next; raises ScorerError."""
+        try:
+            answers = self.forward([row for row in self.tokenise([CONTROL]) if isinstance(row, TokenRow)])
+        except (PassFailed, OutOfMemory) as failure:
+            raise ScorerError(
+                f"the control sentence cannot be scored: {type(failure).__name__} {failure}"
+            ) from None
+        if answers[0] is None:
+            raise ScorerError("the model's answer to the control sentence is not finite; train it again")
+
+    def describe(self) -> dict[str, str]:
+        """Model name and version, engine and device."""
+        return {
+            "name": self._artifact.manifest.name,
+            "version": self._artifact.version,
+            "engine": self._engine.name,
+            "device": self._engine.device,
+        }
+
+    def normalise(self, text: str) -> str:
+        """As in training."""
+        return normalise(text, self._artifact.manifest.normaliser.options)
+
+    def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Unscorable]:
+        """Makes a row of each normalised text that has tokens of its own, BLANK of the others.
+
+        Raises ScorerError where the tokenizer itself is unfit.
+        """
+        special = self._tokeniser.special_tokens
+        return [
+            BLANK if isinstance(row, TokenRow) and len(row) <= special else row
+            for row in self._tokeniser.rows(texts)
+        ]
+
+    def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
+        """Runs one pass; see `Scorer`."""
+        answer = self._engine.forward([row.ids for row in rows])
+        scaled = answer.logits / np.float32(self._artifact.manifest.temperature)
+        share = answer.computed_tokens / len(rows)
+        return [
+            Score(tuple(numbers), len(row), share, row.truncated) if good else None
+            for row, numbers, good in zip(
+                rows, softmax(scaled).tolist(), np.isfinite(scaled).all(axis=1).tolist(), strict=True
+            )
+        ]
+
+
+def softmax(logits: Logits) -> Logits:
+    """Of each row, in fp32; the largest logit is taken off first, so that nothing overflows."""
+    with np.errstate(invalid="ignore"):  # a row that is not finite is told apart by the caller
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: Logits = powers / powers.sum(axis=1, keepdims=True)
+    return shares

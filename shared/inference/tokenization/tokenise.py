@@ -1,0 +1,108 @@
+"""Texts to token ids, each text once, as the Rust tokenizer of the model folder has them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import structlog
+from tokenizers import Tokenizer
+
+from shared.errors import ArtifactError, ScorerError
+from shared.inference.isolation import CONTROL
+from shared.inference.tokenization.rows import TokenizerFailed, TokenRow, encode, rows_of
+from shared.inference.tokenization.words import WordTokeniser, is_by_words
+from shared.inference.types import Unscorable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.artifact import Artifact
+
+log = structlog.get_logger()
+
+FILE: Final = "tokenizer.json"
+CHARS_PER_TOKEN: Final = 8
+"""Of a long text the tokenizer is first shown so many characters for each token that the model reads; English
+has 4 to 5. It would otherwise read all of a text before it truncates."""
+
+
+class Tokeniser:
+    """Used by one thread at a time; Rust lets go of the GIL and uses all cores."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        """Loads the tokenizer; raises ArtifactError where there is none of the fast kind."""
+        if FILE not in artifact.manifest.files:
+            raise ArtifactError(f"{artifact.path} has no {FILE}; save a fast tokenizer and train again")
+        content = artifact.read(FILE)
+        try:
+            self._tokenizer = Tokenizer.from_buffer(content)
+        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+            raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
+        self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        """Tokens of every row that are none of its text."""
+        self._max_tokens = artifact.manifest.max_tokens
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self._max_tokens)
+        self._together = self._whole
+        if is_by_words(self._tokenizer):
+            self._together = WordTokeniser(self._tokenizer, self._max_tokens).rows
+
+    def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
+        """Tokenises normalised texts, in their order; raises ScorerError where the tokenizer itself is unfit.
+
+        Long texts are shown to the tokenizer by their beginnings, and more of those that it was not filled by.
+        """
+        limit = CHARS_PER_TOKEN * self._max_tokens
+        shown = [text if len(text) <= limit else _beginning(text, limit) for text in texts]
+        rows = self._encode(shown)
+        cut = [index for index, text in enumerate(texts) if len(shown[index]) < len(text)]
+        while cut := [index for index in cut if not _is_filled(rows[index])]:
+            limit *= 8
+            for index in cut:
+                shown[index] = _beginning(texts[index], limit)
+            for index, row in zip(cut, self._encode([shown[index] for index in cut]), strict=True):
+                rows[index] = row
+            cut = [index for index in cut if len(shown[index]) < len(texts[index])]
+        return rows
+
+    def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
+        """Tokenises together, and one by one after the control where that fails."""
+        with suppress(TokenizerFailed):  # what it was shows below
+            return [*self._together(texts)]
+        control, *rows = [self._alone(text) for text in (CONTROL, *texts)]
+        if isinstance(control, Unscorable):
+            raise ScorerError(f"the tokenizer fails on the control sentence too: {control.reason}")
+        unscorable = sum(isinstance(row, Unscorable) for row in rows)
+        log.warning("tokenised_alone", texts=len(texts), unscorable=unscorable)
+        return rows
+
+    def _alone(self, text: str) -> TokenRow | Unscorable:
+        try:
+            (row,) = self._whole([text])
+        except TokenizerFailed as failure:
+            return Unscorable("TokenizerFailed", f"{failure} for this text alone")
+        return row
+
+    def _whole(self, texts: Sequence[str]) -> list[TokenRow]:
+        encodings = encode(self._tokenizer, texts)
+        ids = [encoding.ids for encoding in encodings]
+        lengths = [len(one) for one in ids]
+        full = [length >= self._max_tokens for length in lengths]
+        truncated = [filled and bool(one.overflowing) for filled, one in zip(full, encodings, strict=True)]
+        return rows_of(np.fromiter(chain.from_iterable(ids), np.int32, sum(lengths)), lengths, truncated)
+
+
+def _is_filled(row: TokenRow | Unscorable) -> bool:
+    return isinstance(row, Unscorable) or row.truncated
+
+
+def _beginning(text: str, limit: int) -> str:
+    """At least `limit` characters, cut before a space: the tokens of whole words do not depend on what follows.
+
+    A normalised text has single spaces only. One without any is shown whole.
+    """
+    end = text.find(" ", limit)
+    return text if end < 0 else text[:end]

@@ -1,0 +1,1 @@
+"""From files and topics to labelled rows without duplicates, in parts."""

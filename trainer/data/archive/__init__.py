@@ -1,0 +1,1 @@
+"""A sample of a topic on disk."""

@@ -1,0 +1,164 @@
+"""Archives a selection of a topic: what of it the folder does not hold yet is read and written.
+
+It commits nothing. Where it stops is fixed at the start, so it ends even while producers go on. A folder holds
+ranges of offsets, so that selections may come in any order, overlap and leave gaps.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaException
+from rich.console import Console
+from rich.progress import Progress
+
+from shared.errors import SettingsError
+from shared.kafka.offset_ranges import last_of, without
+from trainer.data.archive.parts import ArchivedRecord, Origin, PartWriter, archive_row, covered
+from trainer.data.archive.topic import ArchiveTopic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from shared.kafka.client import KafkaSettings
+    from shared.messages import InputFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which records to read; starts are included, ends are not. Nothing set: all."""
+
+    from_offset: int | None = None
+    to_offset: int | None = None
+    from_time_ms: int | None = None
+    to_time_ms: int | None = None
+    last: int | None = None
+    """The newest records of the topic, as evenly as possible from its partitions."""
+
+    def __post_init__(self) -> None:
+        """Refuses two starts or two ends; raises SettingsError."""
+        starts = [self.from_offset, self.from_time_ms, self.last]
+        ends = [self.to_offset, self.to_time_ms, self.last]
+        if max(sum(value is not None for value in values) for values in (starts, ends)) > 1:
+            raise SettingsError("give one start and one end: by offset, by time, or --last alone")
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What one run did."""
+
+    rows: int
+    undecodable: int
+    already: int
+    """Offsets of the selection that earlier runs had covered."""
+    lacking: int = 0
+    """Records that `last` asked for and the topic does not have."""
+
+
+def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection, form: InputFormat) -> Archived:
+    """Writes the selected records that the folder does not hold yet; raises an explained SentimentError."""
+    with ArchiveTopic(kafka, topic) as source:
+        partitions = source.partitions()
+        try:
+            origin = Origin(topic, source.id())
+            done = covered(output, origin)
+            wanted, lacking = _wanted(source, partitions, selection)
+            left = {partition: without(span, done.get(partition, ())) for partition, span in wanted.items()}
+            writer = PartWriter(output, origin)
+            _copy(source, left, writer, form)
+        except (KafkaException, TimeoutError) as error:
+            raise source.explained(error) from None
+    already = sum(map(len, wanted.values())) - _offsets(left)
+    return Archived(writer.rows, writer.undecodable, already, lacking)
+
+
+def _wanted(source: ArchiveTopic, partitions: range, selection: Selection) -> tuple[dict[int, range], int]:
+    """One span of each partition, and how many of the `last` records there are not."""
+    spans = source.spans(partitions)
+    if selection.last is not None:
+        return _newest(source, spans, selection.last)
+    starts, ends = (
+        source.at(spans, moment_ms)
+        if moment_ms is not None
+        else dict.fromkeys(spans, offset)
+        if offset is not None
+        else {}
+        for offset, moment_ms in (
+            (selection.from_offset, selection.from_time_ms),
+            (selection.to_offset, selection.to_time_ms),
+        )
+    )
+    return {
+        partition: range(
+            max(span.start, starts.get(partition, span.start)), min(span.stop, ends.get(partition, span.stop))
+        )
+        for partition, span in spans.items()
+    }, 0
+
+
+def _newest(source: ArchiveTopic, spans: Mapping[int, range], count: int) -> tuple[dict[int, range], int]:
+    """Spans that hold `count` records together, and how many records are missing for that.
+
+    Looks backwards from the ends, in spans that grow, until each partition has its even share or no more records.
+    Each span found begins at a record.
+    """
+    found = {partition: array("q") for partition in spans}
+    seen_from = {partition: span.stop for partition, span in spans.items()}
+    while True:
+        # Where there is more to look through, a partition may have any number of records.
+        most = {
+            partition: range(count if seen_from[partition] > span.start else len(found[partition]))
+            for partition, span in spans.items()
+        }
+        shares = {partition: len(share) for partition, share in last_of(most, count).items()}
+        short = [partition for partition, share in shares.items() if len(found[partition]) < share]
+        if not short:
+            break
+        searched = {
+            partition: _before(spans[partition], seen_from[partition], shares[partition] - len(found[partition]))
+            for partition in short
+        }
+        older = {partition: array("q") for partition in short}
+        for one in source.read(searched):
+            if isinstance(one, ArchivedRecord):
+                older[one.partition].append(one.offset)
+        for partition, offsets in older.items():
+            found[partition] = offsets + found[partition]
+            seen_from[partition] = searched[partition].start
+    wanted = {
+        partition: range(found[partition][-share], spans[partition].stop) if share else range(0)
+        for partition, share in shares.items()
+    }
+    return wanted, count - sum(shares.values())
+
+
+def _before(span: range, seen_from: int, lacking: int) -> range:
+    """The next offsets to look through: as many as records are lacking, or as were looked through so far."""
+    return range(max(span.start, seen_from - max(lacking, span.stop - seen_from)), seen_from)
+
+
+def _copy(source: ArchiveTopic, left: Mapping[int, list[range]], writer: PartWriter, form: InputFormat) -> None:
+    """Reads the ranges and writes parts; what was read is written also when reading ends in an error."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"archiving {source.topic}", total=_offsets(left))
+        try:
+            for number in range(max(map(len, left.values()), default=0)):
+                spans = {partition: ranges[number] for partition, ranges in left.items() if len(ranges) > number}
+                for partition, span in spans.items():
+                    writer.begin(partition, span.start)
+                for one in source.read(spans):
+                    if isinstance(one, ArchivedRecord):
+                        writer.add(archive_row(one, form), one.size)
+                        progress.advance(task)
+                    else:
+                        writer.end(one.partition, one.end)
+        finally:
+            writer.flush()
+
+
+def _offsets(ranges: Mapping[int, list[range]]) -> int:
+    return sum(len(one) for several in ranges.values() for one in several)

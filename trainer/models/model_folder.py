@@ -1,0 +1,165 @@
+"""Writes a model folder, proves that it answers as the model in memory did, and puts it in place.
+
+The folder comes into being beside its final place and moves there whole, so nobody ever opens a
+half-written one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import structlog
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from shared.artifact import MANIFEST, Artifact, read_manifest, seal
+from shared.errors import ArtifactError, SettingsError
+from trainer.evaluation.report import CARD, METRICS, Report, card, headline
+from trainer.models.predict import score
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from shared.manifest import Manifest
+    from trainer.models.encoding import Tokens
+
+log = structlog.get_logger()
+
+
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuses a place where something would be lost; raises SettingsError. Call before training."""
+    if output.exists() and not output.is_dir():
+        raise SettingsError(f"--output {output} is a file; give the folder that the model shall be")
+    if not output.exists() or not any(output.iterdir()):
+        return
+    if not (output / MANIFEST).is_file():
+        raise SettingsError(f"--output {output} holds files that are no model; give a new or empty folder")
+    if not overwrite:
+        raise SettingsError(f"--output {output} holds a model; add --overwrite to replace it, or choose another")
+    if strangers := _strangers(output):
+        raise SettingsError(
+            f"--output {output} holds what is no part of its model, and would be lost: {', '.join(strangers[:5])}"
+            f"{' and more' if strangers[5:] else ''}; move it elsewhere, or choose another folder"
+        )
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes.
+
+    Of an older model only its own files are deleted; what else somebody has put there meanwhile is kept in a
+    folder beside, and logged. Ended between the two renames, the process leaves the old folder beside its place;
+    `recover` puts it back.
+    """
+    output = output.absolute()
+    fresh, old = _beside(output, "new"), _beside(output, "old")
+    recover(output)
+    shutil.rmtree(fresh, ignore_errors=True)  # nobody but us writes there
+    _delete_model(old)
+    fresh.mkdir(parents=True)
+    try:
+        yield fresh
+        if output.exists():
+            output.rename(old)
+        fresh.rename(output)
+    finally:
+        recover(output)
+        shutil.rmtree(fresh, ignore_errors=True)
+        _delete_model(old)
+
+
+def _delete_model(folder: Path) -> None:
+    """Deletes the files of a model; with anything else in it, the folder is kept under a name that is free."""
+    if not folder.exists():
+        return
+    strangers = set(_strangers(folder))
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        if path.is_dir() and not path.is_symlink():
+            with suppress(OSError):  # not empty
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in strangers:
+            path.unlink()
+    if not strangers:
+        folder.rmdir()
+        return
+    kept = next(free for number in count(1) if not (free := folder.with_suffix(f".kept-{number}")).exists())
+    folder.rename(kept)
+    log.warning("kept_what_was_no_part_of_the_model", folder=str(kept), files=sorted(strangers))
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What is in a folder, but no file of the model in it; raises ArtifactError where that cannot be known."""
+    own = {MANIFEST, f"{MANIFEST}.partial", *read_manifest(folder).files}
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
+    return [name for path in paths if (name := path.relative_to(folder).as_posix()) not in own]
+
+
+def recover(output: Path) -> None:
+    """Puts a folder back that `replacing` had renamed, and no other had taken the place of."""
+    old = _beside(output, "old")
+    if old.exists() and not output.exists():
+        old.rename(output)
+
+
+def _beside(output: Path, state: str) -> Path:
+    return output.with_name(f".{output.name}.{state}")
+
+
+def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe: Tokens) -> None:
+    """Writes model and tokenizer, reads them back and compares; raises ArtifactError if they differ.
+
+    `probe` is scored by both on the CPU and must get equal logits, bit for bit. The model stays there.
+    """
+    model.cpu().float().save_pretrained(folder)
+    tokenizer.model_max_length = max_tokens
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.save_pretrained(folder)
+    for weights in folder.glob("*.safetensors"):  # written for the owner only, whatever the umask
+        weights.chmod((folder / "config.json").stat().st_mode)
+    again, tokenizer_again = load_model(folder)
+    ours, theirs = (score(one, probe, tokenizer.pad_token_id) for one in (model, again))
+    if not np.array_equal(ours, theirs) or tokenizer_again.get_vocab() != tokenizer.get_vocab():
+        raise ArtifactError(f"{folder}: the saved model does not answer as the trained one; please report this")
+
+
+def load_model(folder: Path) -> tuple[Any, Any]:
+    """Model, in fp32 and evaluation mode on the CPU, and tokenizer; for a folder that was checked or just made."""
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+    return model.eval(), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of such a folder."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
+    """Writes metrics and card and seals the folder; neither changes the version that the card names.
+
+    The other files stay as the manifest knows them, if it does: raises ArtifactError where one was altered since.
+    """
+    kept = {name: digest for name, digest in manifest.files.items() if name not in {METRICS, CARD}}
+    described = manifest.model_copy(update={"metrics": headline(report)})
+    _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
+    version = seal(folder, described, kept).version
+    _replace(folder / CARD, card(described, report, version))
+    return seal(folder, described, kept)
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
