@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from consumer.kafka.patterns import check_pattern
 from shared.errors import SettingsError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
+from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001
 from shared.messages import InputFormat
 from shared.settings import Settings, load_settings, sources
@@ -119,7 +119,7 @@ class ConsumerSettings(Settings):
     input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         default=("texts",), min_length=1, max_length=1_000
     )
-    """Names, and patterns from ^ to $ or .*, see `consumer/kafka/patterns.py`; several are parted by commas."""
+    """Names, and patterns from ^ to $ or .*, see `shared/kafka/patterns.py`; several are parted by commas."""
     output_topic: TopicName = "sentiments"
     dlq_topic: TopicName = "sentiments.dlq"
     group_protocol: Literal["classic", "consumer"] = "classic"

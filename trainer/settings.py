@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings, load_settings
 

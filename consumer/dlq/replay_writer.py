@@ -13,7 +13,8 @@ from consumer.dlq.letters import receipt_of
 from consumer.kafka.outbox import INIT_S
 from consumer.kafka.sender import REFUSED, TRANSACTION_TIMEOUT_MS
 from shared.errors import KafkaStateError, RecoveriesExhausted, SentimentError
-from shared.kafka.client import ClientErrors, client_config, explain, refused_configuration
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

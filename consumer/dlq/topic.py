@@ -12,7 +12,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from consumer.dlq.letters import Index, Letter, Place, Receipt, build_index, read_entry
 from shared.errors import KafkaStateError
-from shared.kafka.client import headers_of
+from shared.kafka.message import headers_of
 from shared.kafka.reader import Partition, TopicReader
 
 if TYPE_CHECKING:

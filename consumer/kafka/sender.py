@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.stream.records import PublishFailed
-from shared.kafka.client import DENIED, RECONNECT_MS, ClientErrors, client_config, explain, refused_configuration
+from shared.kafka.client import RECONNECT_MS, client_config
+from shared.kafka.errors import DENIED, ClientErrors, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

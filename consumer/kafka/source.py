@@ -32,19 +32,13 @@ from consumer.kafka.commit_metadata import Commit, CommitMetadata
 from consumer.kafka.crash_loop import CrashLoop
 from consumer.kafka.offsets import GroupOffsets, known_ends
 from consumer.kafka.partition import Partition
-from consumer.kafka.patterns import matches
 from consumer.kafka.start import StartPolicy, out_of_range, recreated
 from consumer.stream.records import PublishFailed, Record
 from shared.errors import KafkaStateError, SentimentError
-from shared.kafka.client import (
-    DENIED,
-    RECONNECT_MS,
-    ClientErrors,
-    client_config,
-    explain,
-    headers_of,
-    refused_configuration,
-)
+from shared.kafka.client import RECONNECT_MS, client_config
+from shared.kafka.errors import DENIED, ClientErrors, explain, refused_configuration
+from shared.kafka.message import headers_of
+from shared.kafka.patterns import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence

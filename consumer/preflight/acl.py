@@ -15,7 +15,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollectio
 from confluent_kafka.admin import AclOperation
 
 from shared.errors import KafkaRefused
-from shared.kafka.client import DENIED, ClientErrors, client_config, explain
+from shared.kafka.admin import REQUEST_S
+from shared.kafka.client import client_config
+from shared.kafka.errors import DENIED, ClientErrors, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from consumer.settings import ConsumerSettings
 
-REQUEST_S: Final = 10.0
 _RETRY_S: Final = 0.1
 _IMPOSSIBLE_TIMEOUT_MS: Final = 2**31 - 1
 """The longest transaction timeout a client can ask for; brokers allow 15 minutes unless told otherwise."""

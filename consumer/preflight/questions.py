@@ -23,14 +23,9 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 from consumer.preflight.acl import described, needed, require
 from consumer.preflight.topic_config import FirstRecords, Targets, TopicConfig, first_problems
 from shared.errors import KafkaStateError
-from shared.kafka.client import (
-    ClientErrors,
-    client_config,
-    cluster_metadata,
-    explain,
-    refused_configuration,
-    require_topics,
-)
+from shared.kafka.admin import REQUEST_S, cluster_metadata, require_topics
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors, explain, refused_configuration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,7 +36,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-REQUEST_S: Final = 10.0
 PEEK_S: Final = 3.0
 """How long `check` waits for a first record of the input."""
 _EMBEDDED: Final = "mockCluster"

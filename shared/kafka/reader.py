@@ -16,26 +16,19 @@ from uuid import uuid4
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
-from consumer.kafka.patterns import matches
-from consumer.preflight.questions import REQUEST_S
 from shared.errors import KafkaUnreachable
-from shared.kafka.client import (
-    ClientErrors,
-    client_config,
-    cluster_metadata,
-    explain,
-    is_about_the_group,
-    is_partition_end,
-    refused_configuration,
-    require_topics,
-)
+from shared.kafka.admin import REQUEST_S, cluster_metadata, require_topics
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.message import is_about_the_group, is_partition_end
+from shared.kafka.patterns import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from confluent_kafka.admin import ConfigEntry
 
-    from shared.kafka.client import KafkaSettings
+    from shared.kafka.settings import KafkaSettings
 
 SILENT_S: Final = 90.0
 """Without a record for this long the broker is taken for gone; an open transaction times out after 60 s."""

@@ -14,7 +14,7 @@ from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
 from consumer.stream.records import Outgoing, PublishFailed
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.topics import read_all
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place
 from consumer.kafka.offsets import REQUEST_S, as_partitions
 from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.chaos.test_coordinator_away import make_internal_topics
 from tests.support.topics import group_commits
 

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from tests.chaos.cluster import Cluster

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import NewTopic
 
-from consumer.kafka.patterns import check_pattern, matches
+from shared.kafka.patterns import check_pattern, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

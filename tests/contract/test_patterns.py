@@ -12,7 +12,7 @@ import pytest
 from consumer.kafka.source import REFRESH_MS, KafkaSource
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:

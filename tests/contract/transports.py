@@ -13,7 +13,7 @@ from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
 from consumer.stream.records import Outgoing
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.fakes import FakeKafka, FakeOutbox, FakeSource, Written
 from tests.support.topics import produce, read_all
 

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.errors import InputDataError, KafkaStateError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from shared.messages import InputFormat
 from trainer.data.archive.archive import Archived, Selection, archive
 

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from consumer.plan.sample import of_topics
 from consumer.settings import ConsumerSettings
 from shared.errors import InputDataError, KafkaStateError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from consumer.preflight.questions import Preflight
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.integration.conftest import Topics
 from tests.integration.test_hard_times import worker
 from tests.support.tiny import tiny_model

@@ -10,7 +10,9 @@ from confluent_kafka.admin import AdminClient
 from consumer.kafka.sender import Sender
 from consumer.preflight import acl as rights
 from consumer.settings import ConsumerSettings
-from shared.kafka.client import ClientErrors, KafkaSettings, client_config
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors
+from shared.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from tests.support.kafka import Broker, MakeTopic

@@ -70,7 +70,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     monkeypatch.setattr("consumer.commands.dlq.configure_logs", lambda _level: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
-    monkeypatch.setattr("shared.kafka.client.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("shared.kafka.admin.CONNECT_TIMEOUT_S", 0.3)
 
     def run(*arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
         monkeypatch.setattr(sys, "argv", ["sentiment-consumer", *arguments])

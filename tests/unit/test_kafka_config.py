@@ -16,15 +16,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from pydantic import SecretStr, ValidationError
 
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError
-from shared.kafka.client import (
-    ClientErrors,
-    KafkaSettings,
-    client_config,
-    explain,
-    refused_configuration,
-    require_topics,
-    shown_config,
-)
+from shared.kafka.admin import require_topics
+from shared.kafka.client import client_config, shown_config
+from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.settings import KafkaSettings
 from shared.settings import MASK, effective
 from tests.support.stderr import FULL, script
 
@@ -57,7 +52,9 @@ def test_settings_reach_the_client_under_its_own_names() -> None:
 
 TALKATIVE = """
 from confluent_kafka import Producer
-from shared.kafka.client import ClientErrors, KafkaSettings, client_config
+from shared.kafka.errors import ClientErrors
+from shared.kafka.settings import KafkaSettings
+from shared.kafka.client import client_config
 from shared.logs import configure_logs, exit_with
 def command():
     configure_logs()

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from demo.broker import EmbeddedBroker
-from shared.kafka.client import headers_of
+from shared.kafka.message import headers_of
 
 if TYPE_CHECKING:
     from confluent_kafka import Message

@@ -20,7 +20,7 @@ from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
 from consumer.stream.records import Outgoing, PublishFailed
 from shared.errors import KafkaRefused, KafkaStateError, RecoveriesExhausted, SentimentError, SettingsError
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.fakes import FakeClock, record
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.patterns import MAX_LENGTH, check_pattern, matches
+from shared.kafka.patterns import MAX_LENGTH, check_pattern, matches
 
 POSIX = ctypes.CDLL(None)
 REG_EXTENDED, REG_NOSUB = 1, 8

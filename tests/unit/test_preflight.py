@@ -12,7 +12,7 @@ from consumer.preflight.questions import Preflight, describe_topics, topic_confi
 from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.settings import ConsumerSettings
 from demo.broker import EmbeddedBroker
-from shared.kafka.client import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 
 Answer = Future[dict[str, Any]]
 

@@ -13,8 +13,10 @@ from pydantic.fields import FieldInfo
 
 from consumer.settings import ConsumerSettings
 from shared.errors import SettingsError
-from shared.kafka.client import ClientErrors, KafkaSettings, client_config
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors
 from shared.kafka.properties import ELSEWHERE, Properties
+from shared.kafka.settings import KafkaSettings
 from shared.settings import load_settings
 
 PRIVATE = "hunter2secret"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from shared.kafka.client import KafkaSettings
+    from shared.kafka.settings import KafkaSettings
     from shared.messages import InputFormat
 
 

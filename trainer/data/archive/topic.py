@@ -22,18 +22,10 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from shared.errors import KafkaUnreachable
-from shared.kafka.client import (
-    CONNECT_TIMEOUT_S,
-    ClientErrors,
-    client_config,
-    cluster_metadata,
-    explain,
-    headers_of,
-    is_about_the_group,
-    is_partition_end,
-    refused_configuration,
-    require_topics,
-)
+from shared.kafka.admin import cluster_metadata, require_topics
+from shared.kafka.client import client_config
+from shared.kafka.errors import CONNECT_TIMEOUT_S, ClientErrors, explain, refused_configuration
+from shared.kafka.message import headers_of, is_about_the_group, is_partition_end
 from trainer.data.archive.parts import ArchivedRecord
 
 if TYPE_CHECKING:
@@ -42,7 +34,7 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
 
     from shared.errors import SentimentError
-    from shared.kafka.client import KafkaSettings
+    from shared.kafka.settings import KafkaSettings
 
 POLL_RECORDS: Final = 500
 POLL_S: Final = 1.0

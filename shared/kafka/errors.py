@@ -1,0 +1,95 @@
+"""What an error of the client means: which setting or right is wrong, and which no repetition mends."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import KafkaError
+
+from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, SentimentError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from confluent_kafka import KafkaException
+
+CONNECT_TIMEOUT_S: Final = 10.0
+"""How long a broker is given to answer before it is taken for unreachable."""
+DENIED: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
+"""The broker denies a right: no repetition mends it."""
+
+_UNAUTHENTICATED: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
+HOPELESS: Final = DENIED | _UNAUTHENTICATED | {KafkaError._SSL}  # noqa: SLF001
+"""Errors that asking again cannot change."""
+
+
+class ClientErrors:
+    """librdkafka's error callback: remembers the last error for `explain`; called on the polling thread."""
+
+    def __init__(self) -> None:
+        self.last: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Keeps the most specific error: "all brokers down" never hides why."""
+        specific = error.code() != KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's public constants
+        if specific or self.last is None:
+            self.last = error
+
+
+def refused_configuration(error: KafkaException) -> SettingsError:
+    """Explains why a client could not be built: a key that librdkafka does not know or a value it refuses."""
+    return SettingsError(f"librdkafka refuses the configuration: {error.args[0].str()}")
+
+
+def explain(error: KafkaError, servers: str, rights: Mapping[int, str] = MappingProxyType({})) -> SentimentError:
+    """Turns a client error that no retry mends into one line that says what to do.
+
+    `rights` names by error code what was needed: the client itself tells that a topic was denied, but
+    seldom which and what for.
+    """
+    code = error.code()
+    if code in _UNAUTHENTICATED:
+        return KafkaRefused(
+            f"Kafka at {servers} refuses the credentials; check kafka.sasl_username, its password and "
+            "kafka.sasl_mechanism"
+        )
+    if code in DENIED:
+        right = rights.get(code) or error.str()
+        return KafkaRefused(f"Kafka denies {right}; ask the cluster's owner for this right")
+    if code == KafkaError._SSL:  # noqa: SLF001
+        return KafkaUnreachable(_no_tls(error.str(), servers))
+    if code == KafkaError._RESOLVE:  # noqa: SLF001
+        return KafkaUnreachable(f"the host name of Kafka at {servers} is unknown; check --bootstrap-servers")
+    if code in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+        return KafkaUnreachable(
+            f"Kafka at {servers} does not answer within {CONNECT_TIMEOUT_S:.0f} s; "
+            "check --bootstrap-servers, that the broker runs, and kafka.security_protocol"
+        )
+    if code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return KafkaStateError(
+            f"a topic does not exist: {error.str()}; create with: sentiment-consumer topics create"
+        )
+    return KafkaStateError(f"Kafka: {error.name()}: {error.str()}")
+
+
+def is_denied(error: KafkaError | None) -> bool:
+    """Whether the broker denies a right."""
+    return error is not None and error.code() in DENIED
+
+
+def _no_tls(reason: str, servers: str) -> str:
+    # The client says the same of a wrong authority and of a wrong host name.
+    if "certificate verify failed" in reason:
+        return (
+            f"no TLS connection to Kafka at {servers}: its certificate is not issued by the authority in "
+            "kafka.ssl_ca_location, or not to the host name in --bootstrap-servers, or it has expired"
+        )
+    return f"no TLS connection to Kafka at {servers}: {reason}; check kafka.security_protocol and kafka.ssl_*"
