@@ -11,7 +11,7 @@ from consumer.dlq.letters import receipt_of as receipt_record
 from consumer.stream.records import DeadLetter, Record
 from shared.messages import DeadLetterHeaders
 from tests.support.fakes import record
-from tests.unit.test_encode import ENCODER, RECORDS
+from tests.unit.consumer.stream.test_encode import ENCODER, RECORDS
 
 AT = Place(1, 7)
 OURS = [field.alias or "" for field in DeadLetterHeaders.model_fields.values()]

@@ -20,7 +20,7 @@ from shared.kafka.settings import KafkaSettings
 from shared.settings import load_settings
 
 PRIVATE = "hunter2secret"
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+RUNBOOK = Path(__file__).parents[4] / "docs" / "runbook.md"
 HINTS = get_type_hints(Properties, include_extras=True)
 URL = "sasl.oauthbearer.token.endpoint.url"
 

@@ -17,7 +17,7 @@ from consumer.dlq.replay_writer import RETRY_BACKOFF_MS, RecordRefused, Transact
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
 from tests.support.fakes import FakeClock
-from tests.unit.test_dead_letters import envelope
+from tests.unit.consumer.dlq.test_letters import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

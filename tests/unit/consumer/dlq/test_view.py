@@ -11,7 +11,7 @@ from consumer.dlq.letters import Index, Origin, Place, Wanted
 from consumer.dlq.replay import LeftBehind, Outcome, Plan
 from consumer.dlq.view import SHOWN, print_index, print_json, print_letter, print_outcome
 from tests.support.fakes import record
-from tests.unit.test_dead_letters import envelope, letter_of
+from tests.unit.consumer.dlq.test_letters import envelope, letter_of
 
 EVIL = "\x1b[2J\u202e\x9b1m[red]"
 HARMLESS = "\\u001b[2J\\u202e\\u009b1m[red]"

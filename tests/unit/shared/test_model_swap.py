@@ -27,7 +27,7 @@ from shared.inference.engines.openvino.graph import build
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
 from tests.support.tiny import tiny_model
-from tests.unit.test_artifact import INT8
+from tests.unit.shared.test_artifact import INT8
 
 if TYPE_CHECKING:
     from collections.abc import Callable

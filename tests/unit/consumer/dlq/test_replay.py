@@ -18,7 +18,7 @@ from consumer.dlq.replay_writer import RecordRefused
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from tests.support.fakes import FakeClock
-from tests.unit.test_dead_letters import envelope
+from tests.unit.consumer.dlq.test_letters import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

@@ -24,7 +24,7 @@ from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from shared.messages import DeadLetterHeaders
 from tests.support.fakes import record
-from tests.unit.test_dead_letters import letter_of
+from tests.unit.consumer.dlq.test_letters import letter_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
