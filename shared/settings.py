@@ -43,9 +43,18 @@ _PLAIN = re.compile(r"[\w.-]{1,100}")
 
 
 class Settings(BaseModel):
-    """Base of every group of settings: frozen, closed to unknown names, and every number finite."""
+    """Base of every group of settings: frozen, closed to unknown names, and every number finite.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    The string below a field is its description: `--help`, `config show` and docs/settings.md say it.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 S = TypeVar("S", bound=Settings)
@@ -170,6 +179,14 @@ def _given(
     for name, value in flags.items():
         if value is not None:
             yield name, value, flag(name)
+
+
+def field_of(model: type[BaseModel], name: str) -> FieldInfo:
+    """The field of a dotted setting name."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        model = model.model_fields[parent].annotation  # type: ignore[assignment]
+    return model.model_fields[last]
 
 
 def flag(name: str) -> str:

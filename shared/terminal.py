@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.status import Status
 
 SIGNS: Final = {
     "negative": ("\N{BLACK DOWN-POINTING TRIANGLE}", "#D55E00"),
@@ -41,6 +46,17 @@ def printable(text: str, max_chars: int = 200) -> Text:
 def say(line: str, *, error: bool = False) -> None:
     """Prints one harmless line to standard output or error."""
     print(escaped(line), file=sys.stderr if error else sys.stdout, flush=error)
+
+
+def show(what: str | RenderableType) -> None:
+    """Prints a line, or a table whose makers have escaped it, to standard output."""
+    line = Text(escaped(what)) if isinstance(what, str) else what
+    Console(soft_wrap=True, highlight=False).print(line)
+
+
+def busy(message: str) -> Status:
+    """A line on standard error that moves while something takes its time."""
+    return Console(stderr=True).status(Text(escaped(message)))
 
 
 def _shown(char: str) -> str:

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
-from shared.settings import Settings, load_settings
+from shared.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+OTHER_COMMANDS: Final = ("",)
+"""Any foreign name passes, unless it looks like a misspelling: the consumer's are not known here."""
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -91,11 +90,5 @@ class TrainerEnvironment(Settings):
 
     kafka: KafkaSettings = KafkaSettings()
     log_level: Level = "info"
+    """Least level of the log lines."""
     trainer: TrainerSettings = Field(default_factory=TrainerSettings)
-
-
-def trainer_environment(
-    flags: Mapping[str, object], file: Path | None, environ: Mapping[str, str] = os.environ
-) -> TrainerEnvironment:
-    """Merges the sources; raises SettingsError. A foreign name passes unless it looks misspelt."""
-    return load_settings(TrainerEnvironment, flags=flags, file=file, environ=environ, others=("",))

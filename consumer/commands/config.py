@@ -1,18 +1,38 @@
-"""`sentiment-consumer config show`: the settings in effect and what they make of the Kafka client."""
+"""`sentiment-consumer config`: the settings in effect and what they make of the Kafka client."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
+import typer
+
+from consumer.commands.options import IDENTITY, KAFKA, MODEL, TOPICS, settings_options
+from consumer.settings import ConsumerSettings
+from shared.command_line import Loaded
 from shared.kafka.client import shown_config
 from shared.settings import effective
+from shared.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from consumer.settings import ConsumerSettings
+
+app = typer.Typer(help="The settings as they are in effect.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Keeps `show` a command of its own: an app with one command takes no name for it."""
+
+
+@app.command("show")
+@settings_options(*KAFKA, *MODEL, *TOPICS, *IDENTITY)
+def show(loaded: Loaded[ConsumerSettings]) -> None:
+    """Print every setting as YAML, with where it comes from; secrets are masked."""
+    for line in lines(loaded.settings, loaded.origins):
+        say(line)
 
 
 def lines(settings: ConsumerSettings, origins: Mapping[str, str]) -> Iterator[str]:

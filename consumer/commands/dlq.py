@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consumer import settings as consumer_settings
-from consumer.commands.options import Config, Dlq, Insecure, LogLevel, Servers  # noqa: TC001 - typer reads them at run time
+from consumer.commands.options import KAFKA, settings_options
+from consumer.settings import ConsumerSettings
+from shared.command_line import Loaded
 from shared.errors import InputDataError
-from shared.logs import configure_logs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from consumer.dlq.letters import Wanted
-    from consumer.settings import ConsumerSettings
 
 app = typer.Typer(help="Dead letters: list them, look at one, replay them.", no_args_is_help=True)
 
@@ -63,9 +60,13 @@ Topic = Annotated[
     str | None, typer.Option(parser=topic_name, metavar="NAME", help="Only letters of inputs of this topic.")
 ]
 
+letters_options: Final = settings_options(*KAFKA, "dlq_topic", "log_level")
+
 
 @app.command("list")
+@letters_options
 def list_letters(
+    loaded: Loaded[ConsumerSettings],
     *,
     stage: Stage = None,
     error: ErrorName = None,
@@ -76,48 +77,40 @@ def list_letters(
         typer.Option(min=0, max=1_000_000_000, help="Letters to show, the newest; default: 20, with --json all."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Letters as JSON Lines, without the counts.")] = False,
-    config: Config = None,
-    bootstrap_servers: Servers = None,
-    insecure: Insecure = None,
-    dlq_topic: Dlq = None,
-    log_level: LogLevel = None,
 ) -> None:
     """Count the letters by stage, error and reason, and list them, newest first; never their texts."""
-    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     from consumer.dlq.topic import DeadLetterTopic  # noqa: PLC0415
     from consumer.dlq.view import print_index, print_json  # noqa: PLC0415
 
-    with DeadLetterTopic(settings) as letters:
+    with DeadLetterTopic(loaded.settings) as letters:
         index = letters.index()
     (print_json if json else print_index)(index, _wanted(stage, error, since, topic), limit)
 
 
 @app.command("show")
+@letters_options
 def show_letter(
+    loaded: Loaded[ConsumerSettings],
     letter: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Where the letter stands.")],
     *,
     text: Annotated[bool, typer.Option("--text", help="Show key and value too, made harmless.")] = False,
-    config: Config = None,
-    bootstrap_servers: Servers = None,
-    insecure: Insecure = None,
-    dlq_topic: Dlq = None,
-    log_level: LogLevel = None,
 ) -> None:
     """Show one letter whole: why, where from, all headers and sizes."""
     where = place(letter)
-    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
     from consumer.dlq.letters import Place  # noqa: PLC0415
     from consumer.dlq.topic import DeadLetterTopic  # noqa: PLC0415
     from consumer.dlq.view import print_letter  # noqa: PLC0415
 
-    with DeadLetterTopic(settings) as letters:
+    with DeadLetterTopic(loaded.settings) as letters:
         found = letters.letter(Place(*where))
         replayed = letters.index().replayed.get(found.envelope.origin, [])
     print_letter(found, replayed, content=text)
 
 
 @app.command("replay")
+@letters_options
 def replay_letters(
+    loaded: Loaded[ConsumerSettings],
     *,
     to: Annotated[
         str | None,
@@ -135,18 +128,12 @@ def replay_letters(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Also those that were replayed before.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be.")] = False,
-    config: Config = None,
-    bootstrap_servers: Servers = None,
-    insecure: Insecure = None,
-    dlq_topic: Dlq = None,
-    log_level: LogLevel = None,
 ) -> None:
     """Send letters back as the inputs they were, each exactly once, however often this is run.
 
     A letter that cannot be replayed is named with the reason, the others are; the exit code is then 65.
     """
-    settings = _settings(config, bootstrap_servers, insecure, dlq_topic, log_level)
-    if to == settings.dlq_topic:
+    if to == loaded.settings.dlq_topic:
         raise typer.BadParameter("letters are read from this topic", param_hint="--to")
     from consumer.dlq.replay import Outcome, Pacer, Replay, Request, preview  # noqa: PLC0415
     from consumer.dlq.view import print_outcome  # noqa: PLC0415
@@ -155,27 +142,13 @@ def replay_letters(
     request = Request(_wanted(stage, error, since, topic), to, again, limit)
     stop = threading.Event()
     if dry_run:
-        outcome = Outcome.foreseen(preview(settings, request), request)
+        outcome = Outcome.foreseen(preview(loaded.settings, request), request)
     else:
         stop_on_signals(stop)
-        outcome = Replay(settings, request, pacer=Pacer(rate, wait=stop.wait), stop=stop).run()
+        outcome = Replay(loaded.settings, request, pacer=Pacer(rate, wait=stop.wait), stop=stop).run()
     print_outcome(outcome, dry_run=dry_run)
     if left := len(outcome.plan.left_behind):
         raise InputDataError(f"letters that cannot be replayed: {left}; each is named above with the reason")
-
-
-def _settings(
-    config: Path | None, servers: str | None, insecure: bool | None, dlq_topic: str | None, log_level: str | None
-) -> ConsumerSettings:
-    flags = {
-        "kafka.bootstrap_servers": servers,
-        "kafka.insecure": insecure or None,
-        "dlq_topic": dlq_topic,
-        "log_level": log_level,
-    }
-    settings = consumer_settings.load(flags, config)
-    configure_logs(settings.log_level)
-    return settings
 
 
 def _wanted(stage: str | None, error: str | None, since: int | None, topic: str | None) -> Wanted:

@@ -1,16 +1,17 @@
-"""Command-line options that commands of more than one module share."""
+"""The options that commands share: each is a setting of `consumer.settings`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Final
 
-import typer
+from consumer.settings import OTHER_COMMANDS, ConsumerSettings
+from shared.command_line import SettingOptions
 
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.")]
-Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port[,host:port]")]
-Insecure = Annotated[
-    bool | None, typer.Option("--insecure", help="Allow plaintext, or an unverified broker, off this machine.")
-]
-Dlq = Annotated[str | None, typer.Option("--dlq-topic", help="Topic for dead letters.")]
-LogLevel = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
+settings_options: Final = SettingOptions(
+    ConsumerSettings, others=OTHER_COMMANDS, aliases={"input_topics": ("--input-topic",)}
+)
+KAFKA: Final = ("kafka.bootstrap_servers", "kafka.insecure")
+MODEL: Final = ("model", "device", "precision")
+TOPICS: Final = ("input_topics", "output_topic", "dlq_topic")
+IDENTITY: Final = ("group_id", "delivery", "instance_id")
+INPUT: Final = ("text_field", "id_field")

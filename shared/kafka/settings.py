@@ -22,19 +22,28 @@ class KafkaSettings(Settings):
     """Where Kafka is and how to log in; `properties` takes further keys of librdkafka."""
 
     bootstrap_servers: str = Field(default="localhost:9092", min_length=1, max_length=10_000)
+    """Brokers to connect to first: host:port[,host:port]."""
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """Whether connections are encrypted, and whether clients log in."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
-    """Not GSSAPI: librdkafka would run kinit in a shell, and the wheels of confluent-kafka lack it anyway."""
+    """How clients log in. GSSAPI is left out: librdkafka runs kinit in a shell for it, and its wheels lack it."""
     sasl_username: Word | None = None
+    """User name of the login."""
     sasl_password: SecretStr | None = None
+    """Password of the login."""
     ssl_ca_location: Word | None = None
+    """File with the certificate of the authority that signs the brokers'. Default: the system's authorities."""
     ssl_certificate_location: Word | None = None
+    """File with the client's certificate."""
     ssl_key_location: Word | None = None
+    """File with the key of the client's certificate."""
     ssl_key_password: SecretStr | None = None
+    """Password of that file."""
     properties: Annotated[Properties, BeforeValidator(check_keys)] = Field(default_factory=Properties)
+    """Further keys of librdkafka, such as {"session.timeout.ms": 6000}; the runbook lists those allowed."""
 
     insecure: bool = Field(default=False, validate_default=True)
-    """Allows texts and passwords to cross a network unencrypted, or to a broker that is not verified."""
+    """Allow plaintext, or a broker that is not verified, off this machine."""
 
     @field_validator("bootstrap_servers")
     @classmethod

@@ -20,7 +20,8 @@ from shared.messages import MAX_ID_CHARS, SCHEMA_HEADER, DeadLetterHeaders, Resu
 from shared.settings import effective, load_settings
 from shared.text import NormaliserOptions, normalise
 from tests.chaos.hostile_inputs import MARKER
-from trainer.settings import trainer_environment
+from trainer.settings import OTHER_COMMANDS as TRAINERS_OTHERS
+from trainer.settings import TrainerEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,7 +164,7 @@ def check_environment(environ: Mapping[str, str]) -> None:
     """Any environment makes settings or a SettingsError, for either command, and tells no secret."""
     for load in (
         lambda: load_settings(ConsumerSettings, flags={}, environ=environ, others=OTHER_COMMANDS),
-        lambda: trainer_environment({}, None, environ),
+        lambda: load_settings(TrainerEnvironment, flags={}, environ=environ, others=TRAINERS_OTHERS),
     ):
         began = time.thread_time()
         try:

@@ -1,196 +1,48 @@
-"""From a labelled data set to a sealed model folder, step by step."""
+"""`sentiment-trainer train`."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Annotated
 
-import numpy as np
-import structlog
+import typer
 
-from shared.errors import SettingsError
-from trainer.data.examples import write_examples
-from trainer.data.readers import ColumnNames, read_examples
-from trainer.data.sample import Sample, draw_sample
-from trainer.data.splits import PARTS
-from trainer.evaluation.calibration import fit_temperature
-from trainer.evaluation.metrics import figures
-from trainer.evaluation.provenance import make_manifest, training_report, training_settings
-from trainer.evaluation.report import TEST, Report
-from trainer.models.base import LoadedBase, load_base
-from trainer.models.checkpoint import Checkpoint
-from trainer.models.devices import choose_bf16, choose_device
-from trainer.models.encoding import Encoded, encode, tokenise
-from trainer.models.finetune import Recipe, TrainingState, finetune, seed_everything
-from trainer.models.model_folder import check_output, publish, replacing, save_model
-from trainer.models.predict import score
-from trainer.models.progress import watching
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from shared.artifact import Artifact
-    from trainer.data.examples import Examples
-    from trainer.models.predict import FloatArray
-    from trainer.settings import TrainerSettings
-
-PROBES: Final = 64
-"""Texts on which the saved model must answer exactly as the one in memory."""
-MIN_MAX_TOKENS: Final = 64
-COVERED_PERCENT: Final = 99.5
-
-log = structlog.get_logger()
+from shared.command_line import Loaded
+from shared.terminal import show
+from trainer.commands.options import COLUMNS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.settings import TrainerEnvironment
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What one run of `train` is asked for."""
+@settings_options(
+    "trainer.base", "trainer.base_revision", *COLUMNS, *SPLIT, *TRAINING, "trainer.cache_dir", "log_level"
+)
+def train(
+    loaded: Loaded[TrainerEnvironment],
+    *,
+    data: Data,
+    output: Annotated[Path, typer.Option("--output", help="Folder that the model shall be.")],
+    labels: Labels = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option("--held-out", help="Parquet file for the test rows, which the model never sees."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep a checkpoint beside the output; continue from it if there.")
+    ] = False,
+) -> None:
+    """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
+    from trainer.models import train as training  # noqa: PLC0415
+    from trainer.models.base import hush_transformers  # noqa: PLC0415
 
-    data: Path
-    output: Path
-    labels: Path | None = None
-    held_out: Path | None = None
-    name: str | None = None
-    overwrite: bool = False
-    resume: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that is decided before the first step."""
-
-    sample: Sample
-    base: LoadedBase
-    encoded: dict[str, Encoded]
-    """By part."""
-    recipe: Recipe
-    max_tokens: int
-    device: str
-    told: dict[str, Any]
-    """All that can change the weights besides base and data; for the manifest."""
-
-
-def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
-    """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
-    began = time.monotonic()
-    check_output(job.output, overwrite=job.overwrite)
-    prepared = _prepare(job, settings)
-    checkpoint = _checkpoint(job.output, prepared) if job.resume else None
-    state = _finetune(prepared, checkpoint)
-    logits = {name: _score(prepared, name) for name in ("calibration", "test")}
-    temperature = fit_temperature(logits["calibration"], prepared.encoded["calibration"].labels)
-    labels = prepared.sample.splits.train.label_names
-    report = Report(
-        training=training_report(prepared.sample, state, time.monotonic() - began),
-        evaluations={TEST: figures(logits["test"], prepared.encoded["test"].labels, labels, temperature)},
+    hush_transformers()
+    job = training.Job(
+        data=data, output=output, labels=labels, held_out=held_out, name=name, overwrite=overwrite, resume=resume
     )
-    artifact = _write(job, prepared, temperature, report)
-    if checkpoint:
-        checkpoint.remove()
-    return artifact, report
-
-
-def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
-    device = choose_device(settings.device)
-    sample = draw_sample(read_examples(job.data, column_names(settings), job.labels), settings)
-    splits = sample.splits
-    if job.held_out:
-        write_examples(splits.test, job.held_out)
-        log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
-    seed_everything(settings.seed)
-    log.info("loading_base", base=settings.base)
-    base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
-    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
-    recipe = make_recipe(settings, base, device)
-    return Prepared(
-        sample=sample,
-        base=base,
-        encoded={name: encode(base.tokenizer, getattr(splits, name), max_tokens) for name in PARTS},
-        recipe=recipe,
-        max_tokens=max_tokens,
-        device=device,
-        told=training_settings(recipe, sample, device),
-    )
-
-
-def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingState:
-    base, recipe, encoded = prepared.base, prepared.recipe, prepared.encoded
-    log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.told)
-    with watching(recipe.epochs * recipe.steps_per_epoch(len(encoded["train"]))) as watch:
-        return finetune(
-            base.model,
-            encoded["train"],
-            encoded["validation"],
-            recipe,
-            device=prepared.device,
-            watch=watch,
-            checkpoint=checkpoint,
-        )
-
-
-def _score(prepared: Prepared, part: str) -> FloatArray:
-    encoded = prepared.encoded[part]
-    return score(prepared.base.model, encoded.tokens, encoded.pad_id, prepared.device)
-
-
-def _write(job: Job, prepared: Prepared, temperature: float, report: Report) -> Artifact:
-    base, max_tokens = prepared.base, prepared.max_tokens
-    manifest = make_manifest(
-        job.name or job.output.absolute().name,
-        base,
-        prepared.sample,
-        prepared.told,
-        max_tokens=max_tokens,
-        temperature=temperature,
-    )
-    with replacing(job.output) as folder:
-        save_model(folder, base.model, base.tokenizer, max_tokens, prepared.encoded["test"].tokens[:PROBES])
-        artifact = publish(folder, manifest, report)
-    return replace(artifact, path=job.output)
-
-
-def column_names(settings: TrainerSettings) -> ColumnNames:
-    """Where the data file keeps what is needed."""
-    return ColumnNames(
-        text=settings.text_column,
-        label=settings.label_column,
-        id=settings.id_column,
-        time=settings.time_column,
-    )
-
-
-def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
-    """What the user set, or else a multiple of 32 in which nearly all training texts fit whole."""
-    if wanted is not None:
-        if wanted > base.positions:
-            raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
-        return wanted
-    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions)]
-    needed = int(np.ceil(np.percentile(lengths, COVERED_PERCENT) / 32)) * 32
-    return min(max(needed, MIN_MAX_TOKENS), base.positions)
-
-
-def make_recipe(settings: TrainerSettings, base: LoadedBase, device: str) -> Recipe:
-    """The settings that shape the weights, with what is left to us decided."""
-    return Recipe(
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate or base.learning_rate,
-        batch_size=settings.batch_size,
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        max_grad_norm=settings.max_grad_norm,
-        class_weighting=settings.class_weighting,
-        averaging=settings.averaging,
-        evaluations_per_epoch=settings.evaluations_per_epoch,
-        patience=settings.patience,
-        bf16=choose_bf16(settings.precision, device),
-        seed=settings.seed,
-    )
-
-
-def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
-    parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
-    base = prepared.base
-    identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.told}"
-    return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)
+    artifact, report = training.train(job, loaded.settings.trainer)
+    show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
+    show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")

@@ -7,6 +7,7 @@ that comes with a model is run.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
 
 from shared.errors import InputDataError
 from trainer.data.packages import Package, fetch_package, sha256
@@ -143,3 +145,10 @@ def _revision(config: Any, where: str) -> str:
         return str(commit)
     weights = sorted(Path(where).glob("*.safetensors"))
     return sha256(weights[0]) if len(weights) == 1 else ",".join(sha256(path) for path in weights)
+
+
+def hush_transformers() -> None:
+    """Silences what repeats our own errors, or warns of the fresh head on a base, which is what we want."""
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

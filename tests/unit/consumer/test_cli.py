@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumer.__main__ import main
-from consumer.commands.check import SENTENCE
-from consumer.commands.score import NAMED, WINDOW_LINES
+from consumer.offline import NAMED, WINDOW_LINES
+from consumer.preflight.checks import SENTENCE
 from shared import __version__
 from shared.artifact import open_artifact
 from shared.inference.engines.select import load_scorer
@@ -29,6 +30,7 @@ from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from shared.inference.scorer import BertScorer
@@ -59,15 +61,14 @@ class Command(Protocol):
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Runs `sentiment-consumer` within this process, which spares the import of torch.
 
     Logging and signal handling are left out: they would outlive the test.
     """
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("consumer.__main__.configure_logs", lambda _level: None)
-    monkeypatch.setattr("consumer.commands.dlq.configure_logs", lambda _level: None)
+    monkeypatch.setattr("shared.command_line.configure_logs", lambda _level: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("shared.kafka.admin.CONNECT_TIMEOUT_S", 0.3)
@@ -83,7 +84,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         assert isinstance(code, int)
         return Ended(code, captured.out, captured.err)
 
-    return run
+    with capture_logs():
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -307,8 +309,8 @@ def test_a_bad_line_costs_no_other_its_result(
 
     With --on-error skip all good ones do, in their order, each bad one is named, and the code is 65 for any.
     """
-    monkeypatch.setattr("consumer.commands.score.WINDOW_LINES", window)
-    monkeypatch.setattr("consumer.commands.score.load_scorer", lambda *_: scorer)
+    monkeypatch.setattr("consumer.offline.WINDOW_LINES", window)
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: scorer)
     bad = {number: BAD_LINES[line] for number, line in enumerate(lines, start=1) if line in BAD_LINES}
     good = [
         (f"line-{number}", line.decode())
@@ -360,7 +362,7 @@ def test_a_line_that_cannot_be_scored_is_named(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """Given a text that the model cannot score, when scored, then the error names the line."""
-    monkeypatch.setattr("consumer.commands.score.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
     lines = ["fine"] * (place - 1) + ["private"] + ["fine"]
 
     ended = command("score", "--model", str(model), stdin="\n".join(lines).encode())
@@ -374,7 +376,7 @@ def test_so_many_bad_lines_are_named_and_all_are_counted(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a file of another kind, when scored with --on-error skip, then a few lines are named, all counted."""
-    monkeypatch.setattr("consumer.commands.score.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
 
     ended = command("score", "--json", "--model", str(model), "--on-error", "skip", stdin=b"a,b\n" * 5000)
 
@@ -386,7 +388,7 @@ def test_so_many_bad_lines_are_named_and_all_are_counted(
 
 def test_long_lines_do_not_fill_the_memory(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given lines around the limit and far beyond it, when scored, then no more than the limit is ever held."""
-    monkeypatch.setattr("consumer.commands.score.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
     monkeypatch.setenv("SENTIMENT_LIMITS__MAX_RECORD_BYTES", "2000")
     lengths = [1999, 2000, 2001, 2002, 2003, 5_000_000, 1, 2000]
     tracemalloc.start()
@@ -441,7 +443,7 @@ def test_check_fails_on_a_model_that_cannot_score(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a model that cannot score the check's sentence, when checked, then that line fails and says why."""
-    monkeypatch.setattr("consumer.commands.check.load_scorer", lambda *_: FakeScorer(unscorable={SENTENCE}))
+    monkeypatch.setattr("consumer.preflight.checks.load_scorer", lambda *_: FakeScorer(unscorable={SENTENCE}))
 
     ended = command("check", "--model", str(model), "--device", "cpu", "--bootstrap-servers", NOBODY)
 

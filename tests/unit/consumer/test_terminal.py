@@ -19,15 +19,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from consumer.commands import check
-from consumer.commands import score as offline
+from consumer import offline
 from consumer.commands.config import lines
+from consumer.preflight import checks
 from consumer.settings import ConsumerSettings
 from shared.errors import ArtifactError
 from shared.logs import configure_logs, exit_with
 from shared.messages import ModelRef, Result
-from shared.terminal import SIGNS, escaped, printable, say
-from trainer import __main__ as trainer_main
+from shared.terminal import SIGNS, escaped, printable, say, show
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.report import figures_table
 
@@ -140,7 +139,7 @@ def logging_on_a_terminal(name: str) -> None:
 
 def checking(name: str) -> None:
     """A line of `check`, and one that fails."""
-    report = vars(check)["_Report"]()
+    report = vars(checks)["_Report"]()
     report.line("model", lambda: name, str)
     report.line("model", lambda: (_ for _ in ()).throw(ArtifactError(name)), str)
 
@@ -184,7 +183,6 @@ def training(name: str) -> None:
     """What `train` and `evaluate` print last."""
     labels = (name, f"{name}-other")
     found = figures(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), labels, 1.0)
-    show = vars(trainer_main)["_print"]
     show(figures_table(f"{name} on {name}", found))
     show(f"{name}: version {name}")
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import SettingsError
-from trainer.settings import trainer_environment
+from shared.settings import load_settings
+from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,17 +70,22 @@ def test_a_usage_error_ends_with_2() -> None:
     assert command("train").returncode == 2
 
 
+def settings(flags: dict[str, object], file: Path | None, environ: dict[str, str]) -> TrainerEnvironment:
+    """Loads the settings as a command does."""
+    return load_settings(TrainerEnvironment, flags=flags, file=file, environ=environ, others=OTHER_COMMANDS)
+
+
 def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
     """Each source overrides the next."""
     file = tmp_path / "settings.yaml"
     file.write_text("trainer: {epochs: 7, batch_size: 8, seed: 3}\n", encoding="utf-8")
     environ = {"SENTIMENT_TRAINER__EPOCHS": "5", "SENTIMENT_TRAINER__SEED": "4"}
-    found = trainer_environment({"trainer.seed": 9, "trainer.patience": None}, file, environ).trainer
+    found = settings({"trainer.seed": 9, "trainer.patience": None}, file, environ).trainer
     assert (found.seed, found.epochs, found.batch_size, found.patience) == (9, 5, 8, 4)
 
 
 def test_settings_of_the_consumer_pass_and_misspelt_own_ones_do_not() -> None:
     """Both may stand in one environment; a near miss of ours is an error that names the right spelling."""
-    trainer_environment({}, None, {"SENTIMENT_BATCHING__MAX_WAIT_MS": "5", "SENTIMENT_INPUT_TOPIC": "texts"})
+    settings({}, None, {"SENTIMENT_BATCHING__MAX_WAIT_MS": "5", "SENTIMENT_INPUT_TOPIC": "texts"})
     with pytest.raises(SettingsError, match="did you mean SENTIMENT_TRAINER__LEARNING_RATE"):
-        trainer_environment({}, None, {"SENTIMENT_TRAINER__LEARNING_RAET": "1"})
+        settings({}, None, {"SENTIMENT_TRAINER__LEARNING_RAET": "1"})

@@ -20,8 +20,8 @@ from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.text import normalise
 from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
-from trainer.commands import evaluate as evaluation
 from trainer.data.readers import read_examples
+from trainer.evaluation import evaluate as evaluation
 from trainer.evaluation.report import CARD
 from trainer.models.base import load_base
 from trainer.models.model_folder import check_output, load_model, replacing

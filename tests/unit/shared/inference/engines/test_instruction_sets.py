@@ -18,9 +18,9 @@ import pytest
 from shared.artifact import open_artifact, seal
 from shared.manifest import TrainingData
 from tests.support.tiny import tiny_model, write_data
-from trainer.commands.export import export_int8
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import draw_sample
+from trainer.models.export import export_int8
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:

@@ -26,10 +26,10 @@ from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.manifest import Int8, TrainingData
 from tests.support.tiny import tiny_model, write_data
-from trainer.commands import export
-from trainer.commands.evaluate import evaluate
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import draw_sample
+from trainer.evaluation.evaluate import evaluate
+from trainer.models import export
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:

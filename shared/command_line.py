@@ -1,0 +1,128 @@
+"""Command-line options that stand for settings: name, values, help and default come from the setting itself."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, ParamSpec, TypeVar, get_args, get_origin
+
+import typer
+
+from shared.logs import configure_logs
+from shared.settings import S, field_of, flag, load_settings, settings_file, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic.fields import FieldInfo
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONFIG: Final = "config"
+_Config = Annotated[Path | None, typer.Option("--config", help="YAML file of settings.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[S]):
+    """The settings of one command."""
+
+    settings: S
+    file: Path | None
+    """The settings file in effect, if any."""
+    origins: Mapping[str, str]
+    """By setting, the flag, variable or file that it comes from; those at their default are left out."""
+
+
+class SettingOptions(Generic[S]):
+    """Makes options of settings; used as a decorator of a command, with the names of its settings."""
+
+    def __init__(
+        self, model: type[S], *, others: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        """`others` as in `load_settings`; `aliases`: further flags by the name of a setting."""
+        self._model = model
+        self._others = others
+        self._aliases = aliases or {}
+
+    def __call__(self, *names: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+        """Adds an option for each setting, and `--config`, after the command's own parameters.
+
+        The command's first parameter receives the settings as `Loaded`, once logging is set up by them. Its
+        other parameters are typer's as usual. Raises SettingsError when the command is run.
+        """
+        options = {_parameter(name): name for name in names}
+
+        def decorate(command: Callable[..., R]) -> Callable[..., R]:
+            @wraps(command)
+            def run(**given: Any) -> R:
+                config = given.pop(CONFIG)
+                flags = {options[name]: _unless_empty(given.pop(name)) for name in options}
+                return command(self.load(flags, config), **given)
+
+            _, *own = inspect.signature(command, eval_str=True).parameters.values()
+            added = [
+                *(self._option(parameter, name) for parameter, name in options.items()),
+                Parameter(CONFIG, Parameter.KEYWORD_ONLY, default=None, annotation=_Config),
+            ]
+            parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own] + added
+            run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+            run.__annotations__ = {one.name: one.annotation for one in parameters}
+            return run
+
+        return decorate
+
+    def load(self, flags: Mapping[str, object], config: Path | None) -> Loaded[S]:
+        """Reads every source and sets up logging; raises SettingsError."""
+        settings = load_settings(self._model, flags=flags, file=config, others=self._others)
+        configure_logs(settings.log_level)  # type: ignore[attr-defined]  # every command has it
+        origins = sources(self._model, flags=flags, file=config, others=self._others)
+        return Loaded(settings, settings_file(config), origins)
+
+    def _option(self, parameter: str, name: str) -> Parameter:
+        field = field_of(self._model, name)
+        kind: Any = str
+        if field.annotation is bool:
+            kind = bool
+        elif get_origin(field.annotation) is tuple:
+            kind = list[str]
+        option = typer.Option(
+            *(*self._aliases.get(name, ()), flag(name)),
+            help=_help(field),
+            metavar=None if kind is bool else _values(field),
+            show_default=False,
+        )
+        return Parameter(
+            parameter, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+        )
+
+
+def _parameter(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _unless_empty(value: object) -> object:
+    """None where an option was not given."""
+    return None if value is False or value == [] else value
+
+
+def _help(field: FieldInfo) -> str:
+    """The first paragraph of the description, and the default."""
+    words = " ".join((field.description or "").partition("\n\n")[0].split())
+    default = field.default
+    shown = ", ".join(default) if isinstance(default, tuple) else default
+    is_said = field.is_required() or field.default_factory or shown in {None, ""} or isinstance(shown, bool)
+    return words if is_said else f"{words} (default: {shown})"
+
+
+def _values(field: FieldInfo) -> str:
+    """What the values are, as `--help` shows it: the choices, or a type."""
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
+    if get_origin(field.annotation) is Literal:
+        kinds = [field.annotation]
+    if get_origin(kinds[0]) is Literal:
+        return f"<{'|'.join(map(str, get_args(kinds[0])))}>"
+    return {int: "<int>", float: "<float>", Path: "<path>"}.get(kinds[0], "<text>")

@@ -1,0 +1,177 @@
+"""Adds an int8 graph for CPUs to a sealed model folder, if it answers as the model does.
+
+The parts of the training data are drawn again: training rows set the ranges of the numbers, and rows that
+the weights were not fitted to decide. A folder that does not pass stays as it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import structlog
+
+from shared.artifact import open_artifact, seal
+from shared.errors import ArtifactError, InputDataError
+from shared.inference.engines.openvino.bert_shape import UnknownArchitecture, read_shape
+from shared.inference.engines.openvino.int8 import FOLDER, write_int8
+from shared.inference.engines.openvino.lean import LeanModel
+from shared.inference.engines.openvino.runtime import native_precision
+from shared.inference.probe.examine import Untrusted, examine
+from shared.manifest import Int8
+from trainer.data.readers import read_examples
+from trainer.data.sample import draw_sample
+from trainer.evaluation.calibration import ece
+from trainer.evaluation.metrics import confusion_matrix, macro_recall
+from trainer.evaluation.report import read_report
+from trainer.models.encoding import Tokens, tokenise
+from trainer.models.model_folder import load_tokenizer, publish, recover, replacing
+from trainer.models.predict import softmax
+from trainer.models.quantise import as_rows, quantise, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.artifact import Artifact
+    from shared.inference.engines.openvino.bert_shape import Shape
+    from shared.inference.probe.probe import Precision
+    from shared.manifest import Manifest
+    from trainer.data.examples import IntArray
+    from trainer.data.readers import ColumnNames
+    from trainer.data.splits import Splits
+    from trainer.settings import TrainerSettings
+
+HELD_OUT: Final = ("validation", "calibration", "test")
+"""Parts that the gate is decided on: no step of training fitted the weights to them."""
+MIN_AGREEMENT: Final = 0.99
+MAX_RECALL_LOSS: Final = 0.003
+MAX_ECE_CHANGE: Final = 0.01
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What int8 is calibrated on and judged by."""
+
+    calibration: Tokens
+    held_out: Tokens
+    gold: IntArray
+    """Of the held-out rows."""
+
+
+def export_int8(
+    folder: Path,
+    data: Path,
+    names: ColumnNames,
+    settings: TrainerSettings,
+    *,
+    calibration_rows: int,
+    labels: Path | None = None,
+) -> Artifact:
+    """Quantises, compares and seals again, in place of an older export; takes a minute or more.
+
+    `calibration_rows` is a number of training rows; all are taken where there are fewer. `settings` must draw
+    the parts that the model was trained with. Raises InputDataError where they do not, and ArtifactError for a
+    model that cannot be quantised or loses too much.
+    """
+    folder = folder.resolve()  # a link to the folder shall stay one
+    recover(folder)
+    artifact = open_artifact(folder)
+    manifest = artifact.manifest
+    try:
+        shape = read_shape(artifact)
+    except UnknownArchitecture as unknown:
+        raise ArtifactError(f"{folder} cannot be quantised ({unknown}); serve it with precision auto") from None
+    splits = draw_sample(read_examples(data, names, labels), settings).splits
+    rows = _rows(folder, manifest, splits, calibration_rows)
+    log.info("quantising", calibration_rows=len(rows.calibration))
+    with replacing(folder) as fresh:
+        shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER, "*.partial"))
+        write_int8(fresh, quantise(artifact, shape, rows.calibration))
+        copied = {name: digest for name, digest in manifest.files.items() if not name.startswith(f"{FOLDER}/")}
+        quantised = seal(fresh, manifest, copied)
+        found = _compare(quantised, shape, rows)
+        judge(found)
+        described = quantised.manifest.model_copy(update={"int8": found})
+        sealed = publish(fresh, described, read_report(quantised))
+    return replace(sealed, path=folder)
+
+
+def _rows(folder: Path, manifest: Manifest, splits: Splits, calibration_rows: int) -> Rows:
+    train = splits.train
+    if train.label_names != manifest.labels or train.fingerprint() != manifest.data.fingerprint:
+        raise InputDataError(
+            f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} learnt "
+            "from; give the data, and the options for columns, split and seed, that it was trained with"
+        )
+    chosen = np.random.default_rng(0).permutation(len(train))[:calibration_rows]
+    tokenizer, options = load_tokenizer(folder), manifest.normaliser.options
+    held_out = [getattr(splits, name) for name in HELD_OUT]
+    texts = [text for part in held_out for text in part.texts]
+    return Rows(
+        calibration=tokenise(tokenizer, train.take(chosen).texts, manifest.max_tokens, options),
+        held_out=tokenise(tokenizer, texts, manifest.max_tokens, options),
+        gold=np.concatenate([part.labels for part in held_out]),
+    )
+
+
+def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
+    """Scores the held-out rows with the graph as it was written, and with that in fp32, as the consumer would."""
+    ours, reference = (
+        score(_examined(artifact, shape, precision, rows), rows.held_out) for precision in ("int8", "fp32")
+    )
+    answers, expected = (
+        confusion_matrix(rows.gold, logits.argmax(axis=1), shape.labels) for logits in (ours, reference)
+    )
+    errors = [ece(softmax(logits / artifact.manifest.temperature), rows.gold) for logits in (ours, reference)]
+    return Int8(
+        rows=len(rows.gold),
+        calibration_rows=len(rows.calibration),
+        agreement=float((ours.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+        macro_recall=float(macro_recall(answers)),
+        macro_recall_fp32=float(macro_recall(expected)),
+        ece=errors[0],
+        ece_fp32=errors[1],
+        rest=native_precision(),
+        libraries={name: version(name) for name in ("openvino", "nncf")},
+    )
+
+
+def _examined(artifact: Artifact, shape: Shape, precision: Precision, rows: Rows) -> LeanModel:
+    """A model whose passes go round the shapes in which this processor answers wrongly, as in the consumer."""
+    model = LeanModel(artifact, shape, precision)
+    sample = as_rows(rows.calibration)
+    try:
+        examine(model, artifact, lambda: sample, longest=artifact.manifest.max_tokens, files=None)
+    except Untrusted as wrong:
+        if precision == "fp32":
+            raise ArtifactError(f"{wrong}, so int8 cannot be judged here; export on another machine") from None
+        # Wrong in every shape: as likely the graph's own loss, and the gate's figures say how large it is.
+    return model
+
+
+def judge(found: Int8) -> None:
+    """Raises ArtifactError where int8 loses too much."""
+    passed = (
+        found.agreement >= MIN_AGREEMENT
+        and found.macro_recall_fp32 - found.macro_recall <= MAX_RECALL_LOSS
+        and abs(found.ece - found.ece_fp32) <= MAX_ECE_CHANGE
+    )
+    if not passed:
+        raise ArtifactError(
+            f"int8 loses too much, so nothing was written. {figures(found)}. Needed are {MIN_AGREEMENT:.0%} of "
+            f"the labels, at most {MAX_RECALL_LOSS} less macro-recall and an ECE at most {MAX_ECE_CHANGE} away. "
+            f"Try more --calibration-rows than {found.calibration_rows:,}, or stay with precision bf16 or fp32"
+        )
+
+
+def figures(found: Int8) -> str:
+    """One line for people."""
+    return (
+        f"On {found.rows:,} held-out rows int8 gave {found.agreement:.2%} of the labels of fp32, macro-recall "
+        f"{found.macro_recall:.4f} for {found.macro_recall_fp32:.4f}, ECE {found.ece:.4f} for {found.ece_fp32:.4f}"
+    )
