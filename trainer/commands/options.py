@@ -34,7 +34,7 @@ TRAINING: Final = (
     "trainer.batch_size",
     "trainer.max_tokens",
     "trainer.class_weighting",
-    "trainer.averaging",
+    "trainer.ema_decay",
     "trainer.evaluations_per_epoch",
     "trainer.patience",
     "trainer.precision",

@@ -18,15 +18,15 @@ from trainer.evaluation.report import Look, TrainingReport
 if TYPE_CHECKING:
     from trainer.data.sample import Sample
     from trainer.models.base import LoadedBase
-    from trainer.models.finetune import Recipe, TrainingState
+    from trainer.models.training_state import TrainingConfig, TrainingState
 
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 
 
-def training_settings(recipe: Recipe, sample: Sample, device: str) -> dict[str, Any]:
+def training_settings(config: TrainingConfig, sample: Sample, device: str) -> dict[str, Any]:
     """All that can change the weights besides base and data."""
     return {
-        **asdict(recipe),
+        **asdict(config),
         "split": sample.splits.order,
         **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
         "device": device,
@@ -44,13 +44,13 @@ def training_report(sample: Sample, state: TrainingState, seconds: float) -> Tra
         best_step=state.history[state.best].step,
         history=[
             Look(
-                step=look.step,
-                epoch=round(look.epoch, 3),
-                training_loss=look.training_loss,
-                macro_recall=look.macro_recall,
-                macro_f1=look.macro_f1,
+                step=one.step,
+                epoch=round(one.epoch, 3),
+                training_loss=one.training_loss,
+                macro_recall=one.macro_recall,
+                macro_f1=one.macro_f1,
             )
-            for look in state.history
+            for one in state.history
         ],
     )
 

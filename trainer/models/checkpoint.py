@@ -1,7 +1,7 @@
 """Keeps the state of a training on disk, so that an interrupted one continues bit for bit.
 
 One safetensors file, replaced whole at every look at the validation rows; no pickle. It belongs to one
-recipe, base and data set, and refuses to continue another.
+config, base and data set, and refuses to continue another.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from shared.errors import InputDataError
-from trainer.models.finetune import Evaluation
+from trainer.models.training_state import Evaluation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.models.finetune import TrainingState
+    from trainer.models.training_state import TrainingState
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,16 @@ class Checkpoint:
             tensors |= _prefixed("average", state.average.state_dict())
         if torch.cuda.is_available():
             tensors["chance.cuda"] = torch.cuda.get_rng_state()
-        progress = {
+        training = {
             "identity": self.identity,
             "step": state.step,
             "best": state.best,
-            "history": [asdict(look) for look in state.history],
+            "history": [asdict(one) for one in state.history],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.partial")
         whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
-        save_file(whole, partial, metadata={"progress": json.dumps(progress)})
+        save_file(whole, partial, metadata={"training": json.dumps(training)})
         partial.replace(self.path)
 
     def restore(self, state: TrainingState) -> None:
@@ -65,18 +65,18 @@ class Checkpoint:
             return
         try:
             with safe_open(self.path, framework="pt") as file:
-                progress = json.loads(file.metadata()["progress"])
+                training = json.loads(file.metadata()["training"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         except (SafetensorError, KeyError, ValueError):
             raise InputDataError(f"{self.path} is not a checkpoint of this project; remove it") from None
-        if progress["identity"] != self.identity:
+        if training["identity"] != self.identity:
             raise InputDataError(
                 f"{self.path} belongs to a training with other settings, base or data; "
                 "remove it to start anew, or train with the same as before"
             )
         _restore(state, tensors)
-        state.step, state.best = progress["step"], progress["best"]
-        state.history = [Evaluation(**look) for look in progress["history"]]
+        state.step, state.best = training["step"], training["best"]
+        state.history = [Evaluation(**one) for one in training["history"]]
 
     def remove(self) -> None:
         """Deletes the file; for when the model is safe."""

@@ -1,7 +1,7 @@
-"""The training loop. Reads top to bottom: optimiser, steps, looks at the validation rows, best weights.
+"""The training loop. Reads top to bottom: optimiser, steps, evaluations on the validation rows, best weights.
 
-All chance hangs on the recipe's seed: the same recipe, base, data and number of threads give the same
-weights on a CPU, bit for bit, whether training ran through or was interrupted and resumed.
+All randomness comes from the seed of the training config: the same config, base, data and number of threads give
+the same weights on a CPU, bit for bit, whether training ran through or was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 import random
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,78 +18,16 @@ from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
 from trainer.models.encoding import Encoded, pad, training_batches
 from trainer.models.predict import score
+from trainer.models.training_state import Evaluation, TrainingState
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray
     from trainer.models.checkpoint import Checkpoint
-    from trainer.models.progress import Watch
+    from trainer.models.progress import ProgressReporter
+    from trainer.models.training_state import TrainingConfig
 
-TOLD_EVERY = 10
-"""Steps between two reports of the loss; each waits for the device once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that shapes the weights besides the base and the data."""
-
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    weight_decay: float
-    warmup: float
-    """Share of all steps over which the rate rises from zero; then it falls to zero, both linearly."""
-    max_grad_norm: float
-    class_weighting: float
-    """Rows of a label count by its share to the power of minus this, lest rare labels be lost; 0: alike."""
-    averaging: float
-    """Decay per step of the moving average of the weights, which is what is kept; 0: the weights themselves."""
-    evaluations_per_epoch: int
-    patience: int
-    """Looks at the validation rows without a better macro-recall, after which training stops."""
-    bf16: bool
-    seed: int
-
-    def steps_per_epoch(self, rows: int) -> int:
-        """Batches that the rows make."""
-        return math.ceil(rows / self.batch_size)
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One look at the validation rows."""
-
-    step: int
-    epoch: float
-    training_loss: float
-    """Mean over the steps since the last look."""
-    rate: float
-    macro_recall: float
-    macro_f1: float
-
-
-@dataclass(slots=True)
-class TrainingState:
-    """All that changes while training; what a checkpoint keeps."""
-
-    model: Any
-    average: Any
-    """The model whose weights are looked at and kept: the moving average, or the model itself."""
-    optimizer: torch.optim.AdamW
-    device: str
-    label_weights: torch.Tensor
-    """[labels], what a row of each label counts in the loss; their mean over the rows is 1."""
-    per_epoch: int
-    """Steps of one epoch."""
-    step: int = 0
-    history: list[Evaluation] = field(default_factory=list)
-    best: int = -1
-    """Index into `history` of the best look."""
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
-
-    def finished(self, recipe: Recipe) -> bool:
-        """All epochs are done, or patience is at its end."""
-        stale = len(self.history) - 1 - self.best
-        return self.step >= recipe.epochs * self.per_epoch or stale >= recipe.patience
+REPORT_STEPS = 10
+"""Steps between two reports of the loss; each report waits for the device once."""
 
 
 def seed_everything(seed: int) -> None:
@@ -104,60 +41,60 @@ def finetune(
     model: Any,
     train: Encoded,
     validation: Encoded,
-    recipe: Recipe,
+    config: TrainingConfig,
     *,
     device: str,
-    watch: Watch,
+    reporter: ProgressReporter,
     checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
     """Trains on `device` and leaves the best weights in `model`, in fp32; the rest is in the answer.
 
-    With a checkpoint, the state is saved at every look and a saved one is continued.
+    With a checkpoint, the state is saved at every evaluation and a saved one is continued.
     """
-    state = _start(model, train, recipe, device)
+    state = _start(model, train, config, device)
     if checkpoint:
         checkpoint.restore(state)
     losses: list[torch.Tensor] = []
-    while not state.finished(recipe):
+    while not state.finished(config):
         epoch, done = divmod(state.step, state.per_epoch)
-        for rows in training_batches(train.tokens, recipe.batch_size, (recipe.seed, epoch))[done:]:
-            losses.append(_step(state, train, rows, recipe))
-            if state.step % TOLD_EVERY == 0:
-                watch.step(state.step, float(losses[-1]), _rate(state, recipe))
-            if not _look_is_due(state, recipe):
+        for rows in training_batches(train.tokens, config.batch_size, (config.seed, epoch))[done:]:
+            losses.append(_step(state, train, rows, config))
+            if state.step % REPORT_STEPS == 0:
+                reporter.step(state.step, float(losses[-1]), _rate(state, config))
+            if not _evaluation_is_due(state, config):
                 continue
-            _look(state, validation, recipe, float(torch.stack(losses).mean()))
+            _evaluate(state, validation, config, float(torch.stack(losses).mean()))
             losses.clear()
-            watch.evaluated(state.history[-1], best=state.best == len(state.history) - 1)
+            reporter.evaluated(state.history[-1], best=state.best == len(state.history) - 1)
             if checkpoint:
                 checkpoint.save(state)
-            if state.finished(recipe):
+            if state.finished(config):
                 break
     model.load_state_dict(state.best_weights)
     return state
 
 
-def _start(model: Any, train: Encoded, recipe: Recipe, device: str) -> TrainingState:
+def _start(model: Any, train: Encoded, config: TrainingConfig, device: str) -> TrainingState:
     model.to(device)
     return TrainingState(
         model=model,
-        average=copy.deepcopy(model) if recipe.averaging else model,
-        optimizer=_optimizer(model, recipe),
+        average=copy.deepcopy(model) if config.ema_decay else model,
+        optimizer=_optimizer(model, config),
         device=device,
-        label_weights=_label_weights(train.labels, recipe.class_weighting).to(device),
-        per_epoch=recipe.steps_per_epoch(len(train)),
+        label_weights=_label_weights(train.labels, config.class_weighting).to(device),
+        per_epoch=config.steps_per_epoch(len(train)),
     )
 
 
-def _optimizer(model: Any, recipe: Recipe) -> torch.optim.AdamW:
+def _optimizer(model: Any, config: TrainingConfig) -> torch.optim.AdamW:
     """AdamW without decay on biases and norms, which are the parameters with one dimension."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
 def _label_weights(labels: IntArray, power: float) -> torch.Tensor:
@@ -166,43 +103,43 @@ def _label_weights(labels: IntArray, power: float) -> torch.Tensor:
     return torch.tensor(weights * len(labels) / (weights * counts).sum(), dtype=torch.float32)
 
 
-def _rate(state: TrainingState, recipe: Recipe) -> float:
+def _rate(state: TrainingState, config: TrainingConfig) -> float:
     """The learning rate of the next step."""
-    steps = recipe.epochs * state.per_epoch
-    rising = max(1, round(steps * recipe.warmup))
+    steps = config.epochs * state.per_epoch
+    rising = max(1, round(steps * config.warmup))
     falling = (steps - state.step) / max(1, steps - rising)
-    return recipe.learning_rate * min((state.step + 1) / rising, falling)
+    return config.learning_rate * min((state.step + 1) / rising, falling)
 
 
-def _step(state: TrainingState, train: Encoded, rows: IntArray, recipe: Recipe) -> torch.Tensor:
+def _step(state: TrainingState, train: Encoded, rows: IntArray, config: TrainingConfig) -> torch.Tensor:
     """One update of the weights and of their average; returns the loss, still on the device."""
     for group in state.optimizer.param_groups:
-        group["lr"] = _rate(state, recipe)
+        group["lr"] = _rate(state, config)
     ids, mask = (tensor.to(state.device) for tensor in pad([train.tokens[row] for row in rows], train.pad_id))
     gold = torch.from_numpy(train.labels[rows]).to(state.device)
     state.model.train()
-    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=recipe.bf16):
+    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=config.bf16):
         logits = state.model(input_ids=ids, attention_mask=mask).logits
     loss = torch.nn.functional.cross_entropy(logits.float(), gold, weight=state.label_weights)
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.max_grad_norm)
+    torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.max_grad_norm)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
-    if recipe.averaging:
+    if config.ema_decay:
         with torch.no_grad():
             for mean, now in zip(state.average.parameters(), state.model.parameters(), strict=True):
-                mean.lerp_(now, 1 - recipe.averaging)
+                mean.lerp_(now, 1 - config.ema_decay)
     return loss.detach()
 
 
-def _look_is_due(state: TrainingState, recipe: Recipe) -> bool:
-    """At even distances, the last one in an epoch at its end."""
-    looks = state.step * recipe.evaluations_per_epoch
-    return looks // state.per_epoch > (looks - recipe.evaluations_per_epoch) // state.per_epoch
+def _evaluation_is_due(state: TrainingState, config: TrainingConfig) -> bool:
+    """Whether an evaluation is due: at even distances, the last one of an epoch at its end."""
+    evaluations = state.step * config.evaluations_per_epoch
+    return evaluations // state.per_epoch > (evaluations - config.evaluations_per_epoch) // state.per_epoch
 
 
-def _look(state: TrainingState, validation: Encoded, recipe: Recipe, loss: float) -> None:
+def _evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: float) -> None:
     """Scores the validation rows, and keeps a copy of the weights if they are the best so far.
 
     Raises SettingsError where training has diverged.
@@ -212,7 +149,7 @@ def _look(state: TrainingState, validation: Encoded, recipe: Recipe, loss: float
             f"training diverged: the loss is {loss} at step {state.step}; lower --learning-rate, or use "
             "--precision fp32"
         )
-    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=recipe.bf16):
+    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=config.bf16):
         logits = score(state.average, validation.tokens, validation.pad_id, state.device)
     matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
     found = Evaluation(

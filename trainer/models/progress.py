@@ -1,4 +1,4 @@
-"""Shows that training goes on: a live bar on a terminal, else one plain line per evaluation."""
+"""Shows how far training is: a live bar on a terminal, else one plain line per evaluation."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trainer.models.finetune import Evaluation
+    from trainer.models.training_state import Evaluation
 
 
-class Watch(Protocol):
-    """What the training loop tells of itself."""
+class ProgressReporter(Protocol):
+    """Receives how far the training loop is."""
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """Called every few steps, with the mean training loss since the last call."""
 
     def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
-        """Called after each look at the validation rows."""
+        """Called after each evaluation on the validation rows."""
 
 
 @contextmanager
-def watching(steps: int) -> Iterator[Watch]:
-    """A watch on standard error for a training of at most that many steps."""
+def reporting(steps: int) -> Iterator[ProgressReporter]:
+    """A reporter on standard error for a training of at most that many steps."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines(console, steps)
@@ -65,7 +65,6 @@ class _Lines:
         self._console = console
         self._steps = steps
         self._began = time.monotonic()
-        self._first: int | None = None
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """Says nothing: a line per step would fill a log."""

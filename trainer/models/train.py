@@ -22,10 +22,11 @@ from trainer.models.base import LoadedBase, load_base
 from trainer.models.checkpoint import Checkpoint
 from trainer.models.devices import choose_bf16, choose_device
 from trainer.models.encoding import Encoded, encode, tokenise
-from trainer.models.finetune import Recipe, TrainingState, finetune, seed_everything
+from trainer.models.finetune import finetune, seed_everything
 from trainer.models.model_folder import check_output, publish, replacing, save_model
 from trainer.models.predict import score
-from trainer.models.progress import watching
+from trainer.models.progress import reporting
+from trainer.models.training_state import TrainingConfig, TrainingState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +65,7 @@ class Prepared:
     base: LoadedBase
     encoded: dict[str, Encoded]
     """By part."""
-    recipe: Recipe
+    config: TrainingConfig
     max_tokens: int
     device: str
     told: dict[str, Any]
@@ -102,29 +103,29 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
     log.info("loading_base", base=settings.base)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
-    recipe = make_recipe(settings, base, device)
+    config = training_config(settings, base, device)
     return Prepared(
         sample=sample,
         base=base,
         encoded={name: encode(base.tokenizer, getattr(splits, name), max_tokens) for name in PARTS},
-        recipe=recipe,
+        config=config,
         max_tokens=max_tokens,
         device=device,
-        told=training_settings(recipe, sample, device),
+        told=training_settings(config, sample, device),
     )
 
 
 def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingState:
-    base, recipe, encoded = prepared.base, prepared.recipe, prepared.encoded
+    base, config, encoded = prepared.base, prepared.config, prepared.encoded
     log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.told)
-    with watching(recipe.epochs * recipe.steps_per_epoch(len(encoded["train"]))) as watch:
+    with reporting(config.epochs * config.steps_per_epoch(len(encoded["train"]))) as reporter:
         return finetune(
             base.model,
             encoded["train"],
             encoded["validation"],
-            recipe,
+            config,
             device=prepared.device,
-            watch=watch,
+            reporter=reporter,
             checkpoint=checkpoint,
         )
 
@@ -171,9 +172,9 @@ def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) 
     return min(max(needed, MIN_MAX_TOKENS), base.positions)
 
 
-def make_recipe(settings: TrainerSettings, base: LoadedBase, device: str) -> Recipe:
+def training_config(settings: TrainerSettings, base: LoadedBase, device: str) -> TrainingConfig:
     """The settings that shape the weights, with what is left to us decided."""
-    return Recipe(
+    return TrainingConfig(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate or base.learning_rate,
         batch_size=settings.batch_size,
@@ -181,7 +182,7 @@ def make_recipe(settings: TrainerSettings, base: LoadedBase, device: str) -> Rec
         warmup=settings.warmup,
         max_grad_norm=settings.max_grad_norm,
         class_weighting=settings.class_weighting,
-        averaging=settings.averaging,
+        ema_decay=settings.ema_decay,
         evaluations_per_epoch=settings.evaluations_per_epoch,
         patience=settings.patience,
         bf16=choose_bf16(settings.precision, device),

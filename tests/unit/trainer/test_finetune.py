@@ -16,16 +16,17 @@ from trainer.data.examples import Examples
 from trainer.models.base import load_base
 from trainer.models.checkpoint import Checkpoint
 from trainer.models.encoding import Encoded, encode, scoring_batches, training_batches
-from trainer.models.finetune import Recipe, finetune, seed_everything
+from trainer.models.finetune import finetune, seed_everything
+from trainer.models.training_state import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trainer.models.finetune import Evaluation, TrainingState
+    from trainer.models.training_state import Evaluation, TrainingState
 
 LABELS = ("negative", "positive")
-RECIPE = Recipe(
+CONFIG = TrainingConfig(
     epochs=6,
     learning_rate=5e-3,
     batch_size=16,
@@ -33,7 +34,7 @@ RECIPE = Recipe(
     warmup=0.1,
     max_grad_norm=1.0,
     class_weighting=0.5,
-    averaging=0.8,
+    ema_decay=0.8,
     evaluations_per_epoch=2,
     patience=12,
     bf16=False,
@@ -42,7 +43,7 @@ RECIPE = Recipe(
 
 
 class Silence:
-    """A watch that shows nothing."""
+    """A reporter that shows nothing."""
 
     def step(self, step: int, loss: float, rate: float) -> None:
         """Ignored."""
@@ -102,14 +103,23 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def trained(
-    base: Path, recipe: Recipe = RECIPE, watch: Silence | None = None, checkpoint: Checkpoint | None = None
+    base: Path,
+    config: TrainingConfig = CONFIG,
+    reporter: Silence | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[TrainingState, dict[str, torch.Tensor]]:
     """Trains on made-up texts; returns the outcome and the weights."""
-    seed_everything(recipe.seed)
+    seed_everything(config.seed)
     loaded = load_base(str(base), None, LABELS, base)
     train, validation = (encode(loaded.tokenizer, made_up(rows, rows), 32) for rows in (480, 96))
     state = finetune(
-        loaded.model, train, validation, recipe, device="cpu", watch=watch or Silence(), checkpoint=checkpoint
+        loaded.model,
+        train,
+        validation,
+        config,
+        device="cpu",
+        reporter=reporter or Silence(),
+        checkpoint=checkpoint,
     )
     return state, loaded.model.state_dict()
 
@@ -128,19 +138,19 @@ def test_learning_really_learns_and_repeats_bit_for_bit(base: Path) -> None:
     again, same = trained(base)
     assert again.history == state.history
     assert_equal(weights, same)
-    _, other = trained(base, replace(RECIPE, seed=8, epochs=1))
+    _, other = trained(base, replace(CONFIG, seed=8, epochs=1))
     assert not torch.equal(weights["classifier.weight"], other["classifier.weight"])
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.8])
-def test_resumed_equals_uninterrupted_bit_for_bit(base: Path, tmp_path: Path, averaging: float) -> None:
+@pytest.mark.parametrize("ema_decay", [0.0, 0.8])
+def test_resumed_equals_uninterrupted_bit_for_bit(base: Path, tmp_path: Path, ema_decay: float) -> None:
     """Killed in the middle of an epoch, after a look; the second run ends in the very same weights."""
-    recipe = replace(RECIPE, averaging=averaging, epochs=3)
-    whole, weights = trained(base, recipe)
+    config = replace(CONFIG, ema_decay=ema_decay, epochs=3)
+    whole, weights = trained(base, config)
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "this training")
     with pytest.raises(Interrupted):
-        trained(base, recipe, Interruption(after=3), checkpoint)
-    resumed, same = trained(base, recipe, checkpoint=checkpoint)
+        trained(base, config, Interruption(after=3), checkpoint)
+    resumed, same = trained(base, config, checkpoint=checkpoint)
     assert resumed.history == whole.history
     assert_equal(weights, same)
 
@@ -148,7 +158,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(base: Path, tmp_path: Path, av
 def test_a_checkpoint_of_another_training_is_refused(base: Path, tmp_path: Path) -> None:
     """Other settings, base or data: never continued silently; nor is a file that is no checkpoint."""
     path = tmp_path / "state.safetensors"
-    trained(base, replace(RECIPE, epochs=1), checkpoint=Checkpoint(path, "one"))
+    trained(base, replace(CONFIG, epochs=1), checkpoint=Checkpoint(path, "one"))
     with pytest.raises(InputDataError, match="belongs to a training with other settings"):
         trained(base, checkpoint=Checkpoint(path, "another"))
     path.write_bytes(b"no safetensors")
@@ -158,7 +168,7 @@ def test_a_checkpoint_of_another_training_is_refused(base: Path, tmp_path: Path)
 
 def test_training_stops_when_patience_ends_and_keeps_the_best_weights(base: Path) -> None:
     """Without learning no look is better than the first: patience 2 ends after three looks."""
-    state, weights = trained(base, replace(RECIPE, learning_rate=1e-12, patience=2, averaging=0.0))
+    state, weights = trained(base, replace(CONFIG, learning_rate=1e-12, patience=2, ema_decay=0.0))
     assert len(state.history) == 3
     assert state.best == 0
     assert_equal(weights, state.best_weights)
@@ -167,7 +177,7 @@ def test_training_stops_when_patience_ends_and_keeps_the_best_weights(base: Path
 def test_diverging_training_ends_with_advice(base: Path) -> None:
     """A decay that blows the weights up gives no model of infinities, but a line that says what to change."""
     with pytest.raises(SettingsError, match="training diverged: the loss is nan at step"):
-        trained(base, replace(RECIPE, weight_decay=1e9))
+        trained(base, replace(CONFIG, weight_decay=1e9))
 
 
 def test_training_batches_hold_every_row_once_in_alike_lengths() -> None:
