@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling
 
-.PHONY: help setup demo test hostile lint types chaos mutants bench bench-setup kafka schemas clean
+.PHONY: help setup demo test hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,8 +68,10 @@ $(VENV)/.bench: $(STAMP)
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
 	@$(PYTHON) -m tests.support.kafka $(ARGS)
 
-schemas: setup ## Writes docs/schemas/ anew from shared/messages.py.
+reference: setup ## Writes docs/schemas/ and docs/settings.md anew from the models.
 	@$(PYTHON) -m shared.messages docs/schemas
+	@$(PYTHON) -m shared.settings_reference docs/settings.md \
+		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
 
 clean: ## Removes what the targets above made here.
 	rm -rf $(VENV) .cache .demo

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, ParamSpec, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, TypeVar, get_args, get_origin
 
 import typer
 
 from shared.logs import configure_logs
-from shared.settings import S, field_of, flag, load_settings, settings_file, sources
+from shared.settings import S, choices, field_of, flag, load_settings, settings_file, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,9 +120,7 @@ def _help(field: FieldInfo) -> str:
 
 def _values(field: FieldInfo) -> str:
     """What the values are, as `--help` shows it: the choices, or a type."""
-    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
-    if get_origin(field.annotation) is Literal:
-        kinds = [field.annotation]
-    if get_origin(kinds[0]) is Literal:
-        return f"<{'|'.join(map(str, get_args(kinds[0])))}>"
+    if words := choices(field):
+        return f"<{'|'.join(words)}>"
+    kinds = get_args(field.annotation) or (field.annotation,)
     return {int: "<int>", float: "<float>", Path: "<path>"}.get(kinds[0], "<text>")

@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -187,6 +187,19 @@ def field_of(model: type[BaseModel], name: str) -> FieldInfo:
     for parent in parents:
         model = model.model_fields[parent].annotation  # type: ignore[assignment]
     return model.model_fields[last]
+
+
+def leaf_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The dotted names of all settings."""
+    return tuple(_names(model))
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """The values that a setting may have, where they are a few words; none for other settings."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if get_origin(kind) is Literal:
+            return tuple(map(str, get_args(kind)))
+    return ()
 
 
 def flag(name: str) -> str:

@@ -94,7 +94,7 @@ class TrainerSettings(Settings):
 
 
 class TrainerEnvironment(Settings):
-    """All that the trainer reads from the environment."""
+    """Settings of `sentiment-trainer`."""
 
     kafka: KafkaSettings = KafkaSettings()
     log_level: Level = "info"
