@@ -77,7 +77,7 @@ class _Work:
 
     def __init__(self, artifact: Artifact, texts: Sequence[str]) -> None:
         config = AutoConfig.from_pretrained(artifact.path)
-        rows = [row.ids for row in Tokeniser(artifact).rows(texts) if isinstance(row, TokenRow)]
+        rows = [row.ids for row in Tokeniser.load(artifact).rows(texts) if isinstance(row, TokenRow)]
         lengths = [len(row) for row in rows]
         self.texts = len(texts)
         self.nominal = flops(config, lengths)

@@ -123,7 +123,7 @@ class _Bench:
         options = self._options
         texts = list(islice(cycle(texts), options.messages))
         normalised = [normalise(text, self._artifact.manifest.normaliser.options) for text in texts]
-        rows = [row.ids for row in Tokeniser(self._artifact).rows(normalised) if isinstance(row, TokenRow)]
+        rows = [row.ids for row in Tokeniser.load(self._artifact).rows(normalised) if isinstance(row, TokenRow)]
         lengths = np.array([len(row) for row in rows])
         engines = {
             name: OverRows(engine, rows, self._tokens, options.seconds) for name, engine in self._engines.items()

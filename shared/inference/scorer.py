@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -16,8 +16,12 @@ from shared.text import normalise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from shared.artifact import Artifact
-    from shared.inference.engines.base import Engine, Logits
+    from shared.inference.engines.base import Engine
+
+F = TypeVar("F", np.float32, np.float64)
 
 BLANK: Final = Unscorable(
     BadRecord.__name__, "the text is blank once it is cleaned: no token of it is left to score"
@@ -35,7 +39,7 @@ class BertScorer:
         self.padding = engine.padding
         self._artifact = artifact
         self._engine = engine
-        self._tokeniser = Tokeniser(artifact)
+        self._tokeniser = Tokeniser.load(artifact)
 
     def warm_up(self) -> None:
         """Scores the control sentence, so that the first text is as fast as the next; raises ScorerError."""
@@ -85,9 +89,9 @@ class BertScorer:
         ]
 
 
-def softmax(logits: Logits) -> Logits:
-    """Of each row, in fp32; the largest logit is taken off first, so that nothing overflows."""
+def softmax(logits: NDArray[F]) -> NDArray[F]:
+    """Of each row of `[rows, labels]`, in its precision; the largest logit is subtracted against overflow."""
     with np.errstate(invalid="ignore"):  # a row that is not finite is told apart by the caller
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: Logits = powers / powers.sum(axis=1, keepdims=True)
+        shares: NDArray[F] = powers / powers.sum(axis=1, keepdims=True)
     return shares

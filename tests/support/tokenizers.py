@@ -44,4 +44,4 @@ def watched_tokeniser(
 
     with monkeypatch.context() as patch:
         patch.setattr(tokenise, "Tokenizer", SimpleNamespace(from_buffer=from_buffer))
-        return tokenise.Tokeniser(artifact)
+        return tokenise.Tokeniser.load(artifact)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import BaseModel
 
-from trainer.models.predict import softmax
+from shared.inference.scorer import softmax
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray

@@ -1,4 +1,4 @@
-"""Measures a sealed model on a labelled data set and adds the result to its folder, beside training's figures."""
+"""Measures a sealed model on a labelled data set, as it would be served, and adds the result to its folder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from shared.errors import ArtifactError, InputDataError
 from trainer.data.readers import read_examples
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report
-from trainer.models.encoding import tokenise
-from trainer.models.model_folder import load_model, publish
-from trainer.models.predict import score
+from trainer.evaluation.serving import serve
+from trainer.models.model_folder import publish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from shared.inference.engines.select import Precision
     from trainer.data.examples import Examples, IntArray
     from trainer.data.readers import ColumnNames
 
@@ -30,32 +30,41 @@ class Measured:
     name: str
     """Of the data: its file's or folder's own name."""
     version: str
+    engine: str
+    """Library, precision and way of batching."""
     figures: Figures
 
 
 def evaluate(
-    folder: Path, data: Path, names: ColumnNames, *, labels: Path | None, device: str, write: bool
+    folder: Path,
+    data: Path,
+    names: ColumnNames,
+    *,
+    labels: Path | None,
+    device: str,
+    precision: Precision,
+    write: bool,
 ) -> Measured:
-    """Scores every labelled row, duplicates included, in fp32; raises ArtifactError or InputDataError.
+    """Scores every labelled row, duplicates included; raises ArtifactError, InputDataError or SettingsError.
 
-    With `write`, metrics.json, the card and the manifest tell the result, too; the version stays as it is. The
+    With `write`, the result goes into metrics.json, the card and the manifest; the version stays as it is. The
     folder is checked before and after, so that the figures are not those of a model that took its place.
     """
     artifact = open_artifact(folder)
     manifest = artifact.manifest
     examples = read_examples(data, names, labels)
     gold = _in_order_of(manifest.labels, examples)
-    model, tokenizer = load_model(folder)
-    tokens = tokenise(tokenizer, examples.texts, manifest.max_tokens, manifest.normaliser.options)
-    logits = score(model, tokens, tokenizer.pad_token_id, device)
-    found = figures(logits, gold, manifest.labels, manifest.temperature)
+    served = serve(artifact, examples.texts, device=device, precision=precision)
+    if not len(served.rows):
+        raise InputDataError(f"no text of {data} can be scored")
+    found = figures(served.logits, gold[served.rows], manifest.labels, manifest.temperature)
     if open_artifact(folder).manifest != manifest:
         raise ArtifactError(f"{folder} was replaced by another model while it was measured; start again")
     name = data.resolve().name
     if write:
-        later = LaterEvaluation(name=name, sha256=examples.fingerprint(), figures=found)
+        later = LaterEvaluation(name=name, sha256=examples.fingerprint(), engine=served.engine, figures=found)
         publish(folder, manifest, read_report(artifact).with_later(later))
-    return Measured(name, artifact.version, found)
+    return Measured(name, artifact.version, served.engine, found)
 
 
 def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:

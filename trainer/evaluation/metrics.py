@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import BaseModel
 from sklearn.metrics import roc_auc_score
 
+from shared.inference.scorer import softmax
 from trainer.evaluation.calibration import CalibrationFigures, calibration_figures
-from trainer.models.predict import softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,7 @@ def training_settings(config: TrainingConfig, sample: Sample, device: str) -> di
     }
 
 
-def training_report(sample: Sample, state: TrainingState, seconds: float) -> TrainingReport:
+def training_report(sample: Sample, state: TrainingState, engine: str, seconds: float) -> TrainingReport:
     """How training went, for metrics.json."""
     return TrainingReport(
         rows={name: len(getattr(sample.splits, name)) for name in PARTS},
@@ -42,6 +42,7 @@ def training_report(sample: Sample, state: TrainingState, seconds: float) -> Tra
         left_out=sample.left_out,
         seconds=round(seconds, 1),
         best_step=state.history[state.best].step,
+        engine=engine,
         history=[
             Look(
                 step=one.step,
@@ -62,16 +63,15 @@ def make_manifest(
     told: dict[str, Any],
     *,
     max_tokens: int,
-    temperature: float,
 ) -> Manifest:
-    """The manifest of a fresh model, still without metrics and files."""
+    """The manifest of a fresh model, still without temperature, metrics and files."""
     examples = sample.splits.train
     return Manifest(
         name=name,
         labels=examples.label_names,
         normaliser=Normaliser(version=NORMALISER_VERSION),
         max_tokens=max_tokens,
-        temperature=temperature,
+        temperature=1.0,
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
         base=Base(name=base.name, revision=base.revision),
         data=TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint()),

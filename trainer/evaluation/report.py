@@ -45,6 +45,8 @@ class TrainingReport(BaseModel, frozen=True):
     """Rows that were not used, by reason."""
     seconds: float
     best_step: int
+    engine: str
+    """Library, precision and way of batching that scored the calibration and test rows."""
     history: list[Look]
 
 
@@ -55,6 +57,8 @@ class LaterEvaluation(BaseModel, frozen=True):
     """Of the data: a file's or folder's own name."""
     sha256: str
     """Over the texts and labels in order, as `Examples.fingerprint`; tells apart what has one name."""
+    engine: str
+    """Library, precision and way of batching that scored the texts."""
     figures: Figures
 
 
@@ -65,11 +69,11 @@ class Report(BaseModel, frozen=True):
     evaluations: dict[str, Figures] = Field(default_factory=dict)
     """What training measured, by part: `test`. Nothing writes it later."""
     later: list[LaterEvaluation] = Field(default_factory=list)
-    """One for each data set."""
+    """One for each data set and engine."""
 
     def with_later(self, evaluation: LaterEvaluation) -> Report:
-        """The report with one more evaluation, in the place of an older one on the same texts and labels."""
-        others = [one for one in self.later if one.sha256 != evaluation.sha256]
+        """The report with one more evaluation; it replaces an older one of the same engine on the same rows."""
+        others = [one for one in self.later if (one.sha256, one.engine) != (evaluation.sha256, evaluation.engine)]
         return self.model_copy(update={"later": [*others, evaluation]})
 
 
@@ -87,7 +91,7 @@ def read_report(artifact: Artifact) -> Report:
 
 def headline(report: Report) -> dict[str, Any]:
     """The few figures that go into the manifest: of `test`, and of later data by name and digest."""
-    later = {f"{one.name} {one.sha256[:12]}": one.figures for one in report.later}
+    later = {f"{one.name} {one.sha256[:12]} {one.engine}": one.figures for one in report.later}
     return {
         name: {
             "rows": found.rows,
@@ -129,7 +133,10 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
     for later in report.later:
         heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
-        told = f"Not held out by training. SHA-256 of its texts and labels: `{later.sha256}`."
+        told = (
+            f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
+            f"`{later.sha256}`."
+        )
         parts += [heading, told, _quality(later.figures), _confusion(later.figures)]
     if manifest.int8:
         parts += ["## In int8", _int8(manifest.int8)]

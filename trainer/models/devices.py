@@ -1,20 +1,10 @@
-"""Chooses where to compute and in which precision."""
+"""Chooses in which precision to train."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-
-from shared.errors import InputDataError
-
-
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> str:
-    """`cuda` where there is one, unless told otherwise; raises InputDataError where it is asked for in vain."""
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise InputDataError("this machine has no usable CUDA device; use --device cpu or auto")
-    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 def choose_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:

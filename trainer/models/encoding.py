@@ -1,4 +1,4 @@
-"""From texts to padded batches of tokens, for training and for scoring."""
+"""From labelled texts to batches of token ids, for training."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from shared.text import DEFAULT_OPTIONS, NormaliserOptions, normalise
+from shared.errors import InputDataError
+from shared.inference.engines.base import pad
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import Unscorable
+from shared.text import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from shared.inference.engines.base import Ids
     from trainer.data.examples import Examples, IntArray
-
-Tokens = list[list[int]]
 
 POOL_BATCHES: Final = 50
 """Batches that share one sort by length: enough to save most padding, few enough to stay shuffled."""
@@ -25,7 +28,7 @@ POOL_BATCHES: Final = 50
 class Encoded:
     """Token ids and labels of a data set, ready for the model."""
 
-    tokens: Tokens
+    tokens: list[Ids]
     labels: IntArray
     pad_id: int
 
@@ -33,21 +36,23 @@ class Encoded:
         """Rows."""
         return len(self.tokens)
 
+    def take(self, rows: int) -> Encoded:
+        """The first rows."""
+        return Encoded(self.tokens[:rows], self.labels[:rows], self.pad_id)
 
-def tokenise(
-    tokenizer: Any, texts: Sequence[str], max_tokens: int, options: NormaliserOptions = DEFAULT_OPTIONS
-) -> Tokens:
-    """Normalises and tokenises; special tokens included, truncated to `max_tokens`, not padded."""
-    clean = [normalise(text, options) for text in texts]
-    encoded = tokenizer(
-        clean,
-        truncation=True,
-        max_length=max_tokens,
-        padding=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-    )
-    return list(encoded["input_ids"])
+
+def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]:
+    """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be.
+
+    `tokenizer` is a fast one of transformers. Special tokens are included, rows are truncated to `max_tokens`.
+    """
+    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text) for text in texts])
+    ids: list[Ids] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, Unscorable):
+            raise InputDataError(f"text {number} of {len(texts)} cannot be tokenised ({row.reason}); take it out")
+        ids.append(row.ids)
+    return ids
 
 
 def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
@@ -55,18 +60,14 @@ def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
     return Encoded(tokenise(tokenizer, examples.texts, max_tokens), examples.labels, tokenizer.pad_token_id)
 
 
-def pad(tokens: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stacks rows into ids and attention mask, both [rows, longest], on the CPU."""
-    longest = max(map(len, tokens))
-    ids = torch.full((len(tokens), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(tokens), longest), dtype=torch.long)
-    for row, found in enumerate(tokens):
-        ids[row, : len(found)] = torch.tensor(found, dtype=torch.long)
-        mask[row, : len(found)] = 1
-    return ids, mask
+def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask of a batch, both `[rows, longest]`, on the CPU."""
+    ids, lengths = pad(rows, pad_id)
+    mask = np.arange(ids.shape[1]) < lengths[:, None]
+    return torch.from_numpy(ids).long(), torch.from_numpy(mask).long()
 
 
-def training_batches(tokens: Tokens, batch_size: int, seed: Sequence[int]) -> list[IntArray]:
+def training_batches(tokens: Sequence[Ids], batch_size: int, seed: Sequence[int]) -> list[IntArray]:
     """Deals all rows into batches of alike lengths, in an order that depends on `seed` alone."""
     shuffle = np.random.default_rng(seed)
     lengths = np.array([len(row) for row in tokens])
@@ -78,13 +79,3 @@ def training_batches(tokens: Tokens, batch_size: int, seed: Sequence[int]) -> li
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[cut : cut + batch_size] for cut in range(0, len(pool), batch_size)]
     return [batches[index] for index in shuffle.permutation(len(batches))]
-
-
-def scoring_batches(tokens: Tokens, padded_tokens: int) -> Iterator[IntArray]:
-    """Cuts all rows, longest first, into batches of at most `padded_tokens` with the padding counted."""
-    order = np.argsort([-len(row) for row in tokens], kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, padded_tokens // max(1, len(tokens[order[start]])))
-        yield order[start : start + size]
-        start += size

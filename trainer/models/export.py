@@ -21,24 +21,27 @@ from shared.inference.engines.openvino.int8 import FOLDER, write_int8
 from shared.inference.engines.openvino.lean import LeanModel
 from shared.inference.engines.openvino.runtime import native_precision
 from shared.inference.probe.examine import Untrusted, examine
+from shared.inference.scorer import softmax
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.manifest import Int8
+from shared.text import normalise
 from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
 from trainer.evaluation.calibration import ece
 from trainer.evaluation.metrics import confusion_matrix, macro_recall
 from trainer.evaluation.report import read_report
-from trainer.models.encoding import Tokens, tokenise
-from trainer.models.model_folder import load_tokenizer, publish, recover, replacing
-from trainer.models.predict import softmax
-from trainer.models.quantise import as_rows, quantise, score
+from trainer.models.model_folder import publish, recover, replacing
+from trainer.models.quantise import quantise, score
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from shared.artifact import Artifact
+    from shared.inference.engines.base import Ids
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.probe.probe import Precision
-    from shared.manifest import Manifest
     from trainer.data.examples import IntArray
     from trainer.data.readers import ColumnNames
     from trainer.data.splits import Splits
@@ -57,8 +60,8 @@ log = structlog.get_logger()
 class Rows:
     """What int8 is calibrated on and judged by."""
 
-    calibration: Tokens
-    held_out: Tokens
+    calibration: list[Ids]
+    held_out: list[Ids]
     gold: IntArray
     """Of the held-out rows."""
 
@@ -87,7 +90,7 @@ def export_int8(
     except UnknownArchitecture as unknown:
         raise ArtifactError(f"{folder} cannot be quantised ({unknown}); serve it with precision auto") from None
     splits = draw_sample(read_examples(data, names, labels), settings).splits
-    rows = _rows(folder, manifest, splits, calibration_rows)
+    rows = _rows(artifact, splits, calibration_rows)
     log.info("quantising", calibration_rows=len(rows.calibration))
     with replacing(folder) as fresh:
         shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER, "*.partial"))
@@ -101,22 +104,29 @@ def export_int8(
     return replace(sealed, path=folder)
 
 
-def _rows(folder: Path, manifest: Manifest, splits: Splits, calibration_rows: int) -> Rows:
-    train = splits.train
+def _rows(artifact: Artifact, splits: Splits, calibration_rows: int) -> Rows:
+    manifest, train = artifact.manifest, splits.train
     if train.label_names != manifest.labels or train.fingerprint() != manifest.data.fingerprint:
         raise InputDataError(
             f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} learnt "
             "from; give the data, and the options for columns, split and seed, that it was trained with"
         )
     chosen = np.random.default_rng(0).permutation(len(train))[:calibration_rows]
-    tokenizer, options = load_tokenizer(folder), manifest.normaliser.options
     held_out = [getattr(splits, name) for name in HELD_OUT]
-    texts = [text for part in held_out for text in part.texts]
+    kept, scored = _token_ids(artifact, [text for part in held_out for text in part.texts])
     return Rows(
-        calibration=tokenise(tokenizer, train.take(chosen).texts, manifest.max_tokens, options),
-        held_out=tokenise(tokenizer, texts, manifest.max_tokens, options),
-        gold=np.concatenate([part.labels for part in held_out]),
+        calibration=_token_ids(artifact, train.take(chosen).texts)[0],
+        held_out=kept,
+        gold=np.concatenate([part.labels for part in held_out])[scored],
     )
+
+
+def _token_ids(artifact: Artifact, texts: Sequence[str]) -> tuple[list[Ids], list[int]]:
+    """Token ids of the texts that can be tokenised, and their places."""
+    options = artifact.manifest.normaliser.options
+    rows = Tokeniser.load(artifact).rows([normalise(text, options) for text in texts])
+    kept = [place for place, row in enumerate(rows) if isinstance(row, TokenRow)]
+    return [row.ids for row in rows if isinstance(row, TokenRow)], kept
 
 
 def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
@@ -144,9 +154,8 @@ def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
 def _examined(artifact: Artifact, shape: Shape, precision: Precision, rows: Rows) -> LeanModel:
     """A model whose passes go round the shapes in which this processor answers wrongly, as in the consumer."""
     model = LeanModel(artifact, shape, precision)
-    sample = as_rows(rows.calibration)
     try:
-        examine(model, artifact, lambda: sample, longest=artifact.manifest.max_tokens, files=None)
+        examine(model, artifact, lambda: rows.calibration, longest=artifact.manifest.max_tokens, files=None)
     except Untrusted as wrong:
         if precision == "fp32":
             raise ArtifactError(f"{wrong}, so int8 cannot be judged here; export on another machine") from None

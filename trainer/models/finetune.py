@@ -16,7 +16,7 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
-from trainer.models.encoding import Encoded, pad, training_batches
+from trainer.models.encoding import Encoded, padded, training_batches
 from trainer.models.predict import score
 from trainer.models.training_state import Evaluation, TrainingState
 
@@ -115,7 +115,7 @@ def _step(state: TrainingState, train: Encoded, rows: IntArray, config: Training
     """One update of the weights and of their average; returns the loss, still on the device."""
     for group in state.optimizer.param_groups:
         group["lr"] = _rate(state, config)
-    ids, mask = (tensor.to(state.device) for tensor in pad([train.tokens[row] for row in rows], train.pad_id))
+    ids, mask = (tensor.to(state.device) for tensor in padded([train.tokens[row] for row in rows], train.pad_id))
     gold = torch.from_numpy(train.labels[rows]).to(state.device)
     state.model.train()
     with torch.autocast(state.device, dtype=torch.bfloat16, enabled=config.bf16):

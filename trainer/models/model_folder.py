@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import structlog
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from shared.artifact import MANIFEST, Artifact, read_manifest, seal
 from shared.errors import ArtifactError, SettingsError
+from shared.inference.engines.torch.loading import load_model
 from trainer.evaluation.report import CARD, METRICS, Report, card, headline
 from trainer.models.predict import score
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.manifest import Manifest
-    from trainer.models.encoding import Tokens
+    from trainer.models.encoding import Encoded
 
 log = structlog.get_logger()
 
@@ -110,11 +109,8 @@ def _beside(output: Path, state: str) -> Path:
     return output.with_name(f".{output.name}.{state}")
 
 
-def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe: Tokens) -> None:
-    """Writes model and tokenizer, reads them back and compares; raises ArtifactError if they differ.
-
-    `probe` is scored by both on the CPU and must get equal logits, bit for bit. The model stays there.
-    """
+def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> None:
+    """Writes model, in fp32, and tokenizer; the model stays on the CPU."""
     model.cpu().float().save_pretrained(folder)
     tokenizer.model_max_length = max_tokens
     tokenizer.backend_tokenizer.no_truncation()
@@ -122,28 +118,15 @@ def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int, probe:
     tokenizer.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):  # written for the owner only, whatever the umask
         weights.chmod((folder / "config.json").stat().st_mode)
-    again, tokenizer_again = load_model(folder)
-    ours, theirs = (score(one, probe, tokenizer.pad_token_id) for one in (model, again))
-    if not np.array_equal(ours, theirs) or tokenizer_again.get_vocab() != tokenizer.get_vocab():
-        raise ArtifactError(f"{folder}: the saved model does not answer as the trained one; please report this")
 
 
-def load_model(folder: Path) -> tuple[Any, Any]:
-    """Model, in fp32 and evaluation mode on the CPU, and tokenizer; for a folder that was checked or just made."""
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        use_safetensors=True,
-        attn_implementation="sdpa",
-        trust_remote_code=False,
-        local_files_only=True,
-    )
-    return model.eval(), load_tokenizer(folder)
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of such a folder."""
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
+    """Raises ArtifactError unless the saved model answers `probe` as `model` does: equal logits, on the CPU."""
+    ours, theirs = (score(one, probe.tokens, probe.pad_id) for one in (model, load_model(artifact)))
+    if not np.array_equal(ours, theirs):
+        raise ArtifactError(
+            f"{artifact.path}: the saved model does not answer as the trained one; please report this"
+        )
 
 
 def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:

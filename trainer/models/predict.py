@@ -1,4 +1,4 @@
-"""Scores texts as a sealed model folder prescribes: the reference that the consumer is compared with."""
+"""Plain transformers: validation while training, and the oracle that tests compare `shared.inference` with."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.models.encoding import Tokens, pad, scoring_batches, tokenise
+from shared.inference.batching import plan
+from shared.inference.scorer import softmax
+from shared.text import normalise
+from trainer.models.encoding import padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.inference.engines.base import Ids
     from shared.manifest import Manifest
 
 FloatArray = npt.NDArray[np.float64]
 
-PADDED_TOKENS: Final = 4096
+BATCH_TOKENS: Final = 4_096
+"""Tokens of one pass, padding included."""
 
 
-def predict(
-    model: Any, tokenizer: Any, manifest: Manifest, texts: Sequence[str], device: str = "cpu"
-) -> FloatArray:
-    """Calibrated probabilities [rows, labels], rows in the order of `texts`, computed in fp32."""
-    tokens = tokenise(tokenizer, texts, manifest.max_tokens, manifest.normaliser.options)
-    return softmax(score(model, tokens, tokenizer.pad_token_id, device) / manifest.temperature)
+def predict(model: Any, tokenizer: Any, manifest: Manifest, texts: Sequence[str]) -> FloatArray:
+    """Calibrated probabilities `[rows, labels]` in the order of `texts`, in fp32; all by transformers."""
+    clean = [normalise(text, manifest.normaliser.options) for text in texts]
+    encoded = tokenizer(clean, truncation=True, max_length=manifest.max_tokens, padding=False)
+    tokens = [np.array(ids, np.int32) for ids in encoded["input_ids"]]
+    return softmax(score(model, tokens, tokenizer.pad_token_id) / manifest.temperature)
 
 
-def score(model: Any, tokens: Tokens, pad_id: int, device: str = "cpu") -> FloatArray:
-    """Logits [rows, labels] in the order of `tokens`; leaves the model in evaluation mode on `device`."""
+def score(model: Any, tokens: Sequence[Ids], pad_id: int, device: str = "cpu") -> FloatArray:
+    """Logits `[rows, labels]` in the order of `tokens`; leaves the model in evaluation mode on `device`."""
     model.to(device).eval()
     logits = np.empty((len(tokens), model.config.num_labels), dtype=np.float64)
     with torch.inference_mode():
-        for rows in scoring_batches(tokens, PADDED_TOKENS):
-            ids, mask = pad([tokens[row] for row in rows], pad_id)
+        for rows in plan([len(row) for row in tokens], BATCH_TOKENS, padding=BATCH_TOKENS):
+            ids, mask = padded([tokens[row] for row in rows], pad_id)
             out = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
             logits[rows] = out.float().cpu().numpy()
     return logits
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities along the last axis."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), dtype=np.float64)

@@ -9,34 +9,32 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from shared.inference.batching import plan
 from shared.inference.engines.base import pad
 from shared.inference.engines.openvino.graph import build
-from trainer.models.encoding import scoring_batches
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.artifact import Artifact
     from shared.inference.engines.base import Ids
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.engines.openvino.lean import LeanModel
-    from trainer.models.encoding import Tokens
     from trainer.models.predict import FloatArray
 
 BATCH_TOKENS: Final = 1_024
 """Of a pass with padding, as the consumer's engine has them."""
 
 
-def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
+def quantise(artifact: Artifact, shape: Shape, rows: Sequence[Ids]) -> Any:
     """The graph of a checked folder with weights and activations in int8, an `openvino.Model`; takes a minute.
 
-    Post-training quantisation with SmoothQuant; the ranges of the activations are those seen on `tokens`.
+    Post-training quantisation with SmoothQuant; the ranges of the activations are those seen on `rows`.
     """
     import nncf  # noqa: PLC0415 - takes seconds; and it must come after `shared.inference.engines.openvino.runtime`, for its telemetry
 
     nncf.set_log_level(logging.ERROR)
-    rows = as_rows(tokens)
-    batches = [
-        _inputs([rows[row] for row in batch], shape.pad_id) for batch in scoring_batches(tokens, BATCH_TOKENS)
-    ]
+    batches = [_inputs([rows[row] for row in batch], shape.pad_id) for batch in _batches(rows)]
     with redirect_stdout(sys.stderr):  # its progress bars
         return nncf.quantize(
             build(artifact, shape),
@@ -47,18 +45,16 @@ def quantise(artifact: Artifact, shape: Shape, tokens: Tokens) -> Any:
         )
 
 
-def score(model: LeanModel, tokens: Tokens) -> FloatArray:
-    """Logits [rows, labels] in the order of `tokens`."""
-    rows = as_rows(tokens)
+def score(model: LeanModel, rows: Sequence[Ids]) -> FloatArray:
+    """Logits `[rows, labels]` in the order of `rows`."""
     logits = np.empty((len(rows), model.shape.labels), dtype=np.float64)
-    for batch in scoring_batches(tokens, BATCH_TOKENS):
+    for batch in _batches(rows):
         logits[batch], _ = model.run([rows[row] for row in batch])
     return logits
 
 
-def as_rows(tokens: Tokens) -> list[Ids]:
-    """The token ids as a forward pass takes them."""
-    return [np.array(row, np.int32) for row in tokens]
+def _batches(rows: Sequence[Ids]) -> list[list[int]]:
+    return plan([len(row) for row in rows], BATCH_TOKENS, padding=BATCH_TOKENS)
 
 
 def _inputs(rows: list[Ids], pad_id: int) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import structlog
 
-from shared.errors import SettingsError
+from shared.artifact import seal
+from shared.errors import InputDataError, SettingsError
+from shared.inference.device import choose_device
 from trainer.data.examples import write_examples
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import Sample, draw_sample
@@ -18,13 +20,13 @@ from trainer.evaluation.calibration import fit_temperature
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report
+from trainer.evaluation.serving import serve
 from trainer.models.base import LoadedBase, load_base
 from trainer.models.checkpoint import Checkpoint
-from trainer.models.devices import choose_bf16, choose_device
+from trainer.models.devices import choose_bf16
 from trainer.models.encoding import Encoded, encode, tokenise
 from trainer.models.finetune import finetune, seed_everything
-from trainer.models.model_folder import check_output, publish, replacing, save_model
-from trainer.models.predict import score
+from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
 from trainer.models.progress import reporting
 from trainer.models.training_state import TrainingConfig, TrainingState
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from shared.artifact import Artifact
     from trainer.data.examples import Examples
-    from trainer.models.predict import FloatArray
+    from trainer.evaluation.metrics import Figures
     from trainer.settings import TrainerSettings
 
 PROBES: Final = 64
@@ -79,17 +81,17 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     prepared = _prepare(job, settings)
     checkpoint = _checkpoint(job.output, prepared) if job.resume else None
     state = _finetune(prepared, checkpoint)
-    logits = {name: _score(prepared, name) for name in ("calibration", "test")}
-    temperature = fit_temperature(logits["calibration"], prepared.encoded["calibration"].labels)
-    labels = prepared.sample.splits.train.label_names
-    report = Report(
-        training=training_report(prepared.sample, state, time.monotonic() - began),
-        evaluations={TEST: figures(logits["test"], prepared.encoded["test"].labels, labels, temperature)},
-    )
-    artifact = _write(job, prepared, temperature, report)
+    with replacing(job.output) as folder:
+        raw = _save(folder, job, prepared)
+        temperature, tested = _calibrate(raw, prepared)
+        report = Report(
+            training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
+            evaluations={TEST: tested.figures},
+        )
+        artifact = publish(folder, raw.manifest.model_copy(update={"temperature": temperature}), report)
     if checkpoint:
         checkpoint.remove()
-    return artifact, report
+    return replace(artifact, path=job.output), report
 
 
 def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
@@ -130,25 +132,37 @@ def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingStat
         )
 
 
-def _score(prepared: Prepared, part: str) -> FloatArray:
-    encoded = prepared.encoded[part]
-    return score(prepared.base.model, encoded.tokens, encoded.pad_id, prepared.device)
-
-
-def _write(job: Job, prepared: Prepared, temperature: float, report: Report) -> Artifact:
+def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
+    """Writes the model without a temperature, and proves that what was written answers as the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
-    manifest = make_manifest(
-        job.name or job.output.absolute().name,
-        base,
-        prepared.sample,
-        prepared.told,
-        max_tokens=max_tokens,
-        temperature=temperature,
-    )
-    with replacing(job.output) as folder:
-        save_model(folder, base.model, base.tokenizer, max_tokens, prepared.encoded["test"].tokens[:PROBES])
-        artifact = publish(folder, manifest, report)
-    return replace(artifact, path=job.output)
+    name = job.name or job.output.absolute().name
+    manifest = make_manifest(name, base, prepared.sample, prepared.told, max_tokens=max_tokens)
+    save_model(folder, base.model, base.tokenizer, max_tokens)
+    artifact = seal(folder, manifest)
+    verify_saved(artifact, base.model, prepared.encoded["test"].take(PROBES))
+    return artifact
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The figures of the test rows."""
+
+    figures: Figures
+    engine: str
+
+
+def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
+    """Fits the temperature and takes the test's figures from answers in fp32 of the engine that serves it here."""
+    parts = {"calibration": prepared.sample.splits.calibration, "test": prepared.sample.splits.test}
+    served = {
+        name: serve(raw, part.texts, device=prepared.device, precision="fp32") for name, part in parts.items()
+    }
+    gold = {name: part.labels[served[name].rows] for name, part in parts.items()}
+    if empty := [name for name in parts if not len(gold[name])]:
+        raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
+    temperature = fit_temperature(served["calibration"].logits, gold["calibration"])
+    found = figures(served["test"].logits, gold["test"], raw.manifest.labels, temperature)
+    return temperature, Tested(found, served["test"].engine)
 
 
 def column_names(settings: TrainerSettings) -> ColumnNames:

@@ -32,23 +32,29 @@ has 4 to 5. It would otherwise read all of a text before it truncates."""
 class Tokeniser:
     """Used by one thread at a time; Rust lets go of the GIL and uses all cores."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        """Loads the tokenizer; raises ArtifactError where there is none of the fast kind."""
-        if FILE not in artifact.manifest.files:
-            raise ArtifactError(f"{artifact.path} has no {FILE}; save a fast tokenizer and train again")
-        content = artifact.read(FILE)
-        try:
-            self._tokenizer = Tokenizer.from_buffer(content)
-        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
-            raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+        """Takes the tokenizer over: it truncates to `max_tokens`, special tokens included, and pads nothing."""
+        self._tokenizer = tokenizer
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         """Tokens of every row that are none of its text."""
-        self._max_tokens = artifact.manifest.max_tokens
+        self._max_tokens = max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)
         self._together = self._whole
         if is_by_words(self._tokenizer):
             self._together = WordTokeniser(self._tokenizer, self._max_tokens).rows
+
+    @classmethod
+    def load(cls, artifact: Artifact) -> Tokeniser:
+        """The tokeniser of a model folder; raises ArtifactError where there is none of the fast kind."""
+        if FILE not in artifact.manifest.files:
+            raise ArtifactError(f"{artifact.path} has no {FILE}; save a fast tokenizer and train again")
+        content = artifact.read(FILE)
+        try:
+            tokenizer = Tokenizer.from_buffer(content)
+        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+            raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
+        return cls(tokenizer, artifact.manifest.max_tokens)
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises normalised texts, in their order; raises ScorerError where the tokenizer itself is unfit.

@@ -15,7 +15,7 @@ from tests.support.tiny import tiny_base
 from trainer.data.examples import Examples
 from trainer.models.base import load_base
 from trainer.models.checkpoint import Checkpoint
-from trainer.models.encoding import Encoded, encode, scoring_batches, training_batches
+from trainer.models.encoding import Encoded, encode, training_batches
 from trainer.models.finetune import finetune, seed_everything
 from trainer.models.training_state import TrainingConfig
 
@@ -183,22 +183,12 @@ def test_diverging_training_ends_with_advice(base: Path) -> None:
 def test_training_batches_hold_every_row_once_in_alike_lengths() -> None:
     """No row is lost or doubled, batches are full, and padding is far below that of shuffled batches."""
     lengths = np.random.default_rng(0).integers(3, 60, 1000)
-    tokens = [[1] * int(length) for length in lengths]
+    tokens = [np.ones(length, np.int32) for length in lengths]
     batches = training_batches(tokens, 32, (0, 0))
     assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
     assert sum(len(batch) < 32 for batch in batches) == 1
     padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
     assert padded < 1.1 * lengths.sum()
-
-
-def test_scoring_batches_keep_the_budget() -> None:
-    """Rows times longest never exceed the budget, but for a single row that is longer than it."""
-    tokens = [[1] * length for length in (5, 200, 30, 30, 7, 1)]
-    batches = list(scoring_batches(tokens, 64))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(6))
-    for batch in batches:
-        longest = max(len(tokens[row]) for row in batch)
-        assert len(batch) == 1 or len(batch) * longest <= 64
 
 
 def test_encoding_normalises_and_truncates(base: Path) -> None:

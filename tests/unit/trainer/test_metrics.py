@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from shared.inference.scorer import softmax
 from trainer.evaluation.calibration import calibration_figures, ece, fit_temperature, nll
 from trainer.evaluation.metrics import accuracy, confusion_matrix, figures, macro_f1, macro_recall
-from trainer.models.predict import softmax
 
 LABELS = ("negative", "neutral", "positive")
 

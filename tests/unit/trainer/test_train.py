@@ -18,18 +18,22 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from shared.artifact import open_artifact, read_manifest, seal
 from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.text import normalise
+from tests.support.plain import plain_model
 from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
 from trainer.data.readers import read_examples
 from trainer.evaluation import evaluate as evaluation
 from trainer.evaluation.report import CARD
+from trainer.evaluation.serving import Served, serve
 from trainer.models.base import load_base
-from trainer.models.model_folder import check_output, load_model, replacing
+from trainer.models.model_folder import check_output, replacing
 from trainer.models.predict import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from shared.artifact import Artifact
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -173,21 +177,27 @@ def test_evaluate_vouches_for_no_weights_that_were_swapped_meanwhile(
 ) -> None:
     """Weights altered after the check, or another whole model: the figures are written nowhere."""
     folder = shutil.copytree(trained / "model", tmp_path / "model")
-    load, before = load_model, (folder / "metrics.json").read_bytes()
+    before = (folder / "metrics.json").read_bytes()
 
-    def swapped(path: Path) -> Any:
-        with (path / "model.safetensors").open("r+b") as file:
+    def swapped(artifact: Artifact, texts: Sequence[str], **options: Any) -> Served:
+        with (artifact.path / "model.safetensors").open("r+b") as file:
             file.seek(-1, os.SEEK_END)
             file.write(b"\1")
-        return load(path)
+        return serve(artifact, texts, **options)
 
-    monkeypatch.setattr(evaluation, "load_model", swapped)
+    monkeypatch.setattr(evaluation, "serve", swapped)
     with pytest.raises(ArtifactError, match=r"model\.safetensors was altered"):
         run("evaluate", "--model", folder, "--data", trained / "held-out.parquet", "--device", "cpu")
     assert (folder / "metrics.json").read_bytes() == before
 
     seal(folder, read_manifest(folder))
-    monkeypatch.setattr(evaluation, "load_model", lambda path: (load(path), tiny_model(path))[0])
+
+    def replaced(artifact: Artifact, texts: Sequence[str], **options: Any) -> Served:
+        found = serve(artifact, texts, **options)
+        tiny_model(artifact.path)
+        return found
+
+    monkeypatch.setattr(evaluation, "serve", replaced)
     with pytest.raises(ArtifactError, match="replaced by another model"):
         run("evaluate", "--model", folder, "--data", trained / "held-out.parquet", "--no-write", "--device", "cpu")
 
@@ -210,7 +220,7 @@ def test_evaluate_refuses_labels_the_model_does_not_know(tmp_path: Path) -> None
 def test_predict_equals_one_text_at_a_time_in_plain_transformers(tmp_path: Path) -> None:
     """Batching, padding and sorting change nothing; rows come back in the order of the texts."""
     artifact = open_artifact(tiny_model(tmp_path / "model"))
-    model, tokenizer = load_model(artifact.path)
+    model, tokenizer = plain_model(artifact.path)
     texts = ["I love it!", "awful " * 100, "@ann it is &amp; was a table", "", "no"] * 3
     found = predict(model, tokenizer, artifact.manifest, texts)
     assert found.sum(axis=1) == pytest.approx(np.ones(len(texts)))

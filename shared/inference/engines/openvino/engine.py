@@ -106,5 +106,5 @@ def load_engine(artifact: Artifact, precision: Precision) -> OpenVinoEngine:
 
 
 def _probe_rows(artifact: Artifact) -> list[Ids]:
-    rows = Tokeniser(artifact).rows(PROBE_TEXTS)
+    rows = Tokeniser.load(artifact).rows(PROBE_TEXTS)
     return [row.ids for row in rows if isinstance(row, TokenRow)]

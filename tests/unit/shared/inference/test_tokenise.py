@@ -38,7 +38,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.fixture(scope="module")
 def tokeniser(artifact: Artifact) -> Tokeniser:
     """Its tokeniser."""
-    return Tokeniser(artifact)
+    return Tokeniser.load(artifact)
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def test_a_tokenizer_that_looks_across_spaces_is_shown_whole_texts(
     tokenizer.save(str(folder / "tokenizer.json"))
     texts = ["so good and good, so good", "", "so  good"]
 
-    found = rows(Tokeniser(seal(folder, artifact.manifest)), texts)
+    found = rows(Tokeniser.load(seal(folder, artifact.manifest)), texts)
 
     assert not is_by_words(tokenizer)
     assert [row.ids.tolist() for row in found] == [tokenizer.encode(text).ids for text in texts]

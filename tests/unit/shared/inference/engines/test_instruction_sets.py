@@ -81,7 +81,7 @@ from shared.inference.engines.openvino.runtime import native_precision
 
 artifact, texts = open_artifact(Path(sys.argv[1])), json.loads(sys.argv[2])
 openvino.PROBE_TEXTS = tuple(texts[:8])
-rows = [row.ids for row in Tokeniser(artifact).rows(texts) if isinstance(row, TokenRow)]
+rows = [row.ids for row in Tokeniser.load(artifact).rows(texts) if isinstance(row, TokenRow)]
 rows += [rows[0][:length] for length in range(3, len(rows[0]))]
 order = np.random.default_rng(11).permutation(len(rows))
 found = {}

@@ -129,7 +129,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def rows(plain: Artifact, data: Path) -> list[Ids]:
     """Rows like those that the ranges of the numbers were set on, and shorter ones, in no order."""
-    found = Tokeniser(plain).rows(
+    found = Tokeniser.load(plain).rows(
         [text[: 60 - index] for index, text in enumerate(read_examples(data).texts[:50])]
     )
     return [row.ids for row in found if isinstance(row, TokenRow)]
@@ -304,7 +304,7 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
     (tmp_path / "link").symlink_to(folder)
 
     again = run_export(tmp_path / "link", data)
-    evaluate(folder, data, ColumnNames(), labels=None, device="cpu", write=True)
+    evaluate(folder, data, ColumnNames(), labels=None, device="cpu", precision="auto", write=True)
 
     found = open_artifact(folder)
     assert found.version == again.version != exported.version

@@ -1,0 +1,58 @@
+"""Scores labelled texts through `shared.inference`: figures and temperature are of the code that serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from shared.inference.engines.select import load_scorer
+from shared.inference.scheduler import Scoring
+from shared.inference.types import Score, Unscorable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.artifact import Artifact
+    from shared.inference.engines.select import Precision
+    from trainer.data.examples import IntArray
+    from trainer.models.predict import FloatArray
+
+log = structlog.get_logger()
+
+CLOSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an engine answered."""
+
+    rows: IntArray
+    """`[scored]`, the places of the texts that have a score."""
+    logits: FloatArray
+    """`[scored, labels]`, before calibration."""
+    engine: str
+    """Library, precision and way of batching."""
+
+
+def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
+    """Scores texts with a sealed model; leaves out those without a score, with a warning that counts them.
+
+    The probabilities that are served are `softmax(logits / temperature)`, so the logits are their logarithms times
+    the temperature, but for a constant of each row, which no figure depends on. Raises what `load_scorer` raises,
+    and ScorerError.
+    """
+    scorer = load_scorer(artifact, device, precision)
+    scoring = Scoring(scorer)
+    answers = scoring.score(texts)
+    scoring.close(CLOSE_S)
+    rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
+    if reasons := {answer.reason for answer in answers if isinstance(answer, Unscorable)}:
+        log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
+    found = [answer.probabilities for answer in answers if isinstance(answer, Score)]
+    probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.labels))
+    # A probability that fp32 rounds to 0 is 104 below the largest logit or more; it gets the least that it can be.
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
+    return Served(np.array(rows, np.int64), logits * artifact.manifest.temperature, scorer.describe()["engine"])
