@@ -23,7 +23,7 @@ from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
 from trainer.data.readers import read_examples
 from trainer.evaluation import evaluate as evaluation
-from trainer.evaluation.report import CARD
+from trainer.evaluation.report import CARD, read_report
 from trainer.evaluation.serving import Served, serve
 from trainer.models.base import load_base
 from trainer.models.model_folder import check_output, replacing
@@ -50,7 +50,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Downloads would go here, if there were any."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,10 @@ def test_the_same_seed_gives_the_same_version(trained: Path, tmp_path: Path) -> 
             "--name", "model", "--test-rows", 60, "--epochs", 2, "--learning-rate", 3e-3, "--precision", "fp32",
             "--device", "cpu", "--seed", seed, "--overwrite", "--resume")  # fmt: skip
         assert (open_artifact(tmp_path / "m").version == first.version) is same
-    assert [path.name for path in tmp_path.iterdir()] == ["m"]  # neither checkpoint nor half-made folder stays
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "m",
+        "cache",
+    }  # no checkpoint, no half-made folder
 
 
 def test_evaluate_writes_its_result_and_keeps_the_version(
@@ -127,12 +130,17 @@ def test_evaluate_writes_its_result_and_keeps_the_version(
 ) -> None:
     """On the held-out rows it finds the very figures of training; the folder stays sealed, its version too."""
     before = open_artifact(trained / "model")
-    run("evaluate", "--model", trained / "model", "--data", trained / "held-out.parquet", "--device", "cpu")
+    run(
+        *("evaluate", "--model", trained / "model", "--data", trained / "held-out.parquet"),
+        *("--device", "cpu", "--precision", "fp32"),
+    )
     after = open_artifact(trained / "model")
     assert after.version == before.version
     digest = read_examples(trained / "held-out.parquet").fingerprint()
+    engine = read_report(after).later[-1].engine
+    assert "fp32" in engine
     assert after.manifest.metrics == before.manifest.metrics | {
-        f"held-out.parquet {digest[:12]}": before.manifest.metrics["test"]
+        f"held-out.parquet {digest[:12]} {engine}": before.manifest.metrics["test"]
     }
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
     assert "Measured later on `held-out.parquet` (60 rows)" in card
