@@ -18,6 +18,7 @@ from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
 from shared.inference.types import Score, Unscorable
 from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
+from shared.reasons import Reason
 from shared.terminal import SIGNS, printable, say
 
 if TYPE_CHECKING:
@@ -120,13 +121,13 @@ def _lines(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
 def _input(line: bytes, form: InputFormat) -> ParsedInput | Unscorable:
     """Reads a line as the stream reads a value; a blank one has no text, whatever the format."""
     if len(line) > form.max_bytes:
-        return Unscorable(BadRecord.__name__, f"it has more bytes than the limit of {form.max_bytes}")
+        return Unscorable(Reason.BAD_RECORD, f"it has more bytes than the limit of {form.max_bytes}")
     if not line.strip():
-        return Unscorable(BadRecord.__name__, "it is blank; there is no text to score")
+        return Unscorable(Reason.BAD_RECORD, "it is blank; there is no text to score")
     try:
         return parse_input(line, form)
     except BadRecord as error:
-        return Unscorable(BadRecord.__name__, str(error))
+        return Unscorable(Reason.BAD_RECORD, str(error))
 
 
 def _windows(inputs: Iterable[ParsedInput | Unscorable]) -> Iterator[list[ParsedInput | Unscorable]]:

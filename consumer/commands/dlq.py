@@ -13,6 +13,7 @@ from consumer.commands.options import KAFKA, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 from shared.errors import InputDataError
+from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
     from consumer.dlq.letters import Wanted
@@ -50,8 +51,14 @@ def topic_name(text: str) -> str:
     return text
 
 
-Stage = Annotated[str | None, typer.Option(help="Only letters of this stage: decode, score or encode.")]
-ErrorName = Annotated[str | None, typer.Option("--error", help="Only letters of this error, e.g. BadRecord.")]
+StageOption = Annotated[Stage | None, typer.Option("--stage", help="Only letters of this stage.")]
+ErrorName = Annotated[
+    str | None,
+    typer.Option(
+        "--error",
+        help=f"Only letters of this error: {', '.join(Reason)}, or a broker's name for an error (stage publish).",
+    ),
+]
 Since = Annotated[
     int | None,
     typer.Option(parser=since_ms, metavar="AGE|TIME", help="Only letters written since: 1h, 2d, or RFC 3339."),
@@ -68,7 +75,7 @@ letters_options: Final = settings_options(*KAFKA, "dlq_topic", "log_level")
 def list_letters(
     loaded: Loaded[ConsumerSettings],
     *,
-    stage: Stage = None,
+    stage: StageOption = None,
     error: ErrorName = None,
     since: Since = None,
     topic: Topic = None,
@@ -116,7 +123,7 @@ def replay_letters(
         str | None,
         typer.Option(parser=topic_name, metavar="TOPIC", help="Default: the topic each input came from."),
     ] = None,
-    stage: Stage = None,
+    stage: StageOption = None,
     error: ErrorName = None,
     since: Since = None,
     topic: Topic = None,
@@ -151,7 +158,7 @@ def replay_letters(
         raise InputDataError(f"letters that cannot be replayed: {left}; each is named above with the reason")
 
 
-def _wanted(stage: str | None, error: str | None, since: int | None, topic: str | None) -> Wanted:
+def _wanted(stage: Stage | None, error: str | None, since: int | None, topic: str | None) -> Wanted:
     from consumer.dlq.letters import Wanted  # noqa: PLC0415
 
     return Wanted(stage, error, since, topic)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.errors import BadRecord, NullRecord
 from shared.messages import SCHEMA_HEADER, InputFormat, is_result, parse_input
+from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,23 +15,20 @@ if TYPE_CHECKING:
     from consumer.stream.records import Record
 
 
-ALREADY_SCORED: Final = "already_scored"
-
-
 def decode(record: Record, form: InputFormat) -> Document | Deletion | DeadLetter:
     """Reads the text and the id of one record; whatever is wrong with it becomes the reason of a dead letter."""
     if record.headers_lost:
         reason = "the name of a header is not UTF-8, so the client cannot read the headers; they stay behind"
-        return DeadLetter(record, "decode", BadRecord.__name__, reason)
+        return DeadLetter(record, Stage.DECODE, Reason.BAD_RECORD, reason)
     if record.headers and _already_scored(record, form):
         reason = "it is a result of this service, so scoring it could go round in a loop; correct the input topics"
-        return DeadLetter(record, "decode", ALREADY_SCORED, reason)
+        return DeadLetter(record, Stage.DECODE, Reason.ALREADY_SCORED, reason)
     try:
         parsed = parse_input(record.value, form)
     except NullRecord as null:
         return Deletion(record, str(null))
     except BadRecord as error:
-        return DeadLetter(record, "decode", BadRecord.__name__, str(error))
+        return DeadLetter(record, Stage.DECODE, Reason.BAD_RECORD, str(error))
     return Document(record, parsed.id or f"{record.topic}-{record.partition}-{record.offset}", parsed.text)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic_core import to_json
 
-from consumer.stream.decode import ALREADY_SCORED
 from consumer.stream.records import DeadLetter, Outgoing
 from shared import __version__
 from shared.messages import (
@@ -21,6 +20,7 @@ from shared.messages import (
     Result,
     SourceRef,
 )
+from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -100,21 +100,21 @@ class Encoder:
         if self.on_null == "skip":
             return None
         if self.on_null == "dead-letter":
-            return DeadLetter(record, "decode", "NullRecord", deletion.reason)
+            return DeadLetter(record, Stage.DECODE, Reason.NULL_RECORD, deletion.reason)
         if record.value is None and any(name == SCHEMA_HEADER for name, _ in record.headers):
             reason = "it is a null that this service forwarded, so forwarding it could go round in a loop"
-            return DeadLetter(record, "encode", ALREADY_SCORED, reason)
+            return DeadLetter(record, Stage.ENCODE, Reason.ALREADY_SCORED, reason)
         return self._output(record, None, at)
 
     def _output(self, record: Record, value: bytes | None, at: Moment) -> Outgoing | DeadLetter:
         output, limit = self.targets.output, self._max_output_bytes
         if output.compacted and record.key is None:
             reason = f"{output.name} is compacted and takes no record without a key"
-            return DeadLetter(record, "encode", "RecordWithoutKey", reason)
+            return DeadLetter(record, Stage.ENCODE, Reason.RECORD_WITHOUT_KEY, reason)
         outgoing = Outgoing(record, value, _with_schema(record.headers), self._timestamp_ms(record, at))
         if outgoing.size > limit:
             reason = f"the result with the input's key and headers has {outgoing.size} bytes, more than the limit"
-            return DeadLetter(record, "encode", "RecordTooLarge", f"{reason} of {limit}")
+            return DeadLetter(record, Stage.ENCODE, Reason.RECORD_TOO_LARGE, f"{reason} of {limit}")
         return outgoing
 
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.inference.types import Score
+from shared.reasons import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,7 +98,7 @@ def _encoded(
     if isinstance(score, Score):
         return encoder.result(one, score, now)
     assert score is not None  # noqa: S101 - every document has an answer
-    return DeadLetter(one.record, "score", score.error, score.reason)
+    return DeadLetter(one.record, Stage.SCORE, score.error, score.reason)
 
 
 def _in_order(batch: Batch) -> Iterable[tuple[Document | Deletion, Score | Unscorable | None]]:

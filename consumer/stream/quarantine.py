@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from consumer.stream.records import DeadLetter
+from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from consumer.kafka.crash_loop import CrashLoop
     from consumer.stream.records import Record
 
-CRASHED: Final = "ProcessDied"
 _REASON: Final = "the process ended again and again while it scored this record alone"
 
 
@@ -71,7 +71,7 @@ class Quarantine:
     def condemned(self, records: Sequence[Record]) -> list[DeadLetter]:
         """The dead letter of a record, handed out alone, that ended too many processes: it is not scored again."""
         if len(records) == 1 and self._crash_loop.is_condemned(records[0]):
-            return [DeadLetter(records[0], "score", CRASHED, _REASON)]
+            return [DeadLetter(records[0], Stage.SCORE, Reason.PROCESS_DIED, _REASON)]
         return []
 
     def scored(self, records: Sequence[Record]) -> None:

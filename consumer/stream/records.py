@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from consumer.kafka.commit_metadata import Commit, CommitMetadata
     from shared.messages import Headers
+    from shared.reasons import Stage
 
 _FRAME_BYTES: Final = 10
 """What the lengths of a header's name and value take at most; 100,000 headers without any content add up."""
@@ -70,8 +71,9 @@ class DeadLetter(NamedTuple):
     """A record that will never be scored, and why. The reason never quotes the payload."""
 
     record: Record
-    stage: str
+    stage: Stage
     error: str
+    """A `Reason`, or the broker's name for an error at stage `publish`."""
     reason: str
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.errors import KafkaStateError, RecoveriesExhausted
+from shared.reasons import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -86,7 +87,7 @@ class Refusals:
             if why is None:
                 kept.append(one)
             else:
-                letters.append(DeadLetter(record, "publish", why, _cause(why, record, self._targets.output)))
+                letters.append(DeadLetter(record, Stage.PUBLISH, why, _cause(why, record, self._targets.output)))
         return kept, letters
 
 

@@ -15,6 +15,7 @@ import structlog
 from shared.errors import ScorerError
 from shared.inference.batching import cost, plan
 from shared.inference.types import Unscorable
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,9 +28,6 @@ Answer = TypeVar("Answer")
 CONTROL: Final = "This is a first sentence to warm the model up."
 """Known to be good: if it cannot be scored, then not for what it says."""
 
-FAILED: Final = "ForwardPassFailed"
-NOT_FINITE: Final = "NotFinite"
-OUT_OF_MEMORY: Final = "OutOfMemory"
 
 GROW_AFTER: Final = 32
 """Full passes after which a lowered budget grows by an eighth."""
@@ -160,7 +158,7 @@ class Isolation(Generic[Row, Answer]):
             elif failure is not None and len(batch) == 1:
                 window.answers[batch[0]] = failure
             elif failure is not None:
-                window.failed.append((batch, failure.error == FAILED))
+                window.failed.append((batch, failure.error == Reason.FORWARD_PASS_FAILED))
             window.waiting -= 1
             return window.waiting == 0
 
@@ -199,7 +197,7 @@ class Isolation(Generic[Row, Answer]):
             if len(batch) == 1:
                 window.answers[batch[0]] = failure
                 return False
-            guilty = failure.error == FAILED
+            guilty = failure.error == Reason.FORWARD_PASS_FAILED
         return self._halve(window, batch, guilty=guilty)
 
     def _halve(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
@@ -217,10 +215,10 @@ class Isolation(Generic[Row, Answer]):
             answers = self._forward([window.rows[index] for index in batch])
         except PassFailed as error:
             reason = f"{error} in a forward pass of this text alone, of {tokens} tokens"
-            failure = Unscorable(FAILED, reason)
+            failure = Unscorable(Reason.FORWARD_PASS_FAILED, reason)
         except OutOfMemory:
             reason = f"no memory for a forward pass of this text alone, of {tokens} tokens"
-            failure = Unscorable(OUT_OF_MEMORY, reason)
+            failure = Unscorable(Reason.OUT_OF_MEMORY, reason)
         with self._lock:
             self.passes += 1
             if failure is None:
@@ -228,7 +226,7 @@ class Isolation(Generic[Row, Answer]):
                 self._keep(window, batch, answers)
             else:
                 window.well = False
-            if failure is not None and failure.error == OUT_OF_MEMORY:
+            if failure is not None and failure.error == Reason.OUT_OF_MEMORY:
                 self.budget.ran_out(cost)
                 self.out_of_memory += 1
                 window.out_of_memory += 1
@@ -239,7 +237,7 @@ class Isolation(Generic[Row, Answer]):
         for index, answer in zip(batch, answers, strict=True):
             if answer is None:
                 reason = f"the model's answer to this text of {window.lengths[index]} tokens is not finite"
-                window.answers[index] = Unscorable(NOT_FINITE, reason)
+                window.answers[index] = Unscorable(Reason.NOT_FINITE, reason)
             else:
                 window.answers[index] = answer
                 well = True
@@ -256,6 +254,6 @@ class Isolation(Generic[Row, Answer]):
             self._control()
         except (PassFailed, OutOfMemory) as failure:
             raise ScorerError(
-                f"the control sentence fails as the texts before it did ({str(failure) or OUT_OF_MEMORY}): "
+                f"the control sentence fails as the texts before it did ({str(failure) or Reason.OUT_OF_MEMORY}): "
                 "not a text but the device or the model is unfit, or its memory is taken"
             ) from None

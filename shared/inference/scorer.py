@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from shared.errors import BadRecord, ScorerError
+from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.inference.types import Score, Unscorable
+from shared.reasons import Reason
 from shared.text import normalise
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", np.float32, np.float64)
 
 BLANK: Final = Unscorable(
-    BadRecord.__name__, "the text is blank once it is cleaned: no token of it is left to score"
+    Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
 )
 """The answer to a text of which the model would see its special tokens only: any label would be made up."""
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
+    from shared.reasons import Reason
+
 
 class Score(NamedTuple):
     """The model's answer to one text."""
@@ -24,7 +26,7 @@ class Score(NamedTuple):
 class Unscorable:
     """Why one text has no score though the model is well. The reason never quotes the text."""
 
-    error: str
+    error: Reason
     reason: str
 
 

@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 from consumer.stream.encode import Encoder
 from consumer.stream.records import DeadLetter
 from shared.messages import ModelRef
+from shared.reasons import Stage
 from tests.integration.conftest import Topics
 from tests.support.fakes import TARGETS, record
 from tests.support.processes import TIMEOUT_S, run_command
@@ -202,7 +203,7 @@ def test_a_letter_that_the_target_refuses_is_named_and_the_others_go_on(
     letters = _write_letters(topics, 40)
     for number in range(2):
         noise = bytes(random.Random(number).randbytes(2000))  # noqa: S311 - batches are compressed
-        large = DeadLetter(record(noise, topic=topics.texts, offset=99 + number), "decode", "E", "reason")
+        large = DeadLetter(record(noise, topic=topics.texts, offset=99 + number), Stage.DECODE, "E", "reason")
         produce(topics.servers, topics.letters, [_as_letter(large, number)])
 
     done = run_command("consumer", "dlq", "replay", "--to", narrow, *_flags(topics))
@@ -230,7 +231,10 @@ def test_absurd_timestamps_keep_no_letter_back(*, topics: Topics, topic: MakeTop
     sent = [
         _as_letter(
             DeadLetter(
-                record(b"bad", topic=texts, offset=offset, key=key, timestamp_ms=stamp), "decode", "E", "reason"
+                record(b"bad", topic=texts, offset=offset, key=key, timestamp_ms=stamp),
+                Stage.DECODE,
+                "E",
+                "reason",
             ),
             0,
         )
@@ -314,7 +318,7 @@ def test_a_hostile_letter_is_shown_harmlessly(*, topics: Topics) -> None:
             key=b"\x1b[2Jkey",
             headers=((evil, b"\x1b[31m\xfe"), ("n", None)),
         ),
-        *("decode", evil, evil),
+        *(Stage.DECODE, evil, evil),
     )
     produce(topics.servers, topics.letters, [_as_letter(letter, 0)])
     shown = _dlq(topics, "show", "0:0")
@@ -383,7 +387,7 @@ def _write_letters(topics: Topics, count: int) -> Counter[Content]:
                 key=KEYS[number % len(KEYS)],
                 headers=(("n", str(number).encode()), ("n", None)),
             ),
-            *("decode", f"E{number % 3}", "reason"),
+            *(Stage.DECODE, f"E{number % 3}", "reason"),
         )
         for number in range(count)
     ]

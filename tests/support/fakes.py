@@ -19,6 +19,7 @@ from consumer.kafka.crash_loop import CrashLoop
 from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.stream.records import Ownership, PublishFailed, Record
 from shared.inference.types import Score, Unscorable
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     import threading
@@ -69,7 +70,7 @@ def oracle(text: str) -> Score:
     return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False)
 
 
-UNSCORABLE: Final = Unscorable("ForwardPassFailed", "the fake cannot score it")
+UNSCORABLE: Final = Unscorable(Reason.FORWARD_PASS_FAILED, "the fake cannot score it")
 """What FakeScorer answers to a text that it was told not to score."""
 
 

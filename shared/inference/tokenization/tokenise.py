@@ -15,6 +15,7 @@ from shared.inference.isolation import CONTROL
 from shared.inference.tokenization.rows import TokenizerFailed, TokenRow, encode, rows_of
 from shared.inference.tokenization.words import WordTokeniser, is_by_words
 from shared.inference.types import Unscorable
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ class Tokeniser:
         try:
             (row,) = self._whole([text])
         except TokenizerFailed as failure:
-            return Unscorable("TokenizerFailed", f"{failure} for this text alone")
+            return Unscorable(Reason.TOKENIZER_FAILED, f"{failure} for this text alone")
         return row
 
     def _whole(self, texts: Sequence[str]) -> list[TokenRow]:

@@ -10,6 +10,7 @@ from consumer.dlq.letters import Envelope, Index, Letter, Origin, Place, Receipt
 from consumer.dlq.letters import receipt_of as receipt_record
 from consumer.stream.records import DeadLetter, Record
 from shared.messages import DeadLetterHeaders
+from shared.reasons import Stage
 from tests.support.fakes import record
 from tests.unit.consumer.stream.test_encode import ENCODER, RECORDS
 
@@ -23,7 +24,7 @@ HOSTILE_HEADERS = st.lists(
 
 def letter_of(one: Record, place: Place = AT, written_ms: int = 5) -> Letter:
     """The letter that the service makes of a record, read back."""
-    outgoing = ENCODER.dead_letter(DeadLetter(one, "decode", "BadRecord", "no text"))
+    outgoing = ENCODER.dead_letter(DeadLetter(one, Stage.DECODE, "BadRecord", "no text"))
     letter = read_entry(place, written_ms, outgoing.source.key, outgoing.value, outgoing.headers)
     assert isinstance(letter, Letter)
     return letter

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.stream.decode import decode, split
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.messages import InputFormat, ModelRef, Result, SourceRef
+from shared.reasons import Stage
 from tests.support.fakes import record
 
 
@@ -30,7 +31,7 @@ def test_what_cannot_be_read_is_a_dead_letter() -> None:
     one = record(b"{}")
 
     assert decode(one, InputFormat()) == DeadLetter(
-        one, "decode", "BadRecord", "the field 'text' is missing or null"
+        one, Stage.DECODE, "BadRecord", "the field 'text' is missing or null"
     )
 
 

@@ -17,6 +17,7 @@ from consumer.stream.records import DeadLetter, Deletion, Document, Outgoing, Re
 from shared import __version__
 from shared.inference.types import Score
 from shared.messages import ModelRef, Result, SourceRef
+from shared.reasons import Stage
 from tests.support.fakes import DLQ, LABELS, OUTPUT, TARGETS, TIMESTAMP_MS, oracle, record
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -185,7 +186,7 @@ def test_a_result_too_large_to_be_written_is_a_dead_letter(part: str) -> None:
 @given(one=RECORDS, reason=st.text())
 def test_a_dead_letter_is_the_input_and_a_reason(one: Record, reason: str) -> None:
     """Given any record, when dead-lettered, then key, value and headers are as they were, and why is added."""
-    outgoing = ENCODER.dead_letter(DeadLetter(one, "decode", "BadRecord", reason))
+    outgoing = ENCODER.dead_letter(DeadLetter(one, Stage.DECODE, "BadRecord", reason))
 
     assert outgoing.source is one
     assert outgoing.value == one.value
@@ -210,7 +211,7 @@ def test_a_dead_letter_is_the_input_and_a_reason(one: Record, reason: str) -> No
 def test_a_reason_is_cut_at_a_kibibyte(reason: str) -> None:
     """Given a long reason, when encoded, then at most 1,024 bytes of it are kept, all of them whole characters."""
     one = record()
-    kept = headers_of(ENCODER.dead_letter(DeadLetter(one, "s", "E", reason)), one)[
+    kept = headers_of(ENCODER.dead_letter(DeadLetter(one, Stage.SCORE, "E", reason)), one)[
         "__connect.errors.exception.message"
     ]
 
@@ -224,7 +225,7 @@ def test_a_letter_too_large_to_be_written_points_to_the_record() -> None:
     value = b"x" * 200_000
     one = record(value, key=b"k", headers=(("trace", b"1"),))
 
-    outgoing = ENCODER.dead_letter(DeadLetter(one, "decode", "BadRecord", "too large"))
+    outgoing = ENCODER.dead_letter(DeadLetter(one, Stage.DECODE, "BadRecord", "too large"))
 
     assert outgoing.value == b""
     added = headers_of(outgoing, one)
@@ -249,7 +250,7 @@ def test_no_letter_is_too_large(key: bytes | None, headers: tuple[tuple[str, byt
     """
     one = record(value, key=key, headers=headers, partition=3, offset=9)
 
-    outgoing = ENCODER.dead_letter(DeadLetter(one, "encode", "RecordTooLarge", "too large"))
+    outgoing = ENCODER.dead_letter(DeadLetter(one, Stage.ENCODE, "RecordTooLarge", "too large"))
 
     assert outgoing.size <= ENCODER.max_bytes
     assert outgoing.source.partition == 3
@@ -356,7 +357,7 @@ def test_a_deletion_can_be_dead_lettered() -> None:
 
     letter = replace(ENCODER, on_null="dead-letter").deletion(one, Moment.of(AT))
 
-    assert letter == DeadLetter(one.record, "decode", "NullRecord", "the value is null")
+    assert letter == DeadLetter(one.record, Stage.DECODE, "NullRecord", "the value is null")
 
 
 @pytest.mark.parametrize("mode", ["skip", "forward", "dead-letter"])

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from shared.errors import ScorerError
 from shared.inference.isolation import FORGET_AFTER, GROW_AFTER, Isolation, OutOfMemory, PassFailed, TokenBudget
 from shared.inference.types import Unscorable
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -347,7 +348,7 @@ def test_what_was_isolated_is_logged_in_numbers() -> None:
     with capture_logs() as lines:
         (unscorable, *_) = engine.run(rows)
     assert unscorable == Unscorable(
-        "ForwardPassFailed", "IndexError in a forward pass of this text alone, of 11 tokens"
+        Reason.FORWARD_PASS_FAILED, "IndexError in a forward pass of this text alone, of 11 tokens"
     )
     assert lines == [
         {

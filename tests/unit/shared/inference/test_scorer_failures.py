@@ -17,6 +17,7 @@ from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.scheduler import Scoring
 from shared.inference.scorer import BertScorer
 from shared.inference.types import Score, Unscorable
+from shared.reasons import Reason
 from tests.support.tiny import tiny_model, vocabulary
 from tests.support.tokenizers import watched_tokeniser
 
@@ -222,7 +223,7 @@ def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scoring, inject: In
     (answer,) = scorer.score(["terrible"])
 
     assert answer == Unscorable(
-        "ForwardPassFailed", "IndexError in a forward pass of this text alone, of 3 tokens"
+        Reason.FORWARD_PASS_FAILED, "IndexError in a forward pass of this text alone, of 3 tokens"
     )
 
 
@@ -302,7 +303,7 @@ def test_a_text_that_cannot_be_tokenised_fails_alone(
 
     assert_others_are_scored(answers, well)
     assert {answers[number] for number in BAD_AT} == {
-        Unscorable("TokenizerFailed", "Exception for this text alone")
+        Unscorable(Reason.TOKENIZER_FAILED, "Exception for this text alone")
     }
     assert lines == [{"event": "tokenised_alone", "log_level": "warning", "texts": 40, "unscorable": 2}]
 
