@@ -29,7 +29,7 @@ from shared.text import normalise
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 SIZE: Final = 2_048
 """Of the matrices; at 4,096 the rate was the same within noise."""

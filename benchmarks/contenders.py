@@ -23,8 +23,8 @@ from shared.inference.scorer import BertScorer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Engine, Ids, Logits
+    from shared.model_folder.artifact import Artifact
 
 CHUNK = 512
 """Texts of one submission, as of one micro-batch."""

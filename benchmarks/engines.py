@@ -19,9 +19,9 @@ from benchmarks.measure import arguments, chosen, interleaved, rates, write
 from benchmarks.models import long_model
 from benchmarks.programs import bare
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from shared.artifact import open_artifact
 from shared.errors import SentimentError
 from shared.inference.types import Score
+from shared.model_folder.artifact import open_artifact
 from shared.text import normalise
 
 if TYPE_CHECKING:

@@ -30,13 +30,13 @@ from benchmarks.contenders import HalfPadded, OverRows, OverTexts
 from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
-from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ScorerError
 from shared.inference.engines.torch.packed import PackedEngine, best_dtype
 from shared.inference.engines.torch.packed_ways import COMPILED, TOLERANCE, WAYS
 from shared.inference.engines.torch.padded import PaddedEngine
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
+from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import normalise
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from consumer.settings import ConsumerSettings
 from consumer.stream.decode import split
 from consumer.stream.encode import Encoder, Moment
 from consumer.stream.records import Outgoing
-from shared.artifact import open_artifact
 from shared.inference.batching import plan
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.scorer import BertScorer
 from shared.inference.tokenization.rows import TokenRow
 from shared.messages import ModelRef
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,12 +6,12 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.measure import WORK
-from shared.artifact import open_artifact, seal
+from shared.model_folder.artifact import open_artifact, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 REVIEW_TOKENS: Final = 256
 """Reviews are cut there; the demo's model itself cuts at 64, which its tweets rarely reach."""

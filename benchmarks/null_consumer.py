@@ -16,12 +16,12 @@ from consumer import settings as consumer_settings
 from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
-from shared.artifact import open_artifact
 from shared.inference.engines.base import Answer
 from shared.inference.scheduler import Scoring
 from shared.inference.scorer import BertScorer
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

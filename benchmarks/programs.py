@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.measure import ROOT
 from benchmarks.streams import Command
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

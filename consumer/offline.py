@@ -12,12 +12,12 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from consumer.stream.encode import answer
-from shared.artifact import open_artifact
 from shared.errors import BadRecord, InputDataError
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
 from shared.inference.types import Score, Unscorable
 from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
+from shared.model_folder.artifact import open_artifact
 from shared.reasons import Reason
 from shared.terminal import SIGNS, printable, say
 

@@ -21,10 +21,10 @@ from consumer.stream.pipeline import Pipeline, Totals
 from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
 from shared import __version__
-from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
 from shared.inference.scheduler import Scoring
 from shared.messages import ModelRef
+from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.artifact import MANIFEST, open_artifact
 from shared.errors import SentimentError
+from shared.model_folder.artifact import MANIFEST, open_artifact
 
 if TYPE_CHECKING:
     from rich.console import Console

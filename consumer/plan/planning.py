@@ -14,11 +14,11 @@ from consumer.plan.measure import Meter
 from consumer.plan.report import describe, figures_line, print_trials, write_settings
 from consumer.plan.sample import of_file, of_topics
 from consumer.settings import ConsumerSettings
-from shared.artifact import open_artifact
 from shared.errors import InputDataError, SettingsError
 from shared.inference.engines.select import load_scorer
 from shared.inference.memory import PeakMemory
 from shared.inference.types import Unscorable
+from shared.model_folder.artifact import open_artifact
 from shared.settings import file_values, variable
 from shared.terminal import say
 

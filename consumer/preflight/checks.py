@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.preflight.questions import Preflight, describe_topics
-from shared.artifact import open_artifact
 from shared.errors import ScorerError, SentimentError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
 from shared.inference.types import Unscorable
+from shared.model_folder.artifact import open_artifact
 from shared.terminal import escaped
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Engine
+    from shared.model_folder.artifact import Artifact
 
 F = TypeVar("F", np.float32, np.float64)
 

@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.artifact import open_artifact
 from shared.inference.scheduler import Scoring
 from shared.inference.types import Score
+from shared.model_folder.artifact import open_artifact
 from tests.chaos.oracle import MARKER, UNDECODABLE, Oracle
 from tests.chaos.stage import Models, corrupt_copy
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
     from shared.inference.types import Scorer
+    from shared.model_folder.artifact import Artifact
 
 DEMO: Final = Path(".demo")
 MODEL: Final = DEMO / "model"

@@ -13,7 +13,7 @@ from uuid import uuid4
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 from tests.chaos import oracle, reader
 from tests.chaos.inputs import PARTITIONS, Inputs
 from tests.chaos.members import STATE_REFUSED, Exit, Member

@@ -26,12 +26,12 @@ from consumer.kafka import sender
 from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
-from shared.artifact import open_artifact
 from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.scheduler import Scoring
 from shared.inference.types import Score
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
+from shared.model_folder.artifact import open_artifact
 from tests.chaos import failpoints, oracle
 from tests.chaos.patching import replace
 from tests.chaos.real import real_scorer
@@ -39,8 +39,8 @@ from tests.chaos.real import real_scorer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.types import Scorer
+    from shared.model_folder.artifact import Artifact
 
 FULL_TOKENS: Final = 4_096
 TOKENS: Final = 8

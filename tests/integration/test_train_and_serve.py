@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 from tests.integration.conftest import Topics
 from tests.support.plain import plain_model
 from tests.support.processes import run_command

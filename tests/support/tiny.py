@@ -22,8 +22,8 @@ from transformers import (
     BertTokenizer,
 )
 
-from shared.artifact import seal
-from shared.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.model_folder.artifact import seal
+from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.data.examples import Examples, write_examples
 

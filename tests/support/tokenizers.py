@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 
 class WatchedTokenizer:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shared.artifact import open_artifact
 from shared.errors import ArtifactError, InputDataError
+from shared.model_folder.artifact import open_artifact
 from trainer.data.readers import read_examples
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from shared.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.data.splits import PARTS
 from trainer.evaluation.report import Look, TrainingReport

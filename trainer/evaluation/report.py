@@ -16,8 +16,8 @@ from shared.terminal import escaped
 from trainer.evaluation.metrics import Figures  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
-    from shared.manifest import Int8, Manifest
+    from shared.model_folder.artifact import Artifact
+    from shared.model_folder.manifest import Int8, Manifest
 
 METRICS: Final = "metrics.json"
 CARD: Final = "README.md"

@@ -15,8 +15,8 @@ from shared.inference.types import Score, Unscorable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.select import Precision
+    from shared.model_folder.artifact import Artifact
     from trainer.data.examples import IntArray
     from trainer.models.predict import FloatArray
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import structlog
 
-from shared.artifact import open_artifact, seal
 from shared.errors import ArtifactError, InputDataError
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture, read_shape
 from shared.inference.engines.openvino.int8 import FOLDER, write_int8
@@ -24,7 +23,8 @@ from shared.inference.probe.examine import Untrusted, examine
 from shared.inference.scorer import softmax
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.manifest import Int8
+from shared.model_folder.artifact import open_artifact, seal
+from shared.model_folder.manifest import Int8
 from shared.text import normalise
 from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.probe.probe import Precision
+    from shared.model_folder.artifact import Artifact
     from trainer.data.examples import IntArray
     from trainer.data.readers import ColumnNames
     from trainer.data.splits import Splits

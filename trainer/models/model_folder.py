@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import structlog
 
-from shared.artifact import MANIFEST, Artifact, read_manifest, seal
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.torch.loading import load_model
+from shared.model_folder.artifact import MANIFEST, Artifact, read_manifest, seal
 from trainer.evaluation.report import CARD, METRICS, Report, card, headline
 from trainer.models.predict import score
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.manifest import Manifest
+    from shared.model_folder.manifest import Manifest
     from trainer.models.encoding import Encoded
 
 log = structlog.get_logger()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.inference.engines.base import Ids
-    from shared.manifest import Manifest
+    from shared.model_folder.manifest import Manifest
 
 FloatArray = npt.NDArray[np.float64]
 

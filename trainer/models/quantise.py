@@ -16,10 +16,10 @@ from shared.inference.engines.openvino.graph import build
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.engines.openvino.lean import LeanModel
+    from shared.model_folder.artifact import Artifact
     from trainer.models.predict import FloatArray
 
 BATCH_TOKENS: Final = 1_024

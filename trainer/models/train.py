@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import structlog
+import torch
 
-from shared.artifact import seal
 from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
+from shared.model_folder.artifact import seal
 from trainer.data.examples import write_examples
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import Sample, draw_sample
@@ -23,7 +24,6 @@ from trainer.evaluation.report import TEST, Report
 from trainer.evaluation.serving import serve
 from trainer.models.base import LoadedBase, load_base
 from trainer.models.checkpoint import Checkpoint
-from trainer.models.devices import choose_bf16
 from trainer.models.encoding import Encoded, encode, tokenise
 from trainer.models.finetune import finetune, seed_everything
 from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
@@ -33,7 +33,7 @@ from trainer.models.training_state import TrainingConfig, TrainingState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples
     from trainer.evaluation.metrics import Figures
     from trainer.settings import TrainerSettings
@@ -199,9 +199,19 @@ def training_config(settings: TrainerSettings, base: LoadedBase, device: str) ->
         ema_decay=settings.ema_decay,
         evaluations_per_epoch=settings.evaluations_per_epoch,
         patience=settings.patience,
-        bf16=choose_bf16(settings.precision, device),
+        bf16=_uses_bf16(settings.precision, device),
         seed=settings.seed,
     )
+
+
+def _uses_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:
+    """Whether to multiply in bf16. `auto` does where the hardware has it; emulated, it is slower than fp32."""
+    if wanted != "auto":
+        return wanted == "bf16"
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:

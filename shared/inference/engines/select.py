@@ -13,8 +13,8 @@ from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.scorer import BertScorer
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Engine
+    from shared.model_folder.artifact import Artifact
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
 

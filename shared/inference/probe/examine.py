@@ -18,9 +18,9 @@ from shared.inference.probe.processor import processor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids, Logits
     from shared.inference.probe.probe import ProbePass, Verdict
+    from shared.model_folder.artifact import Artifact
 
 log = structlog.get_logger()
 

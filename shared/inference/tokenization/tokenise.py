@@ -20,7 +20,7 @@ from shared.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 log = structlog.get_logger()
 

@@ -129,6 +129,6 @@ UNIT_MUTANTS: Final = (
     UnitMutant(
         "hash_before_load",
         "loads other bytes than those that were hashed",
-        "tests/unit/shared/test_model_swap.py::test_what_answers_is_what_was_hashed[torch-model.safetensors]",
+        "tests/unit/shared/model_folder/test_model_swap.py::test_what_answers_is_what_was_hashed[torch-model.safetensors]",
     ),
 )

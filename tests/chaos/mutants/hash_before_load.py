@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.artifact import Artifact
+from shared.model_folder.artifact import Artifact
 from tests.chaos.patching import replace
 
 

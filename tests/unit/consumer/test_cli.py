@@ -21,10 +21,10 @@ from consumer.__main__ import main
 from consumer.offline import NAMED, WINDOW_LINES
 from consumer.preflight.checks import SENTENCE
 from shared import __version__
-from shared.artifact import open_artifact
 from shared.inference.engines.select import load_scorer
 from shared.inference.scorer import BLANK
 from shared.messages import Result
+from shared.model_folder.artifact import open_artifact
 from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from shared.artifact import open_artifact, read_manifest, seal
 from shared.errors import ArtifactError, InputDataError, SettingsError
+from shared.model_folder.artifact import open_artifact, read_manifest, seal
 from shared.text import normalise
 from tests.support.plain import plain_model
 from tests.support.tiny import tiny_base, tiny_model, write_data
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 LABELS = ("negative", "neutral", "positive")
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load
 from shared.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 Weights = dict[str, NDArray[np.float32]]
 

@@ -20,9 +20,9 @@ from shared.inference.tokenization.tokenise import Tokeniser
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids
     from shared.inference.probe.probe import Precision
+    from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 1_024
 """512 and 1,024 were level on 2 cores, 8,192 lost 30 %."""

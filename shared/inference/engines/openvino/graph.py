@@ -16,8 +16,8 @@ from shared.inference.engines.openvino.bert_shape import read_weights
 from shared.inference.engines.openvino.runtime import openvino, opset
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
     from shared.inference.engines.openvino.bert_shape import Shape, Weights
+    from shared.model_folder.artifact import Artifact
 
 Node = Any
 

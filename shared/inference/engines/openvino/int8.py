@@ -18,8 +18,8 @@ from shared.inference.engines.openvino.runtime import openvino
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.artifact import Artifact
     from shared.inference.engines.openvino.bert_shape import Shape
+    from shared.model_folder.artifact import Artifact
 
 FOLDER: Final = "openvino"
 GRAPH: Final = f"{FOLDER}/int8.xml"

@@ -17,10 +17,10 @@ from shared.inference.probe.pass_shapes import PassShapes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids, Logits
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.probe.probe import Precision
+    from shared.model_folder.artifact import Artifact
 
 ONE_STREAM_WIDTH: Final = 768
 """From this width on all cores work on one pass. Two passes at once gained 9 % at a width of 384, nothing on

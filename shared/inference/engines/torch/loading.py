@@ -14,7 +14,7 @@ from shared.errors import ArtifactError, ScorerError
 from shared.inference.isolation import OutOfMemory, PassFailed
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 _NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
 """How a RuntimeError of torch says that the CPU's memory ran out."""

@@ -21,10 +21,10 @@ from shared.inference.isolation import OutOfMemory, PassFailed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Answer, Ids
     from shared.inference.engines.torch.packed_model import Kernel
     from shared.inference.engines.torch.packed_ways import Way
+    from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 32_768
 """Tokens of a pass. By arithmetic some 10 ms of BERT-base on an H100 and 2 ms of MiniLM; not yet measured."""

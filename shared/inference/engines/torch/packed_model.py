@@ -20,8 +20,8 @@ from transformers import AttentionInterface
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shared.artifact import Artifact
     from shared.inference.engines.torch.packing import Shape
+    from shared.model_folder.artifact import Artifact
 
     Kernel = Callable[..., Tensor]
     """PyTorch's `varlen_attn`, or what takes and answers the same: query, key and value `[tokens, heads, size]`,

@@ -14,8 +14,8 @@ from shared.inference.isolation import OutOfMemory
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.artifact import Artifact
     from shared.inference.engines.base import Ids
+    from shared.model_folder.artifact import Artifact
 
 CPU_BATCH_TOKENS: Final = 2_048
 CUDA_BATCH_TOKENS: Final = 32_768

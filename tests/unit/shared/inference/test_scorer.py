@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
 from shared.inference.scorer import BLANK
 from shared.inference.types import Score
+from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import NormaliserOptions, normalise
 from tests.support.tiny import LABELS, MAX_TOKENS, tiny_model, vocabulary
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
 from shared.inference.engines.torch.loading import classify
 from shared.inference.engines.torch.padded import PaddedEngine
@@ -17,6 +16,7 @@ from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.scheduler import Scoring
 from shared.inference.scorer import BertScorer
 from shared.inference.types import Score, Unscorable
+from shared.model_folder.artifact import Artifact, open_artifact
 from shared.reasons import Reason
 from tests.support.tiny import tiny_model, vocabulary
 from tests.support.tokenizers import watched_tokeniser

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer
 from transformers import AutoTokenizer
 
-from shared.artifact import Artifact, open_artifact, seal
 from shared.inference.tokenization import words
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import CHARS_PER_TOKEN, Tokeniser
 from shared.inference.tokenization.words import WORD_CHARS, WordTokeniser, is_by_words
+from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import normalise
 from tests.support.tiny import MAX_TOKENS, tiny_model
 from tests.support.tokenizers import watched_tokeniser

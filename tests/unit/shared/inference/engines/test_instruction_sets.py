@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from shared.artifact import open_artifact, seal
-from shared.manifest import TrainingData
+from shared.model_folder.artifact import open_artifact, seal
+from shared.model_folder.manifest import TrainingData
 from tests.support.tiny import tiny_model, write_data
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import draw_sample
@@ -24,7 +24,7 @@ from trainer.models.export import export_int8
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 NEEDED: Final = {
     "AVX2": {"avx2", "fma"},
@@ -75,7 +75,7 @@ import numpy as np
 from shared.inference.engines.openvino import engine as openvino
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 from shared.inference.probe.examine import Untrusted
 from shared.inference.engines.openvino.runtime import native_precision
 

@@ -13,7 +13,6 @@ import pytest
 from safetensors.torch import load_file, save_file
 from structlog.testing import capture_logs
 
-from shared.artifact import Artifact, open_artifact, read_manifest, seal
 from shared.errors import ArtifactError, InputDataError, SettingsError
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.engines.openvino.engine import OpenVinoEngine, load_engine
@@ -24,7 +23,8 @@ from shared.inference.engines.select import load_scorer
 from shared.inference.isolation import PassFailed
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.manifest import Int8, TrainingData
+from shared.model_folder.artifact import Artifact, open_artifact, read_manifest, seal
+from shared.model_folder.manifest import Int8, TrainingData
 from tests.support.tiny import tiny_model, write_data
 from trainer.data.readers import ColumnNames, read_examples
 from trainer.data.sample import draw_sample

@@ -25,7 +25,6 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from shared.artifact import Artifact, open_artifact, seal
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.batching import plan
 from shared.inference.engines.openvino import engine as engine_module
@@ -34,6 +33,7 @@ from shared.inference.engines.openvino.engine import OpenVinoEngine
 from shared.inference.engines.openvino.runtime import native_precision
 from shared.inference.engines.torch.loading import load_model
 from shared.inference.isolation import PassFailed
+from shared.model_folder.artifact import Artifact, open_artifact, seal
 from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
@@ -316,7 +316,7 @@ from pathlib import Path
 import numpy as np
 from shared.inference.isolation import OutOfMemory
 from shared.inference.engines.openvino.engine import OpenVinoEngine
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 
 engine = OpenVinoEngine(open_artifact(Path(sys.argv[1])), "fp32")
 taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -9,12 +9,12 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError, SettingsError
 from shared.inference.engines import select as choose
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.engines.openvino.runtime import native_precision
 from shared.inference.engines.select import load_scorer
+from shared.model_folder.artifact import Artifact, open_artifact
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:

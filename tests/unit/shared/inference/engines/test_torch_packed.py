@@ -15,7 +15,6 @@ import pytest
 import torch
 from structlog.testing import capture_logs
 
-from shared.artifact import Artifact, open_artifact
 from shared.errors import ScorerError
 from shared.inference.engines.torch.loading import load_model
 from shared.inference.engines.torch.packed import CONCURRENCY, PackedEngine
@@ -24,6 +23,7 @@ from shared.inference.engines.torch.packed_ways import WAYS, Way
 from shared.inference.engines.torch.packing import pack_flat
 from shared.inference.engines.torch.slots import CpuSlot
 from shared.inference.isolation import OutOfMemory, PassFailed
+from shared.model_folder.artifact import Artifact, open_artifact
 from tests.support.tiny import tiny_model_of, vocabulary
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from shared.artifact import Artifact, open_artifact
 from shared.errors import SettingsError
 from shared.inference.engines.openvino.engine import OpenVinoEngine, load_engine
 from shared.inference.engines.openvino.lean import LeanModel
@@ -22,6 +21,7 @@ from shared.inference.engines.select import load_scorer
 from shared.inference.probe import examine as examining
 from shared.inference.probe import verdicts
 from shared.inference.probe.examine import Untrusted
+from shared.model_folder.artifact import Artifact, open_artifact
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ _START: Final = """
 import json, sys
 from pathlib import Path
 from shared.inference.engines.select import load_scorer
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 
 load_scorer(open_artifact(Path(sys.argv[1])), "cpu", "fp32")
 print(json.dumps([name for name in ("torch", "transformers", "nncf") if name in sys.modules]))

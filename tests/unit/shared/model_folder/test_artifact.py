@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from shared import artifact
-from shared.artifact import MANIFEST, open_artifact, seal
 from shared.errors import ArtifactError
-from shared.manifest import Base, Int8, Manifest, Normaliser, TrainingData
+from shared.model_folder import artifact
+from shared.model_folder.artifact import MANIFEST, open_artifact, seal
+from shared.model_folder.manifest import Base, Int8, Manifest, Normaliser, TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from shared import model_files
 from shared.errors import ArtifactError
-from shared.manifest import Manifest
+from shared.model_folder import files as model_files
+from shared.model_folder.manifest import Manifest
 from shared.text import NORMALISER_VERSION
 
 if TYPE_CHECKING:

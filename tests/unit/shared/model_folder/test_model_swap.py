@@ -16,9 +16,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from shared import artifact as artifacts
-from shared import model_files
-from shared.artifact import MANIFEST, open_artifact, read_manifest, seal
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines import select as choose
 from shared.inference.engines.openvino import int8
@@ -26,8 +23,11 @@ from shared.inference.engines.openvino.bert_shape import read_shape
 from shared.inference.engines.openvino.graph import build
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scoring
+from shared.model_folder import artifact as artifacts
+from shared.model_folder import files as model_files
+from shared.model_folder.artifact import MANIFEST, open_artifact, read_manifest, seal
 from tests.support.tiny import tiny_model
-from tests.unit.shared.test_artifact import INT8
+from tests.unit.shared.model_folder.test_artifact import INT8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
