@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from shared.inference.batching import plan
+from shared.inference.batching import make_batches
 from shared.inference.engines.base import Answer, pad
 from shared.inference.engines.torch.loading import load_model
 from shared.inference.engines.torch.packed import best_dtype
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BertScorer
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class OverRows:
 
     def _answers(self, windows: int) -> Any:
         """Batches, as indices of rows, with their answers."""
-        passes = plan([len(row) for row in self.rows], self.batch_tokens, padding=self.engine.padding)
+        passes = make_batches([len(row) for row in self.rows], self.batch_tokens, padding=self.engine.padding)
         with ThreadPoolExecutor(self.engine.concurrency) as threads:
             yield from threads.map(
                 lambda batch: (batch, self.engine.forward([self.rows[index] for index in batch])),
@@ -115,7 +115,7 @@ class OverTexts:
 
     def rate(self) -> float:
         """Texts a second."""
-        scoring = Scoring(BertScorer(self.artifact, self.engine), batch_tokens=self.batch_tokens)
+        scoring = Scheduler(BertScorer(self.artifact, self.engine), batch_tokens=self.batch_tokens)
         chunks = cycle([self.texts[start : start + CHUNK] for start in range(0, len(self.texts), CHUNK)])
         flying: deque[Any] = deque()
         scored = 0

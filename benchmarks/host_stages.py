@@ -20,7 +20,7 @@ from consumer.settings import ConsumerSettings
 from consumer.stream.decode import split
 from consumer.stream.encode import Encoder, Moment
 from consumer.stream.records import Outgoing
-from shared.inference.batching import plan
+from shared.inference.batching import make_batches
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.scorer import BertScorer
 from shared.inference.tokenization.rows import TokenRow
@@ -114,7 +114,7 @@ def _answers(
             tokenised = scorer.tokenise(texts)
         rows = [row for row in tokenised if isinstance(row, TokenRow)]
         with clock("plan"):
-            plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
+            make_batches([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
             scores = scorer.forward(rows)
         at = Moment.of(datetime.now(UTC))

@@ -17,7 +17,7 @@ from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.inference.engines.base import Answer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BertScorer
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
@@ -61,7 +61,7 @@ def main() -> None:
     consume(
         settings,
         partitions=preflight.partitions(),
-        scoring=Scoring(scorer, window=settings.limits.batch_records, cache=settings.cache),
+        scoring=Scheduler(scorer, window=settings.limits.batch_records, cache=settings.cache),
         labels=scorer.labels,
         model=ModelRef(name="none", version="0"),
         stop=stop,

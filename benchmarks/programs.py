@@ -82,10 +82,10 @@ def bare(
     Raises SentimentError for a precision that is not to be had with this model or machine.
     """
     from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - seconds to import
-    from shared.inference.scheduler import Scoring  # noqa: PLC0415
+    from shared.inference.scheduler import Scheduler  # noqa: PLC0415
 
     scorer = load_scorer(open_artifact(model), precision=precision)
-    scoring = Scoring(scorer, window=window)
+    scoring = Scheduler(scorer, window=window)
 
     def score(texts: Sequence[str]) -> list[Score | Unscorable]:
         step = window or len(texts)

@@ -14,7 +14,7 @@ from rich.text import Text
 from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
 from shared.inference.engines.select import load_scorer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
 from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
 from shared.model_folder.artifact import open_artifact
@@ -44,7 +44,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     """
     artifact = open_artifact(settings.model_folder)
     scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens)
+    scoring = Scheduler(scorer, batch_tokens=settings.limits.batch_tokens)
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     form = settings.input_format if as_json and not texts else replace(settings.input_format, kind="text")
     lines = map(_argument, texts) if texts else _lines(sys.stdin.buffer, form.max_bytes)
@@ -78,7 +78,7 @@ class _Numbered:
         self._skipped = 0
 
     def scored(
-        self, scoring: Scoring, inputs: Iterable[ParsedInput | Unscorable]
+        self, scoring: Scheduler, inputs: Iterable[ParsedInput | Unscorable]
     ) -> Iterator[tuple[str, ParsedInput, Score]]:
         """Scores in windows; yields a line's name, as line-7, with what it says. Raises InputDataError."""
         for window in _windows(inputs):

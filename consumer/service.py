@@ -22,7 +22,7 @@ from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
 from shared import __version__
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
@@ -58,7 +58,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         log.warning("topic_unfit", problem=problem)
     artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
     scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scoring(
+    scoring = Scheduler(
         scorer,
         window=settings.limits.batch_records,
         batch_tokens=settings.limits.batch_tokens,
@@ -83,7 +83,7 @@ def consume(
     settings: ConsumerSettings,
     *,
     partitions: Mapping[str, int],
-    scoring: Scoring,
+    scoring: Scheduler,
     labels: tuple[str, ...],
     model: ModelRef,
     stop: threading.Event,

@@ -135,7 +135,7 @@ def grid(
         window = list(islice(cycle(lengths), records * inflight))
         smaller: list[list[int]] = []
         for tokens in budgets:
-            batches = batching.plan(window, tokens, padding=padding)
+            batches = batching.make_batches(window, tokens, padding=padding)
             if batches != smaller:
                 found.add(Setting(records, tokens))
             smaller = batches

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from consumer.plan.choice import Cost, Figures, Latency, Measured, Refused
 from shared.errors import ScorerError
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Memory(Protocol):
 
 
 class Distinct:
-    """A scorer to which no two texts are equal, since `Scoring` computes equal ones of a batch only once.
+    """A scorer to which no two texts are equal, since `Scheduler` computes equal ones of a batch only once.
 
     A sample is repeated to fill a batch, and each repetition is to cost what a text costs.
     """
@@ -128,7 +128,7 @@ class Meter:
             peaks = self._memory.host_bytes(), self._memory.device_bytes()
             return Measured(setting, Figures(texts_per_s, Latency.of(took), *peaks))
 
-    def _latencies(self, scoring: Scoring, records: int) -> Generator[float]:
+    def _latencies(self, scoring: Scheduler, records: int) -> Generator[float]:
         """Seconds that each batch took, as it ends; as soon as one has ended the next is submitted."""
         waiting: deque[tuple[float, Future[Any]]] = deque()
         try:
@@ -155,9 +155,9 @@ class Meter:
         return took
 
     @contextmanager
-    def _scoring(self, **limits: int) -> Iterator[Scoring]:
+    def _scoring(self, **limits: int) -> Iterator[Scheduler]:
         """Threads of their own for one measurement, without a cache; raises ScorerError if they do not end."""
-        scoring = Scoring(self._scorer, **limits)
+        scoring = Scheduler(self._scorer, **limits)
         try:
             yield scoring
         finally:

@@ -11,7 +11,7 @@ from consumer.preflight.questions import Preflight, describe_topics
 from shared.errors import ScorerError, SentimentError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Unscorable
 from shared.model_folder.artifact import open_artifact
 from shared.terminal import escaped
@@ -59,7 +59,7 @@ def _topics(preflight: Preflight) -> str:
 
 
 def _score_one(scorer: Scorer) -> str:
-    (score,) = Scoring(scorer).score([SENTENCE])
+    (score,) = Scheduler(scorer).score([SENTENCE])
     if isinstance(score, Unscorable):
         raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
     label, probability = max(zip(scorer.labels, score.probabilities, strict=True), key=lambda pair: pair[1])

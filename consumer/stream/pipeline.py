@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from consumer.stream.quarantine import Quarantine
     from consumer.stream.records import Outbox, Outgoing, Record, Source
     from consumer.stream.recovery import Refusals
-    from shared.inference.scheduler import Scoring
+    from shared.inference.scheduler import Scheduler
     from shared.messages import InputFormat
 
 log = structlog.get_logger()
@@ -68,7 +68,7 @@ class Pipeline:
         *,
         source: Source,
         quarantine: Quarantine,
-        scoring: Scoring,
+        scoring: Scheduler,
         outbox: Outbox,
         encoder: Encoder,
         refusals: Refusals,

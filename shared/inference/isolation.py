@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import structlog
 
 from shared.errors import ScorerError
-from shared.inference.batching import cost, plan
+from shared.inference.batching import cost, make_batches
 from shared.inference.types import Unscorable
 from shared.reasons import Reason
 
@@ -86,12 +86,12 @@ class Window(Generic[Row, Answer]):
     lengths: Sequence[int]
     """In tokens."""
     waiting: int = 0
-    """Planned passes that have not ended."""
+    """Batches that have not been run."""
     answers: dict[int, Answer | Unscorable] = field(default_factory=dict)
     failed: list[tuple[list[int], bool]] = field(default_factory=list)
     """Batches to be run again in parts, and whether a row of them may be why."""
     passes: int = 0
-    """Passes beyond those that were planned."""
+    """Passes beyond one for each batch."""
     out_of_memory: int = 0
     well: bool = True
     """Whether a pass has succeeded since the last one that failed."""
@@ -104,8 +104,8 @@ class Isolation(Generic[Row, Answer]):
     OutOfMemory, and ScorerError for what no text explains. `control` runs a sentence that is known to be
     good through it and raises PassFailed or OutOfMemory where that fails.
 
-    `plan` makes a window, `first` runs its passes, from several threads if wanted; when it says that one was
-    the last, `settle` gives the answers. `padding` is that of `batching.plan`.
+    `open_window` cuts a window of rows into batches. `run_batch` runs one, in any thread, and returns whether it
+    was the last; then `settle` gives the answers. `padding` is that of `batching.make_batches`.
     """
 
     def __init__(
@@ -117,10 +117,6 @@ class Isolation(Generic[Row, Answer]):
         padding: int | None,
     ) -> None:
         self.budget = budget
-        self.passes = 0
-        """Passes since the start, the control's included."""
-        self.extra_passes = 0
-        """Those of them that would not have been run if none had failed."""
         self.out_of_memory = 0
         """Passes that ran out of memory."""
         self._forward = forward
@@ -128,24 +124,15 @@ class Isolation(Generic[Row, Answer]):
         self._padding = padding
         self._lock = threading.Lock()
 
-    def run(self, rows: Sequence[Row], lengths: Sequence[int]) -> list[Answer | Unscorable]:
-        """Answers rows of `lengths` tokens, in input order; at most 2 x rows passes, whatever fails.
-
-        Raises ScorerError when the device is not known to be well after a failure: a text is blamed only
-        if a later pass succeeded, or else the control does.
-        """
-        window, batches = self.plan(rows, lengths)
-        for batch in batches:
-            self.first(window, batch)
-        return self.settle(window)
-
-    def plan(self, rows: Sequence[Row], lengths: Sequence[int]) -> tuple[Window[Row, Answer], list[list[int]]]:
-        """Makes a window of rows and the batches, as indices of its rows, that `first` is to run."""
-        batches = plan(lengths, self.budget.tokens, padding=self._padding)
+    def open_window(
+        self, rows: Sequence[Row], lengths: Sequence[int]
+    ) -> tuple[Window[Row, Answer], list[list[int]]]:
+        """Makes a window of rows and its batches, as indices of the rows, for `run_batch`."""
+        batches = make_batches(lengths, self.budget.tokens, padding=self._padding)
         return Window(rows, lengths, waiting=len(batches)), batches
 
-    def first(self, window: Window[Row, Answer], batch: list[int]) -> bool:
-        """Runs one planned batch, unless memory has become too short for it; tells whether it was the last.
+    def run_batch(self, window: Window[Row, Answer], batch: list[int]) -> bool:
+        """Runs one batch, unless the token budget has shrunk below it; returns whether it was the window's last.
 
         Raises what `forward` raises for reasons that no text explains.
         """
@@ -170,8 +157,6 @@ class Isolation(Generic[Row, Answer]):
             self._prove_well(window)
         unscorable = sum(isinstance(answer, Unscorable) for answer in window.answers.values())
         if window.failed or unscorable or window.passes:
-            with self._lock:
-                self.extra_passes += window.passes
             log.warning(
                 "isolated",
                 texts=len(window.rows),
@@ -220,7 +205,6 @@ class Isolation(Generic[Row, Answer]):
             reason = f"no memory for a forward pass of this text alone, of {tokens} tokens"
             failure = Unscorable(Reason.OUT_OF_MEMORY, reason)
         with self._lock:
-            self.passes += 1
             if failure is None:
                 self.budget.fitted(cost)
                 self._keep(window, batch, answers)
@@ -248,7 +232,6 @@ class Isolation(Generic[Row, Answer]):
 
     def _prove_well(self, window: Window[Row, Answer]) -> None:
         with self._lock:
-            self.passes += 1
             window.passes += 1
         try:
             self._control()

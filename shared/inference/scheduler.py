@@ -2,7 +2,7 @@
 
     submit ──> tokenise ──> wait for room ──> window: what waits, sorted, cut ──> passes ──> futures
 
-One thread normalises and tokenises, one plans, and as many as the device takes passes at once run them. A
+One thread normalises and tokenises, one makes batches, and as many as the device takes passes at once run them. A
 window is closed when a pass may be started and not before, so batches grow while the device is busy, and a
 single text on an idle device goes at once; nothing waits for a timer. A window has a limit all the same: if
 it took all that the caller may have in hand, nothing would be ready when its last pass begins.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shared.inference.types import Scorer
 
 
-class Scoring:
+class Scheduler:
     """Runs one scorer; answers every batch in input order, whatever was scored together.
 
     Its threads are daemons, so that a pass that never ends cannot keep the process from ending. If one of them
@@ -59,10 +59,10 @@ class Scoring:
         self._tokenised: SimpleQueue[Submission | None] = SimpleQueue()
         self._passes: SimpleQueue[Pass | None] = SimpleQueue()
         self._room = threading.Semaphore(scorer.concurrency)
-        work = {"tokenise": self._tokenise, "plan": self._plan}
+        work = {"tokenise": self._tokenise, "batch": self._batch}
         work |= {f"pass-{number}": self._run_passes for number in range(scorer.concurrency)}
         self._threads = [
-            threading.Thread(target=self._run, args=(target,), name=f"scoring-{name}", daemon=True)
+            threading.Thread(target=self._run, args=(target,), name=f"scheduler-{name}", daemon=True)
             for name, target in work.items()
         ]
         for thread in self._threads:
@@ -152,14 +152,14 @@ class Scoring:
                 submission.keys.append(key)
                 submission.places.append(places[key])
 
-    def _plan(self) -> None:
+    def _batch(self) -> None:
         waiting = deque([self._tokenised.get()])
         while waiting[0] is not None:
             self._room.acquire()  # what comes until the device has room may join the window
             with suppress(Empty):
                 while waiting[-1] is not None:
                     waiting.append(self._tokenised.get_nowait())
-            with self._progress.doing("planning"):
+            with self._progress.doing("batching"):
                 window = self._next_window(waiting)
             self._start(window)
             if not waiting:
@@ -184,21 +184,21 @@ class Scoring:
         """Makes one window of what was submitted and hands over its passes; begins with room for one."""
         with failing(submissions):
             rows = [row for submission in submissions for row in submission.rows]
-            with self._progress.doing("planning", rows=len(rows)):
-                window, batches = self._isolation.plan(rows, [len(row) for row in rows])
+            with self._progress.doing("batching", rows=len(rows)):
+                window, batches = self._isolation.open_window(rows, [len(row) for row in rows])
             for number, batch in enumerate(batches):
                 if number:
                     self._room.acquire()
                 self._passes.put(Pass(window, batch, submissions))
             if batches:
                 return
-        self._room.release()  # all were cancelled meanwhile, or could not be planned
+        self._room.release()  # all were cancelled meanwhile, or could not be batched
 
     def _run_passes(self) -> None:
         while (one := self._passes.get()) is not None:
             with failing(one.submissions), self._progress.doing("answering", rows=len(one.batch)):
                 try:
-                    last = not one.is_void and self._isolation.first(one.window, one.batch)
+                    last = not one.is_void and self._isolation.run_batch(one.window, one.batch)
                 finally:
                     self._room.release()
                 if last:

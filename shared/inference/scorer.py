@@ -1,4 +1,4 @@
-"""The resident model as `Scoring` wants it: normaliser, tokenizer and engine of one model folder."""
+"""The resident model as `Scheduler` wants it: normaliser, tokenizer and engine of one model folder."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Unscorable:
 
 
 class Scorer(Protocol):
-    """A resident model, in the steps that `Scoring` runs on its threads.
+    """A resident model, in the steps that `Scheduler` runs on its threads.
 
     Rows are the scorer's own; the length of one is the number of its tokens. A text is normalised and
     tokenised by one thread; up to `concurrency` others are inside `forward`.

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
 from shared.model_folder.artifact import open_artifact
 from tests.chaos.oracle import MARKER, UNDECODABLE, Oracle
@@ -64,7 +64,7 @@ class TweetOracle(Oracle):
     @cached_property
     def _answers(self) -> dict[str, tuple[float, ...]]:
         texts = list(dict.fromkeys(self._texts))
-        answers = Scoring(real_scorer(open_artifact(MODEL))).score(texts)
+        answers = Scheduler(real_scorer(open_artifact(MODEL))).score(texts)
         return {
             text: answer.probabilities
             for text, answer in zip(texts, answers, strict=True)

@@ -27,7 +27,7 @@ from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.inference.isolation import OutOfMemory, PassFailed
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
@@ -129,7 +129,7 @@ def main() -> None:
     preflight = Preflight(settings)
     partitions = preflight.partitions()
     scorer = _scorer(artifact)
-    scoring = Scoring(scorer, window=settings.limits.batch_records)
+    scoring = Scheduler(scorer, window=settings.limits.batch_records)
     consume(
         settings,
         partitions=partitions,

@@ -11,7 +11,7 @@ from consumer.stream.encode import Encoder
 from consumer.stream.pipeline import Pipeline, Totals
 from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.messages import InputFormat, ModelRef, Result
 from tests.support.fakes import (
     DLQ,
@@ -61,7 +61,7 @@ class World:
         self.source = FakeSource(self.kafka)
         self.outbox = FakeOutbox(self.kafka, self.source)
         self.scorer = FakeScorer(gates=gates, error=error, unscorable=unscorable)
-        self.scoring = Scoring(self.scorer)
+        self.scoring = Scheduler(self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
         limits = limits or Limits()

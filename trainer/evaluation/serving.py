@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 
 from shared.inference.engines.select import load_scorer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
     and ScorerError.
     """
     scorer = load_scorer(artifact, device, precision)
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     answers = scoring.score(texts)
     scoring.close(CLOSE_S)
     rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shared.inference.batching import plan
+from shared.inference.batching import make_batches
 from shared.inference.scorer import softmax
 from shared.text import normalise
 from trainer.models.encoding import padded
@@ -38,7 +38,7 @@ def score(model: Any, tokens: Sequence[Ids], pad_id: int, device: str = "cpu") -
     model.to(device).eval()
     logits = np.empty((len(tokens), model.config.num_labels), dtype=np.float64)
     with torch.inference_mode():
-        for rows in plan([len(row) for row in tokens], BATCH_TOKENS, padding=BATCH_TOKENS):
+        for rows in make_batches([len(row) for row in tokens], BATCH_TOKENS, padding=BATCH_TOKENS):
             ids, mask = padded([tokens[row] for row in rows], pad_id)
             out = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
             logits[rows] = out.float().cpu().numpy()

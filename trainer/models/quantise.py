@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from shared.inference.batching import plan
+from shared.inference.batching import make_batches
 from shared.inference.engines.base import pad
 from shared.inference.engines.openvino.graph import build
 
@@ -54,7 +54,7 @@ def score(model: LeanModel, rows: Sequence[Ids]) -> FloatArray:
 
 
 def _batches(rows: Sequence[Ids]) -> list[list[int]]:
-    return plan([len(row) for row in rows], BATCH_TOKENS, padding=BATCH_TOKENS)
+    return make_batches([len(row) for row in rows], BATCH_TOKENS, padding=BATCH_TOKENS)
 
 
 def _inputs(rows: list[Ids], pad_id: int) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from consumer.settings import ConsumerSettings
 from consumer.stall_watchdog import StallWatchdog
 from shared.inference.activity import Work
 from shared.inference.isolation import PassFailed
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.messages import ModelRef
 from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource, text_value
 from tests.support.stderr import KINDS, script
@@ -217,12 +217,12 @@ def test_the_pipeline_says_when_it_comes_round_and_not_while_it_is_held() -> Non
 @pytest.mark.parametrize(
     ("step", "what", "thread"),
     [
-        ("normalise", "tokenising", "scoring-tokenise"),
-        ("tokenise", "tokenising", "scoring-tokenise"),
-        ("forward", "forward pass", "scoring-pass-0"),
-        ("again", "forward pass", "scoring-pass-0"),
-        ("plan", "planning", "scoring-plan"),
-        ("room", "waiting batches", "scoring-plan"),
+        ("normalise", "tokenising", "scheduler-tokenise"),
+        ("tokenise", "tokenising", "scheduler-tokenise"),
+        ("forward", "forward pass", "scheduler-pass-0"),
+        ("again", "forward pass", "scheduler-pass-0"),
+        ("batch", "batching", "scheduler-batch"),
+        ("room", "waiting batches", "scheduler-batch"),
     ],
 )
 def test_a_scheduler_that_stalls_is_found(
@@ -233,13 +233,13 @@ def test_a_scheduler_that_stalls_is_found(
     The last case is a wait for what nobody will do: no thread is at work, and batches wait.
     """
     scorer = HeldScorer(step)
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     reported: list[dict[str, Any]] = []
     monkeypatch.setattr(
         "consumer.stall_watchdog.log.critical", lambda _, **facts: reported.append(facts), raising=False
     )
-    if step == "plan":
-        monkeypatch.setattr(vars(scoring)["_isolation"], "plan", lambda *_: scorer.release.wait(WAIT_S))
+    if step == "batch":
+        monkeypatch.setattr(vars(scoring)["_isolation"], "open_window", lambda *_: scorer.release.wait(WAIT_S))
     if step == "room":
         vars(scoring)["_room"].acquire()
 
@@ -263,7 +263,7 @@ def test_each_pass_has_the_whole_timeout() -> None:
     """Given a window of several passes, when one has ended, then the next is measured from its own beginning."""
     gates = [threading.Event() for _ in range(3)]
     scorer = FakeScorer(gates=gates)
-    scoring = Scoring(scorer, batch_tokens=4)
+    scoring = Scheduler(scorer, batch_tokens=4)
     answers = scoring.submit(["aaaa", "bbbb", "cccc"])
     since: list[float] = []
     for number, gate in enumerate(gates, 1):
@@ -279,7 +279,7 @@ def test_each_pass_has_the_whole_timeout() -> None:
 
 def test_an_idle_scheduler_does_not_stall() -> None:
     """Given a scheduler that has answered all, then it has no work, however long ago that was."""
-    scoring = Scoring(FakeScorer())
+    scoring = Scheduler(FakeScorer())
     assert scoring.work() == []
     scoring.score(["one"])
     while scoring.work():
@@ -312,7 +312,7 @@ def test_the_service_watches_its_scheduler(monkeypatch: pytest.MonkeyPatch) -> N
     service.consume(
         ConsumerSettings(delivery="at-least-once"),
         partitions={},
-        scoring=Scoring(scorer),
+        scoring=Scheduler(scorer),
         labels=scorer.labels,
         model=ModelRef(name="oracle", version="1"),
         stop=stop,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.inference.batching import MAX_ROWS, ROWS_STEP, cost, plan
+from shared.inference.batching import MAX_ROWS, ROWS_STEP, cost, make_batches
 
 
 @settings(deadline=None)
@@ -20,7 +20,7 @@ def test_every_text_is_in_one_batch_within_the_budget(lengths: list[int], max_to
 
     Only a text that is longer than the budget by itself does, alone in its batch. Nor is there more padding.
     """
-    batches = plan(lengths, max_tokens, padding=padding)
+    batches = make_batches(lengths, max_tokens, padding=padding)
 
     order = [index for batch in batches for index in batch]
     assert sorted(order) == list(range(len(lengths)))
@@ -50,14 +50,14 @@ def test_batches_are_as_full_as_budget_and_padding_let_them(
     lengths: list[int], max_tokens: int, padding: int, expected: list[list[int]]
 ) -> None:
     """Given known lengths, when planned, then the batches are these: full, and equals in order of arrival."""
-    assert plan(lengths, max_tokens, padding=padding) == expected
+    assert make_batches(lengths, max_tokens, padding=padding) == expected
 
 
 @settings(deadline=None)
 @given(lengths=st.lists(st.integers(0, 300), max_size=60), max_tokens=st.integers(1, 1000))
 def test_without_padding_the_sum_counts(lengths: list[int], max_tokens: int) -> None:
     """Given an engine that does not pad, when planned, then batches are cut by their sum, longest first."""
-    batches = plan(lengths, max_tokens, padding=None)
+    batches = make_batches(lengths, max_tokens, padding=None)
 
     order = [index for batch in batches for index in batch]
     assert sorted(order) == list(range(len(lengths)))
@@ -69,7 +69,10 @@ def test_without_padding_the_sum_counts(lengths: list[int], max_tokens: int) -> 
 @pytest.mark.parametrize("padding", [0, None])
 def test_a_batch_has_a_limit_of_rows(padding: int | None) -> None:
     """Given very many short texts and a large budget, when planned, then no batch has more rows than allowed."""
-    assert [len(batch) for batch in plan([1] * (MAX_ROWS + 1), 1_000_000, padding=padding)] == [MAX_ROWS, 1]
+    assert [len(batch) for batch in make_batches([1] * (MAX_ROWS + 1), 1_000_000, padding=padding)] == [
+        MAX_ROWS,
+        1,
+    ]
 
 
 def test_what_a_pass_computes() -> None:

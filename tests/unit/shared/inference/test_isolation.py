@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from shared.errors import ScorerError
+from shared.inference.batching import make_batches
 from shared.inference.isolation import FORGET_AFTER, GROW_AFTER, Isolation, OutOfMemory, PassFailed, TokenBudget
 from shared.inference.types import Unscorable
 from shared.reasons import Reason
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 ROOM = 1_000_000
 """Tokens that all rows of a test fit into at once."""
+
+
+def run(isolation: Isolation[str, str], rows: Sequence[str], lengths: Sequence[int]) -> list[str | Unscorable]:
+    """Answers rows in input order, as one thread of the scheduler does."""
+    window, batches = isolation.open_window(rows, lengths)
+    for batch in batches:
+        isolation.run_batch(window, batch)
+    return isolation.settle(window)
 
 
 class Engine:
@@ -40,6 +49,7 @@ class Engine:
         self.sick = sick
         self.passes: list[tuple[str, ...]] = []
         self.controls = 0
+        self.batches = 0
         self.isolation = Isolation(self.forward, self.control, TokenBudget(budget), padding=ROOM)
 
     def forward(self, rows: Sequence[str]) -> list[str | None]:
@@ -59,7 +69,14 @@ class Engine:
 
     def run(self, rows: Sequence[str]) -> list[str | Unscorable]:
         """Runs rows with their lengths."""
-        return self.isolation.run(rows, [len(row) for row in rows])
+        budget = self.isolation.budget.tokens
+        self.batches = len(make_batches([len(row) for row in rows], budget, padding=ROOM))
+        return run(self.isolation, rows, [len(row) for row in rows])
+
+    @property
+    def extra_passes(self) -> int:
+        """Passes, the control's included, beyond one for each batch of the last run."""
+        return len(self.passes) + self.controls - self.batches
 
     def outcome(self, rows: Sequence[str]) -> list[str]:
         """As `run`, with the name of the error for what is unscorable."""
@@ -93,7 +110,7 @@ def test_exactly_the_bad_rows_fail(data: st.DataObject, rows: list[str], budget:
     engine = Engine(bad=data.draw(some), not_finite=data.draw(some), memory=memory, budget=budget)
 
     assert engine.outcome(rows) == [engine.expected(row) for row in rows]
-    assert engine.isolation.passes == len(engine.passes) + engine.controls <= 2 * len(rows)
+    assert len(engine.passes) + engine.controls <= 2 * len(rows)
     assert 1 <= engine.isolation.budget.tokens <= budget
 
 
@@ -108,7 +125,7 @@ def test_one_bad_row_costs_few_passes(size: int) -> None:
         engine = Engine(bad={bad})
 
         assert engine.outcome(rows) == [engine.expected(row) for row in rows]
-        assert 0 < engine.isolation.extra_passes <= 2 * (size - 1).bit_length()
+        assert 0 < engine.extra_passes <= 2 * (size - 1).bit_length()
 
 
 def test_a_row_that_is_not_finite_costs_no_pass() -> None:
@@ -116,7 +133,7 @@ def test_a_row_that_is_not_finite_costs_no_pass() -> None:
     engine = Engine(not_finite={"b", "d"})
 
     assert engine.outcome(list("abcd")) == ["A", "NotFinite", "C", "NotFinite"]
-    assert (engine.isolation.passes, engine.isolation.extra_passes) == (1, 0)
+    assert (len(engine.passes), engine.extra_passes) == (1, 0)
 
 
 def test_a_failure_that_does_not_come_again_blames_nobody() -> None:
@@ -132,7 +149,7 @@ def test_a_failure_that_does_not_come_again_blames_nobody() -> None:
 
     isolation = Isolation(heal, engine.control, TokenBudget(ROOM), padding=ROOM)
 
-    assert isolation.run(list("abcd"), [1] * 4) == list("ABCD")
+    assert run(isolation, list("abcd"), [1] * 4) == list("ABCD")
     assert engine.controls == 0
 
 
@@ -253,7 +270,7 @@ def test_a_sick_device_blames_no_text(size: int) -> None:
 
     with pytest.raises(ScorerError, match="control sentence"):
         engine.run(numbered([10] * size))
-    assert engine.isolation.passes <= 2 * size
+    assert len(engine.passes) + engine.controls <= 2 * size
 
 
 def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
@@ -267,7 +284,7 @@ def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
         raise PassFailed("its answer is not finite")
 
     with pytest.raises(ScorerError, match="not finite"):
-        Isolation(engine.forward, nan, TokenBudget(ROOM), padding=ROOM).run("abc", [1] * 3)
+        run(Isolation(engine.forward, nan, TokenBudget(ROOM), padding=ROOM), "abc", [1] * 3)
     assert engine.outcome("abc") == ["NotFinite"] * 3
     assert engine.controls == 1
 
@@ -280,7 +297,7 @@ def test_memory_that_is_gone_altogether_blames_no_text() -> None:
         raise OutOfMemory
 
     with pytest.raises(ScorerError, match="OutOfMemory"):
-        Isolation(engine.forward, starve, TokenBudget(ROOM), padding=ROOM).run(["a" * 10], [10])
+        run(Isolation(engine.forward, starve, TokenBudget(ROOM), padding=ROOM), ["a" * 10], [10])
 
 
 def test_the_control_is_asked_only_if_nothing_else_proves_the_device() -> None:
@@ -302,7 +319,7 @@ def test_a_device_error_ends_it_at_once() -> None:
         raise ScorerError("gone")
 
     with pytest.raises(ScorerError, match="gone"):
-        Isolation(gone, lambda: None, TokenBudget(ROOM), padding=ROOM).run("abcd", [1] * 4)
+        run(Isolation(gone, lambda: None, TokenBudget(ROOM), padding=ROOM), "abcd", [1] * 4)
     assert passes == 1
 
 
@@ -324,7 +341,7 @@ def test_a_failed_pass_is_let_go_of_before_the_next(kind: type[Exception]) -> No
             raise kind
         return list(rows)
 
-    Isolation(forward, lambda: None, TokenBudget(ROOM), padding=ROOM).run("abcd", [1] * 4)
+    run(Isolation(forward, lambda: None, TokenBudget(ROOM), padding=ROOM), "abcd", [1] * 4)
 
     assert len(seen) > 2
     assert not any(seen)
@@ -337,7 +354,7 @@ def test_a_window_without_failures_is_not_logged() -> None:
     with capture_logs() as lines:
         engine.run(numbered([5] * 20))
     assert lines == []
-    assert (engine.isolation.passes, engine.isolation.extra_passes) == (10, 0)
+    assert (len(engine.passes), engine.extra_passes) == (10, 0)
 
 
 def test_what_was_isolated_is_logged_in_numbers() -> None:
@@ -356,7 +373,7 @@ def test_what_was_isolated_is_logged_in_numbers() -> None:
             "log_level": "warning",
             "texts": 8,
             "unscorable": 1,
-            "extra_passes": engine.isolation.passes - 1,
+            "extra_passes": engine.extra_passes,
             "out_of_memory": 1,
             "budget_tokens": 44,
         }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ScorerError
 from shared.inference.isolation import PassFailed
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
 from tests.support.fakes import UNSCORABLE, FakeScorer, oracle
 
@@ -60,7 +60,7 @@ def test_every_text_has_its_own_answer(batches: list[list[str]], entries: int) -
 
     Whatever shared a window or a pass, came twice or was remembered.
     """
-    scoring = Scoring(WideScorer(), cache=entries)
+    scoring = Scheduler(WideScorer(), cache=entries)
     futures = [scoring.submit(batch) for batch in batches]
 
     for batch, future in zip(batches, futures, strict=True):
@@ -78,7 +78,7 @@ def test_every_text_has_its_own_answer(batches: list[list[str]], entries: int) -
 def test_an_empty_batch_does_not_reach_the_scorer() -> None:
     """Given a batch of dead letters only, when submitted, then its scores are none and the model is not asked."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
 
     assert scoring.submit([]).result(WAIT_S) == []
     assert scorer.calls == []
@@ -88,7 +88,7 @@ def test_an_empty_batch_does_not_reach_the_scorer() -> None:
 def test_what_waits_becomes_one_window(gate: threading.Event) -> None:
     """Given a busy device, when batches come, then they wait together and share the next pass."""
     scorer = FakeScorer(gates=[gate])
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     first = scoring.submit(["first"])
     while not scorer.calls:
         pass
@@ -108,7 +108,7 @@ def test_what_waits_becomes_one_window(gate: threading.Event) -> None:
 def test_a_window_leaves_something_ready_for_the_next(gate: threading.Event) -> None:
     """Given more texts than a window takes, when they wait, then whole batches up to its size share a pass."""
     scorer = FakeScorer(gates=[gate])
-    scoring = Scoring(scorer, window=5)
+    scoring = Scheduler(scorer, window=5)
     first = scoring.submit(["first"])
     while not scorer.calls:
         pass
@@ -131,7 +131,7 @@ def test_a_window_leaves_something_ready_for_the_next(gate: threading.Event) -> 
 def test_as_many_passes_run_at_once_as_the_device_takes() -> None:
     """Given a device for three passes at once, when a window has three, then all are inside before one ends."""
     scorer = WideScorer(together=3)
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     texts = [letter * WideScorer.batch_tokens for letter in "abc"]
 
     assert scoring.submit(texts).result(WAIT_S) == [oracle(text) for text in texts]
@@ -141,7 +141,7 @@ def test_as_many_passes_run_at_once_as_the_device_takes() -> None:
 def test_equal_texts_are_scored_once() -> None:
     """Given a batch in which texts come again, when scored, then the model sees each once and the first pays."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
 
     answers = scoring.score(["a", "b", "a", "a"])
 
@@ -154,7 +154,7 @@ def test_equal_texts_are_scored_once() -> None:
 def test_a_cache_answers_what_was_scored_before() -> None:
     """Given a cache of two, when texts come again, then the model is asked for what was forgotten only."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer, cache=2)
+    scoring = Scheduler(scorer, cache=2)
     for text in ["a", "b", "a", "c", "b", "a"]:  # b is forgotten for c, and then a for b
         (answer,) = scoring.score([text])
         assert isinstance(answer, Score)
@@ -167,7 +167,7 @@ def test_a_cache_answers_what_was_scored_before() -> None:
 def test_without_a_cache_every_batch_is_scored() -> None:
     """Given no cache, when a text comes again in a later batch, then the model is asked again."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
 
     assert scoring.score(["a"]) == scoring.score(["a"]) == [oracle("a")]
     assert scorer.calls == [("a",), ("a",)]
@@ -177,7 +177,7 @@ def test_without_a_cache_every_batch_is_scored() -> None:
 def test_a_text_that_cannot_be_tokenised_is_not_shown_to_the_model() -> None:
     """Given such a text, when scored with others or alone, then it is unscorable each time and never kept."""
     scorer = FakeScorer(unscorable={"odd"})
-    scoring = Scoring(scorer, cache=10)
+    scoring = Scheduler(scorer, cache=10)
 
     assert scoring.score(["a", "odd", "odd"]) == [oracle("a"), UNSCORABLE, UNSCORABLE]
     assert scoring.score(["odd"]) == [UNSCORABLE]
@@ -188,7 +188,7 @@ def test_a_text_that_cannot_be_tokenised_is_not_shown_to_the_model() -> None:
 @pytest.mark.parametrize("error", [ScorerError("gone"), ValueError("odd")])
 def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
     """Given a scorer that raises, when asked, then the future holds that very error and the threads go on."""
-    scoring = Scoring(FakeScorer(error=error))
+    scoring = Scheduler(FakeScorer(error=error))
 
     assert scoring.submit(["a"]).exception(WAIT_S) is error
     assert scoring.submit(["b"]).exception(WAIT_S) is error
@@ -198,7 +198,7 @@ def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
 def test_what_the_tokenizer_raises_is_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a tokenizer that is unfit, when asked, then the future holds its error and the next batch goes on."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     error = ScorerError("unfit")
     with monkeypatch.context() as patch:
         patch.setattr(scorer, "tokenise", lambda _: (_ for _ in ()).throw(error))
@@ -211,7 +211,7 @@ def test_what_the_tokenizer_raises_is_carried_over(monkeypatch: pytest.MonkeyPat
 def test_what_cannot_be_planned_is_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given rows without a length, when planned, then the future holds the error and the next batch goes on."""
     scorer = FakeScorer()
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     with monkeypatch.context() as patch:
         patch.setattr(scorer, "tokenise", lambda texts: [None] * len(texts))
         assert isinstance(scoring.submit(["a"]).exception(WAIT_S), TypeError)
@@ -223,7 +223,7 @@ def test_what_cannot_be_planned_is_carried_over(monkeypatch: pytest.MonkeyPatch)
 def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
     """Given a batch that waits its turn, when cancelled, then the scorer never sees it; the next is scored."""
     scorer = FakeScorer(gates=[gate])
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     first = scoring.submit(["first"])
     while not scorer.calls:
         pass
@@ -242,7 +242,7 @@ def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
 
 def test_closing_tells_whether_the_threads_ended(gate: threading.Event) -> None:
     """Given a pass that does not end, when closed, then False comes at the timeout, and True once it has ended."""
-    scoring = Scoring(FakeScorer(gates=[gate]))
+    scoring = Scheduler(FakeScorer(gates=[gate]))
     future = scoring.submit(["a"])
 
     assert not scoring.close(0.01)
@@ -253,9 +253,9 @@ def test_closing_tells_whether_the_threads_ended(gate: threading.Event) -> None:
 
 def test_the_threads_do_not_keep_the_process() -> None:
     """Given a pass that never ends, when the interpreter ends, then no thread holds it."""
-    scoring = Scoring(FakeScorer())
+    scoring = Scheduler(FakeScorer())
 
-    found = [one for one in threading.enumerate() if one.name.startswith("scoring-") and one.is_alive()]
+    found = [one for one in threading.enumerate() if one.name.startswith("scheduler-") and one.is_alive()]
     assert len(found) >= 3
     assert all(thread.daemon for thread in found)
     assert scoring.close(WAIT_S)
@@ -265,7 +265,7 @@ def test_the_threads_do_not_keep_the_process() -> None:
 def test_a_thread_that_ends_lets_nobody_wait(queue: str, gate: threading.Event) -> None:
     """Given a thread that ends by an error of its own, then what is and what comes fails with ScorerError."""
     scorer = FakeScorer(gates=[gate])
-    scoring = Scoring(scorer)
+    scoring = Scheduler(scorer)
     running = scoring.submit(["running"])
     while not scorer.calls:
         pass

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BLANK
 from shared.inference.types import Score
 from shared.model_folder.artifact import Artifact, open_artifact, seal
@@ -47,17 +47,17 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 @pytest.fixture(scope="module")
-def scorer(artifact: Artifact) -> Scoring:
+def scorer(artifact: Artifact) -> Scheduler:
     """The tiny model, in batches small enough that 40 texts need many."""
-    return Scoring(load_scorer(artifact, "cpu", "fp32"), batch_tokens=256)
+    return Scheduler(load_scorer(artifact, "cpu", "fp32"), batch_tokens=256)
 
 
-def probabilities(scorer: Scoring, texts: Sequence[str]) -> torch.Tensor:
+def probabilities(scorer: Scheduler, texts: Sequence[str]) -> torch.Tensor:
     """Probabilities `[texts, labels]`."""
     return torch.tensor([score.probabilities for score in scored(scorer, texts)])
 
 
-def scored(scorer: Scoring, texts: Sequence[str]) -> list[Score]:
+def scored(scorer: Scheduler, texts: Sequence[str]) -> list[Score]:
     """Scores of texts that can all be scored."""
     scores = [score for score in scorer.score(texts) if isinstance(score, Score)]
     assert len(scores) == len(texts)
@@ -69,7 +69,7 @@ def close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     return torch.allclose(one, other, rtol=0, atol=tolerance)
 
 
-def test_a_batch_answers_as_one_at_a_time(scorer: Scoring) -> None:
+def test_a_batch_answers_as_one_at_a_time(scorer: Scheduler) -> None:
     """Given texts of mixed lengths, when scored together, then each has the answer that it gets alone."""
     texts = mixed()
     alone = torch.cat([probabilities(scorer, [text]) for text in texts])
@@ -78,7 +78,7 @@ def test_a_batch_answers_as_one_at_a_time(scorer: Scoring) -> None:
     assert alone.std(dim=0).min() > 0.01  # a mixed-up order would show
 
 
-def test_neighbours_change_nothing(scorer: Scoring) -> None:
+def test_neighbours_change_nothing(scorer: Scheduler) -> None:
     """Given the same texts in another order, when scored, then each keeps its answer, in the order asked."""
     texts = mixed()
     order = list(range(len(texts)))
@@ -89,7 +89,7 @@ def test_neighbours_change_nothing(scorer: Scoring) -> None:
     assert close(shuffled, probabilities(scorer, texts)[order], 1e-5)
 
 
-def test_answers_are_those_of_transformers(scorer: Scoring, artifact: Artifact) -> None:
+def test_answers_are_those_of_transformers(scorer: Scheduler, artifact: Artifact) -> None:
     """Given texts, when scored, then they equal a plain forward pass, divided by the temperature."""
     texts = [*mixed(20), "Caf\u00e9 &amp; @someone https://t.co/x \N{FIRE}"]
     tokenizer: Any = AutoTokenizer.from_pretrained(artifact.path)
@@ -103,7 +103,7 @@ def test_answers_are_those_of_transformers(scorer: Scoring, artifact: Artifact) 
     assert close(probabilities(scorer, texts), torch.cat(expected), 1e-5)
 
 
-def test_lengths_and_truncation_are_told(scorer: Scoring) -> None:
+def test_lengths_and_truncation_are_told(scorer: Scheduler) -> None:
     """Given texts around the limit, when scored, then tokens count the special ones, and only excess truncates."""
     scores = scored(scorer, ["love", " ".join(["love"] * (MAX_TOKENS - 2)), " ".join(["love"] * (MAX_TOKENS - 1))])
 
@@ -138,7 +138,7 @@ def test_a_text_of_which_nothing_remains_is_never_scored(
         return forward(rows)
 
     monkeypatch.setattr(bert, "forward", watched)
-    scoring = Scoring(bert)
+    scoring = Scheduler(bert)
     tokenizer: Any = AutoTokenizer.from_pretrained(artifact.path)
 
     @settings(deadline=None, max_examples=100)
@@ -154,7 +154,7 @@ def test_a_text_of_which_nothing_remains_is_never_scored(
     assert min(lengths) == 3
 
 
-def test_nothing_gets_no_answer(scorer: Scoring) -> None:
+def test_nothing_gets_no_answer(scorer: Scheduler) -> None:
     """Given no texts, when scored, then there are no scores."""
     assert scorer.score([]) == []
 
@@ -168,11 +168,11 @@ def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
     assert (described["name"], described["version"], described["device"]) == ("tiny", artifact.version, "cpu")
 
 
-def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: Scoring) -> None:
+def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: Scheduler) -> None:
     """Given scorers of one folder with other batch sizes and precision, when asked, then they agree."""
     texts = mixed(20)
 
-    assert close(probabilities(Scoring(load_scorer(artifact)), texts), probabilities(scorer, texts), 2e-2)
+    assert close(probabilities(Scheduler(load_scorer(artifact)), texts), probabilities(scorer, texts), 2e-2)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "cuda:8"])

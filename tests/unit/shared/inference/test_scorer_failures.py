@@ -13,7 +13,7 @@ from shared.errors import ScorerError
 from shared.inference.engines.torch.loading import classify
 from shared.inference.engines.torch.padded import PaddedEngine
 from shared.inference.isolation import OutOfMemory, PassFailed
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BertScorer
 from shared.inference.types import Score, Unscorable
 from shared.model_folder.artifact import Artifact, open_artifact
@@ -55,9 +55,9 @@ def bert(artifact: Artifact, engine: PaddedEngine) -> BertScorer:
 
 
 @pytest.fixture
-def scorer(bert: BertScorer) -> Iterator[Scoring]:
+def scorer(bert: BertScorer) -> Iterator[Scheduler]:
     """The tiny model, in which all of TEXTS share two passes."""
-    scoring = Scoring(bert, batch_tokens=2_048)
+    scoring = Scheduler(bert, batch_tokens=2_048)
     yield scoring
     scoring.close(10)
 
@@ -148,7 +148,7 @@ def assert_others_are_scored(answers: Sequence[Score | Unscorable], well: Sequen
     ],
 )
 def test_bad_texts_fail_and_the_others_are_scored(
-    scorer: Scoring, inject: Inject, fault: Fault, error: str, said: str
+    scorer: Scheduler, inject: Inject, fault: Fault, error: str, said: str
 ) -> None:
     """Given two bad texts among forty, when scored, then they alone are unscorable, with a reason without text."""
     well = scorer.score(TEXTS)
@@ -166,7 +166,7 @@ def test_bad_texts_fail_and_the_others_are_scored(
 
 
 @pytest.mark.parametrize("memory", [64, 500, 1_500])
-def test_running_out_of_memory_costs_no_text(scorer: Scoring, inject: Inject, memory: int) -> None:
+def test_running_out_of_memory_costs_no_text(scorer: Scheduler, inject: Inject, memory: int) -> None:
     """Given a device with memory for some padded tokens, when more are scored, then every text has its answer."""
     well = scorer.score(TEXTS)
     inject(has_memory_for(memory))
@@ -177,7 +177,7 @@ def test_running_out_of_memory_costs_no_text(scorer: Scoring, inject: Inject, me
     assert max(score.computed_tokens for score in answers if isinstance(score, Score)) <= memory
 
 
-def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scoring, inject: Inject) -> None:
+def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scheduler, inject: Inject) -> None:
     """Given passes that run out of memory, when run again smaller, then the former's tensors are freed."""
     held: list[weakref.ref[torch.Tensor]] = []
     alive: list[int] = []
@@ -194,7 +194,7 @@ def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scoring, inje
     assert max(alive) == 0
 
 
-def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scoring, inject: Inject) -> None:
+def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scheduler, inject: Inject) -> None:
     """Given a model that fails on the control sentence too, when scored, then that is a ScorerError."""
 
     def fault(_ids: torch.Tensor, _logits: torch.Tensor) -> None:
@@ -205,7 +205,7 @@ def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scoring, inje
         scorer.score(TEXTS[:5])
 
 
-def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: Scoring, inject: Inject) -> None:
+def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: Scheduler, inject: Inject) -> None:
     """Given a model that answers NaN to everything, when scored, then that is a ScorerError."""
 
     def fault(_ids: torch.Tensor, logits: torch.Tensor) -> None:
@@ -216,7 +216,7 @@ def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: Scoring, injec
         scorer.score(TEXTS[:5])
 
 
-def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scoring, inject: Inject) -> None:
+def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scheduler, inject: Inject) -> None:
     """Given one bad text alone in its window, when scored, then the control clears the device."""
     inject(fails_with(IndexError()))
 
@@ -227,7 +227,7 @@ def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scoring, inject: In
     )
 
 
-def test_a_device_error_ends_the_process_at_once(scorer: Scoring, inject: Inject) -> None:
+def test_a_device_error_ends_the_process_at_once(scorer: Scheduler, inject: Inject) -> None:
     """Given an error of the accelerator, when one text meets it, then ScorerError comes after that very pass."""
     passes: list[int] = []
 
@@ -241,7 +241,7 @@ def test_a_device_error_ends_the_process_at_once(scorer: Scoring, inject: Inject
     assert passes == [2]
 
 
-def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: Scoring, inject: Inject) -> None:
+def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: Scheduler, inject: Inject) -> None:
     """Given a mistake in the program, when it shows in a pass, then it is raised as it is."""
     inject(fails_with(TypeError("mistake")))
 
@@ -291,7 +291,7 @@ def failing_on(word: str) -> Callable[[Sequence[str]], None]:
 
 
 def test_a_text_that_cannot_be_tokenised_fails_alone(
-    scorer: Scoring, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
+    scorer: Scheduler, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a tokenizer that fails on two texts, when forty are scored, then these two alone are unscorable."""
     well = scorer.score(TEXTS)
@@ -309,7 +309,7 @@ def test_a_text_that_cannot_be_tokenised_fails_alone(
 
 
 def test_a_tokenizer_that_fails_on_everything_ends_the_process(
-    scorer: Scoring, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
+    scorer: Scheduler, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a tokenizer that fails on the control sentence too, when scored, then that is a ScorerError."""
     monkeypatch.setattr(

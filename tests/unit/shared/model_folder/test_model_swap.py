@@ -22,7 +22,7 @@ from shared.inference.engines.openvino import int8
 from shared.inference.engines.openvino.bert_shape import read_shape
 from shared.inference.engines.openvino.graph import build
 from shared.inference.engines.select import load_scorer
-from shared.inference.scheduler import Scoring
+from shared.inference.scheduler import Scheduler
 from shared.model_folder import artifact as artifacts
 from shared.model_folder import files as model_files
 from shared.model_folder.artifact import MANIFEST, open_artifact, read_manifest, seal
@@ -80,7 +80,7 @@ def with_graph(folder: Path) -> Path:
 
 def answers(folder: Path, engine: str, then: Callable[[], object] = lambda: None) -> NDArray[np.float64]:
     """Opens, loads, calls `then`, and scores: [texts, labels]."""
-    scoring = Scoring(load_scorer(open_artifact(folder), "cpu", "int8" if engine == "int8" else "fp32"))
+    scoring = Scheduler(load_scorer(open_artifact(folder), "cpu", "int8" if engine == "int8" else "fp32"))
     then()
     try:
         return np.array([score.probabilities for score in scoring.score(TEXTS)])  # type: ignore[union-attr]

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from shared.errors import ArtifactError, SettingsError
-from shared.inference.batching import plan
+from shared.inference.batching import make_batches
 from shared.inference.engines.openvino import engine as engine_module
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.engines.openvino.engine import OpenVinoEngine
@@ -113,7 +113,7 @@ def mixed_rows() -> list[Ids]:
 
 def run(engine: OpenVinoEngine, rows: Sequence[Ids], threads: int = 1) -> NDArray[np.float32]:
     """Logits of passes of up to 1,024 padded tokens, longest first, put back in order."""
-    batches = plan([len(row) for row in rows], 1_024, padding=1_024)
+    batches = make_batches([len(row) for row in rows], 1_024, padding=1_024)
     with ThreadPoolExecutor(threads) as pool:
         answers = list(pool.map(lambda batch: engine.forward([rows[index] for index in batch]), batches))
     logits = np.concatenate([answer.logits for answer in answers])
