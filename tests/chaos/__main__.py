@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from tests.chaos.campaign import FULL, alone, run_alone, run_campaign
-from tests.chaos.report import write
 from tests.chaos.trial import run_mutants
+from tests.chaos.verdict.report import write
 
 OUTPUT = Path("docs/reliability")
 

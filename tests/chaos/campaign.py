@@ -19,16 +19,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.chaos.faults import Chaos
+from tests.chaos.faults.plan import Chaos
 from tests.chaos.real import real_models
 from tests.chaos.stage import Setting, Stage, make_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.chaos.cluster import Cluster
-    from tests.chaos.reader import Verdict
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.stage import Models
+    from tests.chaos.verdict.reader import Verdict
 
 READY_S: Final = 40.0
 PINNED_S: Final = 20.0
@@ -200,7 +200,7 @@ def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple
 
 def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
     """Runs the parts that have no record in `output`, each on a fresh cluster; tells whether all hold."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     output.mkdir(parents=True, exist_ok=True)
     holds = True
@@ -227,7 +227,7 @@ def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
 
 def run_alone(parts: tuple[Part, ...]) -> bool:
     """Runs parts one after another on one cluster, prints what was found; tells whether all hold."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     folder = Path(tempfile.mkdtemp(prefix="chaos-alone-"))
     models = make_models(folder / "models")

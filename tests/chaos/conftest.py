@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.cluster import Cluster
+from tests.chaos.brokers.cluster import Cluster
 from tests.support.kafka import UnavailableError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
 from shared.model_folder.artifact import open_artifact
-from tests.chaos.oracle import MARKER, UNDECODABLE, Oracle
 from tests.chaos.stage import Models, corrupt_copy
+from tests.chaos.verdict.oracle import MARKER, UNDECODABLE, Oracle
 
 if TYPE_CHECKING:
     from shared.inference.types import Scorer

@@ -14,20 +14,20 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from shared.model_folder.artifact import open_artifact
-from tests.chaos import oracle, reader
-from tests.chaos.inputs import PARTITIONS, Inputs
-from tests.chaos.members import STATE_REFUSED, Exit, Member
-from tests.chaos.monitor import Monitor
-from tests.chaos.operators import Operator
-from tests.chaos.oracle import Oracle
+from tests.chaos.faults.members import STATE_REFUSED, Exit, Member
+from tests.chaos.faults.operators import Operator
+from tests.chaos.verdict import oracle, reader
+from tests.chaos.verdict.inputs import PARTITIONS, Inputs
+from tests.chaos.verdict.monitor import Monitor
+from tests.chaos.verdict.oracle import Oracle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.chaos.cluster import Cluster
-    from tests.chaos.operators import Move
-    from tests.chaos.reader import Verdict
+    from tests.chaos.brokers.cluster import Cluster
+    from tests.chaos.faults.operators import Move
+    from tests.chaos.verdict.reader import Verdict
 
 LETTER_PARTITIONS: Final = 2
 SESSION_S: Final = 6.0

@@ -12,7 +12,7 @@ from tests.chaos.stage import make_models
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.cluster import Cluster
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.stage import Models
 
 

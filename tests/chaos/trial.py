@@ -17,7 +17,7 @@ from tests.chaos.mutants import MUTANTS, UNIT_MUTANTS
 from tests.chaos.stage import Setting, make_models
 
 if TYPE_CHECKING:
-    from tests.chaos.cluster import Cluster
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.mutants import Mutant, UnitMutant
     from tests.chaos.stage import Models
 
@@ -29,7 +29,7 @@ TESTS_FAILED = 1
 
 def run_mutants(output: Path, only: set[str]) -> bool:
     """Tries every mutant, and the product under the same faults; tells whether each is caught."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     models = make_models(folder / "models")

@@ -32,9 +32,10 @@ from shared.inference.types import Score
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
-from tests.chaos import failpoints, oracle
+from tests.chaos.faults import failpoints
 from tests.chaos.patching import replace
 from tests.chaos.real import real_scorer
+from tests.chaos.verdict import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

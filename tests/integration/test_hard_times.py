@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos import oracle
+from tests.chaos.verdict import oracle
 from tests.support.kafka import UnavailableError, local_kafka
 from tests.support.processes import Consumer, run_command
 from tests.support.tiny import tiny_model

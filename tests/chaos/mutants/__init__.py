@@ -57,10 +57,10 @@ TWICE: Final = "more than once"
 _FENCE: Final = {"duplicate transactional.id": 4}
 
 MUTANTS: Final = (
-    Mutant("commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
-    Mutant("no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
+    Mutant("delivery.commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
+    Mutant("delivery.no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
     Mutant(  # rows of every partition have to be in hand for longer than it takes to reach its new owner
-        "no_token",
+        "delivery.no_token",
         "publishes rows of a revoked partition",
         ONCE,
         TWICE,
@@ -70,13 +70,24 @@ MUTANTS: Final = (
         gap_s=(3.0, 4.0),
         at_once=False,
     ),
-    Mutant("offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
-    Mutant("letters_outside", "writes dead letters outside of the transaction", ONCE, TWICE, {"failpoint": 13}),
+    Mutant("delivery.offsets_outside", "commits offsets after the transaction", ONCE, TWICE, {"failpoint": 8}),
     Mutant(
-        "no_recycle", "keeps its producer after a slow commit", ONCE, TWICE, {"delayed EndTxn": 8}, stretch_s=0.25
+        "delivery.letters_outside",
+        "writes dead letters outside of the transaction",
+        ONCE,
+        TWICE,
+        {"failpoint": 13},
+    ),
+    Mutant(
+        "delivery.no_recycle",
+        "keeps its producer after a slow commit",
+        ONCE,
+        TWICE,
+        {"delayed EndTxn": 8},
+        stretch_s=0.25,
     ),
     Mutant(  # messages come in many small portions, so that reads wait for more with some in hand
-        "raising_callback",
+        "delivery.raising_callback",
         "goes on after a callback of the client has raised",
         ONCE,
         LOST,
@@ -86,7 +97,7 @@ MUTANTS: Final = (
         at_once=False,
     ),
     Mutant(  # a fence is met at the next portion, which is skipped; only the commit of one more makes that a loss
-        "latest_rewind",
+        "delivery.latest_rewind",
         "goes back to the end, not to the commit",
         ONCE,
         LOST,
@@ -96,7 +107,7 @@ MUTANTS: Final = (
         at_once=False,
     ),
     Mutant(
-        "orderly_end_counted",
+        "rules.orderly_end_counted",
         "counts an end in order as a crash",
         ONCE,
         "in the wrong topic",
@@ -105,7 +116,7 @@ MUTANTS: Final = (
         at_once=False,
     ),
     Mutant(  # the group is killed before its first message
-        "pin_not_committed",
+        "rules.pin_not_committed",
         "does not commit where a new group begins",
         ONCE,
         UNDONE,
@@ -114,9 +125,15 @@ MUTANTS: Final = (
         at_once=False,
         reset="latest",
     ),
-    Mutant("loop_guard_off", "scores results that come back", ONCE, "in the wrong topic", {"consumer kill -9": 1}),
     Mutant(
-        "log_before_act",
+        "rules.loop_guard_off",
+        "scores results that come back",
+        ONCE,
+        "in the wrong topic",
+        {"consumer kill -9": 1},
+    ),
+    Mutant(
+        "rules.log_before_act",
         "logs a signal before it stops",
         ANSWERED,
         "that were not answered",
@@ -127,7 +144,7 @@ MUTANTS: Final = (
 
 UNIT_MUTANTS: Final = (
     UnitMutant(
-        "hash_before_load",
+        "rules.hash_before_load",
         "loads other bytes than those that were hashed",
         "tests/unit/shared/model_folder/test_model_swap.py::test_what_answers_is_what_was_hashed[torch-model.safetensors]",
     ),

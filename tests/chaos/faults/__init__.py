@@ -1,0 +1,1 @@
+"""The faults, and what they strike: consumers, brokers, connections, topics."""

@@ -1,0 +1,1 @@
+"""Bugs against single rules: counting, pinning, guarding, logging, hashing."""

@@ -1,0 +1,1 @@
+"""What was sent, what came of it, and the independent reader that judges."""
