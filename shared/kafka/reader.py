@@ -13,7 +13,15 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from uuid import uuid4
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec, ResourceType
 
 from shared.errors import KafkaUnreachable
@@ -45,16 +53,25 @@ class Partition(NamedTuple):
     number: int
 
 
+class SpanRead(NamedTuple):
+    """All records of a partition's span, whose end is not included, were given."""
+
+    partition: Partition
+    end: int
+
+
 class TopicReader:
     """A client that belongs to no group; used by one thread, and closed after use."""
 
     def __init__(self, kafka: KafkaSettings, name: str) -> None:
         """Names itself to the brokers; raises SettingsError for a configuration that librdkafka refuses."""
         self._servers = kafka.bootstrap_servers
+        self._topics: list[str] = []
+        """Those that were asked for, for errors."""
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
             "client.id": name,
-            "group.id": f"{name}-{uuid4().hex}",  # demanded by the client, never joined
+            "group.id": f"{name}-{uuid4().hex}",  # the client demands one; it is never joined
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
@@ -85,7 +102,8 @@ class TopicReader:
         Each is asked for by name: among all topics one that the user may not read would not be told of.
         """
         counts: dict[str, int] = {}
-        for topic in topics:
+        self._topics = list(topics)
+        for topic in self._topics:
             metadata = cluster_metadata(self._consumer, self._errors, self._servers, topic)
             counts |= require_topics(metadata, [topic])
         return counts
@@ -122,10 +140,29 @@ class TopicReader:
             ends = self._offsets(asked, _NEXT, isolation)
         return {partition: range(starts[partition], ends[partition]) for partition in asked}
 
-    def messages(self, spans: Mapping[Partition, range]) -> Iterator[Message]:
-        """Reads the records of all spans, in order within each; raises an explained error.
+    def topic_id(self, topic: str) -> str:
+        """What tells a topic from an earlier one of the same name; raises an explained error."""
+        with self._explained():
+            asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_S)
+            return str(asked[topic].result().topic_id)
 
-        KafkaUnreachable among them where nothing comes for SILENT_S, perhaps since a transaction stays open.
+    def offsets_at(self, spans: Mapping[Partition, range], moment_ms: int) -> dict[Partition, int]:
+        """Of each partition, the offset of the first record of that time or later, or the end of its span."""
+        with self._explained():
+            at = OffsetSpec.for_timestamp(moment_ms)
+            found = self._offsets(spans, at, IsolationLevel.READ_COMMITTED)
+        # No record that late: the answer is negative.
+        return {one: offset if offset >= 0 else spans[one].stop for one, offset in found.items()}
+
+    def messages(self, spans: Mapping[Partition, range]) -> Iterator[Message]:
+        """Reads the records of all spans, in order within each; see `read`."""
+        return (one for one in self.read(spans) if not isinstance(one, SpanRead))
+
+    def read(self, spans: Mapping[Partition, range], *, waits: bool = True) -> Iterator[Message | SpanRead]:
+        """Reads the records of all spans, in order within each, and says of each span when it was read.
+
+        Where a span goes on behind an open transaction, it waits for that to end; with `waits` off, the span ends
+        before it. Raises an explained error: KafkaUnreachable where nothing comes for SILENT_S.
         """
         ends = {partition: span.stop for partition, span in spans.items() if span}
         with self._explained():
@@ -143,9 +180,10 @@ class TopicReader:
                     if partition in ends and not is_end and offset < ends[partition]:
                         yield message
                     # Markers of transactions take offsets too, so the last offset may hold no record.
-                    if partition in ends and (offset if is_end else offset + 1) >= ends[partition]:
-                        del ends[partition]
+                    reached = offset if is_end else offset + 1
+                    if partition in ends and (reached >= ends[partition] or (is_end and not waits)):
                         self._consumer.incremental_unassign([TopicPartition(*partition)])
+                        yield SpanRead(partition, min(reached, ends.pop(partition)))
                 if messages:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > SILENT_S:
@@ -177,7 +215,8 @@ class TopicReader:
         try:
             yield
         except KafkaException as error:
-            raise explain(self._errors.last or error.args[0], self._servers) from None
+            rights = {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {', '.join(self._topics)}"}
+            raise explain(self._errors.last or error.args[0], self._servers, rights) from None
 
 
 def _where(message: Message) -> tuple[Partition, int]:

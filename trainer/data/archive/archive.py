@@ -10,18 +10,21 @@ from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from rich.console import Console
 from rich.progress import Progress
 
 from shared.errors import SettingsError
+from shared.kafka.message import headers_of
 from shared.kafka.offset_ranges import last_of, without
+from shared.kafka.reader import Partition, SpanRead, TopicReader
 from trainer.data.archive.parts import ArchivedRecord, Origin, PartWriter, archive_row, covered
-from trainer.data.archive.topic import ArchiveTopic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from confluent_kafka import Message
 
     from shared.kafka.settings import KafkaSettings
     from shared.messages import InputFormat
@@ -60,28 +63,27 @@ class Archived:
 
 def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection, form: InputFormat) -> Archived:
     """Writes the selected records that the folder does not hold yet; raises an explained SentimentError."""
-    with ArchiveTopic(kafka, topic) as source:
-        partitions = source.partitions()
-        try:
-            origin = Origin(topic, source.id())
-            done = covered(output, origin)
-            wanted, lacking = _wanted(source, partitions, selection)
-            left = {partition: without(span, done.get(partition, ())) for partition, span in wanted.items()}
-            writer = PartWriter(output, origin)
-            _copy(source, left, writer, form)
-        except (KafkaException, TimeoutError) as error:
-            raise source.explained(error) from None
+    with TopicReader(kafka, "sentiment-archive") as reader:
+        partitions = [Partition(topic, number) for number in range(reader.partitions_of([topic])[topic])]
+        origin = Origin(topic, reader.topic_id(topic))
+        done = covered(output, origin)
+        wanted, lacking = _wanted(reader, partitions, selection)
+        left = {one: without(span, done.get(one.number, ())) for one, span in wanted.items()}
+        writer = PartWriter(output, origin)
+        _copy(reader, left, writer, form)
     already = sum(map(len, wanted.values())) - _offsets(left)
     return Archived(writer.rows, writer.undecodable, already, lacking)
 
 
-def _wanted(source: ArchiveTopic, partitions: range, selection: Selection) -> tuple[dict[int, range], int]:
-    """One span of each partition, and how many of the `last` records there are not."""
-    spans = source.spans(partitions)
+def _wanted(
+    reader: TopicReader, partitions: list[Partition], selection: Selection
+) -> tuple[dict[Partition, range], int]:
+    """One span of each partition, and the number of the `last` records that the topic lacks."""
+    spans = reader.spans(partitions)
     if selection.last is not None:
-        return _newest(source, spans, selection.last)
+        return _newest(reader, spans, selection.last)
     starts, ends = (
-        source.at(spans, moment_ms)
+        reader.offsets_at(spans, moment_ms)
         if moment_ms is not None
         else dict.fromkeys(spans, offset)
         if offset is not None
@@ -99,7 +101,9 @@ def _wanted(source: ArchiveTopic, partitions: range, selection: Selection) -> tu
     }, 0
 
 
-def _newest(source: ArchiveTopic, spans: Mapping[int, range], count: int) -> tuple[dict[int, range], int]:
+def _newest(
+    reader: TopicReader, spans: Mapping[Partition, range], count: int
+) -> tuple[dict[Partition, range], int]:
     """Spans that hold `count` records together, and how many records are missing for that.
 
     Looks backwards from the ends, in spans that grow, until each partition has its even share or no more records.
@@ -122,9 +126,9 @@ def _newest(source: ArchiveTopic, spans: Mapping[int, range], count: int) -> tup
             for partition in short
         }
         older = {partition: array("q") for partition in short}
-        for one in source.read(searched):
-            if isinstance(one, ArchivedRecord):
-                older[one.partition].append(one.offset)
+        for message in reader.messages(searched):
+            record = _record(message)
+            older[Partition(record.topic, record.partition)].append(record.offset)
         for partition, offsets in older.items():
             found[partition] = offsets + found[partition]
             seen_from[partition] = searched[partition].start
@@ -140,25 +144,49 @@ def _before(span: range, seen_from: int, lacking: int) -> range:
     return range(max(span.start, seen_from - max(lacking, span.stop - seen_from)), seen_from)
 
 
-def _copy(source: ArchiveTopic, left: Mapping[int, list[range]], writer: PartWriter, form: InputFormat) -> None:
+def _copy(
+    reader: TopicReader, left: Mapping[Partition, list[range]], writer: PartWriter, form: InputFormat
+) -> None:
     """Reads the ranges and writes parts; what was read is written also when reading ends in an error."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"archiving {source.topic}", total=_offsets(left))
+        task = progress.add_task("archiving", total=_offsets(left))
         try:
             for number in range(max(map(len, left.values()), default=0)):
                 spans = {partition: ranges[number] for partition, ranges in left.items() if len(ranges) > number}
                 for partition, span in spans.items():
-                    writer.begin(partition, span.start)
-                for one in source.read(spans):
-                    if isinstance(one, ArchivedRecord):
-                        writer.add(archive_row(one, form), one.size)
-                        progress.advance(task)
+                    writer.begin(partition.number, span.start)
+                for one in reader.read(spans, waits=False):
+                    if isinstance(one, SpanRead):
+                        writer.end(one.partition.number, one.end)
                     else:
-                        writer.end(one.partition, one.end)
+                        record = _record(one)
+                        writer.add(archive_row(record, form), record.size)
+                        progress.advance(task)
         finally:
             writer.flush()
 
 
-def _offsets(ranges: Mapping[int, list[range]]) -> int:
+def _offsets(ranges: Mapping[Partition, list[range]]) -> int:
     return sum(len(one) for several in ranges.values() for one in several)
+
+
+def _record(message: Message) -> ArchivedRecord:
+    kind, timestamp_ms = message.timestamp()
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None  # noqa: S101 - a record has both
+    assert offset is not None  # noqa: S101
+    return ArchivedRecord(
+        topic=str(message.topic()),
+        partition=partition,
+        offset=offset,
+        timestamp_ms=None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
+        key=_bytes(message.key()),
+        headers=headers_of(message) or (),  # those that the client cannot read are left out
+        value=_bytes(message.value()),
+    )
+
+
+def _bytes(content: str | bytes | None) -> bytes | None:
+    """As bytes: the client may hand out text, by its types, though a plain consumer never does."""
+    return content.encode() if isinstance(content, str) else content

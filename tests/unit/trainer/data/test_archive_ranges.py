@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Self
 from unittest import mock
 
@@ -16,18 +18,23 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SentimentError
+from shared.kafka import reader
 from shared.kafka.offset_ranges import last_of, without
 from shared.kafka.settings import KafkaSettings
 from shared.messages import InputFormat
 from trainer.data.archive import parts as archive_parts
-from trainer.data.archive import topic as archive_topic
 from trainer.data.archive.archive import Archived, Selection, archive
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from confluent_kafka.admin import OffsetSpec
 
 TOPIC: Final = "texts"
 KAFKA: Final = KafkaSettings()
+EARLIEST: Final = -2
+LATEST: Final = -1
+"""What ListOffsets of the protocol is asked for the first and for the next offset."""
 
 
 @dataclass
@@ -89,6 +96,7 @@ class FakeConsumer:
     log: Log
     fails_after: int | None = None
     _at: dict[int, int] = field(default_factory=dict)
+    _fetched: list[FakeMessage] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         """As the client."""
@@ -96,17 +104,6 @@ class FakeConsumer:
 
     def close(self) -> None:
         """As the client."""
-
-    def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:  # noqa: ARG002
-        """With read_committed the upper one is the first undecided offset."""
-        return self.log.lows[partition.partition], self.log.ends[partition.partition]
-
-    def offsets_for_times(self, asked: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:  # noqa: ARG002
-        """The first record that late, or -1."""
-        found = [
-            next((offset for offset in self.log.held(one.partition) if offset >= one.offset), -1) for one in asked
-        ]
-        return [TopicPartition(TOPIC, one.partition, offset) for one, offset in zip(asked, found, strict=True)]
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Begins anew."""
@@ -117,7 +114,17 @@ class FakeConsumer:
         for one in partitions:
             del self._at[one.partition]
 
+    def poll(self, timeout: float) -> FakeMessage | None:  # noqa: ARG002
+        """The first of what `consume` fetches; the others are there for the next `consume`."""
+        self._fetched = self._fetched or self.fetch()
+        return self._fetched.pop(0) if self._fetched else None
+
     def consume(self, count: int, timeout: float) -> list[FakeMessage]:  # noqa: ARG002
+        """What was fetched already."""
+        fetched, self._fetched = self._fetched, []
+        return fetched
+
+    def fetch(self) -> list[FakeMessage]:
         """A few messages of each partition in turn; what was fetched may belong to a partition that has ended."""
         messages = []
         for partition, at in list(self._at.items()):
@@ -133,14 +140,37 @@ class FakeConsumer:
         return messages
 
 
+@dataclass
+class FakeAdmin:
+    """librdkafka's admin client, asked for offsets of a reader of committed records."""
+
+    log: Log
+
+    def list_offsets(
+        self, asked: Mapping[TopicPartition, OffsetSpec], **_: object
+    ) -> dict[TopicPartition, Future[SimpleNamespace]]:
+        """The first offset, the first undecided one, or that of the first record so late, else -1."""
+        answers = {}
+        for place, spec in asked.items():
+            future: Future[SimpleNamespace] = Future()
+            future.set_result(SimpleNamespace(offset=self._offset(place.partition, spec._value)))  # noqa: SLF001
+            answers[place] = future
+        return answers
+
+    def _offset(self, partition: int, what: int) -> int:
+        if what in {EARLIEST, LATEST}:
+            return (self.log.lows if what == EARLIEST else self.log.ends)[partition]
+        return next((offset for offset in self.log.held(partition) if offset >= what), -1)
+
+
 def run(log: Log, folder: Path, selection: Selection, fails_after: int | None = None) -> Archived:
     """Archives from a fake topic, in parts of at most three rows."""
     consumer: Any = FakeConsumer(log, fails_after)
     with (
-        mock.patch.object(archive_topic, "Consumer", return_value=consumer),
-        mock.patch.object(archive_topic, "AdminClient"),
-        mock.patch.object(archive_topic.ArchiveTopic, "partitions", return_value=range(len(log.records))),
-        mock.patch.object(archive_topic.ArchiveTopic, "id", return_value="id-1"),
+        mock.patch.object(reader, "Consumer", return_value=consumer),
+        mock.patch.object(reader, "AdminClient", return_value=FakeAdmin(log)),
+        mock.patch.object(reader.TopicReader, "partitions_of", return_value={TOPIC: len(log.records)}),
+        mock.patch.object(reader.TopicReader, "topic_id", return_value="id-1"),
         mock.patch.object(archive_parts, "PART_ROWS", 3),
     ):
         return archive(KAFKA, TOPIC, folder, selection, InputFormat())
@@ -228,7 +258,8 @@ def test_what_is_left_of_a_span_is_what_nothing_covers(start: int, length: int, 
 def test_records_behind_an_open_transaction_are_not_taken_for_archived(tmp_path: Path) -> None:
     """The end that a reader reaches may lie before the one that was promised; what is behind it comes later."""
     log = Log([[True] * 10], [10], [0])
-    with mock.patch.object(FakeConsumer, "get_watermark_offsets", return_value=(0, 10)):
+    promised = {reader.Partition(TOPIC, 0): range(10)}
+    with mock.patch.object(reader.TopicReader, "spans", return_value=promised):
         log.ends = [4]
         assert run(log, tmp_path, Selection()).rows == 4
     log.ends = [10]
@@ -236,8 +267,8 @@ def test_records_behind_an_open_transaction_are_not_taken_for_archived(tmp_path:
 
 
 def test_a_silent_broker_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing arrives though records are left: the error says to run it again."""
-    monkeypatch.setattr(archive_topic, "SILENT_S", -1.0)
-    monkeypatch.setattr(FakeConsumer, "consume", lambda *_, **__: [])
-    with pytest.raises(SentimentError, match=r"sent no record for .* run the command again"):
+    """Nothing arrives though records are left: the error names the partitions."""
+    monkeypatch.setattr(reader, "SILENT_S", -1.0)
+    monkeypatch.setattr(FakeConsumer, "fetch", lambda _: [])
+    with pytest.raises(SentimentError, match="nothing came for -1 s though there is more"):
         run(Log([[True]], [1], [0]), tmp_path, Selection())
