@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeVar
-from uuid import uuid4
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
     KafkaError,
     KafkaException,
-    TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
@@ -26,6 +21,7 @@ from shared.errors import KafkaStateError
 from shared.kafka.admin import REQUEST_S, cluster_metadata, require_topics
 from shared.kafka.client import client_config
 from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.reader import Partition, TopicReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -156,27 +152,14 @@ class Preflight:
         counts = require_topics(metadata, self._inputs(metadata))
         if not counts:
             return None
-        ours: dict[str, str | int | float | bool] = {
-            "group.id": f"sentiment-check-{uuid4()}",
-            "enable.auto.commit": False,
-            "client.id": "sentiment-check",
-        }
-        consumer = Consumer(client_config(self._settings.kafka, self._errors, ours))
-        try:
-            consumer.assign(
-                [TopicPartition(name, p, OFFSET_BEGINNING) for name, count in counts.items() for p in range(count)]
-            )
-            deadline = time.monotonic() + PEEK_S
-            while time.monotonic() < deadline:
-                message = consumer.poll(PEEK_S)
-                # The client complains that it may not join the group, which this does not do.
-                if message is not None and message.error() is None:
-                    kind, timestamp_ms = message.timestamp()
-                    known = None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms
-                    return FirstRecords(known, keyless=message.key() is None)
+        partitions = [Partition(name, number) for name, count in counts.items() for number in range(count)]
+        with TopicReader(self._settings.kafka, "sentiment-check") as reader:
+            message = reader.first(partitions, PEEK_S)
+        if message is None:
             return None
-        finally:
-            consumer.close()
+        kind, timestamp_ms = message.timestamp()
+        known = None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms
+        return FirstRecords(known, keyless=message.key() is None)
 
 
 def topic_config(name: str, answer: Future[dict[str, ConfigEntry]]) -> TopicConfig:

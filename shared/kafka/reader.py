@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from uuid import uuid4
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
     Consumer,
     IsolationLevel,
     KafkaError,
@@ -188,6 +189,16 @@ class TopicReader:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > SILENT_S:
                     raise self._silence(ends)
+
+    def first(self, partitions: Iterable[Partition], within_s: float) -> Message | None:
+        """A first record of any of the partitions; None where none comes in time."""
+        self._consumer.assign([TopicPartition(*partition, OFFSET_BEGINNING) for partition in partitions])
+        deadline = time.monotonic() + within_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            message = self._consumer.poll(left_s)
+            if message is not None and message.error() is None:
+                return message
+        return None
 
     def _offsets(
         self, partitions: Iterable[Partition], spec: OffsetSpec, isolation: IsolationLevel
