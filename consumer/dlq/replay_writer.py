@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -10,11 +9,21 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.dlq.letters import receipt_of
-from consumer.kafka.outbox import INIT_S
-from consumer.kafka.sender import REFUSED, TRANSACTION_TIMEOUT_MS
 from shared.errors import KafkaStateError, RecoveriesExhausted, SentimentError
-from shared.kafka.client import client_config
 from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.transactions import (
+    FENCED,
+    INIT_S,
+    NO_TRANSACTIONS,
+    PURGED,
+    REFUSED,
+    TRANSACTION_TIMEOUT_MS,
+    abort,
+    drop,
+    end,
+    producer_config,
+    repeat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,27 +36,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-RETRY_BACKOFF_MS: Final = 1000
-"""Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice."""
-
 FAILED_S: Final = 0.2
 """How long the client is given to say why a transaction failed: what it has not sent by then it never will."""
 
-_FENCED: Final = frozenset(
-    {
-        KafkaError._FENCED,  # noqa: SLF001 - the client's public constants
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.PRODUCER_FENCED,
-    }
-)
-_PURGED: Final = frozenset({KafkaError._PURGE_INFLIGHT, KafkaError._PURGE_QUEUE})  # noqa: SLF001
-_INNOCENT: Final = _PURGED | {KafkaError._INVALID_DIFFERENT_RECORD}  # noqa: SLF001
+_INNOCENT: Final = PURGED | {KafkaError._INVALID_DIFFERENT_RECORD}  # noqa: SLF001
 """What the client says of records that failed for another's sake."""
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-_PASSING: Final = _PURGED | {KafkaError._MSG_TIMED_OUT}  # noqa: SLF001
-_NO_TRANSACTIONS: Final = frozenset(
-    {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}  # noqa: SLF001
-)
+_PASSING: Final = PURGED | {KafkaError._MSG_TIMED_OUT}  # noqa: SLF001
 
 
 class RecordRefused(Exception):  # noqa: N818 - a state that the replay goes on from
@@ -74,30 +69,26 @@ class TransactionalWriter:
         self._servers = settings.kafka.bootstrap_servers
         self._deadline_s = settings.limits.commit_timeout_s
         self._errors = ClientErrors()
-        ours: dict[str, str | int | float | bool] = {
-            "client.id": "sentiment-dlq-replay",
-            "transactional.id": self._id,
-            "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
-            "compression.type": "lz4",
-            "linger.ms": 5,
-            "delivery.report.only.error": True,
-            "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
-            "message.max.bytes": settings.limits.max_output_bytes + 65_536,
-            "retry.backoff.ms": RETRY_BACKOFF_MS,
-            "socket.timeout.ms": 30_000,
-        }
+        config = producer_config(
+            settings.kafka,
+            self._errors,
+            client_id="sentiment-dlq-replay",
+            transactional_id=self._id,
+            timeout_s=self._deadline_s,
+            max_record_bytes=settings.limits.max_output_bytes,
+        )
         try:
-            self._producer = Producer(client_config(settings.kafka, self._errors, ours))
+            self._producer = Producer(config)
         except KafkaException as error:
             raise refused_configuration(error) from None
 
     def __enter__(self) -> Self:
         """Ends the transaction of whoever wrote before, and shuts it out."""
         try:
-            self._retry(lambda: self._producer.init_transactions(10), INIT_S)
+            repeat(lambda: self._producer.init_transactions(10), INIT_S)
         except KafkaException as error:
             self._producer.purge()
-            if error.args[0].code() in _NO_TRANSACTIONS:
+            if error.args[0].code() in NO_TRANSACTIONS:
                 raise KafkaStateError("this Kafka has no transactions; a replay needs them") from None
             raise self._ended(error.args[0]) from None
         return self
@@ -105,14 +96,8 @@ class TransactionalWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Takes an unfinished transaction back, for which readers of the target would wait otherwise."""
         if kind is not None:
-            try:
-                self._producer.abort_transaction(5)
-            except (KafkaException, SystemError) as error:
-                # Whatever it says, the next replay's init_transactions decides the transaction's fate.
-                log.debug("abort_failed", error=str(error))
-        self._producer.purge()  # spares waiting for a broker that may be gone
-        with contextlib.suppress(KafkaException, SystemError):
-            self._producer.flush(0)
+            abort(self._producer)
+        drop(self._producer)
 
     def write(self, letters: Sequence[tuple[Letter, Target]]) -> None:
         """Writes letters' inputs to their topics, and the receipts, all or none.
@@ -198,24 +183,8 @@ class TransactionalWriter:
 
     def _end(self, call: Callable[[], None]) -> None:
         """Ends the transaction, and notes whether the request may have been sent twice."""
-        began = time.monotonic()
-        retried = self._retry(call, TRANSACTION_TIMEOUT_MS / 1000)
-        if retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS:
+        if end(call):
             self.suspect = True
-
-    def _retry(self, call: Callable[[], None], limit_s: float) -> bool:
-        """Repeats a call while the client says that it may; tells whether it had to."""
-        deadline = time.monotonic() + limit_s
-        retried = False
-        while True:
-            try:
-                call()
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
-                    raise
-                retried = True
-            else:
-                return retried
 
     def _undelivered(self, failures: list[_Failure], letters: Sequence[tuple[Letter, Target]]) -> RecordRefused:
         """Which record is to blame; raises an explained error where none is.
@@ -235,7 +204,7 @@ class TransactionalWriter:
         return RecordRefused(_refusal(failed))
 
     def _ended(self, error: KafkaError) -> SentimentError:
-        if error.code() in _FENCED:
+        if error.code() in FENCED:
             return KafkaStateError(
                 f"another replay of {self._dlq_topic} has taken over, or this one stood still for "
                 f"{TRANSACTION_TIMEOUT_MS // 1000} s; what it replayed has its receipts, the rest is the other's"

@@ -12,13 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
 from consumer.kafka.offsets import as_partitions
-from consumer.kafka.sender import RETRY_BACKOFF_MS, TRANSACTION_TIMEOUT_MS
 from consumer.stall_watchdog import returning
 from consumer.stream.records import PublishFailed
 from shared.errors import KafkaStateError, RecoveriesExhausted
+from shared.kafka.transactions import INIT_S, NO_TRANSACTIONS, TRANSACTION_TIMEOUT_MS, abort, end, repeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,12 +29,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-INIT_S: Final = 60.0
-"""How long a new transactional producer may take to end its predecessor's transaction."""
 START_S: Final = 30.0
 """The same for the first one of a process, which has somebody to say it to."""
-ABORT_S: Final = 5.0
-"""How long a failed transaction is given to be taken back in order; the next producer does it anyway."""
 
 _METADATA_START: Final = b"CGMDv2:"
 
@@ -102,10 +98,8 @@ class ExactlyOnceOutbox:
             self._is_open = True
             self._write(results, dead_letters)
             self._send_offsets(commits)
-            began = time.monotonic()
-            retried = self._retry(producer.commit_transaction)
+            self._suspect = end(producer.commit_transaction)
             self._is_open = False
-            self._suspect = retried or (time.monotonic() - began) * 1000 >= 0.8 * RETRY_BACKOFF_MS
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
 
@@ -136,7 +130,9 @@ class ExactlyOnceOutbox:
         producer, offsets = self._sender.producer, as_partitions(commits)
 
         def send() -> bool:
-            return self._retry(lambda: producer.send_offsets_to_transaction(offsets, metadata))
+            return repeat(
+                lambda: producer.send_offsets_to_transaction(offsets, metadata), TRANSACTION_TIMEOUT_MS / 1000
+            )
 
         try:
             returning(send, self._sender.deadline_s, "offsets")
@@ -150,7 +146,7 @@ class ExactlyOnceOutbox:
 
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""
-        self._abort()
+        abort(self._sender.producer)
         self._sender.replace()
         self._begin(INIT_S)
 
@@ -161,15 +157,8 @@ class ExactlyOnceOutbox:
         timeout.
         """
         if self._is_open:
-            self._abort()
+            abort(self._sender.producer)
         self._sender.close()
-
-    def _abort(self) -> None:
-        try:
-            self._sender.producer.abort_transaction(ABORT_S)
-        except (KafkaException, SystemError) as error:
-            # Whatever it says, the next producer's init_transactions decides the transaction's fate.
-            log.debug("abort_failed", error=str(error))
 
     def _begin(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -178,7 +167,7 @@ class ExactlyOnceOutbox:
                 self._sender.producer.init_transactions(10)
             except KafkaException as error:
                 reason = error.args[0]
-                if reason.code() in {KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE}:  # noqa: SLF001
+                if reason.code() in NO_TRANSACTIONS:
                     raise KafkaStateError(
                         "this Kafka has no transactions; run with --delivery at-least-once"
                     ) from None
@@ -187,20 +176,6 @@ class ExactlyOnceOutbox:
             else:
                 self._suspect = self._is_open = False
                 return
-
-    def _retry(self, call: Callable[[], None]) -> bool:
-        """Repeats a call while the client says that it may; tells whether it had to."""
-        deadline = time.monotonic() + TRANSACTION_TIMEOUT_MS / 1000
-        retried = False
-        while True:
-            try:
-                call()
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > deadline:
-                    raise
-                retried = True
-            else:
-                return retried
 
 
 def require_membership(metadata: Any) -> Any:

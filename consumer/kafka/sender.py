@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.stream.records import PublishFailed
-from shared.kafka.client import RECONNECT_MS, client_config
 from shared.kafka.errors import DENIED, ClientErrors, explain, refused_configuration
+from shared.kafka.transactions import FENCED, PURGED, REFUSED, drop, producer_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,13 +20,6 @@ if TYPE_CHECKING:
     from consumer.settings import ConsumerSettings
     from consumer.stream.records import Outgoing
 
-RETRY_BACKOFF_MS: Final = 300
-"""Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice.
-
-Measured on Apache Kafka 4.3.1 behind a proxy that resets the connection: 60 repeated commits took 251 to 385 ms,
-60 healthy ones 3 to 53. At 100 ms the two overlap, so the key is not the user's to set.
-"""
-TRANSACTION_TIMEOUT_MS: Final = 60_000
 _FINAL: Final = DENIED | frozenset(
     {
         KafkaError.TOPIC_EXCEPTION,
@@ -37,26 +29,6 @@ _FINAL: Final = DENIED | frozenset(
     }
 )
 """Errors of a delivery that a fresh producer would meet again: they end the process."""
-
-REFUSED: Final = frozenset(
-    {
-        KafkaError.INVALID_MSG,
-        KafkaError.INVALID_RECORD,
-        KafkaError.INVALID_TIMESTAMP,
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.RECORD_LIST_TOO_LARGE,
-    }
-)
-"""Answers of a broker to what stands in a record: that record would be refused for ever."""
-
-_PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
-_FENCED: Final = frozenset(
-    {
-        KafkaError.INVALID_PRODUCER_EPOCH,
-        KafkaError.PRODUCER_FENCED,
-        KafkaError._FENCED,  # noqa: SLF001
-    }
-)
 
 
 class Sender:
@@ -89,24 +61,15 @@ class Sender:
         """How long the broker may take to acknowledge what was queued."""
         self._failures: list[KafkaError] = []
         self._errors = ClientErrors()
-        ours: dict[str, str | int | float | bool] = {
-            "client.id": "sentiment-consumer",
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "linger.ms": 5,
-            "delivery.report.only.error": True,
-            "message.timeout.ms": int(settings.limits.commit_timeout_s * 1000),
-            "message.max.bytes": settings.limits.max_output_bytes + 65_536,
-            # A topic's max.message.bytes bounds a whole batch, so a batch is no larger than one record may be.
-            "batch.size": max_batch_bytes or settings.limits.max_output_bytes,
-            "retry.backoff.ms": RETRY_BACKOFF_MS,
-            "socket.timeout.ms": 30_000,
-            "reconnect.backoff.max.ms": RECONNECT_MS,
-        }
-        if transactional:
-            ours["transactional.id"] = settings.transactional_id
-            ours["transaction.timeout.ms"] = TRANSACTION_TIMEOUT_MS
-        self._config = client_config(settings.kafka, self._errors, ours)
+        self._config = producer_config(
+            settings.kafka,
+            self._errors,
+            client_id="sentiment-consumer",
+            transactional_id=settings.transactional_id if transactional else None,
+            timeout_s=settings.limits.commit_timeout_s,
+            max_record_bytes=settings.limits.max_output_bytes,
+            max_batch_bytes=max_batch_bytes,
+        )
         self.producer = self._new()
 
     def send(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
@@ -134,9 +97,7 @@ class Sender:
 
     def close(self) -> None:
         """Drops what is queued; without that, closing would wait for a broker that may be gone."""
-        self.producer.purge()
-        with contextlib.suppress(KafkaException, SystemError):
-            self.producer.flush(0)
+        drop(self.producer)
 
     def failed(self, error: KafkaError, read: Iterable[str] = ()) -> Exception:
         """What a failed call means: PublishFailed for the loop to recover from, or the end.
@@ -202,7 +163,7 @@ class Sender:
     def _ended(self, error: KafkaError, rights: Mapping[int, str] = MappingProxyType({})) -> Exception:
         if error.code() in _FINAL:
             return explain(error, self._servers, {**self._rights, **rights})
-        if error.code() in _FENCED:
+        if error.code() in FENCED:
             return PublishFailed(
                 f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
                 "over (if this repeats, two processes share it: give each its own --instance-id)"
@@ -213,5 +174,5 @@ class Sender:
 
 def _cause(failures: Sequence[KafkaError]) -> KafkaError:
     """The failure that explains the others: what was only purged may be reported before what went wrong."""
-    told = [error for error in failures if error.code() not in _PURGED] or failures
+    told = [error for error in failures if error.code() not in PURGED] or failures
     return next((error for error in told if error.code() in REFUSED | _FINAL), told[0])

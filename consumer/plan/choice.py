@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final, Self
 
-from consumer.kafka.sender import TRANSACTION_TIMEOUT_MS
 from shared.errors import SettingsError
 from shared.inference import batching
+from shared.kafka.transactions import TRANSACTION_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

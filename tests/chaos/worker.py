@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from consumer import settings as consumer_settings
-from consumer.kafka import sender
 from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score
+from shared.kafka import transactions
 from shared.logs import configure_logs, end_process, exit_with
 from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
@@ -116,7 +116,7 @@ def main() -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     if milliseconds := os.environ.get("CHAOS_TRANSACTION_TIMEOUT_MS"):
-        replace(sender, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
+        replace(transactions, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
     if seconds := os.environ.get("CHAOS_STALL_S"):
         limits = settings.limits.model_copy(update={"stall_timeout_s": float(seconds)})
         settings = settings.model_copy(update={"limits": limits})

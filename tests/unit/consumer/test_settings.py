@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, SecretStr, ValidationError
 
-from consumer.kafka.sender import TRANSACTION_TIMEOUT_MS
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings, Limits, load
 from shared.errors import SettingsError
+from shared.kafka.transactions import TRANSACTION_TIMEOUT_MS
 from shared.settings import MASK, Settings, effective, load_settings, sources, variable
 
 PRIVATE = "hunter2"

@@ -13,9 +13,10 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer.dlq import replay_writer as module
 from consumer.dlq.letters import Letter, Place
 from consumer.dlq.replay_targets import Target
-from consumer.dlq.replay_writer import RETRY_BACKOFF_MS, RecordRefused, TransactionalWriter
+from consumer.dlq.replay_writer import RecordRefused, TransactionalWriter
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
+from shared.kafka.transactions import RETRY_BACKOFF_MS
 from tests.support.fakes import FakeClock
 from tests.unit.consumer.dlq.test_letters import envelope
 
@@ -314,7 +315,7 @@ def test_a_commit_that_may_have_been_sent_twice_is_suspect(
 ) -> None:
     """Given a commit that was retried or took as long as a retry, when written, then the writer is suspect."""
     clock = FakeClock()
-    monkeypatch.setattr("consumer.dlq.replay_writer.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr("shared.kafka.transactions.time", SimpleNamespace(monotonic=clock))
     producer = ScriptedProducer(commit=commit)
 
     def pass_time() -> None:

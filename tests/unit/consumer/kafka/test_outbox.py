@@ -139,7 +139,7 @@ class ScriptedSender:
 def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The clock by which the outbox judges a slow commit."""
     found = FakeClock()
-    monkeypatch.setattr("consumer.kafka.outbox.time", SimpleNamespace(monotonic=found))
+    monkeypatch.setattr("shared.kafka.transactions.time", SimpleNamespace(monotonic=found))
     return found
 
 
