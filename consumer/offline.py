@@ -13,10 +13,12 @@ from rich.text import Text
 
 from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
+from shared.formats import InputFormat, parse_input
+from shared.formats.parsed import ParsedInput
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
-from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
+from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 from shared.reasons import Reason
 from shared.terminal import SIGNS, printable, say

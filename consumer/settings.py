@@ -11,11 +11,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from shared.errors import SettingsError
+from shared.formats import InputFormat, Kind
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001
-from shared.messages import InputFormat
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class ConsumerSettings(Settings):
     """Name of this process for exactly-once: stable over restarts, unique in its group. Default: the hostname."""
     auto_offset_reset: Literal["earliest", "latest", "none"] = "earliest"
     """Where a group without committed offsets begins. none ends the process instead (76)."""
-    format: Literal["json", "text"] = "json"
+    format: Kind = "json"
     """What an input value is: JSON, or the bare text in UTF-8."""
     text_field: FieldPath = "text"
     """Dotted path of the text in a JSON value, such as data.text."""

@@ -1,4 +1,4 @@
-"""What stands in the topics: input, result, dead letter and its receipt, and how an input value is read.
+"""What stands in the topics: input, result, dead letter and its receipt.
 
 The models are the contract; `python -m shared.messages FOLDER` writes their JSON Schemas.
 """
@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
-
-from shared.errors import BadRecord, NullRecord
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_HEADER: Final = "sentiment.schema"
 """Header of every result: the schema version as text. It follows the input's own headers, and is there once."""
 
-MAX_ID_CHARS: Final = 512
 REASON_BYTES: Final = 1024
 """How long a dead letter's reason may be, in bytes of UTF-8."""
 RECEIPT_KEY: Final = "sentiment.replayed:"
@@ -147,119 +142,6 @@ class ReplayReceiptHeaders(BaseModel):
         """Encodes the header."""
         fields: dict[str, str] = self.model_dump()
         return tuple((name, value.encode()) for name, value in fields.items())
-
-
-@dataclass(frozen=True, slots=True)
-class InputFormat:
-    """How a value is read. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
-
-    kind: Literal["json", "text"] = "json"
-    text_field: str = "text"
-    id_field: str = "id"
-    max_bytes: int = 1_048_576
-
-
-class ParsedInput(NamedTuple):
-    """What the scorer needs of one input value."""
-
-    text: str
-    id: str | None
-
-
-def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
-    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload.
-
-    It is a NullRecord where the value deletes a row instead of carrying a text: a null value, or a null where
-    an object on the way to the text should be (`{"after": null}` with the text at `after.text`).
-    """
-    if value is None:
-        raise NullRecord("the value is null (a tombstone)")
-    if len(value) > form.max_bytes:
-        raise BadRecord(f"the value has {len(value)} bytes, more than the limit of {form.max_bytes}")
-    if form.kind == "text":
-        return ParsedInput(_checked_text(_utf8(value)), None)
-    tree = _json_object(value)
-    text = _walk(tree, form.text_field)
-    if text is None and (parent := _null_parent(tree, form.text_field)):
-        raise NullRecord(f"the field {parent!r} is null, and the text would be in it")
-    return ParsedInput(
-        _checked_text(text, form.text_field),
-        _checked_id(_walk(tree, form.id_field), form.id_field),
-    )
-
-
-def _utf8(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRecord(f"the value is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _json_object(value: bytes) -> dict[str, Any]:
-    if value[:1] == b"\0":
-        raise BadRecord(
-            "the value starts with byte 0, the mark of a schema registry; this service reads plain JSON, "
-            "so configure the producer with a plain JSON serialiser"
-        )
-    try:
-        tree = from_json(value, allow_inf_nan=False)
-    except ValueError as error:
-        _utf8(value)
-        # The parser's messages name what is wrong and where, never the bytes themselves.
-        raise BadRecord(f"the value is not JSON: {error}") from None
-    if tree is None:
-        raise NullRecord("the value is a JSON null")
-    if not isinstance(tree, dict):
-        raise BadRecord(f"the value is a JSON {_json_type(tree)}, not an object")
-    return tree
-
-
-def _walk(tree: dict[str, Any], path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-    return node
-
-
-def _null_parent(tree: dict[str, Any], path: str) -> str | None:
-    """The part of a path that leads to a null before its end."""
-    node: Any = tree
-    names = path.split(".")
-    for depth, name in enumerate(names[:-1], start=1):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-        if node is None:
-            return ".".join(names[:depth])
-    return None
-
-
-def _checked_text(text: Any, field: str = "value") -> str:
-    if text is None:
-        raise BadRecord(f"the field {field!r} is missing or null")
-    if not isinstance(text, str):
-        raise BadRecord(f"the field {field!r} is a JSON {_json_type(text)}, not a string")
-    if not text or text.isspace():
-        raise BadRecord(f"the field {field!r} is empty or only white space")
-    return text
-
-
-def _checked_id(value: Any, field: str) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadRecord(f"the field {field!r} is a JSON {_json_type(value)}, not a string or an integer")
-    text = str(value)
-    if not 0 < len(text) <= MAX_ID_CHARS:
-        raise BadRecord(f"the field {field!r} is empty or longer than {MAX_ID_CHARS} characters")
-    return text
-
-
-def _json_type(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
 
 
 def schemas() -> dict[str, str]:

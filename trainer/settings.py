@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from shared.formats import Kind  # noqa: TC001 - pydantic needs it at run time
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
@@ -85,7 +86,7 @@ class TrainerSettings(Settings):
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the split and of all randomness in training."""
 
-    format: Literal["json", "text"] = "json"
+    format: Kind = "json"
     """What the values of the topic are."""
     text_field: str = "text"
     """JSON path of the text, such as data.text."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import BadRecord, InputDataError
+from shared.formats import parse_input
 from shared.kafka.offset_ranges import last_of
 from shared.kafka.reader import Partition, TopicReader
-from shared.messages import parse_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from consumer.settings import ConsumerSettings
-    from shared.messages import InputFormat
+    from shared.formats import InputFormat
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.errors import BadRecord, NullRecord
-from shared.messages import SCHEMA_HEADER, InputFormat, is_result, parse_input
+from shared.formats import InputFormat, parse_input
+from shared.messages import SCHEMA_HEADER, is_result
 from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:

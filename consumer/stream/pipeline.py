@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from consumer.stream.quarantine import Quarantine
     from consumer.stream.records import Outbox, Outgoing, Record, Source
     from consumer.stream.recovery import Refusals
+    from shared.formats import InputFormat
     from shared.inference.scheduler import Scheduler
-    from shared.messages import InputFormat
 
 log = structlog.get_logger()
 

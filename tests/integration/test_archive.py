@@ -12,8 +12,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.errors import InputDataError, KafkaStateError
+from shared.formats import InputFormat
 from shared.kafka.settings import KafkaSettings
-from shared.messages import InputFormat
 from trainer.data.archive.archive import Archived, Selection, archive
 
 if TYPE_CHECKING:

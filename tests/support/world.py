@@ -11,8 +11,9 @@ from consumer.stream.encode import Encoder
 from consumer.stream.pipeline import Pipeline, Totals
 from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
+from shared.formats import InputFormat
 from shared.inference.scheduler import Scheduler
-from shared.messages import InputFormat, ModelRef, Result
+from shared.messages import ModelRef, Result
 from tests.support.fakes import (
     DLQ,
     INPUT,

@@ -45,7 +45,7 @@ def archive(
     ] = None,
 ) -> None:
     """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
-    from shared.messages import InputFormat  # noqa: PLC0415
+    from shared.formats import InputFormat  # noqa: PLC0415
     from trainer.data.archive.archive import Selection  # noqa: PLC0415
     from trainer.data.archive.archive import archive as run  # noqa: PLC0415
     from trainer.data.readers import epoch_ms  # noqa: PLC0415

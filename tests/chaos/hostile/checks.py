@@ -15,8 +15,9 @@ from consumer.stream.decode import decode
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Deletion, Document, Outgoing
 from shared.errors import SettingsError
+from shared.formats.parsed import MAX_ID_CHARS
 from shared.inference.types import Score
-from shared.messages import MAX_ID_CHARS, SCHEMA_HEADER, DeadLetterHeaders, Result
+from shared.messages import SCHEMA_HEADER, DeadLetterHeaders, Result
 from shared.settings import effective, load_settings
 from shared.text import NormaliserOptions, normalise
 from tests.chaos.hostile.inputs import MARKER
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from consumer.stream.encode import Encoder
     from consumer.stream.records import Record
-    from shared.messages import Headers, InputFormat
+    from shared.formats import InputFormat
+    from shared.messages import Headers
 
 AT: Final = datetime(2026, 9, 21, 12, tzinfo=UTC)
 OPTIONS: Final = (NormaliserOptions(), NormaliserOptions(lowercase=True, remove_stop_words=True))

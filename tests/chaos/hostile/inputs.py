@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from hypothesis import strategies as st
 
 from consumer.stream.encode import Encoder
-from shared.messages import InputFormat, ModelRef
+from shared.formats import InputFormat
+from shared.messages import ModelRef
 from tests.support.fakes import LABELS, TARGETS, record
 
 if TYPE_CHECKING:

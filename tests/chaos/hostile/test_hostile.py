@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from consumer.stream.decode import decode
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Document, Outgoing
+from shared.formats import InputFormat
 from shared.inference.types import Score
-from shared.messages import InputFormat
 from tests.chaos.hostile.checks import AT, check_environment, check_file, check_record, check_text, wire_bytes
 from tests.chaos.hostile.inputs import ENCODERS, FORMS, MARKER, PROBABILITIES, RECORDS, TEXTS, mutated, picked
 from tests.chaos.hostile.settings import ENVIRONMENTS, FILES

@@ -10,7 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import BadRecord, NullRecord
-from shared.messages import InputFormat, ParsedInput, parse_input
+from shared.formats import InputFormat, parse_input
+from shared.formats.parsed import ParsedInput
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from shared.formats import InputFormat
     from shared.kafka.settings import KafkaSettings
-    from shared.messages import InputFormat
 
 
 @dataclass(frozen=True, slots=True)

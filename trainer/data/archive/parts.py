@@ -15,10 +15,12 @@ import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
 from shared.errors import BadRecord, InputDataError
-from shared.messages import Headers, InputFormat, parse_input
+from shared.formats import InputFormat, parse_input
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from shared.messages import Headers
 
 PART_ROWS: Final = 10_000
 PART_BYTES: Final = 32 * 2**20

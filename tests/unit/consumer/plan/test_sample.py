@@ -11,7 +11,7 @@ from consumer.plan.report import write_settings
 from consumer.plan.sample import of_file
 from consumer.settings import load
 from shared.errors import InputDataError, SettingsError
-from shared.messages import InputFormat
+from shared.formats import InputFormat
 
 if TYPE_CHECKING:
     from pathlib import Path

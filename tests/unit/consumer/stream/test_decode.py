@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from consumer.stream.decode import decode, split
 from consumer.stream.records import DeadLetter, Deletion, Document
-from shared.messages import InputFormat, ModelRef, Result, SourceRef
+from shared.formats import InputFormat
+from shared.messages import ModelRef, Result, SourceRef
 from shared.reasons import Stage
 from tests.support.fakes import record
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadRecord, InputDataError, SettingsError
-from shared.messages import InputFormat, parse_input
+from shared.formats import InputFormat, parse_input
 from trainer.data.archive import parts as archive_parts
 from trainer.data.archive.archive import Selection
 from trainer.data.archive.parts import SCHEMA, ArchivedRecord, Origin, PartWriter, archive_row, covered

@@ -18,10 +18,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SentimentError
+from shared.formats import InputFormat
 from shared.kafka import reader
 from shared.kafka.offset_ranges import last_of, without
 from shared.kafka.settings import KafkaSettings
-from shared.messages import InputFormat
 from trainer.data.archive import parts as archive_parts
 from trainer.data.archive.archive import Archived, Selection, archive
 
