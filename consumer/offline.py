@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WINDOW_LINES: Final = 1_024
 WINDOW_BYTES: Final = 8 * 2**20
-"""Lines are scored together, and answered once they are so many, hold so many bytes, or the input ends."""
+"""Lines and bytes of one window: its lines are scored together and answered when it is full or the input ends."""
 NAMED: Final = 20
 """Skipped lines that are named; further ones are only counted, so that a wrong file does not flood a terminal."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OTHER_COMMANDS: Final = ("trainer.", "dashboard.")
-"""Starts of the settings of sister commands, which may stand in the same environment or file."""
+"""Prefixes of the settings of other commands, which may be in the same environment or file."""
 
 
 DAY_S: Final = 86_400

@@ -1,4 +1,4 @@
-"""`sentiment-consumer dlq`: what stands in the dead-letter topic, and sending it back."""
+"""`sentiment-consumer dlq`: lists, shows and replays dead letters."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def list_letters(
 @letters_options
 def show_letter(
     loaded: Loaded[ConsumerSettings],
-    letter: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Where the letter stands.")],
+    letter: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="Coordinates of the letter.")],
     *,
     text: Annotated[bool, typer.Option("--text", help="Show key and value too, made harmless.")] = False,
 ) -> None:
@@ -130,11 +130,9 @@ def replay_letters(
     limit: Annotated[
         int | None, typer.Option(min=1, max=1_000_000_000, help="Letters to replay at most, the oldest.")
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.01, max=1_000_000, help="At most so many letters a second.")
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Also those that were replayed before.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing, only say what would be.")] = False,
+    rate: Annotated[float | None, typer.Option(min=0.01, max=1_000_000, help="Letters a second, at most.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also those that have a receipt.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing; say what would be replayed.")] = False,
 ) -> None:
     """Send letters back as the inputs they were, each exactly once, however often this is run.
 

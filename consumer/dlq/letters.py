@@ -1,4 +1,4 @@
-"""What stands in the dead-letter topic, read back: letters, receipts of replays, and which letters are meant.
+"""Records of the dead-letter topic, read back: letters, receipts of replays, and filters of letters.
 
 Pure. Reading the topic belongs to `dead_letter_topic`, writing letters to `encode`, replaying them to `replay`.
 """
@@ -27,7 +27,7 @@ _INT64: Final = 2**63
 
 
 class Place(NamedTuple):
-    """Where a letter stands in the dead-letter topic."""
+    """Coordinates of a letter in the dead-letter topic."""
 
     partition: int
     offset: int

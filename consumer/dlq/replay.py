@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 CHUNK_LETTERS: Final = 500
 CHUNK_BYTES: Final = 8 * 2**20
-"""A transaction ends at so many letters or bytes: readers of the target wait for its end."""
+"""Letters and bytes of one transaction, at most: readers of the target wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Pacer:
         self._free_s = clock()
 
     def admit(self, letters: int) -> None:
-        """Waits until so many letters may go out; time that was not used is not made up for."""
+        """Waits until that number of letters may go out; unused time is not carried over."""
         if self._per_s is None:
             return
         now = self._clock()

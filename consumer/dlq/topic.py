@@ -1,4 +1,4 @@
-"""Reads the dead-letter topic from end to end: letters, receipts, and what stands at one place.
+"""Reads the dead-letter topic from end to end: letters, receipts, and single records.
 
 Where a receipt must not be missed, reading waits for transactions that are still open.
 """
@@ -80,7 +80,7 @@ class DeadLetterTopic:
                 yield entry
 
     def letter(self, place: Place) -> Letter:
-        """Reads one letter; raises KafkaStateError that says what stands there instead."""
+        """Reads one letter; raises KafkaStateError that says what is there instead."""
         partition = Partition(self.name, place.partition)
         if partition not in self._partitions:
             raise KafkaStateError(f"{self.name} has no partition {place.partition}")

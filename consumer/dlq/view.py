@@ -1,6 +1,6 @@
 """How dead letters are shown: aligned lines or JSON Lines on standard output, and nothing a terminal obeys.
 
-Whoever can write to an input topic chooses what stands here, so every text goes through `printable`.
+Whoever can write to an input topic chooses these texts, so every text goes through `printable`.
 """
 
 from __future__ import annotations

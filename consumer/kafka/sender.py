@@ -50,7 +50,7 @@ class Sender:
         written = f"WRITE on topic {settings.output_topic} or {settings.dlq_topic}"
         self._rights = {
             KafkaError.TOPIC_AUTHORIZATION_FAILED: written,
-            # What an idempotent producer is told that may write to no topic at all.
+            # The error of an idempotent producer that may not write to any topic.
             KafkaError.CLUSTER_AUTHORIZATION_FAILED: written,
             KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {settings.group_id}",
             KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
@@ -174,5 +174,5 @@ class Sender:
 
 def _cause(failures: Sequence[KafkaError]) -> KafkaError:
     """The failure that explains the others: what was only purged may be reported before what went wrong."""
-    told = [error for error in failures if error.code() not in PURGED] or failures
-    return next((error for error in told if error.code() in REFUSED | _FINAL), told[0])
+    causes = [error for error in failures if error.code() not in PURGED] or failures
+    return next((error for error in causes if error.code() in REFUSED | _FINAL), causes[0])

@@ -105,7 +105,7 @@ class KafkaSource:
                 "topic.metadata.refresh.interval.ms": REFRESH_MS,
                 "socket.timeout.ms": 30_000,
                 "reconnect.backoff.max.ms": RECONNECT_MS,
-                # What the client holds beside the batches in hand: a quarter as much, fetched in as large
+                # What the client holds in addition to the batches in hand: a quarter as much, fetched in as large
                 # requests.
                 "queued.max.messages.kbytes": max(1, settings.limits.inflight_bytes // 4 // 1024),
                 "fetch.max.bytes": max(MIN_FETCH_BYTES, settings.limits.inflight_bytes // 4),
@@ -281,7 +281,7 @@ class KafkaSource:
                 self._seek(commit.place, partition.next)
 
     def lag_records(self) -> int:
-        """Offsets between what is committed next and the high watermark that the last fetch told."""
+        """Offsets between what is committed next and the high watermark of the last fetch."""
         lag = 0
         for place, partition in self._owned.items():
             if partition.is_begun:

@@ -20,7 +20,7 @@ RECORDS: Final = (64, 256, 1_024, 4_096)
 BUDGETS: Final = (0.25, 0.5, 1, 2)
 """Of the tokens of a pass at which the device is said to be at its best."""
 AS_GOOD: Final = 0.98
-"""Of the best rate: what comes that near is told apart by chance, so the smaller setting is taken."""
+"""Share of the best rate: settings that come as close differ by chance, so the smaller one is taken."""
 POLL_INTERVAL_MS: Final = 300_000
 """librdkafka's default of max.poll.interval.ms."""
 

@@ -35,7 +35,7 @@ CHOSEN: Final = ("limits.batch_records", "limits.batch_tokens")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an operator asks for, beside the settings."""
+    """What an operator asks for, in addition to the settings."""
 
     output: Path
     sample: Path | None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _RETRY_S: Final = 0.1
 _IMPOSSIBLE_TIMEOUT_MS: Final = 2**31 - 1
-"""The longest transaction timeout a client can ask for; brokers allow 15 minutes unless told otherwise."""
+"""The longest transaction timeout a client can ask for; brokers allow 15 minutes by default."""
 _NOBODY: Final = ":check"
 """Ends a transactional id of the group that no instance can have, since its name holds no colon in an id."""
 _TRANSACTIONAL: Final = "transactional id"
@@ -65,7 +65,7 @@ class Right:
 
 
 def needed(settings: ConsumerSettings) -> list[Right]:
-    """All rights that `run` needs with these settings; topics that a pattern stands for are not known yet."""
+    """All rights that `run` needs with these settings; topics of a pattern are not known yet."""
     inputs = [name for name in settings.input_topics if not name.startswith("^")]
     rights = [Right(AclOperation.READ, "topic", name) for name in inputs]
     rights += [Right(AclOperation.WRITE, "topic", name) for name in (settings.output_topic, settings.dlq_topic)]
@@ -92,12 +92,12 @@ def require(rights: list[Right], admin: AdminClient, settings: ConsumerSettings)
 
 def described(wanted: list[Right], granted: list[Right]) -> str:
     """The rights that the broker confirms, and which could not be asked for; one line."""
-    told = ", ".join(map(str, granted)) or "not told by this broker"
+    named = ", ".join(map(str, granted)) or "the broker does not say"
     unasked = [right for right in wanted if right.kind == _TRANSACTIONAL and right not in granted]
     if not granted or not unasked:
-        return told
+        return named
     return (
-        f"{told}; not asked, since that would fence a running member: {unasked[0]}, which run needs and no "
+        f"{named}; not asked, since that would fence a running member: {unasked[0]}, which run needs and no "
         "prefixed ACL grants (see docs/runbook.md)"
     )
 

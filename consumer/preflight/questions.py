@@ -74,7 +74,7 @@ class Preflight:
     def rights(self) -> str:
         """Asks for every right that a run needs; raises KafkaRefused that names those that are missing."""
         if self._is_embedded():
-            return "not told by this broker"
+            return "the broker does not say"
         wanted = needed(self._settings)
         return described(wanted, require(wanted, self._admin, self._settings))
 
@@ -94,7 +94,7 @@ class Preflight:
             raise KafkaStateError("; ".join(problems))
         unknown = [topic.name for topic in targets if not topic.known]
         if unknown:
-            return f"not told to this user, which takes DESCRIBE_CONFIGS on topic {', '.join(unknown)}"
+            return f"not shown to this user, who needs DESCRIBE_CONFIGS on topic {', '.join(unknown)}"
         return f"{', '.join(topic.name for topic in targets)} take all that is written"
 
     def first_input(self) -> str:

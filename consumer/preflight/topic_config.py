@@ -21,7 +21,7 @@ _AFTER_MS: Final = 3_600_000
 _MARGIN_MS: Final = 600_000
 """A broker compares a timestamp with its own clock, and some time after the record was encoded."""
 _BATCH_FRAME_BYTES: Final = 128
-"""What a batch of one record takes beside key, value and headers: 61 of the batch, at most 36 of the record."""
+"""Bytes of a batch of one record besides key, value and headers: 61 of the batch, at most 36 of the record."""
 _DAY_MS: Final = 86_400_000
 
 

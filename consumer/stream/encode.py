@@ -221,7 +221,7 @@ class Encoder:
 def _with_schema(headers: Headers) -> Headers:
     """The input's headers and ours behind them.
 
-    One that came with the input goes: of two, readers that take the first would be told the wrong version.
+    A schema header of the input is removed: a reader that takes the first of two would see the wrong version.
     """
     if headers and any(name == SCHEMA_HEADER for name, _ in headers):
         headers = tuple(header for header in headers if header[0] != SCHEMA_HEADER)

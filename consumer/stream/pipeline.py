@@ -61,7 +61,7 @@ class Totals:
 
 
 class Pipeline:
-    """Source to outbox, until told to stop. `heartbeat` is called each time that the loop has come round."""
+    """Source to outbox, until it is stopped. `heartbeat` is called once per turn of the loop."""
 
     def __init__(
         self,

@@ -102,7 +102,7 @@ def _encoded(
 
 
 def _in_order(batch: Batch) -> Iterable[tuple[Document | Deletion, Score | Unscorable | None]]:
-    """Documents with their answers, and deletions, as they were read: a deletion deletes what stands before it."""
+    """Documents with their answers, and deletions, as they were read: a deletion deletes what was before it."""
     documents = zip(batch.documents, batch.scores.result(), strict=True)
     if not batch.deletions:
         return documents

@@ -36,7 +36,7 @@ class Quarantine:
 
     @property
     def is_careful(self) -> bool:
-        """Whether a record is scored alone, or is to be next: nothing is to be fetched, or scored beside it."""
+        """Whether a record is scored alone, or is to be next: nothing else is to be fetched or scored."""
         while self._waiting and not self._waiting[0].owner.held:
             self._waiting.popleft()
         return self._is_one_out or (bool(self._waiting) and self._is_alone(self._waiting[0]))

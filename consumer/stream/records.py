@@ -105,7 +105,7 @@ class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, 
     def __init__(self, reason: str, *, refused: str | None = None) -> None:
         super().__init__(reason)
         self.refused = refused
-        """The broker's name for what is wrong with a record, where the same publish would fail for ever."""
+        """The broker's name for what is wrong with a record, where the same publish would fail again."""
 
 
 class Source(Protocol):

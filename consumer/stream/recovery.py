@@ -1,4 +1,4 @@
-"""What failed publishes teach: how many are too many, and which records Kafka refuses for ever."""
+"""Counts failed publishes, and remembers records that Kafka refuses each time."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_an_embedded_broker_is_not_asked_for_rights_or_configurations() -> None:
     with EmbeddedBroker(["texts"]) as broker:
         preflight = Preflight(ConsumerSettings(kafka=KafkaSettings(bootstrap_servers=broker.address)))
 
-        assert preflight.rights() == "not told by this broker"
+        assert preflight.rights() == "the broker does not say"
         assert preflight.targets() == Targets(TopicConfig("sentiments"), TopicConfig("sentiments.dlq"))
 
 
