@@ -147,11 +147,6 @@ class KafkaSource:
         self._own_topics = {settings.output_topic, settings.dlq_topic}
 
     @property
-    def client(self) -> Consumer:
-        """The Kafka client, for questions before the first read."""
-        return self._consumer
-
-    @property
     def crash_loop(self) -> CrashLoop:
         """The counts of lives that ended without a word, for the quarantine."""
         return self._crash_loop
