@@ -4,11 +4,6 @@ Facts the code rests on (measured with librdkafka 2.16): rebalance callbacks run
 and `close` only; an exception that leaves a callback destroys the batch just fetched although the
 position has moved, so callbacks store what goes wrong and never raise; `pause` throws the prefetched
 records away, so it is the last resort of a full pipeline.
-
-A partition that the group assigns is not assigned in the client before `begin`, which decides, outside of any
-callback, where it begins, and counts this life there: what a fetch does to the process is counted as well. It must
-not be assigned at once, at a logical offset, and sought later: at times the client went to that offset after all,
-half a second later, and skipped what lay before it.
 """
 
 from __future__ import annotations
@@ -28,13 +23,14 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from consumer.kafka.assignment import Assignment
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
 from consumer.kafka.crash_loop import CrashLoop
-from consumer.kafka.offsets import GroupOffsets, known_ends
-from consumer.kafka.partition import Partition
+from consumer.kafka.offsets import GroupOffsets
 from consumer.kafka.start import StartPolicy, out_of_range, recreated
+from consumer.kafka.topic_changes import TopicChanges
 from consumer.stream.records import PublishFailed, Record
-from shared.errors import KafkaStateError, SentimentError
+from shared.errors import SentimentError
 from shared.kafka.client import RECONNECT_MS, client_config
 from shared.kafka.errors import DENIED, ClientErrors, explain, refused_configuration
 from shared.kafka.message import headers_of
@@ -42,9 +38,9 @@ from shared.kafka.patterns import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
-    from concurrent.futures import Future
 
     from consumer.kafka.commit_metadata import Place
+    from consumer.kafka.partition import Partition
     from consumer.settings import ConsumerSettings
 
 log = structlog.get_logger()
@@ -57,13 +53,6 @@ answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measur
 """
 STABLE_S: Final = 60.0
 """How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
-SILENT_S: Final = 10.0
-"""A partition of which neither a record nor its end came for so long is asked about; an end takes half a second.
-
-Where its leader answers and has records, the client is at fault and is replaced. librdkafka 2.16 never fetches
-again from a topic that was deleted and created again, if its leader had changed before: it takes the leader epochs
-of the new topic, which begin at 0, for outdated answers.
-"""
 MIN_FETCH_BYTES: Final = 2**20
 """A request that is to bring less than this from all partitions costs throughput."""
 
@@ -117,12 +106,8 @@ class KafkaSource:
             self._admin = AdminClient(watched)
         except KafkaException as error:
             raise refused_configuration(error) from None
-        self._owned: dict[Place, Partition] = {}
-        self._new: dict[Place, float] = {}
-        """Assigned partitions that are not begun, with the time since when."""
+        self._assignment = Assignment(lambda: self._consumer)
         self._offsets = GroupOffsets(lambda: self._consumer, self._admin, self._is_read, self._end_if_denied)
-        self._asked_ends: dict[Place, Future[Any]] = {}
-        """Of partitions that have been silent."""
         self._drained_s = 0.0
         """When a read last found that the client had nothing, by the monotonic clock."""
         self._crash_loop = CrashLoop(
@@ -135,16 +120,22 @@ class KafkaSource:
         )
         self._start = StartPolicy(self._offsets, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
-        self._paused = False
-        self._probe: Place | None = None
-        """Fetched with all others paused, until it answers; then it is paused as they are."""
         self._probe_waits = False
+        """Whether a partition is to be probed, once nothing is in hand."""
         self._ends_in_order = True
         self.joined = False
         self._topics = list(settings.input_topics)
         self._named = {topic for topic in self._topics if not topic.startswith("^")}
         self._patterns = [topic for topic in self._topics if topic.startswith("^")]
         self._own_topics = {settings.output_topic, settings.dlq_topic}
+        self._changes = TopicChanges(
+            self._assignment,
+            self._offsets,
+            self._crash_loop,
+            named=self._named,
+            group=self._group,
+            replace_client=self._replace_client,
+        )
 
     @property
     def crash_loop(self) -> CrashLoop:
@@ -167,18 +158,20 @@ class KafkaSource:
 
         Raises KafkaStateError where a person has to decide, and PublishFailed after STABLE_S without an answer.
         """
-        self._watch_topics()
+        self._changes.watch(self._drained_s)
+        waiting = self._assignment.waiting
         try:
             self._crash_loop.settle()
-            self._end_probe()
+            if not self._crash_loop.is_probing:
+                self._assignment.end_probe()
             if self._crash_loop.is_probing or (self._probe_waits and not alone):
                 return []
             self._probe_waits = False
-            found = self._start.beginnings(list(self._new), self._owned) if self._new else []
+            found = self._start.beginnings(list(waiting), self._assignment.owned) if waiting else []
             begun = set(self._crash_loop.begin([one.commit for one in found], alone=alone))
         except PublishFailed as failure:
             self._probe_waits = False
-            waited_s = time.monotonic() - min(self._new.values(), default=time.monotonic())
+            waited_s = time.monotonic() - min(waiting.values(), default=time.monotonic())
             if waited_s > STABLE_S:
                 raise
             log.warning("beginning_waits", reason=str(failure), waited_s=round(waited_s, 1))
@@ -186,18 +179,10 @@ class KafkaSource:
         beginnings = [one for one in found if one.commit.place in begun]
         self._probe_waits = any(one.commit.metadata.fetching for one in found if one not in beginnings)
         if self._crash_loop.is_probing and beginnings:
-            self.pause()
-            self._probe = beginnings[0].commit.place
+            self._assignment.probe(beginnings[0].commit.place)
         for one in beginnings:
-            self._begin_at(one.commit, is_new=one.is_new)
+            self._assignment.begin(one.commit, is_new=one.is_new)
         return [one.commit for one in beginnings]
-
-    def _end_probe(self) -> None:
-        """Pauses what was probed until the others are resumed as well."""
-        if self._probe is not None and not self._crash_loop.is_probing:
-            place, self._probe = self._probe, None
-            if self._paused and (partition := self._owned.get(place)) is not None and partition.is_begun:
-                self._consumer.pause([TopicPartition(*place)])
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:
         """Returns what is there at once, or waits up to `wait_s` for a first record; see `Source`.
@@ -206,7 +191,7 @@ class KafkaSource:
         """
         first = self._consumer.poll(wait_s)
         messages = [] if first is None else [first]
-        if first is None and not self._paused:
+        if first is None and not self._assignment.is_paused:
             self._drained_s = time.monotonic()
         # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
         if first is not None and max_records > 1:
@@ -218,17 +203,11 @@ class KafkaSource:
 
     def pause(self) -> None:
         """Stops fetching, also for partitions that are assigned while it lasts."""
-        if not self._paused:
-            self._paused = True
-            self._consumer.pause(self._begun())
+        self._assignment.pause()
 
     def resume(self) -> None:
         """Ends `pause`."""
-        if self._paused:
-            self._paused = False
-            self._consumer.resume(self._begun())
-            for partition in self._owned.values():
-                partition.asked_for_s = max(partition.asked_for_s, time.monotonic())
+        self._assignment.resume()
 
     def commits_after(self, records: Sequence[Record]) -> list[Commit]:
         """The offset after the last record of each partition, or after what follows it to the end; see `Source`.
@@ -242,14 +221,14 @@ class KafkaSource:
         """Ends behind the last record, such as transactions leave them, of which all records are committed."""
         return [
             Commit(place, one.next, CommitMetadata(topic_id=one.topic_id))
-            for place, one in self._owned.items()
+            for place, one in self._assignment.owned.items()
             if one.is_begun and one.last < one.committed < one.next
         ]
 
     def published(self, commits: Sequence[Commit], records: Sequence[Record]) -> None:
         """Notes what is committed; see `Source`."""
         for commit in commits:
-            if (partition := self._owned.get(commit.place)) is not None:
+            if (partition := self._assignment.owned.get(commit.place)) is not None:
                 partition.committed = commit.offset
         self._crash_loop.published(commits, records)
 
@@ -267,21 +246,18 @@ class KafkaSource:
         Where nothing is committed it seeks to where this member began. Waits while an unfinished
         transaction holds an offset back; raises PublishFailed when that takes too long.
         """
-        if (watch := self._offsets.watch) is not None:
-            self._wait_for(self._topics_read() - watch.ids(self._topics_read()).keys() - self._named)
-        places = [place for place, one in self._owned.items() if one.is_begun]
-        for commit in self._offsets.committed(places, patience_s=STABLE_S):
-            if (partition := self._owned.get(commit.place)) is not None:
+        self._changes.wait_for_missing()
+        for commit in self._offsets.committed(self._assignment.begun, patience_s=STABLE_S):
+            if (partition := self._assignment.owned.get(commit.place)) is not None:
                 partition.go_to(commit.offset if commit.offset >= 0 else partition.began)
-                self._seek(commit.place, partition.next)
+                self._assignment.seek(commit.place, partition.next)
 
     def lag_records(self) -> int:
         """Offsets between what is committed next and the high watermark of the last fetch."""
         lag = 0
-        for place, partition in self._owned.items():
-            if partition.is_begun:
-                _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-                lag += max(0, high - partition.next)
+        for place in self._assignment.begun:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            lag += max(0, high - self._assignment.owned[place].next)
         return lag
 
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
@@ -295,113 +271,26 @@ class KafkaSource:
         self._consumer.close()
 
     def _say_in_order(self, mark: Callable[[CommitMetadata], CommitMetadata]) -> None:
-        self._crash_loop.withdraw(self._owned.keys())
-        places = [place for place, one in self._owned.items() if one.is_begun]
+        self._crash_loop.withdraw(self._assignment.owned.keys())
+        places = self._assignment.begun
         if mark(CommitMetadata()) != CommitMetadata():
             found = [one for one in self._offsets.committed(places) if one.offset >= 0]
             self._offsets.commit([one._replace(metadata=mark(one.metadata)) for one in found])
 
-    def _begin_at(self, commit: Commit, *, is_new: bool) -> None:
-        partition = self._owned[commit.place]
-        self._assign(TopicPartition(*commit.place, commit.offset))
-        self._new.pop(commit.place, None)
-        partition.is_begun = True
-        partition.is_new = is_new
-        partition.topic_id = commit.metadata.topic_id
-        partition.asked_for_s = time.monotonic()
-        partition.began = commit.offset
-        partition.go_to(commit.offset)
-
     def _commit_after(self, place: Place, record: Record) -> Commit:
-        partition = self._owned.get(place)
+        partition = self._assignment.owned.get(place)
         is_last = partition is not None and partition.last == record.offset
         offset = partition.next if partition is not None and is_last else record.offset + 1
         return Commit(place, offset, self._crash_loop.carried(record))
 
-    def _watch_topics(self) -> None:
-        """Asks now and then whether the topics are still those that were assigned."""
-        watch = self._offsets.watch
-        if watch is None:
-            return
-        if answers := watch.answers():
-            self._end_if_deleted(watch.gone())
-            self._wait_for({topic for topic, answer in answers.items() if answer is None} - self._named)
-            for place, partition in self._owned.items():
-                now = answers.get(place[0])
-                if now and partition.is_begun:
-                    if partition.topic_id not in {"", now}:
-                        self._begin_recreated(place, partition, now)
-                    partition.known_to = partition.asked_at
-        if watch.is_due:
-            self._replace_client_if_silent()
-            watch.ask(self._topics_read())
-            for partition in self._owned.values():
-                partition.asked_at = partition.next
-
-    def _replace_client_if_silent(self) -> None:
-        """Replaces the client where it brings nothing of a partition that its leader has records of."""
-        now = time.monotonic()
-        silent = [
-            place
-            for place, one in self._owned.items()
-            if one.is_begun and not self._paused and self._drained_s - one.asked_for_s > SILENT_S
-        ]
-        if not self._asked_ends and silent:
-            self._asked_ends = self._offsets.ask_ends(silent)
-        elif self._asked_ends and all(answer.done() for answer in self._asked_ends.values()):
-            ends, self._asked_ends = known_ends(self._asked_ends), {}
-            for place in silent:
-                self._owned[place].asked_for_s = now
-            if stuck := [place for place in silent if ends.get(place, -1) > self._owned[place].next]:
-                log.warning("client_replaced", silent=[f"{topic}-{number}" for topic, number in stuck])
-                self._replace_client()
-
     def _replace_client(self) -> None:
         """Leaves the group, in order, and joins it again with a client that knows nothing of before."""
-        self._withdraw(self._owned.keys())  # while a client that closes answers no question
+        self._withdraw(self._assignment.owned.keys())  # while a client that closes answers no question
         self._consumer.close()
-        self._let_go(list(self._owned))
-        self._paused, self._probe, self._probe_waits, self.joined = False, None, False, False
+        self._assignment.clear()
+        self._probe_waits, self.joined = False, False
         self._consumer = Consumer(self._config)
         self.subscribe()
-
-    def _begin_recreated(self, place: Place, partition: Partition, now: str) -> None:
-        """Begins a topic that was deleted and created again at its first record.
-
-        Raises KafkaStateError where records were read since the topic was last known: they may be the new one's.
-        """
-        if partition.next != partition.known_to:
-            raise recreated(place, partition.next, self._group)
-        first, _ = self._offsets.bounds(place)
-        self._offsets.commit([Commit(place, first, CommitMetadata(topic_id=now))])
-        log.warning("topic_recreated", partition=f"{place[0]}-{place[1]}", begin=first)
-        self._unbegin(place, partition)
-        self._new[place] = time.monotonic()
-
-    def _end_if_deleted(self, gone: set[str]) -> None:
-        """Raises KafkaStateError for a topic that the settings name and that was deleted."""
-        if named := gone & self._named:
-            raise KafkaStateError(
-                f"input topic {', '.join(sorted(named))} was deleted: create it, or take it out of input_topics"
-            )
-
-    def _wait_for(self, topics: set[str]) -> None:
-        """Lets go of topics of a pattern that are not there; they are begun again should they come back."""
-        for place, partition in self._owned.items():
-            if place[0] in topics and partition.is_begun:
-                log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")
-                self._unbegin(place, partition)
-                self._new[place] = time.monotonic()
-
-    def _unbegin(self, place: Place, partition: Partition) -> None:
-        partition.owner.held = False
-        partition.is_begun = False
-        self._new.pop(place, None)
-        self._crash_loop.forget([place])
-        self._unassign([TopicPartition(*place)])
-
-    def _topics_read(self) -> set[str]:
-        return {topic for (topic, _), one in self._owned.items() if one.is_begun}
 
     def _is_read(self, topic: str) -> bool:
         """Whether a topic is one of the inputs: a pattern never means the topics that this service writes."""
@@ -417,7 +306,7 @@ class KafkaSource:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None:
             return None
-        owned = self._owned.get((topic, partition))
+        owned = self._assignment.owned.get((topic, partition))
         if owned is None or not owned.is_begun or offset < owned.next:
             return None
         owned.last = offset
@@ -443,7 +332,7 @@ class KafkaSource:
         if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
             self._reached_end(place, message.offset())
         elif code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            if place is not None and (owned := self._owned.get(place)) is not None and owned.is_begun:
+            if place is not None and (owned := self._assignment.owned.get(place)) is not None and owned.is_begun:
                 self._out_of_range(place, owned)
         elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic not in self._named:
             # The pattern itself where it matches nothing, or a topic that it matched and that was deleted.
@@ -458,7 +347,7 @@ class KafkaSource:
 
         Markers, aborted records.
         """
-        owned = None if place is None else self._owned.get(place)
+        owned = None if place is None else self._assignment.owned.get(place)
         if place is not None and owned is not None and owned.is_begun:
             self._crash_loop.reached_end(place)
             owned.next = max(owned.next, offset or 0)
@@ -477,33 +366,9 @@ class KafkaSource:
         if partition.is_new and partition.last < 0 and offset < first:
             partition.began = first
             partition.go_to(first)
-            self._seek(place, first)
+            self._assignment.seek(place, first)
             return
         raise out_of_range(place, offset, (first, end), self._group)
-
-    def _seek(self, place: Place, offset: int) -> None:
-        """Goes on reading at an offset, also where fetching has stopped for want of one."""
-        target = TopicPartition(*place, offset)
-        try:
-            self._consumer.seek(target)
-        except KafkaException:
-            self._unassign([target])
-            self._assign(target)
-
-    def _assign(self, target: TopicPartition) -> None:
-        try:
-            self._consumer.incremental_assign([target])
-            # The client remembers of a partition that was taken away while it was paused that it is paused.
-            is_paused = self._paused and (target.topic, target.partition) != self._probe
-            (self._consumer.pause if is_paused else self._consumer.resume)([target])
-        except KafkaException as error:
-            raise PublishFailed(f"assigning failed: {error.args[0].name()}") from None
-
-    def _unassign(self, partitions: list[TopicPartition]) -> None:
-        try:
-            self._consumer.incremental_unassign(partitions)
-        except KafkaException as error:
-            raise PublishFailed(f"unassigning failed: {error.args[0].name()}") from None
 
     def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
         rights = {
@@ -517,27 +382,14 @@ class KafkaSource:
         if error.code() in DENIED:
             raise self._explained(error, topic) from None
 
-    def _begun(self) -> list[TopicPartition]:
-        return [TopicPartition(*place) for place, one in self._owned.items() if one.is_begun]
-
-    def _let_go(self, places: Iterable[Place]) -> None:
-        """Makes what was read of partitions so far stale."""
-        for place in places:
-            self._new.pop(place, None)
-            if (partition := self._owned.pop(place, None)) is not None:
-                partition.owner.held = False
-
     def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         try:
             assigned = list(partitions)
             consumer.incremental_assign([])  # none of them before `begin`
             places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
-            self._let_go(places)
-            for place in places:
-                self._owned[place] = Partition()
-                self._new[place] = time.monotonic()
+            self._assignment.add(places)
             self.joined = True
-            log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._owned))
+            log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._assignment.owned))
         except KafkaException as error:
             self._callback_failure = error
 
@@ -559,12 +411,12 @@ class KafkaSource:
     def _give_up(self, partitions: list[TopicPartition]) -> None:
         """Makes what was read of partitions stale, and lets go of those that were begun."""
         places = [(one.topic, one.partition) for one in partitions]
-        begun = [place for place in places if (one := self._owned.get(place)) is not None and one.is_begun]
+        begun = set(self._assignment.begun).intersection(places)
         self._crash_loop.forget(places)
-        self._let_go(places)
+        self._assignment.let_go(places)
         try:
             self._consumer.incremental_unassign([TopicPartition(*place) for place in begun])
-            log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._owned))
+            log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._assignment.owned))
         except KafkaException as error:
             self._callback_failure = error
 

@@ -18,7 +18,7 @@ def apply() -> None:
     """Replaces what is to be committed."""
 
     def positions(self: KafkaSource, _records: Sequence[Record]) -> list[Commit]:
-        client: Any = self._consumer  # noqa: SLF001
+        client: Any = self._consumer
         places = client.position(client.assignment())
         return [Commit((place.topic, place.partition), place.offset) for place in places if place.offset >= 0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.kafka.source import KafkaSource
+from consumer.kafka.assignment import Assignment
 from tests.chaos.patching import replace
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def apply() -> None:
     """Takes every row for ours."""
 
-    def let_go(self: KafkaSource, places: Iterable[tuple[str, int]]) -> None:
+    def let_go(self: Assignment, places: Iterable[tuple[str, int]]) -> None:
         for place in places:
-            self._new.pop(place, None)
-            self._owned.pop(place, None)
+            self.waiting.pop(place, None)
+            self.owned.pop(place, None)
 
-    replace(KafkaSource, "_let_go", let_go)
+    replace(Assignment, "let_go", let_go)
