@@ -1,4 +1,4 @@
-"""Command-line options that stand for settings: name, values, help and default come from the setting itself."""
+"""Command-line options for settings; names, values, help texts and defaults come from the settings."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Loaded(Generic[S]):
     file: Path | None
     """The settings file in effect, if any."""
     origins: Mapping[str, str]
-    """By setting, the flag, variable or file that it comes from; those at their default are left out."""
+    """Setting name to the flag, variable or file that set it; settings at their default are left out."""
 
 
 class SettingOptions(Generic[S]):
-    """Makes options of settings; used as a decorator of a command, with the names of its settings."""
+    """Decorator factory: called with names of settings, it adds an option for each of them to a command."""
 
     def __init__(
         self, model: type[S], *, others: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
-        """`others` as in `load_settings`; `aliases`: further flags by the name of a setting."""
+        """Takes `others` as `load_settings` does; `aliases` maps the name of a setting to additional flags."""
         self._model = model
         self._others = others
         self._aliases = aliases or {}
@@ -51,8 +51,8 @@ class SettingOptions(Generic[S]):
     def __call__(self, *names: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
         """Adds an option for each setting, and `--config`, after the command's own parameters.
 
-        The command's first parameter receives the settings as `Loaded`, once logging is set up by them. Its
-        other parameters are typer's as usual. Raises SettingsError when the command is run.
+        The command's first parameter receives the settings as `Loaded`, after logging is configured. Its other
+        parameters are ordinary typer parameters. The command raises SettingsError when it runs.
         """
         options = {_parameter(name): name for name in names}
 
@@ -76,7 +76,7 @@ class SettingOptions(Generic[S]):
         return decorate
 
     def load(self, flags: Mapping[str, object], config: Path | None) -> Loaded[S]:
-        """Reads every source and sets up logging; raises SettingsError."""
+        """Reads all sources and configures logging; raises SettingsError."""
         settings = load_settings(self._model, flags=flags, file=config, others=self._others)
         configure_logs(settings.log_level)  # type: ignore[attr-defined]  # every command has it
         origins = sources(self._model, flags=flags, file=config, others=self._others)
@@ -105,21 +105,21 @@ def _parameter(name: str) -> str:
 
 
 def _unless_empty(value: object) -> object:
-    """None where an option was not given."""
+    """Returns None for an option that was not given."""
     return None if value is False or value == [] else value
 
 
 def _help(field: FieldInfo) -> str:
-    """The first paragraph of the description, and the default."""
+    """The first paragraph of the description, followed by the default."""
     words = " ".join((field.description or "").partition("\n\n")[0].split())
     default = field.default
     shown = ", ".join(default) if isinstance(default, tuple) else default
-    is_said = field.is_required() or field.default_factory or shown in {None, ""} or isinstance(shown, bool)
-    return words if is_said else f"{words} (default: {shown})"
+    no_default = field.is_required() or field.default_factory or shown in {None, ""} or isinstance(shown, bool)
+    return words if no_default else f"{words} (default: {shown})"
 
 
 def _values(field: FieldInfo) -> str:
-    """What the values are, as `--help` shows it: the choices, or a type."""
+    """The metavar in `--help`: the choices, or a type."""
     if words := choices(field):
         return f"<{'|'.join(words)}>"
     kinds = get_args(field.annotation) or (field.annotation,)

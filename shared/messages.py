@@ -1,4 +1,4 @@
-"""What stands in the topics: input, result, dead letter and its receipt.
+"""Message models of the topics: input, result, dead letter and replay receipt.
 
 The models are the contract; `python -m shared.messages FOLDER` writes their JSON Schemas.
 """
@@ -14,22 +14,22 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_HEADER: Final = "sentiment.schema"
-"""Header of every result: the schema version as text. It follows the input's own headers, and is there once."""
+"""Header of every result: the schema version as text. It follows the headers of the input and occurs once."""
 
 REASON_BYTES: Final = 1024
-"""How long a dead letter's reason may be, in bytes of UTF-8."""
+"""Maximum length of a dead letter's reason, in bytes of UTF-8."""
 RECEIPT_KEY: Final = "sentiment.replayed:"
-"""Start of a replay receipt's key; partition, a colon and the offset of the letter follow."""
+"""Prefix of a replay receipt's key, before the partition, a colon and the offset of the letter."""
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class InputMessage(BaseModel):
-    """Value of the input topic. Only `id` and `text` are read; other fields are left alone.
+    """Value of the input topic. Only `id` and `text` are read; other fields are ignored.
 
-    With `--format text` a value is the bare UTF-8 text instead; with `--text-field` and `--id-field`
-    text and id are read from any other place of the object.
+    With `--format text` a value is only the text, in UTF-8; `--text-field` and `--id-field` name other fields of
+    the object for text and id.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -41,14 +41,14 @@ class InputMessage(BaseModel):
 
 
 class ModelRef(BaseModel, frozen=True):
-    """Which model gave an answer."""
+    """The model that computed a result."""
 
     name: str
     version: str = Field(description="digest of the weights, the tokenizer and all that shapes a score")
 
 
 class SourceRef(BaseModel, frozen=True):
-    """Where the scored record stands in Kafka; unique, so a reader can remove duplicates by it."""
+    """Coordinates of the scored record in Kafka; unique, so that a reader can remove duplicates by them."""
 
     topic: str
     partition: int
@@ -59,7 +59,7 @@ class SourceRef(BaseModel, frozen=True):
 class Result(BaseModel, frozen=True):
     """Value of the results topic. Key, headers and timestamp of the record are the input's.
 
-    With `--on-null forward` the value is null where the input deletes the row of that key.
+    With `--on-null forward` the value is null if the input deletes the row of that key.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -77,7 +77,7 @@ class Result(BaseModel, frozen=True):
 
 
 def is_result(value: bytes) -> bool:
-    """Whether a value is one that this service writes to a results topic."""
+    """Whether a value is a valid `Result` of this service."""
     try:
         Result.model_validate_json(value)
     except ValidationError:
@@ -88,7 +88,7 @@ def is_result(value: bytes) -> bool:
 class DeadLetterHeaders(BaseModel):
     """Headers added to a dead letter, all as text; its key, value and other headers are the input's.
 
-    The `__connect.errors.*` names are those of Kafka Connect, so that its tools read them.
+    The `__connect.errors.*` names are those of Kafka Connect, so that its tools can read them.
     """
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True, validate_by_name=True)
@@ -128,10 +128,10 @@ class DeadLetterHeaders(BaseModel):
 
 
 class ReplayReceiptHeaders(BaseModel):
-    """The one header of a receipt: a record of the dead-letter topic that says a letter was replayed.
+    """The only header of a replay receipt: a record in the dead-letter topic that says that a letter was replayed.
 
-    Its key is `sentiment.replayed:<partition>:<offset>` of the letter, its value is empty, and it stands in
-    the letter's own partition, behind it. A letter never looks like one: letters end in their own headers.
+    The receipt's key is `sentiment.replayed:<partition>:<offset>` of the letter, and its value is empty. It is in
+    the partition of the letter, after it. A letter cannot look like a receipt: its last headers are its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
@@ -145,7 +145,7 @@ class ReplayReceiptHeaders(BaseModel):
 
 
 def schemas() -> dict[str, str]:
-    """JSON Schemas by file name, as they stand under docs/schemas/."""
+    """JSON Schemas by file name, as committed in docs/schemas/."""
     models: dict[str, type[BaseModel]] = {
         "input": InputMessage,
         "result": Result,

@@ -1,6 +1,6 @@
-"""Why records become dead letters: the stages and the reasons, in one place.
+"""Stages and reasons of dead letters.
 
-A letter of stage `publish` carries the broker's own name for its error instead of a `Reason`.
+A letter of stage `publish` has the broker's error name instead of a `Reason`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """What was wrong with a record, as `dlq list` shows it."""
+    """Why a record was not scored, as `dlq list` shows it."""
 
     meaning: str
 
     def __new__(cls, value: str, meaning: str) -> Self:
-        """A member is its name in the header, with its meaning beside it."""
+        """Makes a member whose value is the name in the header, with an explanation in `meaning`."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning

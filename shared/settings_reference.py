@@ -56,7 +56,7 @@ def _cell(words: str) -> str:
 
 
 def main() -> None:
-    """Writes the page; each model is named as module:class."""
+    """Writes the page; each model is given as module:class."""
     file, *names = sys.argv[1:]
     models = [getattr(import_module(module), kind) for module, _, kind in (name.partition(":") for name in names)]
     Path(file).write_text(reference(*models), encoding="utf-8")

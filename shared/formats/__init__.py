@@ -1,4 +1,4 @@
-"""How input values are read: one module for each format, and the table that names them."""
+"""Input formats: one module per format, and the table that maps their names to parsers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Kind = Literal["json", "text"]
 
 @dataclass(frozen=True, slots=True)
 class InputFormat:
-    """How a value is read. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
+    """How to parse a value. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
 
     kind: Kind = "json"
     text_field: str = "text"
@@ -30,14 +30,14 @@ class InputFormat:
 FORMATS: Final[Mapping[Kind, Callable[[bytes, InputFormat], ParsedInput]]] = MappingProxyType(
     {"json": json.parse, "text": text.parse}
 )
-"""A function reads one value, or raises BadRecord or NullRecord with a reason that never quotes the payload."""
+"""A parser parses one value, or raises BadRecord or NullRecord with a reason that never quotes the payload."""
 
 
 def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
-    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload.
+    """Parses one value strictly; raises BadRecord with a reason that never quotes the payload.
 
-    It is a NullRecord where the value deletes a row instead of carrying a text: a null value, or a null where
-    an object on the way to the text should be (`{"after": null}` with the text at `after.text`).
+    Raises NullRecord if the value deletes a row and has no text: a null value, or a null in place of an object
+    on the path to the text (`{"after": null}` with the text at `after.text`).
     """
     if value is None:
         raise NullRecord("the value is null (a tombstone)")

@@ -1,4 +1,4 @@
-"""`--format json`: a value is a JSON object with the text, and perhaps an id, at dotted paths."""
+"""`--format json`: a value is a JSON object with the text, and optionally an id, at dotted paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parse(value: bytes, form: InputFormat) -> ParsedInput:
-    """Reads one value; raises BadRecord, and NullRecord where a null stands in the place of an object or above."""
+    """Parses one value; raises BadRecord, or NullRecord if the value or a parent object of the text is null."""
     tree = _json_object(value)
     text = _walk(tree, form.text_field)
     if text is None and (parent := _null_parent(tree, form.text_field)):
@@ -32,7 +32,7 @@ def _json_object(value: bytes) -> dict[str, Any]:
         tree = from_json(value, allow_inf_nan=False)
     except ValueError as error:
         utf8(value)
-        # The parser's messages name what is wrong and where, never the bytes themselves.
+        # The parser's messages name the fault and its position, never the bytes.
         raise BadRecord(f"the value is not JSON: {error}") from None
     if tree is None:
         raise NullRecord("the value is a JSON null")
@@ -51,7 +51,7 @@ def _walk(tree: dict[str, Any], path: str) -> Any:
 
 
 def _null_parent(tree: dict[str, Any], path: str) -> str | None:
-    """The part of a path that leads to a null before its end."""
+    """The part of a path, shorter than the path, whose value is null; None if there is none."""
     node: Any = tree
     names = path.split(".")
     for depth, name in enumerate(names[:-1], start=1):

@@ -1,4 +1,4 @@
-"""What every format yields, and the rules that hold for a text and an id wherever they were."""
+"""The result of parsing, and the checks of text and id that all formats share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ MAX_ID_CHARS: Final = 512
 
 
 class ParsedInput(NamedTuple):
-    """What the scorer needs of one input value."""
+    """The fields of one input value that the scorer needs."""
 
     text: str
     id: str | None
 
 
 def utf8(value: bytes) -> str:
-    """Decodes; raises BadRecord."""
+    """Decodes UTF-8; raises BadRecord."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -25,7 +25,7 @@ def utf8(value: bytes) -> str:
 
 
 def checked_text(text: Any, field: str = "value") -> str:
-    """The text, if it is one; raises BadRecord."""
+    """Returns the text; raises BadRecord unless it is a string and not blank."""
     if text is None:
         raise BadRecord(f"the field {field!r} is missing or null")
     if not isinstance(text, str):
@@ -36,7 +36,7 @@ def checked_text(text: Any, field: str = "value") -> str:
 
 
 def checked_id(value: Any, field: str) -> str | None:
-    """The id as a string, None where there is none; raises BadRecord."""
+    """Returns the id as a string, None if there is none; raises BadRecord."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int):

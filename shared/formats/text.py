@@ -1,4 +1,4 @@
-"""`--format text`: a value is the bare text in UTF-8."""
+"""`--format text`: a value is only the text, in UTF-8."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def parse(value: bytes, _form: InputFormat) -> ParsedInput:
-    """Reads one value; raises BadRecord."""
+    """Parses one value; raises BadRecord."""
     return ParsedInput(checked_text(utf8(value)), None)

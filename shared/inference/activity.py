@@ -1,4 +1,4 @@
-"""What the threads of the scheduler are doing, and since when: what the stall watchdog looks at."""
+"""The current work of the scheduler's threads and when it began, for the stall watchdog."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Something that began at a moment of the monotonic clock and has not ended."""
+    """Work that has not ended; `since_s` is its start on the monotonic clock."""
 
     name: str
     since_s: float
     threads: tuple[threading.Thread, ...]
-    """Those that are inside it."""
+    """The threads that do it."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """Sizes, for the log; never a text."""
 
 
 class Progress:
-    """The work of each thread. Each thread tells its own; any may ask."""
+    """The work of each thread. Each thread reports its own; any thread may read."""
 
     def __init__(self) -> None:
         self.changed_s = time.monotonic()
-        """When work last began or ended."""
+        """Time of the last progress, on the monotonic clock."""
         self._work: dict[threading.Thread, Work] = {}
 
     def note(self) -> None:
-        """Says that something has moved on."""
+        """Records progress at this moment."""
         self.changed_s = time.monotonic()
 
     @contextmanager
     def doing(self, name: str, **facts: object) -> Iterator[None]:
-        """Says that the calling thread is at work; what it did before goes on anew afterwards."""
+        """Marks the calling thread as at work; afterwards its outer work starts again at that moment."""
         thread = threading.current_thread()
         before = self._work.get(thread)
         self.note()
@@ -53,5 +53,5 @@ class Progress:
                 self._work[thread] = replace(before, since_s=self.changed_s)
 
     def running(self) -> list[Work]:
-        """What is being worked at."""
+        """All work that has not ended."""
         return list(self._work.values())

@@ -1,8 +1,8 @@
-"""Which texts share a forward pass. Pure.
+"""Groups texts into batches, one for each forward pass. Pure.
 
-A padded pass costs rows x longest row and a little beside, so a window of texts is sorted by length and cut
-where the budget of that product is used up, or where the padding outweighs what another pass would cost. An
-engine that does not pad is cut by the sum of the lengths.
+A padded pass costs rows x longest row and a small constant, so a window of texts is sorted by length and cut where
+that product reaches the token budget, or where the padding costs more than another pass. For an engine that does
+not pad, the sum of the lengths counts.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_ROWS: Final = 4_096
-"""Rows of one pass, whatever the tokens: bounds what an engine keeps per row."""
+"""Maximum rows of one pass, independent of their tokens: limits what an engine keeps per row."""
 ROWS_STEP: Final = 4
-"""An engine prepares itself for each shape that is new to it: with OpenVINO and MiniLM that took 3 to 7 ms of the
-50 of a pass, on 2 cores. With steps 45,000 tweets made half as many shapes, for 0.1 to 0.6 % more work."""
+"""An engine prepares for each new shape: with OpenVINO and MiniLM on 2 cores that took 3 to 7 ms of the 50 ms of a
+pass. With steps, 45,000 tweets gave half as many shapes, for 0.1 to 0.6 % more work."""
 
 
 def make_batches(lengths: Sequence[int], max_tokens: int, *, padding: int | None) -> list[list[int]]:
     """Groups the indices of `lengths`, in tokens, into batches of at most `max_tokens` and MAX_ROWS.
 
-    `padding` is how much of it a batch may hold, in tokens; it counts as tokens do. None: rows are not padded.
+    `padding` is the maximum padding of a batch, in tokens; it counts towards `max_tokens`. None: rows are not padded.
     Every index is in exactly one batch. Longest first, so that a batch that does not fit the device fails at
     once and not at the end, and so that the passes that run last are short. A text longer than the budget
-    makes a batch of its own. Padded batches of more rows than ROWS_STEP have a multiple of it.
+    makes a batch of its own. A padded batch of more than ROWS_STEP rows has a multiple of ROWS_STEP rows.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     ordered = [max(1, lengths[index]) for index in order]
@@ -39,7 +39,7 @@ def make_batches(lengths: Sequence[int], max_tokens: int, *, padding: int | None
 
 
 def _rows(ordered: Sequence[int], max_tokens: int, padding: int | None) -> int:
-    """How many of these lengths, longest first, make one batch."""
+    """The number of these lengths, longest first, that make one batch."""
     longest = ordered[0]
     room, spare, rows = max_tokens - longest, padding or 0, 1
     for length in ordered[1:]:

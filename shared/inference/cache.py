@@ -1,4 +1,4 @@
-"""Scores of texts that were seen before: retweets and copies cost no forward pass."""
+"""A cache of scores, so that retweets and copies need no forward pass."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 
 def fingerprint(text: str) -> bytes:
-    """Stands for a text in 16 bytes (BLAKE2b), so that an entry's size does not depend on the text's."""
+    """The 16-byte BLAKE2b digest of a text, so that the size of an entry does not depend on the text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class ScoreCache:
-    """Least recently used scores by fingerprint of the normalised text. Any thread may use it.
+    """An LRU cache of scores by fingerprint of the normalised text. Any thread may use it.
 
-    It belongs to one model and dies with the process, so the model's version needs no place in the key.
-    A score depends on its neighbours in a pass in the last digits; a cached one keeps those of its first.
+    It belongs to one model and ends with the process, so the key does not contain the model's version. The last
+    digits of a score depend on the other rows of its pass; a cached score keeps the digits of its first pass.
     """
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
-        """At about 400 bytes each; 0 turns it off."""
+        """Maximum entries, about 400 bytes each; 0 turns the cache off."""
         self._scores: OrderedDict[bytes, Score] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -41,7 +41,7 @@ class ScoreCache:
         return found
 
     def keep(self, scores: Iterable[tuple[bytes, Score]]) -> None:
-        """Adds scores and forgets those that were not asked for the longest."""
+        """Adds scores and evicts the least recently used ones."""
         if not self._entries:
             return
         with self._lock:

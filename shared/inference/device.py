@@ -1,4 +1,4 @@
-"""Which device a setting means. A CPU is found without torch, whose import takes longer than loading a model."""
+"""Resolves the device setting. A CPU needs no import of torch, which takes longer than loading a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.errors import SettingsError
 
 
 def choose_device(wanted: str) -> str:
-    """Resolves `auto` to cuda if there is one, else cpu; raises SettingsError for a device that is not there."""
+    """Resolves `auto` to cuda if there is one, else cpu; raises SettingsError for a device that is missing."""
     if wanted == "cpu" or (wanted == "auto" and not _has_driver()):
         return "cpu"
     import torch  # noqa: PLC0415 - see above
@@ -24,7 +24,7 @@ def choose_device(wanted: str) -> str:
 
 
 def _has_driver() -> bool:
-    """Whether NVIDIA's driver can be loaded, without which torch sees no GPU either."""
+    """Whether NVIDIA's driver can be loaded; without it torch finds no GPU either."""
     try:
         ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:

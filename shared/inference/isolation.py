@@ -1,7 +1,7 @@
-"""A bad text never takes its batch down: which passes are run again, smaller, and which text is to blame.
+"""Isolates bad texts: splits a failed batch, runs the parts again and finds the text that causes the failure.
 
-Knows neither the model nor Kafka: a row is whatever `forward` takes. What a failure means, a matter of a
-text, of memory or of the device, is told by the engine that owns `forward`.
+Independent of the model and of Kafka: a row is whatever `forward` takes. The engine that owns `forward` decides
+whether the cause of a failure is a text, memory or the device.
 """
 
 from __future__ import annotations
@@ -26,47 +26,47 @@ Row = TypeVar("Row")
 Answer = TypeVar("Answer")
 
 CONTROL: Final = "This is a first sentence to warm the model up."
-"""Known to be good: if it cannot be scored, then not for what it says."""
+"""A sentence that is known to be good: if it cannot be scored, its text is not the cause."""
 
 
 GROW_AFTER: Final = 32
 """Full passes after which a lowered budget grows by an eighth."""
 FORGET_AFTER: Final = 2_048
-"""Full passes after which a size that once failed is tried again: where memory stays short, less than one
-pass in 2,000 is in vain."""
+"""Full passes after which a size that once failed is tried again: if memory stays short, less than one pass in
+2,000 fails because of that."""
 
 
-class PassFailed(Exception):  # noqa: N818 - a state that is recovered from, not an end
-    """A pass failed and one of its texts may be why; the message is a short name and quotes no text."""
+class PassFailed(Exception):  # noqa: N818 - the process recovers from it
+    """A pass failed and one of its texts may be the cause; the message is a short name and quotes no text."""
 
 
 class OutOfMemory(Exception):  # noqa: N818
-    """A pass did not fit the memory; the engine has let go of all that the pass held."""
+    """A pass did not fit into memory; the engine has released everything that the pass held."""
 
 
 class TokenBudget:
-    """Tokens that one pass may have, padding included.
+    """Maximum tokens of one pass, padding included.
 
-    Halved when memory runs out, grown back slowly.
+    Halved when memory runs out, then increased slowly.
     """
 
     def __init__(self, full: int) -> None:
         self.full = full
         self.tokens = full
         self.ceiling: int | None = None
-        """The smallest pass that ran out of memory. Growth stops short of it for FORGET_AFTER full passes, not
-        for ever, since the pressure may have been another process's."""
+        """Tokens of the smallest pass that ran out of memory. Growth stays below it for FORGET_AFTER full passes and
+        not for longer, since another process may have used the memory."""
         self._full_passes = 0
 
     def ran_out(self, padded_tokens: int) -> None:
-        """Notes a pass that did not fit."""
+        """Records a pass that did not fit."""
         self.ceiling = padded_tokens if self.ceiling is None else min(self.ceiling, padded_tokens)
-        # Half of what failed, not of the budget: a single row beyond any budget must not shrink it on and on.
+        # Half of the failed pass, not of the budget: a single row above any budget must not shrink it repeatedly.
         self.tokens = max(1, min(self.tokens, padded_tokens // 2))
         self._full_passes = 0
 
     def fitted(self, padded_tokens: int) -> None:
-        """Notes a pass that fitted; one that left half of the budget unused proves nothing and does not count."""
+        """Records a pass that fitted; one that left half of the budget unused is no evidence and does not count."""
         if self.tokens == self.full or 2 * padded_tokens <= self.tokens:
             return
         self._full_passes += 1
@@ -80,7 +80,7 @@ class TokenBudget:
 
 @dataclass(slots=True)
 class Window(Generic[Row, Answer]):
-    """Rows that are answered together, and what is known about them so far."""
+    """Rows that are answered together, with their results so far."""
 
     rows: Sequence[Row]
     lengths: Sequence[int]
@@ -89,9 +89,9 @@ class Window(Generic[Row, Answer]):
     """Batches that have not been run."""
     answers: dict[int, Answer | Unscorable] = field(default_factory=dict)
     failed: list[tuple[list[int], bool]] = field(default_factory=list)
-    """Batches to be run again in parts, and whether a row of them may be why."""
+    """Batches to be run again in parts, and whether one of their rows may be the cause."""
     passes: int = 0
-    """Passes beyond one for each batch."""
+    """Passes in addition to one for each batch."""
     out_of_memory: int = 0
     well: bool = True
     """Whether a pass has succeeded since the last one that failed."""
@@ -100,12 +100,12 @@ class Window(Generic[Row, Answer]):
 class Isolation(Generic[Row, Answer]):
     """Runs rows through `forward` and finds those that cannot be answered.
 
-    `forward` answers in the order of its rows, None where an answer is not finite; it raises PassFailed or
-    OutOfMemory, and ScorerError for what no text explains. `control` runs a sentence that is known to be
-    good through it and raises PassFailed or OutOfMemory where that fails.
+    `forward` returns answers in the order of its rows, None for an answer that is not finite; it raises PassFailed
+    or OutOfMemory, and ScorerError if the cause is not a text. `control` runs a sentence that is known to be good
+    through `forward` and raises PassFailed or OutOfMemory if that fails.
 
     `open_window` cuts a window of rows into batches. `run_batch` runs one, in any thread, and returns whether it
-    was the last; then `settle` gives the answers. `padding` is that of `batching.make_batches`.
+    was the last; then `settle` returns the answers. `padding` is that of `batching.make_batches`.
     """
 
     def __init__(
@@ -127,14 +127,14 @@ class Isolation(Generic[Row, Answer]):
     def open_window(
         self, rows: Sequence[Row], lengths: Sequence[int]
     ) -> tuple[Window[Row, Answer], list[list[int]]]:
-        """Makes a window of rows and its batches, as indices of the rows, for `run_batch`."""
+        """Returns a window of rows and its batches for `run_batch`, each a list of row indices."""
         batches = make_batches(lengths, self.budget.tokens, padding=self._padding)
         return Window(rows, lengths, waiting=len(batches)), batches
 
     def run_batch(self, window: Window[Row, Answer], batch: list[int]) -> bool:
         """Runs one batch, unless the token budget has shrunk below it; returns whether it was the window's last.
 
-        Raises what `forward` raises for reasons that no text explains.
+        Raises what `forward` raises if the cause is not a text.
         """
         fits = len(batch) == 1 or self._cost(window, batch) <= self.budget.tokens
         failure = self._pass(window, batch) if fits else None
@@ -150,7 +150,7 @@ class Isolation(Generic[Row, Answer]):
             return window.waiting == 0
 
     def settle(self, window: Window[Row, Answer]) -> list[Answer | Unscorable]:
-        """Runs again in parts what failed, in the caller's thread; returns all answers in input order."""
+        """Runs failed batches again in parts, in the caller's thread; returns all answers in input order."""
         for batch, guilty in window.failed:
             self._halve(window, batch, guilty=guilty)
         if not window.well:
@@ -168,10 +168,10 @@ class Isolation(Generic[Row, Answer]):
         return [window.answers[index] for index in range(len(window.rows))]
 
     def _settle(self, window: Window[Row, Answer], batch: list[int], *, guilty: bool) -> bool:
-        """Gives each row of a batch its answer, in halves where need be; tells whether all went through.
+        """Answers each row of a batch, in halves if necessary; returns whether all rows succeeded.
 
-        A `guilty` batch failed as part of a larger one whose other half went through: it is not run again
-        as a whole. That makes 16 extra passes the worst for one bad text of 256, its proof included.
+        A `guilty` batch failed as part of a larger one whose other half succeeded: it is not run again as a
+        whole. So one bad text of 256 costs at most 16 extra passes, including the control sentence.
         """
         if len(batch) == 1 or not (guilty or self._cost(window, batch) > self.budget.tokens):
             with self._lock:
@@ -192,10 +192,10 @@ class Isolation(Generic[Row, Answer]):
         return first and second
 
     def _pass(self, window: Window[Row, Answer], batch: list[int]) -> Unscorable | None:
-        """Runs one pass and keeps its answers, or says why it failed, as if it had been of one row."""
+        """Runs one pass and keeps its answers; returns why it failed, as for a pass of one row, or None."""
         tokens, cost = window.lengths[batch[0]], self._cost(window, batch)
         failure: Unscorable | None = None
-        # Nothing is retried within an `except`: its traceback keeps the failed pass alive (pytorch #18853).
+        # No retry inside an `except`: its traceback keeps the tensors of the failed pass alive (pytorch #18853).
         try:
             answers = self._forward([window.rows[index] for index in batch])
         except PassFailed as error:

@@ -1,4 +1,4 @@
-"""What this process took of memory at most: the host's, and the GPU's."""
+"""Peak memory of this process, on the host and on the GPU."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _RESET_PEAK: Final = "5"
 
 
 class PeakMemory:
-    """Peaks since `reset`; a peak counts what was held before and not given back."""
+    """Peaks since `reset`; a peak includes memory that was allocated before and not freed."""
 
     def __init__(self, device: str) -> None:
-        """Looks at the GPU that `device` means, if it means one; raises SettingsError as `choose_device` does."""
+        """Measures the GPU if `device` resolves to one; raises SettingsError as `choose_device` does."""
         found = choose_device(device)
         self._gpu = None if found == "cpu" else _Gpu(found)
 
     def reset(self) -> None:
-        """Begins anew; where the kernel forbids it, the host's peak stays that of the process so far."""
+        """Resets the peaks; if the kernel forbids it, the host's peak remains that of the whole process."""
         with suppress(OSError):
             _CLEAR.write_text(_RESET_PEAK)
         if self._gpu is not None:
@@ -36,13 +36,13 @@ class PeakMemory:
         return int(kilobytes) * 1024
 
     def device_bytes(self) -> int | None:
-        """Peak of what torch held of the GPU, weights included but not the CUDA context; None on a CPU."""
+        """Peak GPU memory reserved by torch, with the weights, without the CUDA context; None on a CPU."""
         return None if self._gpu is None else self._gpu.peak_bytes()
 
 
 class _Gpu:
     def __init__(self, device: str) -> None:
-        import torch  # noqa: PLC0415 - takes seconds that a CPU need not spend
+        import torch  # noqa: PLC0415 - takes seconds, and a CPU does not need it
 
         self._cuda: Any = torch.cuda
         self._device = device

@@ -1,11 +1,11 @@
-"""The threads between Kafka and the device: texts in, scores out, the device never waits for the host.
+"""The threads between Kafka and the device: they take texts, return scores, and keep the device busy.
 
-    submit ──> tokenise ──> wait for room ──> window: what waits, sorted, cut ──> passes ──> futures
+    submit ──> tokenise ──> wait for room ──> window: waiting rows, sorted, cut ──> passes ──> futures
 
-One thread normalises and tokenises, one makes batches, and as many as the device takes passes at once run them. A
-window is closed when a pass may be started and not before, so batches grow while the device is busy, and a
-single text on an idle device goes at once; nothing waits for a timer. A window has a limit all the same: if
-it took all that the caller may have in hand, nothing would be ready when its last pass begins.
+One thread normalises and tokenises, one makes batches, and `concurrency` threads run passes. A window is closed as
+soon as a pass may start and not before, so batches grow while the device is busy, and a single text on an idle
+device starts at once; there is no timer. A window still has a limit: if it took everything that the caller may have
+in flight, nothing would be ready when its last pass begins.
 """
 
 from __future__ import annotations
@@ -34,16 +34,19 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """Runs one scorer; answers every batch in input order, whatever was scored together.
+    """Runs one scorer; answers every batch in input order, whichever texts were scored together.
 
-    Its threads are daemons, so that a pass that never ends cannot keep the process from ending. If one of them
-    ends by an error, all that is submitted fails with ScorerError. `work` is for the stall watchdog.
+    Its threads are daemon threads, so that a pass that never ends cannot keep the process alive. If one of them
+    raises, all open and later batches fail with ScorerError. `work` is for the stall watchdog.
     """
 
     def __init__(
         self, scorer: Scorer, *, window: int | None = None, batch_tokens: int | None = None, cache: int = 0
     ) -> None:
-        """`window`: a window has no more texts, unless they were submitted together; None: all that wait."""
+        """`window` is the maximum rows of a window, unless one batch has more; None: all rows that wait.
+
+        `batch_tokens` replaces the token budget of the scorer; `cache` is the number of scores in the cache.
+        """
         self._scorer = scorer
         self._window = window
         self._cache = ScoreCache(cache)
@@ -52,9 +55,9 @@ class Scheduler:
         self._device = {name: value for name, value in scorer.describe().items() if name in {"engine", "device"}}
         self._progress = Progress()
         self._open: set[Future[Scores]] = set()
-        """What was submitted and is not answered."""
+        """Futures of batches that are not answered."""
         self._lost: ScorerError | None = None
-        """Why nothing will be answered any more."""
+        """The error of a thread that has ended; then no batch will be answered any more."""
         self._submitted: SimpleQueue[Submission | None] = SimpleQueue()
         self._tokenised: SimpleQueue[Submission | None] = SimpleQueue()
         self._passes: SimpleQueue[Pass | None] = SimpleQueue()
@@ -74,7 +77,7 @@ class Scheduler:
         return self._isolation.out_of_memory
 
     def submit(self, texts: Sequence[str]) -> Future[Scores]:
-        """Queues texts; the future holds their answers in input order, or what the scorer raised."""
+        """Queues texts; the future returns their answers in input order, or raises what the scorer raised."""
         future: Future[Scores] = Future()
         if not texts:
             future.set_result([])
@@ -88,9 +91,9 @@ class Scheduler:
         return future
 
     def work(self) -> list[Work]:
-        """What its threads are doing and since when; any thread.
+        """The work of its threads with its start; any thread may call this.
 
-        While batches wait that no thread works at, this is work too, since anything last moved on.
+        While batches are open, waiting for them counts as work too; its start is the last progress.
         """
         running = self._progress.running()
         if self._open:
@@ -103,7 +106,7 @@ class Scheduler:
         return self.submit(texts).result()
 
     def close(self, timeout_s: float) -> bool:
-        """Ends the threads after what was submitted; tells whether they did within the timeout."""
+        """Ends the threads after all submitted batches; returns whether they ended within the timeout."""
         self._submitted.put(None)
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
@@ -111,7 +114,7 @@ class Scheduler:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, target: Callable[[], None]) -> None:
-        """What each thread does: the target, and to let nobody wait for it when it ends by an error."""
+        """The body of each thread: runs the target; if it raises, fails all open batches."""
         try:
             target()
         except BaseException as error:  # noqa: BLE001 - the futures carry it to the Kafka thread
@@ -122,7 +125,7 @@ class Scheduler:
     def _tokenise(self) -> None:
         while (submission := self._submitted.get()) is not None:
             if submission.future.cancelled():
-                continue  # abandoned by a recovery before it was begun
+                continue  # cancelled by a recovery before it started
             with failing([submission]), self._progress.doing("tokenising", texts=len(submission.texts)):
                 self._prepare(submission)
                 if submission.rows:
@@ -132,7 +135,7 @@ class Scheduler:
         self._tokenised.put(None)
 
     def _prepare(self, submission: Submission) -> None:
-        """Looks texts up, and makes rows of those that are new, each once."""
+        """Looks texts up in the cache, and makes one row of each distinct text that is not in it."""
         normalised = [self._scorer.normalise(text) for text in submission.texts]
         keys = [fingerprint(text) for text in normalised]
         places: dict[bytes, list[int]] = {}
@@ -155,7 +158,7 @@ class Scheduler:
     def _batch(self) -> None:
         waiting = deque([self._tokenised.get()])
         while waiting[0] is not None:
-            self._room.acquire()  # what comes until the device has room may join the window
+            self._room.acquire()  # texts that arrive until the device has room may join the window
             with suppress(Empty):
                 while waiting[-1] is not None:
                     waiting.append(self._tokenised.get_nowait())
@@ -168,7 +171,7 @@ class Scheduler:
             self._passes.put(None)
 
     def _next_window(self, waiting: deque[Submission | None]) -> list[Submission]:
-        """Takes the first that waits and those after it that fit; leaves out what was cancelled."""
+        """Takes the first waiting batch and the next ones that fit; leaves out cancelled ones."""
         taken: list[Submission] = []
         rows = 0
         while waiting and (one := waiting[0]) is not None:
@@ -181,7 +184,7 @@ class Scheduler:
         return taken
 
     def _start(self, submissions: list[Submission]) -> None:
-        """Makes one window of what was submitted and hands over its passes; begins with room for one."""
+        """Makes one window of the submissions and queues its passes; the caller has acquired room for one."""
         with failing(submissions):
             rows = [row for submission in submissions for row in submission.rows]
             with self._progress.doing("batching", rows=len(rows)):
@@ -205,7 +208,7 @@ class Scheduler:
                     self._finish(one.submissions, self._isolation.settle(one.window))
 
     def _finish(self, submissions: list[Submission], answers: Scores) -> None:
-        """Gives every submission of a window its share of the answers, and the cache what may come again."""
+        """Gives every submission of a window its answers, and adds the scores to the cache."""
         left = iter(answers)
         for submission in submissions:
             known: list[tuple[bytes, Score]] = []

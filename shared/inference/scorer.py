@@ -1,4 +1,4 @@
-"""The resident model as `Scheduler` wants it: normaliser, tokenizer and engine of one model folder."""
+"""The `Scorer` for `Scheduler`: normaliser, tokenizer and engine of one model folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ F = TypeVar("F", np.float32, np.float64)
 BLANK: Final = Unscorable(
     Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
 )
-"""The answer to a text of which the model would see its special tokens only: any label would be made up."""
+"""The answer to a text of which the model would only see special tokens: any label would be arbitrary."""
 
 
 class BertScorer:
-    """Scores with any engine; the answer to a text depends on its neighbours in the last digits."""
+    """Scores with any engine; the last digits of a score depend on the other texts of its pass."""
 
     def __init__(self, artifact: Artifact, engine: Engine) -> None:
         self.labels = artifact.manifest.labels
@@ -43,7 +43,7 @@ class BertScorer:
         self._tokeniser = Tokeniser.load(artifact)
 
     def warm_up(self) -> None:
-        """Scores the control sentence, so that the first text is as fast as the next; raises ScorerError."""
+        """Scores the control sentence, so that the first text is as fast as later ones; raises ScorerError."""
         try:
             answers = self.forward([row for row in self.tokenise([CONTROL]) if isinstance(row, TokenRow)])
         except (PassFailed, OutOfMemory) as failure:
@@ -63,13 +63,13 @@ class BertScorer:
         }
 
     def normalise(self, text: str) -> str:
-        """As in training."""
+        """Normalises as in training."""
         return normalise(text, self._artifact.manifest.normaliser.options)
 
     def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Unscorable]:
-        """Makes a row of each normalised text that has tokens of its own, BLANK of the others.
+        """Returns a row for each normalised text that has tokens of its own, BLANK for the others.
 
-        Raises ScorerError where the tokenizer itself is unfit.
+        Raises ScorerError if the tokenizer fails on every text.
         """
         special = self._tokeniser.special_tokens
         return [
@@ -91,8 +91,8 @@ class BertScorer:
 
 
 def softmax(logits: NDArray[F]) -> NDArray[F]:
-    """Of each row of `[rows, labels]`, in its precision; the largest logit is subtracted against overflow."""
-    with np.errstate(invalid="ignore"):  # a row that is not finite is told apart by the caller
+    """Softmax of each row of `[rows, labels]`, in its dtype; the largest logit is subtracted against overflow."""
+    with np.errstate(invalid="ignore"):  # the caller checks whether rows are finite
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares: NDArray[F] = powers / powers.sum(axis=1, keepdims=True)
     return shares

@@ -1,4 +1,4 @@
-"""A batch of texts on its way through the scheduler: what the device is asked, and who waits for the answer."""
+"""A batch of texts in the scheduler: its rows for the device, and the future that waits for the answers."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Submission:
-    """One batch of texts on its way."""
+    """One batch of texts in the scheduler."""
 
     future: Future[Scores]
     texts: Sequence[str]
     answers: list[Score | Unscorable | None]
     """In the order of the texts."""
     rows: list[Sized]
-    """What the device is to be asked: each text once that no answer is known to."""
+    """The rows to run: one for each distinct text without a known answer."""
     keys: list[bytes]
-    """Of the rows."""
+    """The cache key of each row."""
     places: list[list[int]]
-    """Of the rows: where their text stands."""
+    """For each row, the indices of its text in `texts`."""
 
     def finish(self) -> None:
-        """Hands the answers over."""
+        """Sets the answers as the result of the future."""
         self.future.set_result([answer for answer in self.answers if answer is not None])
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One pass of a window, and whose texts the window is made of."""
+    """One pass of a window, and the submissions of the window."""
 
     window: Window[Sized, Score]
     batch: list[int]
@@ -52,7 +52,7 @@ class Pass:
 
 @contextmanager
 def failing(submissions: Sequence[Submission]) -> Iterator[None]:
-    """Carries whatever is raised inside to the Kafka thread, which raises it from the futures."""
+    """Sets any exception raised inside on the futures, from which the Kafka thread raises it."""
     try:
         yield
     except BaseException as error:  # noqa: BLE001 - see above
@@ -60,7 +60,7 @@ def failing(submissions: Sequence[Submission]) -> Iterator[None]:
 
 
 def fail(futures: Sequence[Future[Scores]], error: BaseException) -> None:
-    """Gives what has no answer yet an error instead."""
+    """Sets an exception on the futures that have no result yet."""
     for future in futures:
         with suppress(InvalidStateError):  # another thread has failed it first
             if future.running() or (not future.done() and future.set_running_or_notify_cancel()):

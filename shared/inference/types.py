@@ -1,4 +1,4 @@
-"""What is asked of a model and what it answers, whatever runs it. Plain immutable values; no library of models."""
+"""Scores and the `Scorer` protocol, independent of the engine. Plain immutable values; imports no model library."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class Score(NamedTuple):
     """Calibrated, in the order of the model's labels; they sum to 1."""
     tokens: int
     computed_tokens: float
-    """What it cost: its share of the tokens of its forward pass, padding included; 0 if an equal text paid."""
+    """Cost: the text's share of the tokens of its pass, padding included; 0 for a copy of a scored text."""
     truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Unscorable:
-    """Why one text has no score though the model is well. The reason never quotes the text."""
+    """Why one text has no score although the model works. The reason never quotes the text."""
 
     error: Reason
     reason: str
 
 
 class Scorer(Protocol):
-    """A resident model, in the steps that `Scheduler` runs on its threads.
+    """A loaded model, in the steps that `Scheduler` runs on its threads.
 
-    Rows are the scorer's own; the length of one is the number of its tokens. A text is normalised and
-    tokenised by one thread; up to `concurrency` others are inside `forward`.
+    The type of a row is up to the scorer; its length is its number of tokens. One thread normalises and tokenises;
+    up to `concurrency` other threads call `forward`.
     """
 
     @property
@@ -44,31 +44,31 @@ class Scorer(Protocol):
 
     @property
     def concurrency(self) -> int:
-        """How many passes at once keep the device busy."""
+        """Number of concurrent passes that keep the device busy."""
         ...
 
     @property
     def batch_tokens(self) -> int:
-        """Tokens of a pass at which the device is at its best."""
+        """Tokens of a pass at which the device has the highest throughput."""
         ...
 
     @property
     def padding(self) -> int | None:
-        """Tokens of padding that cost as much as another pass; None where rows are not padded."""
+        """Tokens of padding that cost as much as another pass; None if rows are not padded."""
         ...
 
     def normalise(self, text: str) -> str:
-        """What of a text the model is shown; equal strings have equal scores."""
+        """The text as the model gets it; equal results have equal scores."""
         ...
 
     def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Unscorable]:
-        """Makes a row of each normalised text; raises ScorerError where the tokenizer itself is unfit."""
+        """Makes a row of each normalised text; raises ScorerError if the tokenizer fails on every text."""
         ...
 
     def forward(self, rows: Sequence[Any]) -> Sequence[Score | None]:
-        """Runs one pass and answers in the order of its rows; None where an answer is not finite.
+        """Runs one pass; returns answers in the order of its rows, None for one that is not finite.
 
-        Raises PassFailed, OutOfMemory, or ScorerError where the device or the model, and not a text, is why.
+        Raises PassFailed, OutOfMemory, or ScorerError if the cause is the device or the model and not a text.
         """
         ...
 

@@ -1,1 +1,1 @@
-"""The one way to speak Kafka: settings, clients and what their errors mean, and a reader without a group."""
+"""Kafka code of consumer and trainer: settings, client configuration, errors, and a reader without a group."""

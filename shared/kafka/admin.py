@@ -1,4 +1,4 @@
-"""Questions to the brokers about the cluster and its topics; calls block."""
+"""Metadata requests about the cluster and its topics; calls block."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from shared.kafka.errors import ClientErrors
 
 REQUEST_S: Final = 10.0
-"""Timeout of one question of an admin client."""
+"""Timeout of one request of an admin client."""
 
 
 def cluster_metadata(
     client: Consumer | AdminClient, errors: ClientErrors, servers: str, topic: str | None = None
 ) -> ClusterMetadata:
-    """Asks any broker for one topic or for all that the user may see, within CONNECT_TIMEOUT_S.
+    """Requests the metadata of one topic, or of all that the user may see, within CONNECT_TIMEOUT_S.
 
-    Raises an explained error. Asking for one topic by name may create it, but for a Consumer.
+    Raises an explained error. A request for one topic by name may create it, unless `client` is a Consumer.
     """
     deadline = time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:
             return client.list_topics(topic=topic, timeout=CONNECT_TIMEOUT_S / 4)
         except KafkaException as error:
-            client.poll(0)  # only within it the client tells `errors` why
+            client.poll(0)  # the client calls `errors` only inside of poll
             reason = errors.last or error.args[0]
             if reason.code() in HOPELESS or time.monotonic() >= deadline:
                 raise explain(reason, servers) from None
@@ -43,7 +43,7 @@ def cluster_metadata(
 def require_topics(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str, int]:
     """Counts the partitions of each topic; raises KafkaStateError for one that does not exist.
 
-    Raises KafkaRefused where the broker says that the topic is not for this user.
+    Raises KafkaRefused if the broker denies this user a topic.
     """
     found = metadata.topics
     missing = [name for name in names if name not in found or not found[name].partitions]

@@ -1,4 +1,4 @@
-"""The configuration of every client of librdkafka: the user's settings over ours, secrets masked when shown."""
+"""The configuration of all librdkafka clients: the user's settings override ours, secrets are masked."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from shared.kafka.settings import KafkaSettings
 
 RECONNECT_MS: Final = 1_000
-"""Longest pause between two attempts to connect. After a few disconnects in a row the client's default of 10 s
-stops everything for longer: a repeated commit was seen to take over 20 s."""
+"""Longest back-off between two connection attempts. After a few disconnects in a row, the client's default of 10 s
+delays everything: a repeated commit took over 20 s."""
 
 _NAMED: Final = MappingProxyType(
     {
@@ -48,13 +48,13 @@ def client_config(
     plain = {
         key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in theirs.items()
     }
-    # The client's own lines repeat what error_cb says. It must not write them to standard error itself: see there.
+    # The client's log lines repeat error_cb. It must not write them to standard error itself: see KAFKA_LOGGER.
     quiet = {"log_level": 2, "logger": logging.getLogger(KAFKA_LOGGER), "error_cb": errors}
     return {**quiet, **ours, **plain}
 
 
 def shown_config(settings: KafkaSettings) -> dict[str, Any]:
-    """What librdkafka gets from the settings, with its secrets masked."""
+    """The part of the librdkafka configuration that comes from the settings, with secrets masked."""
     return {key: MASK if isinstance(value, SecretStr) else value for key, value in _theirs(settings).items()}
 
 

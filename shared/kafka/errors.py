@@ -1,4 +1,4 @@
-"""What an error of the client means: which setting or right is wrong, and which no repetition mends."""
+"""Explains errors of the client: which setting or right is wrong, and which errors no retry fixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from confluent_kafka import KafkaException
 
 CONNECT_TIMEOUT_S: Final = 10.0
-"""How long a broker is given to answer before it is taken for unreachable."""
+"""Seconds without an answer after which a broker counts as unreachable."""
 DENIED: Final = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -24,11 +24,11 @@ DENIED: Final = frozenset(
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
-"""The broker denies a right: no repetition mends it."""
+"""The broker denies a right: no retry fixes it."""
 
 _UNAUTHENTICATED: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 HOPELESS: Final = DENIED | _UNAUTHENTICATED | {KafkaError._SSL}  # noqa: SLF001
-"""Errors that asking again cannot change."""
+"""Errors that no retry fixes."""
 
 
 class ClientErrors:
@@ -50,10 +50,10 @@ def refused_configuration(error: KafkaException) -> SettingsError:
 
 
 def explain(error: KafkaError, servers: str, rights: Mapping[int, str] = MappingProxyType({})) -> SentimentError:
-    """Turns a client error that no retry mends into one line that says what to do.
+    """Turns a client error that no retry fixes into an error whose one line says what to do.
 
-    `rights` names by error code what was needed: the client itself tells that a topic was denied, but
-    seldom which and what for.
+    `rights` maps an error code to the missing right: the client reports that a topic was denied, but seldom which
+    topic or operation.
     """
     code = error.code()
     if code in _UNAUTHENTICATED:
@@ -86,7 +86,7 @@ def is_denied(error: KafkaError | None) -> bool:
 
 
 def _no_tls(reason: str, servers: str) -> str:
-    # The client says the same of a wrong authority and of a wrong host name.
+    # The client has the same message for a wrong authority and a wrong host name.
     if "certificate verify failed" in reason:
         return (
             f"no TLS connection to Kafka at {servers}: its certificate is not issued by the authority in "

@@ -1,4 +1,4 @@
-"""Where a connection to Kafka could be read or answered by others: plaintext off this machine, no verification."""
+"""Finds connections to Kafka that others could read or answer: plaintext off this machine, no verification."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _VERIFYING: Final = {
 
 
 def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
-    """The hosts among bootstrap servers that are neither this machine nor spoken to over TLS.
+    """The bootstrap hosts that are neither this machine nor connected to over TLS.
 
-    A server may carry a protocol of its own (`SASL_SSL://host:9093`). librdkafka passes those over that differ
-    from the setting, so neither may be plaintext.
+    A server may have its own protocol (`SASL_SSL://host:9093`). librdkafka skips servers whose protocol differs from
+    the setting, so neither of the two may be plaintext.
     """
     found = []
     for server in filter(None, map(str.strip, servers.split(","))):
@@ -37,7 +37,7 @@ def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
 
 
 def plaintext_endpoint(url: str) -> list[str]:
-    """The host of a token endpoint that is neither this machine nor spoken to over TLS."""
+    """The host of a token endpoint, if it is neither this machine nor connected to over TLS; else empty."""
     endpoint = urlsplit(url)
     return (
         [endpoint.hostname]

@@ -1,4 +1,4 @@
-"""Arithmetic of offsets, with ranges whose end is not included. Pure; knows no client."""
+"""Arithmetic with offset ranges, whose end is exclusive. Pure; independent of the client."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Partition = TypeVar("Partition")
 
 
 def last_of(spans: Mapping[Partition, range], count: int) -> dict[Partition, range]:
-    """The newest `count` offsets of all spans together, dealt evenly; short spans give what they have.
+    """The newest `count` offsets of all spans together, divided evenly; short spans give all that they have.
 
-    What cannot be dealt evenly goes to the first spans, whatever the others could give.
+    The remainder of the division goes to the first spans, even if the others have more offsets.
     """
     shares = dict.fromkeys(spans, 0)
     room = count
@@ -27,7 +27,7 @@ def last_of(spans: Mapping[Partition, range], count: int) -> dict[Partition, ran
 
 
 def without(span: range, covered: Iterable[range]) -> list[range]:
-    """What of a span none of the others covers, in order; these may overlap and come in any order."""
+    """The parts of a span that are not in `covered`, in order; `covered` may overlap and have any order."""
     left, at = [], span.start
     for other in sorted(filter(len, covered), key=lambda one: one.start):
         if at < min(other.start, span.stop):

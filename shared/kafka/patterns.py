@@ -1,8 +1,8 @@
-"""Patterns of input topics that mean the same in both group protocols, and what they match.
+"""Patterns of input topics that mean the same in both group protocols, and their matching.
 
-With `classic` librdkafka matches in the client: a POSIX extended expression of libc that may fit any part of a
-name. With `consumer` the broker matches: RE2, and the whole name must fit. So a pattern is `^`, then only what
-both read alike, then `$` or `.*`.
+With `classic` librdkafka matches in the client: a POSIX extended expression of libc that may match any part of a
+name. With `consumer` the broker matches: RE2, and the whole name must match. So a pattern is `^`, then only syntax
+that both read alike, then `$` or `.*`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 MAX_LENGTH: Final = 249
-"""Characters of a pattern, as of a topic's name."""
+"""Maximum characters of a pattern, as for the name of a topic."""
 
 _CLASS: Final = r"\[\^?-?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9._])+-?\]"
 _ONE: Final = rf"[A-Za-z0-9_-]|\\\.|\.|{_CLASS}"
@@ -27,7 +27,7 @@ _ALLOWED: Final = (
 
 
 def check_pattern(pattern: str) -> None:
-    """Raises ValueError with both readings for a pattern that the two protocols could read differently."""
+    """Raises ValueError with both meanings if the two protocols could read the pattern differently."""
     if len(pattern) > MAX_LENGTH:
         raise ValueError(f"a pattern has {MAX_LENGTH} characters at most, and this one {len(pattern)}")
     body = _BODY.match(pattern)
@@ -56,10 +56,10 @@ def check_pattern(pattern: str) -> None:
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Whether a checked pattern covers a topic, as both protocols decide it.
+    """Whether a checked pattern matches the name of a topic, as in both protocols.
 
-    Follows all places in the name at once. Python's `re` tries one after the other, which takes a minute for
-    five `[a-z]+` and a name of 249 characters, and anybody may have created such a topic.
+    It tracks all positions in the name at once. Python's `re` backtracks, which takes a minute for five `[a-z]+` and
+    a name of 249 characters, and anybody may have created such a topic.
     """
     places = {0}
     for item in _ITEM.findall(pattern, 1):
@@ -72,7 +72,7 @@ def matches(pattern: str, topic: str) -> bool:
 
 
 def _after(pieces: str, topic: str, places: set[int]) -> set[int]:
-    """Where in the name a match of all pieces may end that begins at one of `places`."""
+    """The positions at which a match of all pieces can end if it begins at one of `places`."""
     for one, repeat, count in _PARTS.findall(pieces):
         if repeat == "?":
             places = places | _step(one, topic, places)

@@ -1,8 +1,8 @@
 """The keys of librdkafka that a user may set in `kafka.properties`, with their ranges.
 
-An allow-list, since librdkafka also takes keys that undo exactly-once, load a library, run a command or call back,
-and more of them with every version. Nothing here changes what is delivered. The ranges are within librdkafka's,
-which itself reads "6000x" as 6000, "1e3" as 1 and 2^32 + 6000 as 6000.
+This is an allow-list, since librdkafka also has keys that break exactly-once, load a library, run a command or set
+a callback, and every version adds more. No key here changes what is delivered. The ranges are within those of
+librdkafka, which parses "6000x" as 6000, "1e3" as 1 and 2^32 + 6000 as 6000.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def _contexts(debug: str) -> str:
 Properties = TypedDict(
     "Properties",
     {
-        # Who we are, to brokers
+        # Client identity
         "client.id": Text,
         "client.rack": Text,
         "enable.metrics.push": bool,
-        # The connection
+        # Connection
         "broker.address.family": Literal["any", "v4", "v6"],
         "client.dns.lookup": Literal["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"],
         "connections.max.idle.ms": Annotated[int, Field(ge=0, le=86_400_000)],
@@ -47,14 +47,14 @@ Properties = TypedDict(
         "socket.receive.buffer.bytes": Bytes,
         "socket.send.buffer.bytes": Bytes,
         "socket.timeout.ms": Annotated[int, Field(ge=1_000, le=300_000)],
-        # Membership and reading
+        # Group membership and fetching
         "fetch.min.bytes": Annotated[int, Field(ge=1, le=100_000_000)],
         "fetch.wait.max.ms": Annotated[int, Field(ge=0, le=30_000)],
         "heartbeat.interval.ms": Annotated[int, Field(ge=100, le=600_000)],
         "max.poll.interval.ms": Annotated[int, Field(ge=1_000, le=86_400_000)],
         "session.timeout.ms": Annotated[int, Field(ge=1_000, le=1_800_000)],
         "topic.metadata.refresh.interval.ms": Annotated[int, Field(ge=100, le=3_600_000)],
-        # Writing
+        # Producing
         "compression.level": Annotated[int, Field(ge=-1, le=12)],
         "compression.type": Literal["none", "gzip", "snappy", "lz4", "zstd"],
         "linger.ms": Annotated[float, Field(ge=0, le=10_000)],
@@ -77,7 +77,7 @@ Properties = TypedDict(
         "sasl.oauthbearer.token.endpoint.url": Annotated[
             str, Field(pattern=r"^https?://[^@\s\x00-\x1f]{1,1000}$")
         ],
-        # librdkafka's own lines on standard error
+        # Log lines of librdkafka
         "debug": Annotated[str, AfterValidator(_contexts)],
         "log_level": Annotated[int, Field(ge=0, le=7)],
     },
@@ -105,16 +105,16 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "delivery.timeout.ms": "limits.commit_timeout_s",
     "message.max.bytes": "limits.max_output_bytes",
 }
-"""Keys that follow from a setting of this service."""
+"""Keys that this service derives from one of its settings."""
 
 _NAME: Final = re.compile(r"[a-z]+([._][a-z]+)+")
-"""Keys that an error may quote; in YAML's {sasl_password:secret}, without a blank, the whole is one key."""
+"""Keys that an error may quote; YAML reads {sasl_password:secret}, without a space, as one key."""
 MEMBERSHIP: Final = frozenset({"heartbeat.interval.ms", "max.poll.interval.ms", "session.timeout.ms"})
-"""Keys that only a member of the group gets."""
+"""Keys that are passed only to a client that joins the group."""
 
 
 def check_keys(properties: Any) -> Any:
-    """Raises ValueError for the first key that may not be set; never quotes what could be a value."""
+    """Raises ValueError for the first key that may not be set; never quotes a possible value."""
     for number, key in enumerate(properties if isinstance(properties, dict) else (), start=1):
         if key in Properties.__annotations__:
             continue
@@ -131,7 +131,7 @@ def check_keys(properties: Any) -> Any:
 
 
 def check_membership(properties: Properties, group_protocol: str) -> None:
-    """Raises ValueError for timeouts, in milliseconds, with which no member of that protocol can be built."""
+    """Raises ValueError for timeouts, in milliseconds, that a client of that group protocol cannot have."""
     if group_protocol == "consumer":
         if broken := sorted(MEMBERSHIP & properties.keys() - {"max.poll.interval.ms"}):
             raise ValueError(

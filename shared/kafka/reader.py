@@ -1,6 +1,6 @@
-"""Reads topics between offsets: no group, no commits, and it ends where it was told to.
+"""Reads offset ranges of topics, without a group and without commits.
 
-Only decided records are read (read_committed). A transaction that is still open hides what stands behind it.
+It reads committed records only (read_committed). An open transaction hides all records after it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from shared.kafka.settings import KafkaSettings
 
 SILENT_S: Final = 90.0
-"""Without a record for this long the broker is taken for gone; an open transaction times out after 60 s."""
+"""After this time without a record the broker counts as lost; an open transaction times out after 60 s."""
 _FIRST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _NEXT: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _FETCH_RECORDS: Final = 500
@@ -55,24 +55,24 @@ class Partition(NamedTuple):
 
 
 class SpanRead(NamedTuple):
-    """All records of a partition's span, whose end is not included, were given."""
+    """Says that all records of a partition before the offset `end` have been read."""
 
     partition: Partition
     end: int
 
 
 class TopicReader:
-    """A client that belongs to no group; used by one thread, and closed after use."""
+    """A client without a group; used by one thread and closed after use."""
 
     def __init__(self, kafka: KafkaSettings, name: str) -> None:
-        """Names itself to the brokers; raises SettingsError for a configuration that librdkafka refuses."""
+        """`name` is the client id; raises SettingsError for a configuration that librdkafka refuses."""
         self._servers = kafka.bootstrap_servers
         self._topics: list[str] = []
-        """Those that were asked for, for errors."""
+        """The requested topics, for error messages."""
         self._errors = ClientErrors()
         ours: dict[str, str | int | float | bool] = {
             "client.id": name,
-            "group.id": f"{name}-{uuid4().hex}",  # the client demands one; it is never joined
+            "group.id": f"{name}-{uuid4().hex}",  # required by the client; never joined
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
@@ -86,7 +86,7 @@ class TopicReader:
             raise refused_configuration(error) from None
 
     def __enter__(self) -> Self:
-        """Connects at the first question."""
+        """Returns the reader, which connects at its first request."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,13 +94,13 @@ class TopicReader:
         self.close()
 
     def close(self) -> None:
-        """Ends the connections."""
+        """Closes the connections."""
         self._consumer.close()
 
     def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
         """Counts the partitions of topics; raises KafkaStateError for one that does not exist.
 
-        Each is asked for by name: among all topics one that the user may not read would not be told of.
+        It requests each by name: a list of all topics does not contain those that the user may not read.
         """
         counts: dict[str, int] = {}
         self._topics = list(topics)
@@ -110,7 +110,7 @@ class TopicReader:
         return counts
 
     def matching(self, topics: Iterable[str]) -> list[str]:
-        """Names, each ^pattern replaced by those of all topics that match it, perhaps none."""
+        """Topic names, with each `^pattern` replaced by the existing topics that match it, possibly none."""
         there = sorted(cluster_metadata(self._admin, self._errors, self._servers).topics)
         meant = [
             [name for name in there if matches(topic, name)] if topic.startswith("^") else [topic]
@@ -119,7 +119,7 @@ class TopicReader:
         return list(dict.fromkeys(chain.from_iterable(meant)))
 
     def config_of(self, topic: str) -> dict[str, str]:
-        """A topic's settings; none where the broker does not give them: asking needs a right of its own."""
+        """A topic's configuration; empty if the broker does not return it, which needs DESCRIBE_CONFIGS."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         (future,) = self._admin.describe_configs([resource], request_timeout=REQUEST_S).values()
         try:
@@ -129,10 +129,10 @@ class TopicReader:
         return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
     def spans(self, partitions: Iterable[Partition], *, undecided: bool = False) -> dict[Partition, range]:
-        """All offsets that the partitions hold now; raises an explained error.
+        """The offset range of each partition now; raises an explained error.
 
-        They end at the first open transaction, or with `undecided` at the end of all records: reading up to
-        there waits until the transactions that are open now have ended.
+        A range ends at the first open transaction, or with `undecided` at the high watermark: reading up to there
+        waits until the transactions that are open now have ended.
         """
         isolation = IsolationLevel.READ_UNCOMMITTED if undecided else IsolationLevel.READ_COMMITTED
         asked = list(partitions)
@@ -142,17 +142,17 @@ class TopicReader:
         return {partition: range(starts[partition], ends[partition]) for partition in asked}
 
     def topic_id(self, topic: str) -> str:
-        """What tells a topic from an earlier one of the same name; raises an explained error."""
+        """The topic id, which differs from that of a deleted topic of the same name; raises an explained error."""
         with self._explained():
             asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_S)
             return str(asked[topic].result().topic_id)
 
     def offsets_at(self, spans: Mapping[Partition, range], moment_ms: int) -> dict[Partition, int]:
-        """Of each partition, the offset of the first record of that time or later, or the end of its span."""
+        """The offset of each partition's first record at or after `moment_ms`, or the end of its span."""
         with self._explained():
             at = OffsetSpec.for_timestamp(moment_ms)
             found = self._offsets(spans, at, IsolationLevel.READ_COMMITTED)
-        # No record that late: the answer is negative.
+        # A negative offset: no record is that late.
         return {one: offset if offset >= 0 else spans[one].stop for one, offset in found.items()}
 
     def messages(self, spans: Mapping[Partition, range]) -> Iterator[Message]:
@@ -160,10 +160,10 @@ class TopicReader:
         return (one for one in self.read(spans) if not isinstance(one, SpanRead))
 
     def read(self, spans: Mapping[Partition, range], *, waits: bool = True) -> Iterator[Message | SpanRead]:
-        """Reads the records of all spans, in order within each, and says of each span when it was read.
+        """Yields the records of all spans, in order within each, and a SpanRead after the last record of a span.
 
-        Where a span goes on behind an open transaction, it waits for that to end; with `waits` off, the span ends
-        before it. Raises an explained error: KafkaUnreachable where nothing comes for SILENT_S.
+        If a span continues after an open transaction, it waits for the end of that; without `waits`, the span ends
+        before it. Raises an explained error: KafkaUnreachable if nothing arrives for SILENT_S.
         """
         ends = {partition: span.stop for partition, span in spans.items() if span}
         with self._explained():
@@ -171,7 +171,7 @@ class TopicReader:
             heard = time.monotonic()
             while ends:
                 first = self._consumer.poll(_FETCH_S)
-                # `consume` waits its whole timeout unless it is full: 0 takes what has been fetched already.
+                # `consume` waits for its whole timeout unless it is full: 0 returns what is fetched already.
                 messages = [] if first is None else [first, *self._consumer.consume(_FETCH_RECORDS, 0)]
                 for message in messages:
                     if is_about_the_group(message):
@@ -180,7 +180,7 @@ class TopicReader:
                     is_end = is_partition_end(message)
                     if partition in ends and not is_end and offset < ends[partition]:
                         yield message
-                    # Markers of transactions take offsets too, so the last offset may hold no record.
+                    # Transaction markers take offsets too, so the last offset may not have a record.
                     reached = offset if is_end else offset + 1
                     if partition in ends and (reached >= ends[partition] or (is_end and not waits)):
                         self._consumer.incremental_unassign([TopicPartition(*partition)])
@@ -191,7 +191,7 @@ class TopicReader:
                     raise self._silence(ends)
 
     def first(self, partitions: Iterable[Partition], within_s: float) -> Message | None:
-        """A first record of any of the partitions; None where none comes in time."""
+        """The first record to arrive from any of the partitions; None if none arrives in time."""
         self._consumer.assign([TopicPartition(*partition, OFFSET_BEGINNING) for partition in partitions])
         deadline = time.monotonic() + within_s
         while (left_s := deadline - time.monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""Where Kafka is and how to log in, as settings."""
+"""Settings of the connection to Kafka and of the login."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Word = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class KafkaSettings(Settings):
-    """Where Kafka is and how to log in; `properties` takes further keys of librdkafka."""
+    """The connection to Kafka and the login; `properties` takes further keys of librdkafka."""
 
     bootstrap_servers: str = Field(default="localhost:9092", min_length=1, max_length=10_000)
     """Brokers to connect to first: host:port[,host:port]."""
@@ -60,7 +60,7 @@ class KafkaSettings(Settings):
     @field_validator("insecure")
     @classmethod
     def _stay_private(cls, insecure: bool, info: ValidationInfo) -> bool:
-        """Refuses what others could read or answer in the broker's place, unless told otherwise."""
+        """Refuses connections that others could read, or answer in the broker's place, without `insecure`."""
         if insecure or not {"bootstrap_servers", "security_protocol", "properties"} <= info.data.keys():
             return insecure
         hosts = plaintext_hosts(info.data["bootstrap_servers"], info.data["security_protocol"])

@@ -1,4 +1,4 @@
-"""What all transactional producers share: configuration, ending a transaction, and what their errors mean."""
+"""Shared by all transactional producers: configuration, ending a transaction, and classes of errors."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 RETRY_BACKOFF_MS: Final = 300
-"""Every retry of a request waits at least 0.8 of this, so a slower commit may have been sent twice.
+"""Every retry of a request waits at least 0.8 of this, so a commit that takes longer may have been sent twice.
 
 Measured on Apache Kafka 4.3.1 behind a proxy that resets the connection: 60 repeated commits took 251 to 385 ms,
-60 healthy ones 3 to 53. At 100 ms the two overlap, so the key is not the user's to set.
+60 healthy ones 3 to 53. At 100 ms the two overlap, so users may not set this key.
 """
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 INIT_S: Final = 60.0
-"""How long a new transactional producer may take to end its predecessor's transaction."""
+"""Seconds that a new transactional producer may take to end its predecessor's transaction."""
 ABORT_S: Final = 5.0
-"""How long a failed transaction is given to be aborted; the next producer of its id does it anyway."""
+"""Timeout of aborting a failed transaction; the next producer with the same id aborts it anyway."""
 
 FENCED: Final = frozenset(
     {
@@ -40,7 +40,7 @@ FENCED: Final = frozenset(
         KafkaError._FENCED,  # noqa: SLF001 - the client's public constants
     }
 )
-"""Another producer of the same transactional id has begun."""
+"""Another producer with the same transactional id has started."""
 REFUSED: Final = frozenset(
     {
         KafkaError.INVALID_MSG,
@@ -50,11 +50,11 @@ REFUSED: Final = frozenset(
         KafkaError.RECORD_LIST_TOO_LARGE,
     }
 )
-"""A broker's answers to the content of a record: it would refuse the same record again."""
+"""The broker refuses the content of a record, and would refuse the same record again."""
 PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
-"""The client dropped a record for another reason than the record itself."""
+"""The client dropped a record, and the record itself is not the cause."""
 NO_TRANSACTIONS: Final = frozenset({KafkaError.UNSUPPORTED_VERSION, KafkaError._UNSUPPORTED_FEATURE})  # noqa: SLF001
-"""The broker has no transactions."""
+"""The broker does not support transactions."""
 
 
 def producer_config(
@@ -67,10 +67,10 @@ def producer_config(
     max_record_bytes: int,
     max_batch_bytes: int | None = None,
 ) -> dict[str, Any]:
-    """The configuration of an idempotent producer, transactional where it has an id.
+    """The configuration of an idempotent producer, transactional if it has a `transactional_id`.
 
-    `timeout_s` is how long the broker may take to acknowledge a record. A topic's `max.message.bytes` bounds a
-    whole batch, so a batch is no larger than `max_batch_bytes`, or than one record may be.
+    `timeout_s` is the time in which the broker must acknowledge a record. A topic's `max.message.bytes` limits a
+    whole batch, so a batch has at most `max_batch_bytes`, or by default `max_record_bytes`.
     """
     ours: dict[str, str | int | float | bool] = {
         "client.id": client_id,
@@ -92,7 +92,7 @@ def producer_config(
 
 
 def repeat(call: Callable[[], None], limit_s: float) -> bool:
-    """Repeats a call while the client says that it may; returns whether it had to. Raises KafkaException."""
+    """Calls until it succeeds, while errors are retriable; returns whether it retried. Raises KafkaException."""
     deadline = time.monotonic() + limit_s
     repeated = False
     while True:
@@ -109,9 +109,9 @@ def repeat(call: Callable[[], None], limit_s: float) -> bool:
 def end(call: Callable[[], None]) -> bool:
     """Commits or aborts a transaction by `call`; returns whether the request may have been sent twice.
 
-    librdkafka speaks the first version of the transaction protocol, in which a delayed request to end one
-    transaction can end a later one. Where this returns True, the producer is to be replaced: a new one raises the
-    epoch, which shuts such a straggler out. Raises KafkaException.
+    librdkafka uses the first version of the transaction protocol, in which a delayed request to end one
+    transaction can end a later one. If this returns True, replace the producer: a new one increases the epoch,
+    which fences off the delayed request. Raises KafkaException.
     """
     began = time.monotonic()
     repeated = repeat(call, TRANSACTION_TIMEOUT_MS / 1000)
@@ -119,9 +119,9 @@ def end(call: Callable[[], None]) -> bool:
 
 
 def abort(producer: Producer) -> None:
-    """Aborts what is open, where that can be done within ABORT_S; never raises.
+    """Tries to abort the open transaction within ABORT_S; never raises.
 
-    Whatever becomes of it, `init_transactions` of the id's next producer decides the transaction's fate.
+    If that fails, `init_transactions` of the next producer with the same id ends the transaction.
     """
     try:
         producer.abort_transaction(ABORT_S)
@@ -130,7 +130,7 @@ def abort(producer: Producer) -> None:
 
 
 def drop(producer: Producer) -> None:
-    """Drops what is queued; without that, closing would wait for a broker that may be gone."""
+    """Drops queued records; otherwise closing would wait for a broker that may be gone."""
     producer.purge()
     with contextlib.suppress(KafkaException, SystemError):
         producer.flush(0)

@@ -1,9 +1,9 @@
-"""The model folder: what the trainer seals and the consumer trusts only after checking it.
+"""Sealing a model folder, and checking it before use.
 
-A folder is what `save_pretrained` of model and tokenizer wrote, plus `sentiment.json`, the manifest:
-everything that shapes an answer, and the SHA-256 of every other file. Opening a folder reads no
-weights into a model and runs no code; it decides whether that may be done. What is loaded after that
-comes from `Artifact.read`, which hashes the very bytes that it returns.
+A folder has the files that `save_pretrained` of model and tokenizer wrote, plus the manifest `sentiment.json`:
+everything that affects a score, and the SHA-256 of every other file. Opening a folder loads no weights into a
+model and runs no code; it decides whether that is safe. Files are then loaded with `Artifact.read`, which hashes
+the same bytes that it returns.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ WEIGHTS_SUFFIX: Final = ".safetensors"
 PICKLE_SUFFIXES: Final = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5", ".msgpack", ".py"}
 )
-"""Files that can carry code or that a loader might unpickle; a folder with one is refused unread."""
+"""Suffixes of files that can contain code or that a loader might unpickle; a folder with one is refused."""
 
 _PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 _DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
-"""Manifest fields that tell of a model without shaping its answers; they are not part of its version."""
+"""Manifest fields that describe a model without affecting its scores; they are not part of its version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Artifact:
     """A model folder that passed every check."""
 
     path: Path
-    """For messages: a file may have been replaced since the check, so nothing is loaded by its path."""
+    """For messages only: a file may have been replaced since the check, so nothing is loaded by its path."""
     manifest: Manifest
     version: str
-    """First 12 hex digits of a SHA-256 over the files and all of the manifest that shapes a score."""
+    """First 12 hex digits of a SHA-256 over the files and manifest fields that affect a score."""
 
     def read(self, name: str) -> bytes:
-        """A file whole, in memory, the very bytes that were sealed; raises ArtifactError for any others."""
+        """Reads a file into memory; raises ArtifactError if its SHA-256 is not the one in the manifest."""
         with model_files.opened(self.path / name) as file:
             content = file.read()
         if hashlib.sha256(content).hexdigest() != self.manifest.files.get(name):
@@ -58,7 +58,7 @@ class Artifact:
         return content
 
     def config(self) -> dict[str, Any]:
-        """What config.json says; raises ArtifactError where it is no JSON object."""
+        """The content of config.json; raises ArtifactError if it is not a JSON object."""
         try:
             tree = from_json(self.read(CONFIG))
         except ValueError:
@@ -68,15 +68,15 @@ class Artifact:
         return tree
 
     def weights(self) -> list[str]:
-        """The files of the model's own weights, in order; an export's are not among them."""
+        """Names of the model's weight files, sorted, without those of an export."""
         return sorted(name for name in self.manifest.files if name.endswith(WEIGHTS_SUFFIX) and "/" not in name)
 
 
 def seal(folder: Path, manifest: Manifest, sealed: Mapping[str, str] | None = None) -> Artifact:
     """Writes the manifest with the digest of every file in the folder; last step of the trainer.
 
-    `sealed` has the digests of files that stay as an earlier manifest had them: they are taken over, so that one
-    that was altered since is found out by the check that follows, instead of being vouched for.
+    `sealed` has the digests of unchanged files from an earlier manifest. They are not computed again, so that the
+    check that follows detects a file that was altered since.
     """
     known = sealed or {}
     files = {name: known.get(name) or model_files.sha256(folder / name) for name in _listing(folder)}
@@ -90,9 +90,9 @@ def seal(folder: Path, manifest: Manifest, sealed: Mapping[str, str] | None = No
 def open_artifact(folder: Path) -> Artifact:
     """Checks a model folder; raises ArtifactError that says what is wrong and what to do.
 
-    Refused are: no manifest or one of another format, a missing, altered or unlisted file, whatever is not a
-    file, anything that could be a pickle or code, no safetensors weights, labels that differ from the model's
-    own, and a normaliser of another version.
+    It refuses a folder with: no manifest or one of another format; a missing, altered or unlisted file; a path that
+    is not a regular file; a possible pickle or code; no safetensors weights; labels that differ from config.json;
+    or a normaliser of another version.
     """
     manifest = read_manifest(folder)
     found = _listing(folder)
@@ -109,7 +109,7 @@ def open_artifact(folder: Path) -> Artifact:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What a folder says of itself, with no file checked against it; raises ArtifactError."""
+    """Reads the manifest without checking the files against it; raises ArtifactError."""
     path = folder / MANIFEST
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give a model folder written by sentiment-trainer train")
@@ -133,7 +133,7 @@ def _listing(folder: Path) -> list[str]:
 def _refuse_code(folder: Path, manifest: Manifest, names: list[str]) -> None:
     for name in names:
         if name not in manifest.files and (folder / name).is_symlink():
-            raise _unlisted(folder / name)  # unread: it may lead anywhere
+            raise _unlisted(folder / name)  # not read: it may point anywhere
         with model_files.opened(folder / name) as file:
             start = file.read(4)
         if PurePosixPath(name).suffix.lower() in PICKLE_SUFFIXES or start.startswith(_PICKLE_STARTS):

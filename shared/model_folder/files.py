@@ -1,4 +1,4 @@
-"""The files of a model folder, read without trust: only regular ones, and none can block who reads it."""
+"""Reading the files of an untrusted model folder: only regular files, so that no read can block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def listing(folder: Path) -> list[str]:
-    """The paths of all files below a folder, in order; a link to a file, as in a download cache, counts as one.
+    """Relative paths of all files below a folder, sorted; a link to a file, as in a download cache, is a file.
 
     Raises ArtifactError for a pipe, a socket or a device, and for a link to a folder or to nothing.
     """
@@ -38,9 +38,9 @@ def listing(folder: Path) -> list[str]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """A regular file to read; raises ArtifactError where that cannot be."""
+    """Opens a regular file for reading; raises ArtifactError if it is not one or cannot be read."""
     try:
-        # What was a file when it was listed may be a pipe by now, at which a plain open would wait for a writer.
+        # A file may have become a pipe since it was listed; a plain open of a pipe waits for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         raise missing(path) from None
@@ -53,13 +53,13 @@ def opened(path: Path) -> Iterator[BufferedReader]:
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file, in hexadecimal; raises as `opened` does."""
+    """SHA-256 of a file in hexadecimal; raises ArtifactError as `opened` does."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def missing(path: Path) -> ArtifactError:
-    """The error about a file that is not there."""
+    """The error for a missing file."""
     return ArtifactError(f"{path} is missing; restore the folder from its source or train again")
 
 

@@ -1,4 +1,4 @@
-"""What a model folder says of itself: all that shapes a score, what it was made from, how good it is."""
+"""The manifest of a model folder: everything that affects a score, the origin of the model, and its metrics."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shared.text import NORMALISER_VERSION, NormaliserOptions
 
 FORMAT_VERSION: Final = 1
 TEMPERATURES: Final = (0.01, 100.0)
-"""Beyond these, probabilities in fp32 are hardly more than zeros and ones, or all alike. A fit gives 0.1 to 10."""
+"""Outside of these, probabilities in fp32 are nearly all 0 and 1, or nearly equal. A fit gives 0.1 to 10."""
 MAX_TOKENS: Final = 65_536
 """No encoder here reads more than 8,192 tokens."""
 
 
 class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """Which `shared.text.normalise` the model was trained with."""
+    """Version and options of `shared.text.normalise` that the model was trained with."""
 
     version: int
     options: NormaliserOptions = NormaliserOptions()
@@ -31,7 +31,7 @@ class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """What the model learnt from."""
+    """The rows that the model was trained on."""
 
     source: str
     rows: int = Field(ge=0)
@@ -39,21 +39,21 @@ class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How the int8 graph under `openvino/` answers beside the same graph in fp32; only there if close enough."""
+    """Comparison of the int8 graph under `openvino/` with the fp32 graph; present only if they agree enough."""
 
     rows: int = Field(gt=0, description="held-out rows that both graphs scored")
-    calibration_rows: int = Field(gt=0, description="training rows that set the ranges of the numbers")
+    calibration_rows: int = Field(gt=0, description="training rows that set the ranges of the activations")
     agreement: float = Field(ge=0, le=1, description="share of the rows with the same label from both")
     macro_recall: float
     macro_recall_fp32: float
     ece: float = Field(description="with the temperature applied")
     ece_fp32: float
-    rest: Literal["fp32", "bf16"] = Field(description="precision of what is not quantised, where it was measured")
+    rest: Literal["fp32", "bf16"] = Field(description="precision of operations without int8, as measured")
     libraries: dict[str, str]
 
 
 class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """All that shapes a score, what it was made from and how good it is."""
+    """Everything that affects a score, the origin of the model, and its metrics."""
 
     format_version: Literal[1] = FORMAT_VERSION
     name: str = Field(min_length=1)

@@ -1,1 +1,1 @@
-"""No engine on a CPU is trusted unseen: which of its passes are wrong here, and where that is remembered."""
+"""Probes CPU engines before they serve: finds pass shapes with wrong answers, and caches the verdicts."""

@@ -1,4 +1,4 @@
-"""No engine on a CPU is trusted unseen: a compiled model is probed before it serves, or a verdict is recalled."""
+"""Probes a compiled model on a CPU before it serves, or reads the verdict of an earlier probe."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-class Untrusted(Exception):  # noqa: N818 - another engine may do
-    """An engine's answers cannot be right here, in too many shapes to go round them; the message says so."""
+class Untrusted(Exception):  # noqa: N818 - another engine may work
+    """An engine answers wrongly on this machine, in too many pass shapes to avoid them; the message says so."""
 
 
 def examine(
@@ -37,12 +37,11 @@ def examine(
     longest: int,
     files: Mapping[str, str] | None,
 ) -> None:
-    """Limits `model` to the shapes of passes in which its answers are right; call it before any other pass.
+    """Limits `model` to the pass shapes in which its answers are right; call it before any other pass.
 
-    `artifact` is the model's folder, `sample` gives tokenised texts, `longest` is the most tokens of a row.
-    `files` are the digests of the folder, by which the verdict is remembered; None: it is not. A probe takes
-    seconds, and with another precision than fp32 the memory of the model in fp32 while it lasts. Raises
-    Untrusted.
+    `artifact` is the model's folder, `sample` returns tokenised texts, `longest` is the maximum tokens of a row.
+    `files` are the digests of the folder, the key of the cached verdict; None: nothing is cached. A probe takes
+    seconds and, unless the precision is fp32, the memory of the model in fp32. Raises Untrusted.
     """
     longest = min(longest, model.shape.positions)
     key = None if files is None else _key(model, files, longest)
@@ -51,7 +50,7 @@ def examine(
         verdict = _probe(model, artifact, Probe(longest, sample()))
         if key is not None and verdict is not None:
             verdicts.keep(key, verdict)
-    if verdict is None:  # the model's own numbers are not finite, which its first sentence will show
+    if verdict is None:  # the model's logits are not finite, which `warm_up` will report
         return
     if not verdict.trusted:
         log.warning("engine_not_trusted", precision=model.precision, **_distances(verdict))
@@ -82,7 +81,7 @@ def _probe(model: LeanModel, artifact: Artifact, probe: Probe) -> Verdict | None
 
 
 def _reference(model: LeanModel, probe: Probe) -> Logits:
-    """In fp32, of the probe's rows."""
+    """Logits of the probe's rows in fp32."""
     answers = [answer for answer in _ask(model, probe, probe.reference_passes()) if answer is not None]
     logits: Logits = np.concatenate(answers) if answers else np.empty((0, model.shape.labels), np.float32)
     if len(logits) < len(probe.rows):
@@ -91,7 +90,7 @@ def _reference(model: LeanModel, probe: Probe) -> Logits:
 
 
 def _ask(model: LeanModel, probe: Probe, passes: Sequence[ProbePass]) -> list[Logits | None]:
-    """As many at once as in service; in the order of the passes."""
+    """Runs passes, as many at once as in service; returns answers in the order of the passes."""
     with ThreadPoolExecutor(model.concurrency) as threads:
         return list(threads.map(lambda one: probe.ask(model.run_in, one), passes))
 
@@ -102,7 +101,7 @@ def _distances(verdict: Verdict) -> dict[str, float]:
 
 
 def _key(model: LeanModel, files: Mapping[str, str], longest: int) -> str:
-    """What a verdict holds for; oneDNN is a part of OpenVINO's build."""
+    """The key of everything that a verdict depends on; the version of OpenVINO includes that of oneDNN."""
     shaping = {
         name: digest for name, digest in files.items() if name.endswith((".safetensors", "config.json", ".xml"))
     }

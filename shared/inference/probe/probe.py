@@ -1,14 +1,14 @@
-"""Asks an engine for passes of every shape class and tells which of its answers cannot be right. Pure.
+"""Runs passes of every shape class through an engine and finds the wrong answers. Pure.
 
-A row's answer hardly depends on how far it is padded or on what shares its pass, in any precision: with MiniLM on
-an EPYC with AVX-512 logits moved by 2e-6 in fp32, 0.004 in bf16 and 0.02 in int8. So each row is asked in several
-passes, and a pass that disagrees with the others about a row is wrong. What is wrong in every pass alike shows
-next to fp32, which int8 is up to 0.3 away from when all is well.
+A row's answer hardly depends on its padding or on the other rows of its pass, in any precision: with MiniLM on an
+EPYC with AVX-512, logits moved by 2e-6 in fp32, 0.004 in bf16 and 0.02 in int8. So each row is in several passes,
+and a pass that disagrees with the others about a row is wrong. An error that is the same in every pass shows in the
+comparison with fp32, from which correct int8 differs by up to 0.3.
 
-Not every pair of rows and width is asked: each width with one number of rows, each number from 1 to 8 with every
-eighth width, and full passes at a few widths. A pair that is wrong although its width and its number are right
-elsewhere is found only where it is among them. Nor is an fp32 found that is wrong in every pass alike: nothing
-here is more exact.
+The probe does not run every pair of rows and width: it runs each width with one number of rows, each number of rows
+from 1 to 8 with every eighth width, and full passes at a few widths. It misses a wrong pair that it does not run, if
+the width and the number of rows are right in other pairs. It also misses an fp32 error that is the same in every
+pass, since it has no reference that is more exact.
 """
 
 from __future__ import annotations
@@ -31,38 +31,39 @@ if TYPE_CHECKING:
 Precision = Literal["fp32", "bf16", "int8"]
 
 PROBE_VERSION: Final = 1
-"""Counts up where passes or bounds change, so that what was remembered is asked again."""
+"""Increased when passes or bounds change, so that cached verdicts become invalid."""
 ROWS: Final = (8, 1, 7, 2, 6, 3, 5, 4)
-"""Rows of the passes, width by width. In this order each row is asked at three widths or more."""
+"""Rows of the passes, width by width. In this order each row is in passes of three widths or more."""
 LONG_ROWS: Final = (2, 1)
-"""The same beyond EVERY_WIDTH_TO, where passes are dear."""
+"""The same above EVERY_WIDTH_TO, where passes are expensive."""
 FULL_WIDTHS: Final = (8, 16, 32, 64)
 FULL_TOKENS: Final = 1_024
-"""Passes of so many tokens are what a loaded consumer runs most; one is asked at each of FULL_WIDTHS."""
+"""A consumer under load mostly runs passes of this size; the probe runs one at each of FULL_WIDTHS."""
 REFERENCE_ROWS: Final = 12
-"""At most so many rows have a reference pass together; nearly so many do, more than in the passes of few rows."""
+"""Maximum rows of a reference pass. Reference passes have nearly this many, more than the passes of few rows."""
 OUTLIER: Final = 8.0
-"""So many times the median of all passes is no longer rounding. Largest of the good ones: 3.5 (int8, MiniLM)."""
+"""A distance above this multiple of the median of all passes is not rounding. Largest of a correct pass: 3.5 (int8,
+MiniLM)."""
 BOTH_ERRORS: Final = 3.0
-"""Two passes that are both rightly rounded may be apart by both their errors, and a half more."""
+"""Two correctly rounded passes may differ by the sum of their two errors, and half of that sum more."""
 MAX_AVOIDED: Final = 0.25
-"""Share of the widths that may be avoided; with more, something other than a shape is wrong."""
+"""Share of the widths that may be avoided; with more, a shape is not the cause."""
 WRONG_ROWS: Final = 0.75
-"""With more of the passes with a number of rows wrong, it is that number and not their widths."""
+"""If more than this share of the passes with one number of rows is wrong, that number is the cause, not the width."""
 FAILED: Final = 1e9
-"""Distance of a pass that failed or gave what is not finite."""
+"""The distance of a pass that failed or whose answer is not finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What rounding may do to a logit, in units of how much logits differ from row to row (`_scale`)."""
+    """Allowed rounding errors of a logit, in units of the spread of logits over rows (`_scale`)."""
 
     drift: float
-    """Between two passes of a row, however quiet all others are."""
+    """Difference between two passes of a row that is always allowed, even if all other passes agree better."""
     most_drift: float
-    """The same, however noisy they are."""
+    """Maximum of that difference, even if all other passes agree worse."""
     error: float
-    """From fp32: of the median pass at most, else no pass can be trusted."""
+    """Maximum distance of the median pass from fp32; above it no pass can be trusted."""
 
 
 BOUNDS: Final[dict[Precision, Bounds]] = {
@@ -70,36 +71,36 @@ BOUNDS: Final[dict[Precision, Bounds]] = {
     "bf16": Bounds(drift=0.1, most_drift=0.3, error=0.25),
     "int8": Bounds(drift=0.1, most_drift=0.4, error=0.9),
 }
-"""Measured on AVX-512, as shares of that unit, the largest drift and the median error: with MiniLM 2e-6 and 1e-6
-in fp32, 0.003 and 0.006 in bf16, 0.015 and 0.04 in int8; with a BERT-base of random weights 0.07 and 0.08 in bf16,
-0.19 and 0.59 in int8. The fault seen with AMX drifts by more than 1; mixed-up answers have an error of 2."""
+"""The largest drift and the median error, measured on AVX-512 in that unit: with MiniLM 2e-6 and 1e-6 in fp32,
+0.003 and 0.006 in bf16, 0.015 and 0.04 in int8; with a BERT-base of random weights 0.07 and 0.08 in bf16, 0.19 and
+0.59 in int8. The fault seen with AMX drifts by more than 1; exchanged answers have an error of 2."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePass:
-    """One pass: which of the probe's rows it carries, padded to which width."""
+    """One pass: the indices of its rows in the probe, and the width that they are padded to."""
 
     rows: tuple[int, ...]
     width: int
 
 
 class Verdict(BaseModel, frozen=True, extra="forbid"):
-    """What the probe found; distances are between logits."""
+    """The result of a probe; distances are between logits."""
 
     trusted: bool
     avoided_widths: tuple[int, ...] = ()
     avoided_rows: tuple[int, ...] = ()
     drift: float = 0.0
-    """Largest, in what is not avoided."""
+    """Largest drift of the passes that are not avoided."""
     avoided_drift: float = 0.0
-    """Largest, in what is."""
+    """Largest drift of the avoided passes."""
     drift_bound: float = 0.0
     error: float = 0.0
-    """From fp32, of the median pass."""
+    """Distance of the median pass from fp32."""
     error_bound: float = 0.0
 
     def shapes(self, longest: int) -> PassShapes:
-        """The shapes that passes of rows of up to `longest` tokens may have."""
+        """The allowed shapes of passes whose rows have up to `longest` tokens."""
         return PassShapes(pass_widths(longest), frozenset(self.avoided_widths), frozenset(self.avoided_rows))
 
 
@@ -107,9 +108,9 @@ class Probe:
     """The rows and the passes for texts of up to `longest` tokens."""
 
     def __init__(self, longest: int, sample: Sequence[Ids]) -> None:
-        """Makes a row of each width from the tokens of `sample`, whole texts with their special tokens.
+        """Makes a row of each width from the tokens of `sample`: whole texts with their special tokens.
 
-        It should be text such as the model reads: outside of it the ranges of int8 do not fit.
+        They should be like the texts that the model reads: the activation ranges of int8 do not fit others.
         """
         self.widths = pass_widths(longest)
         body = np.concatenate([row[1:-1] for row in sample])
@@ -122,19 +123,19 @@ class Probe:
         self.passes = [*self._short_and_long(), *self._widest(), *self._full()]
 
     def reference_passes(self) -> list[ProbePass]:
-        """Passes that hold each row once, to be asked in fp32."""
+        """Passes that contain each row once, to be run in fp32."""
         groups = np.array_split(np.arange(len(self.rows)), -(-len(self.rows) // REFERENCE_ROWS))
         return [ProbePass(tuple(group.tolist()), self.widths[group[-1]]) for group in groups]
 
     def ask(self, forward: Callable[[Sequence[Ids], int], Logits], one: ProbePass) -> Logits | None:
-        """The answer of `forward` to the rows of a pass and its width, or None where it raises."""
+        """The logits that `forward` returns for the rows of a pass and its width, or None if it raises."""
         try:
             return forward([self.rows[row] for row in one.rows], one.width)
         except (RuntimeError, ValueError, MemoryError):
             return None
 
     def _pass(self, index: int, rows: int) -> ProbePass:
-        """`rows` rows at the index-th width: that of its length, and the next shorter ones, over and over."""
+        """A pass of `rows` rows at the index-th width: the row of that length and the next shorter ones, repeated."""
         return ProbePass(tuple(index - number % (index + 1) for number in range(rows)), self.widths[index])
 
     def _short_and_long(self) -> Iterable[ProbePass]:
@@ -143,7 +144,7 @@ class Probe:
             yield self._pass(index, rows[index % len(rows)])
 
     def _widest(self) -> Iterable[ProbePass]:
-        """No wider pass holds the longest row again, so it is asked with other neighbours."""
+        """More passes of the longest row, with other rows beside it, since no wider pass contains it."""
         last = len(self.widths) - 1
         return [self._pass(last, rows) for rows in (1, 2, 3)]
 
@@ -156,11 +157,11 @@ class Probe:
 def judge(
     probe: Probe, answers: Sequence[Logits | None], reference: Logits | None, precision: Precision
 ) -> Verdict | None:
-    """What `answers` to the probe's passes, in their order, tell next to `reference`, the rows' logits in fp32.
+    """Compares `answers`, in the order of the probe's passes, with `reference`, the rows' logits in fp32.
 
-    In fp32 there is nothing to compare with but itself: then `reference` is None, and `answers` are those to the
-    probe's passes and, after them, to its reference passes. The result is None where no row's logits are finite:
-    the model is at fault and not the engine.
+    fp32 can only be compared with itself: then `reference` is None, and `answers` has the answers to the probe's
+    passes and, after them, to its reference passes. Returns None if no row's logits are finite: then the cause is
+    the model and not the engine.
     """
     passes = probe.passes if reference is not None else [*probe.passes, *probe.reference_passes()]
     labels = next((answer.shape[1] for answer in answers if answer is not None), 1)
@@ -204,7 +205,7 @@ def judge(
 
 
 def _wrong_rows(passes: Sequence[ProbePass], wrong: NDArray[np.bool_]) -> set[int]:
-    """The numbers of rows of which nearly all passes, at different widths, are wrong."""
+    """The numbers of rows for which nearly all passes, at different widths, are wrong."""
     counts = {
         rows: [bad for one, bad in zip(passes, wrong, strict=True) if len(one.rows) == rows] for rows in ROWS
     }
@@ -212,7 +213,7 @@ def _wrong_rows(passes: Sequence[ProbePass], wrong: NDArray[np.bool_]) -> set[in
 
 
 def _by_row(passes: Sequence[ProbePass], answers: Sequence[Logits], rows: int) -> list[Logits]:
-    """Of each row its answers `[passes, labels]`; one of a pass that holds it more than once."""
+    """The answers to each row, `[passes, labels]`; one from a pass that contains the row more than once."""
     found: list[list[Logits]] = [[] for _ in range(rows)]
     for one, answer in zip(passes, answers, strict=True):
         for row in dict.fromkeys(one.rows):
@@ -221,16 +222,17 @@ def _by_row(passes: Sequence[ProbePass], answers: Sequence[Logits], rows: int) -
 
 
 def _median(answers: Logits) -> Logits:
-    """Of each label, over the answers that are finite."""
+    """The median of each label over the finite answers, `[labels]`."""
     finite = answers[np.isfinite(answers).all(axis=1)]
     middle: Logits = np.median(finite, axis=0) if len(finite) else answers[0]
     return middle
 
 
 def _agreed(answers: Logits, expected: Logits) -> Logits:
-    """Of a row's answers the nearest to the others, on average, and to fp32, which counts as much as they.
+    """The answer to a row with the smallest sum of the mean distance to all its answers and the distance to fp32.
 
-    Most of them may be wrong alike, where adjacent widths are; and int8 alone may be far from fp32.
+    Neither is enough: most answers may have the same error if adjacent widths are wrong, and int8 may be far from
+    fp32.
     """
     apart = _distances(answers[:, None], answers[None]).mean(axis=1) + _distances(answers, expected)
     nearest: Logits = answers[apart.argmin()]
@@ -238,19 +240,19 @@ def _agreed(answers: Logits, expected: Logits) -> Logits:
 
 
 def _farthest(passes: Sequence[ProbePass], answers: Sequence[Logits], expected: Logits) -> NDArray[np.float64]:
-    """Of each pass the distance of the row that is farthest from what is expected."""
+    """The largest distance of a row from its expected answer, for each pass."""
     pairs = zip(passes, answers, strict=True)
     return np.array([_distances(found, expected[list(one.rows)]).max() for one, found in pairs])
 
 
 def _distances(left: NDArray[np.floating], right: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Between the last axes, by the label that differs most."""
+    """The largest difference along the last axis, the labels; at most FAILED, also for NaN."""
     apart = np.abs(left.astype(np.float64) - right).max(axis=-1)
     capped: NDArray[np.float64] = np.minimum(np.nan_to_num(apart, nan=FAILED), FAILED)
     return capped
 
 
 def _scale(reference: Logits) -> float:
-    """How much logits differ from row to row; at least a tenth of the largest, where they hardly do."""
+    """The spread of logits: the largest standard deviation of a label over rows, or 0.1 of the largest logit."""
     finite = reference[np.isfinite(reference).all(axis=1)]
     return max(float(finite.std(axis=0).max()), 0.1 * float(np.abs(finite).max()))

@@ -1,7 +1,7 @@
-"""Verdicts of probes, remembered from start to start in one small file of the user's cache folder.
+"""The verdicts of probes, kept between starts in one small file in the user's cache folder.
 
-It is `sentiment-stream/probes.json` under XDG_CACHE_HOME, or under `~/.cache`. It may be deleted at any time.
-Where it cannot be read or written, or holds anything else than it should, the engine is probed at every start.
+The file is `sentiment-stream/probes.json` under XDG_CACHE_HOME, or under `~/.cache`. It may be deleted at any time.
+If it cannot be read or written, or is not valid, the engine is probed at every start.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 FILE: Final = Path("sentiment-stream") / "probes.json"
 ENTRIES: Final = 64
-"""The oldest are dropped. At about 300 bytes each; one is added per model, precision, library and processor."""
+"""Maximum verdicts, about 300 bytes each; the oldest are dropped. Each model, precision, library and processor adds
+one."""
 MAX_BYTES: Final = 1_000_000
-"""A larger file is none of ours."""
+"""A larger file was not written by this module."""
 
 _VERDICTS: Final = TypeAdapter(dict[str, Verdict])
 
@@ -34,17 +35,17 @@ log = structlog.get_logger()
 
 
 def key_of(about: Mapping[str, object]) -> str:
-    """A digest of all that a verdict depends on."""
+    """A digest of everything that a verdict depends on."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def recall(key: str) -> Verdict | None:
-    """The verdict that was kept under this key, if one was."""
+    """The verdict that was kept under this key, if any."""
     return _read().get(key)
 
 
 def keep(key: str, verdict: Verdict) -> None:
-    """Adds a verdict. Of two processes that do so at once one may lose, and probes again at its next start."""
+    """Adds a verdict. If two processes do so at once, one verdict may be lost and is probed at the next start."""
     path = _path()
     if path is None:
         return
@@ -67,7 +68,7 @@ def _read() -> dict[str, Verdict]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Whoever reads meanwhile finds the old content or the new one, whole."""
+    """Replaces the file atomically: a concurrent reader gets either the old or the new content."""
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -79,7 +80,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _path() -> Path | None:
-    """None where there is no home. A relative XDG_CACHE_HOME is ignored, as its specification has it."""
+    """None without a home folder. A relative XDG_CACHE_HOME is ignored, as its specification requires."""
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if given.is_absolute():
         return given / FILE

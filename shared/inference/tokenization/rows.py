@@ -1,4 +1,4 @@
-"""Texts as the model reads them, and the one call of the Rust tokenizer that makes them."""
+"""Texts as rows of token ids, and the only call of the Rust tokenizer."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from shared.inference.engines.base import Ids
 
 
-class TokenizerFailed(Exception):  # noqa: N818 - a state that is handled, not an end
-    """The tokenizer raised; its message is the error's name, never the text."""
+class TokenizerFailed(Exception):  # noqa: N818 - the process recovers from it
+    """The tokenizer raised; the message is the name of its error, never the text."""
 
 
 @dataclass(slots=True)
 class TokenRow:
-    """One text as the model reads it."""
+    """The token ids of one text."""
 
     ids: Ids
     truncated: bool
 
     def __len__(self) -> int:
-        """Tokens, special ones included."""
+        """Number of tokens, special tokens included."""
         return len(self.ids)
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], *, special_tokens: bool = True) -> list[Encoding]:
-    """Encodes all texts, in their order; raises TokenizerFailed where it cannot do so with one of them."""
+    """Encodes all texts, in input order; raises TokenizerFailed if it fails on one of them."""
     try:
         return [*tokenizer.encode_batch_fast(texts, add_special_tokens=special_tokens)]
-    except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+    except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower type
         raise TokenizerFailed(type(error).__name__) from None
 
 
 def rows_of(flat: Ids, lengths: Iterable[int], truncated: Iterable[bool]) -> list[TokenRow]:
-    """Cuts one array, in which the ids of several texts follow each other, into their rows."""
+    """Splits one array, the concatenated ids of several texts, into rows."""
     rows: list[TokenRow] = []
     end = 0
     for length, was in zip(lengths, truncated, strict=True):

@@ -1,4 +1,4 @@
-"""Texts to token ids, each text once, as the Rust tokenizer of the model folder has them."""
+"""Texts to token ids, with the Rust tokenizer of the model folder."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ log = structlog.get_logger()
 
 FILE: Final = "tokenizer.json"
 CHARS_PER_TOKEN: Final = 8
-"""Of a long text the tokenizer is first shown so many characters for each token that the model reads; English
-has 4 to 5. It would otherwise read all of a text before it truncates."""
+"""Of a long text the tokenizer first gets this many characters for each token of `max_tokens`; English has 4 to 5.
+Otherwise it would read the whole text before it truncates."""
 
 
 class Tokeniser:
-    """Used by one thread at a time; Rust lets go of the GIL and uses all cores."""
+    """Used by one thread at a time; Rust releases the GIL and uses all cores."""
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """Takes the tokenizer over: it truncates to `max_tokens`, special tokens included, and pads nothing."""
+        """Changes the tokenizer: it truncates to `max_tokens`, special tokens included, and does not pad."""
         self._tokenizer = tokenizer
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        """Tokens of every row that are none of its text."""
+        """Number of special tokens in every row."""
         self._max_tokens = max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)
@@ -47,20 +47,20 @@ class Tokeniser:
 
     @classmethod
     def load(cls, artifact: Artifact) -> Tokeniser:
-        """The tokeniser of a model folder; raises ArtifactError where there is none of the fast kind."""
+        """The tokeniser of a model folder; raises ArtifactError if the folder has no fast tokenizer."""
         if FILE not in artifact.manifest.files:
             raise ArtifactError(f"{artifact.path} has no {FILE}; save a fast tokenizer and train again")
         content = artifact.read(FILE)
         try:
             tokenizer = Tokenizer.from_buffer(content)
-        except Exception as error:  # noqa: BLE001 - tokenizers raises nothing more exact
+        except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower type
             raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
         return cls(tokenizer, artifact.manifest.max_tokens)
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
-        """Tokenises normalised texts, in their order; raises ScorerError where the tokenizer itself is unfit.
+        """Tokenises normalised texts, in input order; raises ScorerError if the control sentence fails too.
 
-        Long texts are shown to the tokenizer by their beginnings, and more of those that it was not filled by.
+        Of a long text the tokenizer first gets the beginning, and then more if that does not fill the row.
         """
         limit = CHARS_PER_TOKEN * self._max_tokens
         shown = [text if len(text) <= limit else _beginning(text, limit) for text in texts]
@@ -76,8 +76,8 @@ class Tokeniser:
         return rows
 
     def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
-        """Tokenises together, and one by one after the control where that fails."""
-        with suppress(TokenizerFailed):  # what it was shows below
+        """Tokenises all texts together; if that fails, the control sentence and then the texts one by one."""
+        with suppress(TokenizerFailed):  # the calls below find the cause
             return [*self._together(texts)]
         control, *rows = [self._alone(text) for text in (CONTROL, *texts)]
         if isinstance(control, Unscorable):
@@ -107,9 +107,9 @@ def _is_filled(row: TokenRow | Unscorable) -> bool:
 
 
 def _beginning(text: str, limit: int) -> str:
-    """At least `limit` characters, cut before a space: the tokens of whole words do not depend on what follows.
+    """At least `limit` characters, cut before a space: the tokens of whole words do not depend on later words.
 
-    A normalised text has single spaces only. One without any is shown whole.
+    A normalised text has single spaces only. A text without a space from `limit` on is returned whole.
     """
     end = text.find(" ", limit)
     return text if end < 0 else text[:end]

@@ -1,7 +1,7 @@
-"""Texts to token ids by way of their words: a stream says mostly words that it has said before.
+"""Texts to token ids through a cache of words: most words of a stream have occurred before.
 
-A tokenizer of BERT's kind treats what stands between two spaces by itself, so the ids of a text are the ids
-of its words, one after the other. Words are remembered with their ids; only new ones reach the tokenizer.
+A BERT tokenizer processes each word between two spaces on its own, so the ids of a text are the concatenated ids of
+its words. The ids of words are cached; only new words reach the tokenizer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from shared.inference.tokenization.rows import TokenRow
 
 WORDS: Final = 131_072
-"""How many are remembered, about 16 MB; with more, all are forgotten."""
+"""Maximum words in the cache, about 16 MB; with more, the cache is cleared."""
 WORD_CHARS: Final = 64
-"""Longer words are not remembered."""
+"""Longer words are not cached."""
 
 _ID_BYTES: Final = np.dtype(np.int32).itemsize
 
@@ -33,23 +33,23 @@ class WordTokeniser:
     """Used by one thread at a time."""
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """Takes a tokenizer that `is_by_words` and truncates to `max_tokens`, special ones included."""
+        """`is_by_words` must hold for the tokenizer; rows have at most `max_tokens`, special tokens included."""
         self._tokenizer = tokenizer
         self._before, self._after = _special_tokens(tokenizer)
         self._room = max_tokens * _ID_BYTES - len(self._before) - len(self._after)
         self._ids: dict[str, bytes] = {}
-        """By word; int32, without special tokens."""
+        """Token ids by word, as bytes of int32, without special tokens."""
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow]:
-        """Tokenises texts, in their order; raises TokenizerFailed."""
+        """Tokenises texts, in input order; raises TokenizerFailed."""
         words = [text.split(" ") for text in texts]
         new = set(chain.from_iterable(words)).difference(self._ids)
         self._learn([*new])
         ids_of = self._ids.__getitem__
-        found = [b"".join(map(ids_of, said)) for said in words]
+        found = [b"".join(map(ids_of, of_text)) for of_text in words]
         self._forget(new)
         rows = [self._before + ids[: self._room] + self._after for ids in found]
-        # A bytearray, since torch insists on arrays that can be written to.
+        # A bytearray, since torch requires writable arrays.
         flat = np.frombuffer(bytearray().join(rows), np.int32)
         return rows_of(flat, [len(row) // _ID_BYTES for row in rows], [len(ids) > self._room for ids in found])
 
@@ -67,7 +67,7 @@ class WordTokeniser:
 
 
 def is_by_words(tokenizer: Tokenizer) -> bool:
-    """Tells whether nothing that the tokenizer does reaches across a space."""
+    """Whether the tokenizer processes each word between spaces independently of the others."""
     parts: dict[str, Any] = json.loads(tokenizer.to_str())
     kinds = [(parts[part] or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
     return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"] and not any(
@@ -76,7 +76,7 @@ def is_by_words(tokenizer: Tokenizer) -> bool:
 
 
 def _special_tokens(tokenizer: Tokenizer) -> tuple[bytes, bytes]:
-    """The ids that stand before and after those of any text."""
+    """The special token ids before and after the ids of a text, as bytes of int32."""
     encoding = tokenizer.encode("a")
     before = encoding.special_tokens_mask.index(0)
     return _bytes(encoding.ids[:before]), _bytes(encoding.ids[before + 1 :])
