@@ -31,8 +31,8 @@ _LINE_ENDS: Final = str.maketrans("\t\n\r", "   ")
 def escaped(text: str) -> str:
     r"""Makes one line in which no character controls the terminal.
 
-    Line ends, control characters and direction marks become escapes such as \u001b, as in JSON: a line of JSON keeps
-    its meaning.
+    Line ends, control characters and direction marks become escapes such as \u001b, as in JSON: a line of JSON
+    keeps its meaning.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 

@@ -1,6 +1,6 @@
-"""The command line of the trainer; each command is a module of `trainer.commands`, named as a user types it.
+"""The command line of the trainer; each command is the module of `trainer.commands` with its name.
 
-Each imports its work when it runs: torch takes seconds that `--help` need not wait for.
+Commands import their dependencies when they run: importing torch takes seconds, which `--help` does not need.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ for command in (fetch, train, archive, evaluate, export):
 
 def main() -> NoReturn:
     """Runs the command line and exits with the code of `shared.errors`."""
-    # Threads of torch that wait must not spin: beside another busy process on 2 cores, a training step
-    # took 6.2 s spinning and 0.4 s sleeping. Read when torch is loaded, so it is set before.
+    # Waiting threads of torch must not spin: with another busy process on 2 cores, a training step took 6.2 s
+    # with spinning and 0.4 s with sleeping threads. torch reads the variable when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     exit_with(app)
 

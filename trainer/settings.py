@@ -1,6 +1,6 @@
-"""What a user may set, and its bounds; command line over environment over file over these defaults.
+"""Settings of the trainer, with bounds and defaults; see `shared.settings` for the order of precedence.
 
-The names of the consumer may stand in the same environment: they are passed over.
+Settings of the consumer may be set in the same environment: they are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
 
 OTHER_COMMANDS: Final = ("",)
-"""Any foreign name passes, unless it looks like a misspelling: the consumer's are not known here."""
+"""Any other name is ignored, unless it looks like a misspelling: the trainer does not know the consumer's names."""
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 

@@ -54,8 +54,8 @@ class TokenBudget:
         self.full = full
         self.tokens = full
         self.ceiling: int | None = None
-        """Tokens of the smallest pass that ran out of memory. Growth stays below it for FORGET_AFTER full passes and
-        not for longer, since another process may have used the memory."""
+        """Tokens of the smallest pass that ran out of memory. Growth stays below it for FORGET_AFTER full passes
+        and not for longer, since another process may have used the memory."""
         self._full_passes = 0
 
     def ran_out(self, padded_tokens: int) -> None:
@@ -66,7 +66,7 @@ class TokenBudget:
         self._full_passes = 0
 
     def fitted(self, padded_tokens: int) -> None:
-        """Records a pass that fitted; one that left half of the budget unused is no evidence and does not count."""
+        """Records a pass that fitted; one that left half of the budget unused does not count as evidence."""
         if self.tokens == self.full or 2 * padded_tokens <= self.tokens:
             return
         self._full_passes += 1

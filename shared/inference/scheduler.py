@@ -4,8 +4,8 @@
 
 One thread normalises and tokenises, one makes batches, and `concurrency` threads run passes. A window is closed as
 soon as a pass may start and not before, so batches grow while the device is busy, and a single text on an idle
-device starts at once; there is no timer. A window still has a limit: if it took everything that the caller may have
-in flight, nothing would be ready when its last pass begins.
+device starts at once; there is no timer. A window still has a limit: if it took everything that the caller may
+have in flight, nothing would be ready when its last pass begins.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scores and the `Scorer` protocol, independent of the engine. Plain immutable values; imports no model library."""
+"""Scores and the `Scorer` protocol, for any engine. Plain immutable values; imports no model library."""
 
 from __future__ import annotations
 

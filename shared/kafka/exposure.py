@@ -23,8 +23,8 @@ _VERIFYING: Final = {
 def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
     """The bootstrap hosts that are neither this machine nor connected to over TLS.
 
-    A server may have its own protocol (`SASL_SSL://host:9093`). librdkafka skips servers whose protocol differs from
-    the setting, so neither of the two may be plaintext.
+    A server may have its own protocol (`SASL_SSL://host:9093`). librdkafka skips servers whose protocol differs
+    from the setting, so neither of the two may be plaintext.
     """
     found = []
     for server in filter(None, map(str.strip, servers.split(","))):

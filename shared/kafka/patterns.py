@@ -58,8 +58,8 @@ def check_pattern(pattern: str) -> None:
 def matches(pattern: str, topic: str) -> bool:
     """Whether a checked pattern matches the name of a topic, as in both protocols.
 
-    It tracks all positions in the name at once. Python's `re` backtracks, which takes a minute for five `[a-z]+` and
-    a name of 249 characters, and anybody may have created such a topic.
+    It tracks all positions in the name at once. Python's `re` backtracks, which takes a minute for five `[a-z]+`
+    and a name of 249 characters, and anybody may have created such a topic.
     """
     places = {0}
     for item in _ITEM.findall(pattern, 1):

@@ -90,9 +90,9 @@ def seal(folder: Path, manifest: Manifest, sealed: Mapping[str, str] | None = No
 def open_artifact(folder: Path) -> Artifact:
     """Checks a model folder; raises ArtifactError that says what is wrong and what to do.
 
-    It refuses a folder with: no manifest or one of another format; a missing, altered or unlisted file; a path that
-    is not a regular file; a possible pickle or code; no safetensors weights; labels that differ from config.json;
-    or a normaliser of another version.
+    It refuses a folder with: no manifest or one of another format; a missing, altered or unlisted file; a path
+    that is not a regular file; a possible pickle or code; no safetensors weights; labels that differ from
+    config.json; or a normaliser of another version.
     """
     manifest = read_manifest(folder)
     found = _listing(folder)

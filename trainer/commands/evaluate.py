@@ -22,11 +22,11 @@ def evaluate(
     labels: Labels = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
-        typer.Option("--precision", help="What to measure the model in; auto: what would serve here."),
+        typer.Option("--precision", help="Precision to evaluate in; auto: the one that serves on this machine."),
     ] = "auto",
     write: Annotated[bool, typer.Option("--write/--no-write", help="Write the result into the folder.")] = True,
 ) -> None:
-    """Measures a model on labelled texts; with --write its metrics.json and card tell the result."""
+    """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415
     from trainer.models.base import hush_transformers  # noqa: PLC0415

@@ -19,7 +19,7 @@ def export(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     *,
     data: Annotated[Path, typer.Option("--data", help="The data that the model was trained on.")],
-    kind: Annotated[Literal["int8"], typer.Option("--precision", help="What to make.")],
+    kind: Annotated[Literal["int8"], typer.Option("--precision", help="Precision of the graph.")],
     labels: Labels = None,
     calibration_rows: Annotated[
         int,
@@ -28,7 +28,7 @@ def export(
         ),
     ] = 300,
 ) -> None:
-    """Adds a faster graph for CPUs to a model folder, if it answers as the model does on held-out rows.
+    """Adds a faster graph for CPUs to a model folder, if its answers to held-out rows agree with the model's.
 
     Give the data, and the options for columns, split and seed, that the model was trained with.
     """

@@ -1,4 +1,4 @@
-"""The options that commands share: each is a setting of `trainer.settings`, or says which data is meant."""
+"""The options that commands share: settings of `trainer.settings`, and the paths of the data."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def train(
     loaded: Loaded[TrainerEnvironment],
     *,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", help="Folder that the model shall be.")],
+    output: Annotated[Path, typer.Option("--output", help="Model folder to write.")],
     labels: Labels = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
@@ -31,7 +31,7 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Keep a checkpoint beside the output; continue from it if there.")
+        bool, typer.Option("--resume", help="Keep a checkpoint next to the output; continue from it if it exists.")
     ] = False,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""

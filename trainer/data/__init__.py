@@ -1,1 +1,1 @@
-"""From files and topics to labelled rows without duplicates, in parts."""
+"""Reads files and topics, removes duplicates and splits the labelled rows into parts."""

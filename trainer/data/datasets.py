@@ -1,6 +1,6 @@
 """Named public data sets, each fetched from its publisher, verified, and written in one schema.
 
-Nothing of a data set is part of this repository, only where it stands and its SHA-256.
+This repository contains no data set, only its location and its SHA-256.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Finds duplicates, which are removed, and near-duplicates, which must stay on one side of a split.
+"""Removes duplicates, and finds near-duplicates, which must be in the same part of a split.
 
-A model that saw a test text's twin in training is flattered: of the tweets that people share, quote
-and bot-post, 2 % have such a twin, and a fifth of the twins carry another label.
+Test metrics are too good if training rows contain near-duplicates of test texts: of the tweets that people share,
+quote and bot-post, 2 % have a near-duplicate, and a fifth of the near-duplicates have another label.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _RETWEET = re.compile(r"^rt\b")
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """A data set without duplicates, and what was taken out."""
+    """A data set without duplicates, and the numbers of removed rows."""
 
     examples: Examples
     duplicates: int
     conflicting: int
-    """Rows of texts whose labels disagree without a majority; all of them are out."""
+    """Rows of texts whose labels disagree without a majority; all of them are removed."""
 
 
 def remove_duplicates(examples: Examples) -> Cleaned:
-    """Keeps one row per normalised text: the first with the majority's label, none where labels tie."""
+    """Keeps one row per normalised text: the first with the majority label; none if labels tie."""
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(examples.texts):
         rows_of[normalise(text).casefold()].append(row)
@@ -56,11 +56,11 @@ def remove_duplicates(examples: Examples) -> Cleaned:
 
 
 def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> IntArray:
-    """Numbers the groups of near-duplicates: [rows], each group by its first row.
+    """The group of near-duplicates of each row, `[rows]`; the number of a group is its first row.
 
-    The join is exact, not sketched, so the promise holds for every pair. Words are ranked rarest first;
-    two sets of n words or more can only reach similarity t if they share one of the n - ceil(t n) + 1
-    rarest words of either, so only texts that do are compared.
+    The join is exact and not a sketch, so it finds every pair. It uses prefix filtering: with words sorted rarest
+    first, two sets of n words or more can only reach similarity t if they share one of the n - ceil(t n) + 1 rarest
+    words of either, so only such texts are compared.
     """
     bags = [_words(text) for text in texts]
     frequency = Counter(word for bag in bags for word in bag)
@@ -72,7 +72,7 @@ def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> Int
             _join(parent, first, row)
             continue
         rarest = sorted(bag, key=lambda word: (frequency[word], word))
-        # The small term keeps 0.8 x 35 = 28.000000000000004 from being rounded up to 29.
+        # Without 1e-9, 0.8 x 35 = 28.000000000000004 would be rounded up to 29.
         prefix = rarest[: len(bag) - math.ceil(similar * len(bag) - 1e-9) + 1]
         for other in {other for word in prefix for other in holders[word]}:
             if _jaccard(bag, bags[other]) >= similar:
@@ -83,7 +83,7 @@ def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> Int
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words and signs of a text, without mentions, addresses and the mark of a shared tweet."""
+    """The words and punctuation of a text, without mentions, URLs and the mark of a retweet."""
     plain = _RETWEET.sub("", normalise(text).lower())
     return frozenset(_WORD.findall(plain.replace(USER, " "))) - {URL}
 

@@ -1,6 +1,6 @@
-"""Labelled texts in memory, and how they are written: one schema for every data set.
+"""Labelled texts in memory, and the Parquet schema of every data set.
 
-Reading files of other shapes is `trainer/data/readers.py`.
+`trainer/data/readers.py` reads files in other formats.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Examples:
 
     texts: tuple[str, ...]
     labels: IntArray
-    """[rows], an index into `label_names`."""
+    """`[rows]`, indices into `label_names`."""
     label_names: tuple[str, ...]
     ids: tuple[str, ...]
     source: str
     created_at: IntArray | None = None
-    """[rows], epoch milliseconds; None unless every row has a time."""
+    """`[rows]`, epoch milliseconds; None unless every row has a time."""
 
     def __len__(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self.texts)
 
     def take(self, rows: IntArray) -> Examples:
@@ -60,7 +60,7 @@ class Examples:
         )
 
     def counts(self) -> dict[str, int]:
-        """Rows by label name, in the order of the labels."""
+        """Number of rows by label name, in the order of the labels."""
         counted = np.bincount(self.labels, minlength=len(self.label_names))
         return dict(zip(self.label_names, counted.tolist(), strict=True))
 
@@ -73,7 +73,7 @@ class Examples:
 
 
 def write_examples(examples: Examples, path: Path) -> None:
-    """Writes the Parquet file whole or not at all."""
+    """Writes the Parquet file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [examples.label_names[label] for label in examples.labels]
     rows = len(examples)

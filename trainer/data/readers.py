@@ -1,6 +1,6 @@
-"""Makes labelled texts of a file of any supported format, and checks what it finds.
+"""Reads labelled texts from a file of any supported format, and checks them.
 
-A fault names the file, the column and a row or two by number or id, never a text.
+An error names the file, the column and a few rows by number or id, never a text.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from trainer.data.examples import IntArray
 
 _NAMED: Final = 3
-"""How many rows, ids or names a fault lists."""
+"""Maximum rows, ids or names that an error lists."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """Where a file keeps what is needed; `label_name`, if there, names the numbers of `label`."""
+    """The columns to read; `label_name`, if present, has the names for the numbers of `label`."""
 
     text: str = "text"
     label: str = "label"
@@ -41,7 +41,7 @@ class ColumnNames:
     time: str = "created_at"
 
     def all(self) -> set[str]:
-        """Every column that is read where it is there."""
+        """All columns to read if they are present."""
         return {self.text, self.label, self.label_name, self.id, self.time}
 
 
@@ -108,7 +108,7 @@ def _ids(values: list[Any] | None, path: Path, rows: int) -> list[str]:
 
 
 def _label_names(columns: Columns, names: ColumnNames, path: Path) -> list[str | None]:
-    """One name per row. Where `label_name` is there it must name each number of `label` in one way."""
+    """One name per row. If `label_name` is present, it must have one name for each number of `label`."""
     if names.label not in columns and names.label_name in columns:
         return [_label(value, path) for value in columns[names.label_name]]
     labels = [_label(value, path) for value in _require(columns, names.label, path, "--label-column")]
@@ -136,7 +136,7 @@ def _label(value: Any, path: Path) -> str | None:
 
 
 def _joined(path: Path, names: ColumnNames, ids: Sequence[str]) -> list[str | None]:
-    """Labels by id from a file of their own, for the rows with the given ids."""
+    """The label of each of the given ids, from a separate file; None if the file has no label for it."""
     columns = read_columns(path, names.all())
     keys = [str(value) for value in _require(columns, names.id, path, "--id-column")]
     label_of: dict[str, str] = {}
@@ -157,7 +157,7 @@ def _joined(path: Path, names: ColumnNames, ids: Sequence[str]) -> list[str | No
 
 
 def _ordered(labels: Sequence[str], path: Path) -> tuple[str, ...]:
-    """The label names in the model's order; refuses what cannot be meant."""
+    """The label names in the model's order; raises InputDataError for two spellings of a label, or no label."""
     counts = Counter(labels)
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in counts:
@@ -180,7 +180,7 @@ def _times(values: list[Any] | None, path: Path) -> list[int | None]:
 
 
 def epoch_ms(value: Any, where: str) -> int | None:
-    """Epoch milliseconds of a datetime, an RFC 3339 string or of what already is; a naive time is UTC."""
+    """Epoch milliseconds of a datetime, an RFC 3339 string or epoch milliseconds; a naive time is UTC."""
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     if isinstance(value, str) and value.isdecimal():

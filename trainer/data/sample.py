@@ -1,4 +1,4 @@
-"""Draws from a data set the four parts that training needs, free of duplicates and leaks."""
+"""Splits a data set into the four parts for training, without duplicates and without leakage."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The four parts and what was left out on the way, by reason."""
+    """The four parts, and the number of rows that were left out, by reason."""
 
     splits: Splits
     left_out: dict[str, int]
 
 
 def draw_sample(examples: Examples, settings: TrainerSettings) -> Sample:
-    """Removes duplicates and cuts the rest into parts that share no near-duplicates."""
+    """Removes duplicates and splits the rest into parts that share no near-duplicates."""
     cleaned = remove_duplicates(examples)
     rest = cleaned.examples
     groups = near_duplicate_groups(rest.texts)

@@ -1,7 +1,7 @@
-"""Cuts a data set into test, calibration, validation and training rows, whole groups at a time.
+"""Splits a data set into test, calibration, validation and training rows, without dividing groups.
 
-By time where every row has one, since a model meets the future: training rows come first, then
-validation, calibration and test. Else at random, with the share of each label alike in all four.
+By time if every row has one, since a model scores later texts: training rows come first, then validation,
+calibration and test. Else at random and stratified: each label has the same share in all four.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Order = Literal["time", "random"]
 PARTS: Final = ("train", "validation", "calibration", "test")
-"""In the order of time."""
+"""In order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,18 @@ class Splits:
 
     train: Examples
     validation: Examples
-    """For early stopping and the choice of the weights."""
+    """For early stopping and the selection of the weights."""
     calibration: Examples
     """For the temperature, and nothing else."""
     test: Examples
     """For the published figures, and nothing else."""
     order: Order
     dropped: int
-    """Rows left out because their near-duplicates lie in an earlier part (order by time only)."""
+    """Rows left out because their near-duplicates are in an earlier part (split by time only)."""
 
 
 def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, seed: int) -> Splits:
-    """Assigns every row to a part; raises InputDataError where a label would be missing from one.
+    """Assigns every row to a part; raises InputDataError if a label is missing from one.
 
     At random, the held-out parts get exactly their sizes as long as there are enough rows without
     near-duplicates to fill them up. By time, rows whose group began in an earlier part are dropped.
@@ -69,8 +69,8 @@ def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, s
 
 
 def _at_random(examples: Examples, groups: IntArray, sizes: Sizes, seed: int) -> IntArray:
-    """[rows], an index into PARTS. Groups are dealt out shuffled, test first, until each label's share is full."""
-    part_of = np.zeros(len(examples), dtype=np.int64)  # whatever fits nowhere else is for training
+    """Indices into PARTS, `[rows]`. Shuffled groups fill the test part first, up to the quota of each label."""
+    part_of = np.zeros(len(examples), dtype=np.int64)  # all other rows are for training
     room = {PARTS.index(name): _quotas(examples.labels, getattr(sizes, name)) for name in PARTS[:0:-1]}
     members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.unique(groups, return_counts=True)[1])[:-1])
     for group in np.random.default_rng(seed).permutation(len(members)):
@@ -85,7 +85,7 @@ def _at_random(examples: Examples, groups: IntArray, sizes: Sizes, seed: int) ->
 
 
 def _quotas(labels: IntArray, size: int) -> IntArray:
-    """[labels], rows of each label in a part of that size: proportional, rounded by largest remainder."""
+    """Rows of each label in a part of that size, `[labels]`: proportional, rounded by largest remainder."""
     exact = np.bincount(labels) * size / len(labels)
     quotas = np.floor(exact).astype(np.int64)
     short = size - int(quotas.sum())
@@ -94,7 +94,7 @@ def _quotas(labels: IntArray, size: int) -> IntArray:
 
 
 def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
-    """[rows], an index into PARTS, or -1 where the group began in an earlier part."""
+    """Indices into PARTS, `[rows]`, or -1 if the group began in an earlier part."""
     if examples.created_at is None:
         raise InputDataError("a split by time needs created_at in every row; use --split random")
     newest_first = np.argsort(-examples.created_at, kind="stable")

@@ -1,4 +1,4 @@
-"""Reads CSV, JSONL and Parquet files into columns of plain values, alike whatever the format."""
+"""Reads CSV, JSONL and Parquet files into columns of Python values, the same for every format."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 Columns = dict[str, list[Any]]
 
-_CSV_FIELD_CHARS: Final = 10_000_000  # the csv module stops at 131,072 by default
+_CSV_FIELD_CHARS: Final = 10_000_000  # the default limit of the csv module is 131,072
 
 
 def read_columns(path: Path, wanted: set[str]) -> Columns:
-    """The wanted columns that the file has, one value per row; other columns may come along, or empty.
+    """The wanted columns that the file has, one value per row; other columns may be included, full or empty.
 
     A folder is read as one table of all its Parquet files. Raises InputDataError.
     """
@@ -50,7 +50,7 @@ def _read_parquet(path: Path, wanted: set[str]) -> Columns:
     except pa.ArrowException as error:
         raise InputDataError(f"{path} is not a readable Parquet file ({type(error).__name__})") from None
     columns: Columns = {name: table.column(name).to_pylist() for name in kept}
-    # Names alone, so that a fault can list what is there.
+    # Only the names, so that an error can list the columns of the file.
     return columns | {name: [] for name in present if name not in wanted}
 
 

@@ -1,1 +1,1 @@
-"""How good a model is, and the pages that say so."""
+"""Evaluation of a model: metrics, calibration, reports."""

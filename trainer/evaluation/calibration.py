@@ -1,7 +1,7 @@
-"""Makes probabilities mean what they say: one temperature, and the figures that show the effect.
+"""Calibrates probabilities by temperature scaling (Guo et al. 2017), and computes calibration errors.
 
-A temperature changes no label; it is fitted on rows that served neither for training nor for the
-choice of the weights.
+A temperature changes no predicted label; it is fitted on rows that were used neither for training nor for
+selecting the weights.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 BINS: Final = 15
 TEMPERATURES: Final = (0.1, 10.0)
-"""Bounds of the search. Few rows, all answered rightly, would else call for a temperature of zero."""
+"""Bounds of the search. Without them, a few rows that are all predicted correctly give a temperature of zero."""
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
 class CalibrationFigures(BaseModel, frozen=True):
-    """How far probabilities are from frequencies; smaller is better."""
+    """Differences between probabilities and observed frequencies; smaller is better."""
 
     ece: float
-    """Expected calibration error of the answered label, 15 equal bins."""
+    """Expected calibration error of the predicted label, with 15 bins of equal width."""
     nll: float
     """Mean negative log-likelihood, in nats."""
     brier: float
@@ -36,12 +36,12 @@ class CalibrationFigures(BaseModel, frozen=True):
 
 
 def fit_temperature(logits: FloatArray, gold: IntArray) -> float:
-    """The temperature with the least negative log-likelihood, by golden-section search.
+    """The temperature with the smallest negative log-likelihood, by golden-section search.
 
-    The likelihood is convex in 1/T, so it has one minimum along log T as well.
+    It is convex in 1/T, so it has one minimum along log T as well.
     """
     low, high = (math.log(bound) for bound in TEMPERATURES)
-    while high - low > 1e-5:  # noqa: PLR2004 - far below what a few hundred rows can tell
+    while high - low > 1e-5:  # noqa: PLR2004 - far below the precision that a few hundred rows allow
         left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
         if nll(softmax(logits / math.exp(left)), gold) < nll(softmax(logits / math.exp(right)), gold):
             high = right
@@ -51,7 +51,7 @@ def fit_temperature(logits: FloatArray, gold: IntArray) -> float:
 
 
 def calibration_figures(probabilities: FloatArray, gold: IntArray) -> CalibrationFigures:
-    """All three figures, from probabilities [rows, labels] and true labels [rows]."""
+    """All three figures, from probabilities `[rows, labels]` and true labels `[rows]`."""
     truth = np.eye(probabilities.shape[1])[gold]
     return CalibrationFigures(
         ece=ece(probabilities, gold),
@@ -67,7 +67,7 @@ def nll(probabilities: FloatArray, gold: IntArray) -> float:
 
 
 def ece(probabilities: FloatArray, gold: IntArray, bins: int = BINS) -> float:
-    """Mean gap between confidence and accuracy over equal bins of confidence, weighted by rows."""
+    """Mean gap between confidence and accuracy over bins of equal width of confidence, weighted by rows."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == gold
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)

@@ -1,4 +1,4 @@
-"""Measures a sealed model on a labelled data set, as it would be served, and adds the result to its folder."""
+"""Evaluates a sealed model on a labelled data set with the serving code, and adds the result to its folder."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What `evaluate` found."""
+    """The result of `evaluate`."""
 
     name: str
-    """Of the data: its file's or folder's own name."""
+    """Name of the file or folder of the data."""
     version: str
     engine: str
-    """Library, precision and way of batching."""
+    """Library, precision and batching."""
     figures: Figures
 
 
@@ -47,8 +47,8 @@ def evaluate(
 ) -> Measured:
     """Scores every labelled row, duplicates included; raises ArtifactError, InputDataError or SettingsError.
 
-    With `write`, the result goes into metrics.json, the card and the manifest; the version stays as it is. The
-    folder is checked before and after, so that the figures are not those of a model that took its place.
+    With `write`, the result goes into metrics.json, the card and the manifest; the version does not change. The
+    folder is checked before and after scoring, so that the figures are not those of a model that replaced it.
     """
     artifact = open_artifact(folder)
     manifest = artifact.manifest
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:
-    """[rows], the true labels as indices into the model's labels."""
+    """The true labels as indices into the model's labels, `[rows]`; raises InputDataError for an unknown label."""
     unknown = sorted(set(examples.label_names) - set(labels))
     if unknown:
         raise InputDataError(

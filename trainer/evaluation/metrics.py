@@ -1,6 +1,6 @@
-"""Figures of a classifier, from its logits and the true labels; they agree with scikit-learn's.
+"""Metrics of a classifier, from its logits and the true labels; they agree with those of scikit-learn.
 
-`Figures` is also what stands in metrics.json, so it is a model of pydantic.
+`Figures` is written to metrics.json, so it is a pydantic model.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ INTERVAL: Final = (2.5, 97.5)
 
 
 class LabelFigures(BaseModel, frozen=True):
-    """One label against the others."""
+    """Metrics of one label against the others."""
 
     precision: float
     recall: float
     f1: float
     rows: int
     roc_auc: float | None
-    """None where all rows, or none, have the label."""
+    """None if all rows, or none, have the label."""
 
 
 class Figures(BaseModel, frozen=True):
-    """How good a model is on one set of rows."""
+    """Metrics of a model on one set of rows."""
 
     rows: int
     accuracy: float
@@ -48,13 +48,13 @@ class Figures(BaseModel, frozen=True):
     """95 % intervals of accuracy, macro_f1 and macro_recall, from 1,000 resamples of the rows."""
     labels: dict[str, LabelFigures]
     confusion: list[list[int]]
-    """Rows are the true labels, columns the answers."""
+    """Rows are the true labels, columns the predicted labels."""
     uncalibrated: CalibrationFigures
     calibrated: CalibrationFigures
 
 
 def figures(logits: FloatArray, gold: IntArray, labels: Sequence[str], temperature: float) -> Figures:
-    """Computes every figure from logits [rows, labels] and the true labels [rows]; needs a row."""
+    """Computes all metrics from logits `[rows, labels]` and true labels `[rows]`; needs at least one row."""
     matrix = confusion_matrix(gold, logits.argmax(axis=-1), len(labels))
     probabilities = softmax(logits / temperature)
     of_label = _label_figures(matrix, probabilities, gold, labels)
@@ -74,15 +74,15 @@ def figures(logits: FloatArray, gold: IntArray, labels: Sequence[str], temperatu
 
 
 def confusion_matrix(gold: IntArray, answers: IntArray, labels: int) -> IntArray:
-    """Counts [labels, labels]: rows are the true labels, columns the answers."""
+    """Counts `[labels, labels]`: rows are the true labels, columns the predicted labels."""
     return np.bincount(gold * labels + answers, minlength=labels * labels).reshape(labels, labels)
 
 
-# The three below take one confusion matrix or a stack of them, [..., labels, labels].
+# The next three functions take one confusion matrix or a stack of them, `[..., labels, labels]`.
 
 
 def accuracy(matrix: IntArray) -> FloatArray:
-    """Share of right answers."""
+    """Share of correct predictions."""
     return np.asarray(_hits(matrix).sum(axis=-1) / matrix.sum(axis=(-2, -1)))
 
 
@@ -92,7 +92,7 @@ def macro_recall(matrix: IntArray) -> FloatArray:
 
 
 def macro_f1(matrix: IntArray) -> FloatArray:
-    """Mean F1 over the labels that occur or were answered."""
+    """Mean F1 over the labels that occur or were predicted."""
     return _mean_of_ratios(2 * _hits(matrix), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
@@ -124,7 +124,7 @@ def _label_figures(
 
 
 def _intervals(matrix: IntArray) -> dict[str, tuple[float, float]]:
-    """Resampling rows is drawing the cells of the confusion matrix anew: cheap at any number of rows."""
+    """Bootstrap intervals. A resample of rows is a multinomial draw of the matrix: cheap for any number of rows."""
     rows = int(matrix.sum())
     drawn = np.random.default_rng(0).multinomial(rows, matrix.ravel() / rows, size=RESAMPLES)
     stack = drawn.reshape(RESAMPLES, *matrix.shape)

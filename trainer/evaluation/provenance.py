@@ -1,4 +1,4 @@
-"""What a model folder tells of its making: from which base and data, with which settings, how it went."""
+"""The origin of a model for its folder: base, data and training settings, and the report of the training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 
 
 def training_settings(config: TrainingConfig, sample: Sample, device: str) -> dict[str, Any]:
-    """All that can change the weights besides base and data."""
+    """Everything that can change the weights, except base and data."""
     return {
         **asdict(config),
         "split": sample.splits.order,
@@ -35,7 +35,7 @@ def training_settings(config: TrainingConfig, sample: Sample, device: str) -> di
 
 
 def training_report(sample: Sample, state: TrainingState, engine: str, seconds: float) -> TrainingReport:
-    """How training went, for metrics.json."""
+    """The report of the training, for metrics.json."""
     return TrainingReport(
         rows={name: len(getattr(sample.splits, name)) for name in PARTS},
         order=sample.splits.order,
@@ -60,11 +60,14 @@ def make_manifest(
     name: str,
     base: LoadedBase,
     sample: Sample,
-    told: dict[str, Any],
+    training: dict[str, Any],
     *,
     max_tokens: int,
 ) -> Manifest:
-    """The manifest of a fresh model, still without temperature, metrics and files."""
+    """The manifest of a new model, without a fitted temperature, metrics and files.
+
+    `training` is the result of `training_settings`.
+    """
     examples = sample.splits.train
     return Manifest(
         name=name,
@@ -75,7 +78,7 @@ def make_manifest(
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
         base=Base(name=base.name, revision=base.revision),
         data=TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint()),
-        training=told,
+        training=training,
         libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
         created_at=datetime.now(UTC).replace(microsecond=0),
     )

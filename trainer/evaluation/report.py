@@ -1,6 +1,6 @@
-"""What a model folder tells of itself: metrics.json for programs, README.md and tables for people.
+"""Reports of a model folder: metrics.json for programs, README.md and tables for people.
 
-No text of the data appears in either.
+They contain no texts of the data.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ class Look(BaseModel, frozen=True):
 
 
 class TrainingReport(BaseModel, frozen=True):
-    """How training went."""
+    """The course of a training."""
 
     rows: dict[str, int]
     """Rows by part: train, validation, calibration, test."""
     order: str
-    """How the parts were cut: by time or at random."""
+    """How the data was split: by time or at random."""
     left_out: dict[str, int]
     """Rows that were not used, by reason."""
     seconds: float
     best_step: int
     engine: str
-    """Library, precision and way of batching that scored the calibration and test rows."""
+    """Library, precision and batching that scored the calibration and test rows."""
     history: list[Look]
 
 
 class LaterEvaluation(BaseModel, frozen=True):
-    """What `evaluate` measured of a model that was made before."""
+    """The metrics of `evaluate` for an existing model."""
 
     name: str
-    """Of the data: a file's or folder's own name."""
+    """Name of the file or folder of the data."""
     sha256: str
-    """Over the texts and labels in order, as `Examples.fingerprint`; tells apart what has one name."""
+    """`Examples.fingerprint`, over texts and labels in order; distinguishes data with the same name."""
     engine: str
-    """Library, precision and way of batching that scored the texts."""
+    """Library, precision and batching that scored the texts."""
     figures: Figures
 
 
@@ -67,7 +67,7 @@ class Report(BaseModel, frozen=True):
 
     training: TrainingReport | None = None
     evaluations: dict[str, Figures] = Field(default_factory=dict)
-    """What training measured, by part: `test`. Nothing writes it later."""
+    """Metrics from training by part: `test`. They are not changed later."""
     later: list[LaterEvaluation] = Field(default_factory=list)
     """One for each data set and engine."""
 
@@ -78,7 +78,7 @@ class Report(BaseModel, frozen=True):
 
 
 def read_report(artifact: Artifact) -> Report:
-    """The report in a model folder, empty where there is none; raises ArtifactError if it is not one."""
+    """The report in a model folder, empty if there is none; raises ArtifactError if it is not valid."""
     if METRICS not in artifact.manifest.files:
         return Report()
     try:
@@ -90,7 +90,7 @@ def read_report(artifact: Artifact) -> Report:
 
 
 def headline(report: Report) -> dict[str, Any]:
-    """The few figures that go into the manifest: of `test`, and of later data by name and digest."""
+    """The metrics for the manifest: of `test`, and of later data by name, digest and engine."""
     later = {f"{one.name} {one.sha256[:12]} {one.engine}": one.figures for one in report.later}
     return {
         name: {
@@ -105,7 +105,7 @@ def headline(report: Report) -> dict[str, Any]:
 
 
 def figures_table(title: str, found: Figures) -> Table:
-    """Overall figures with their intervals, then one line per label; for a terminal."""
+    """Overall metrics with their intervals, then one line per label; for a terminal."""
     table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in ("", "value", "95 % interval"):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -133,11 +133,11 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
     for later in report.later:
         heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
-        told = (
+        note = (
             f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
             f"`{later.sha256}`."
         )
-        parts += [heading, told, _quality(later.figures), _confusion(later.figures)]
+        parts += [heading, note, _quality(later.figures), _confusion(later.figures)]
     if manifest.int8:
         parts += ["## In int8", _int8(manifest.int8)]
     parts += ["## Use", _use(manifest), "## Limits", _LIMITS, "## How it was made", _settings(manifest)]
@@ -145,8 +145,8 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
 
 
 _LIMITS: Final = (
-    "The figures hold for texts like those it was tested on; other sources, topics, languages or years can do "
-    "worse. The intervals tell how far the figures may be off by the choice of test rows alone. Probabilities "
+    "The metrics hold for texts like those it was tested on; texts of other sources, topics, languages or years "
+    "can give worse results. The intervals only show the uncertainty from the choice of test rows. Probabilities "
     "are calibrated on data of the same source; recalibrate for another."
 )
 
@@ -195,7 +195,7 @@ def _quality(found: Figures) -> str:
 
 def _confusion(found: Figures) -> str:
     rows = [(f"**{name}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)]
-    return "Rows are the true labels, columns the answers:\n\n" + _markdown(("", *found.labels), rows)
+    return "Rows are the true labels, columns the predicted labels:\n\n" + _markdown(("", *found.labels), rows)
 
 
 def _int8(found: Int8) -> str:

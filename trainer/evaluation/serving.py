@@ -1,4 +1,4 @@
-"""Scores labelled texts through `shared.inference`: figures and temperature are of the code that serves."""
+"""Scores labelled texts through `shared.inference`, so that metrics and temperature are those of the serving code."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ CLOSE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an engine answered."""
+    """The answers of an engine."""
 
     rows: IntArray
-    """`[scored]`, the places of the texts that have a score."""
+    """`[scored]`, the indices of the texts that have a score."""
     logits: FloatArray
     """`[scored, labels]`, before calibration."""
     engine: str
-    """Library, precision and way of batching."""
+    """Library, precision and batching."""
 
 
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
-    """Scores texts with a sealed model; leaves out those without a score, with a warning that counts them.
+    """Scores texts with a sealed model; leaves out texts without a score, with a warning that counts them.
 
-    The probabilities that are served are `softmax(logits / temperature)`, so the logits are their logarithms times
-    the temperature, but for a constant of each row, which no figure depends on. Raises what `load_scorer` raises,
-    and ScorerError.
+    Served probabilities are `softmax(logits / temperature)`, so the logits are their logarithms times the
+    temperature, up to a constant per row, which no metric depends on. Raises what `load_scorer` raises, and
+    ScorerError.
     """
     scorer = load_scorer(artifact, device, precision)
     scoring = Scheduler(scorer)
@@ -53,6 +53,6 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
         log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
     found = [answer.probabilities for answer in answers if isinstance(answer, Score)]
     probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.labels))
-    # A probability that fp32 rounds to 0 is 104 below the largest logit or more; it gets the least that it can be.
+    # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
     return Served(np.array(rows, np.int64), logits * artifact.manifest.temperature, scorer.describe()["engine"])

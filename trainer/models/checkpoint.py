@@ -1,7 +1,7 @@
-"""Keeps the state of a training on disk, so that an interrupted one continues bit for bit.
+"""Checkpoints of the training state, so that an interrupted training resumes bit for bit.
 
-One safetensors file, replaced whole at every look at the validation rows; no pickle. It belongs to one
-config, base and data set, and refuses to continue another.
+A checkpoint is one safetensors file, replaced atomically at every evaluation on the validation rows; no pickle. It
+belongs to one training config, base and data set, and another training cannot resume from it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Where the state is kept, and what it is the state of."""
+    """The path of the saved state, and the training that it belongs to."""
 
     path: Path
     identity: str
-    """Tells one training from another: anything that can change its result."""
+    """Distinguishes trainings: contains everything that can change the result."""
 
     def save(self, state: TrainingState) -> None:
         """Replaces the file."""
@@ -60,7 +60,7 @@ class Checkpoint:
         partial.replace(self.path)
 
     def restore(self, state: TrainingState) -> None:
-        """Puts a saved state into `state`, if there is one; raises InputDataError if it is another training's."""
+        """Loads a saved state into `state`, if there is one; raises InputDataError if it is of another training."""
         if not self.path.exists():
             return
         try:
@@ -79,7 +79,7 @@ class Checkpoint:
         state.history = [Evaluation(**one) for one in training["history"]]
 
     def remove(self) -> None:
-        """Deletes the file; for when the model is safe."""
+        """Deletes the file; call it after the model is published."""
         self.path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""From labelled texts to batches of token ids, for training."""
+"""Turns labelled texts into batches of token ids, for training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainer.data.examples import Examples, IntArray
 
 POOL_BATCHES: Final = 50
-"""Batches that share one sort by length: enough to save most padding, few enough to stay shuffled."""
+"""Batches that are sorted by length together: enough to avoid most padding, few enough to stay shuffled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Encoded:
     pad_id: int
 
     def __len__(self) -> int:
-        """Rows."""
+        """Number of rows."""
         return len(self.tokens)
 
     def take(self, rows: int) -> Encoded:
@@ -42,9 +42,9 @@ class Encoded:
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]:
-    """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be.
+    """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be tokenised.
 
-    `tokenizer` is a fast one of transformers. Special tokens are included, rows are truncated to `max_tokens`.
+    `tokenizer` is a fast tokenizer of transformers. Rows include special tokens and are truncated to `max_tokens`.
     """
     rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text) for text in texts])
     ids: list[Ids] = []
@@ -68,7 +68,7 @@ def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor
 
 
 def training_batches(tokens: Sequence[Ids], batch_size: int, seed: Sequence[int]) -> list[IntArray]:
-    """Deals all rows into batches of alike lengths, in an order that depends on `seed` alone."""
+    """Divides all rows into batches of similar lengths, in an order that depends only on `seed`."""
     shuffle = np.random.default_rng(seed)
     lengths = np.array([len(row) for row in tokens])
     order = shuffle.permutation(len(tokens))

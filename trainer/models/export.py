@@ -1,7 +1,7 @@
-"""Adds an int8 graph for CPUs to a sealed model folder, if it answers as the model does.
+"""Adds an int8 graph for CPUs to a sealed model folder, if its answers agree with the model's.
 
-The parts of the training data are drawn again: training rows set the ranges of the numbers, and rows that
-the weights were not fitted to decide. A folder that does not pass stays as it was.
+The data is split again as in training: training rows set the ranges of the activations, and the comparison uses
+rows that the weights were not fitted to. If int8 loses too much, the folder does not change.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from trainer.settings import TrainerSettings
 
 HELD_OUT: Final = ("validation", "calibration", "test")
-"""Parts that the gate is decided on: no step of training fitted the weights to them."""
+"""Parts for the comparison: no training step fitted the weights to them."""
 MIN_AGREEMENT: Final = 0.99
 MAX_RECALL_LOSS: Final = 0.003
 MAX_ECE_CHANGE: Final = 0.01
@@ -58,12 +58,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What int8 is calibrated on and judged by."""
+    """Rows to calibrate int8 and to compare it on."""
 
     calibration: list[Ids]
     held_out: list[Ids]
     gold: IntArray
-    """Of the held-out rows."""
+    """True labels of the held-out rows."""
 
 
 def export_int8(
@@ -75,13 +75,13 @@ def export_int8(
     calibration_rows: int,
     labels: Path | None = None,
 ) -> Artifact:
-    """Quantises, compares and seals again, in place of an older export; takes a minute or more.
+    """Quantises, compares and seals the folder again, replacing an older export; takes a minute or more.
 
-    `calibration_rows` is a number of training rows; all are taken where there are fewer. `settings` must draw
-    the parts that the model was trained with. Raises InputDataError where they do not, and ArtifactError for a
-    model that cannot be quantised or loses too much.
+    `calibration_rows` is a number of training rows; if there are fewer, all are used. `settings` must give the
+    split that the model was trained with. Raises InputDataError if it does not, and ArtifactError for a model that
+    cannot be quantised or loses too much.
     """
-    folder = folder.resolve()  # a link to the folder shall stay one
+    folder = folder.resolve()  # a link to the folder must remain a link
     recover(folder)
     artifact = open_artifact(folder)
     manifest = artifact.manifest
@@ -122,7 +122,7 @@ def _rows(artifact: Artifact, splits: Splits, calibration_rows: int) -> Rows:
 
 
 def _token_ids(artifact: Artifact, texts: Sequence[str]) -> tuple[list[Ids], list[int]]:
-    """Token ids of the texts that can be tokenised, and their places."""
+    """Token ids of the texts that can be tokenised, and the indices of these texts."""
     options = artifact.manifest.normaliser.options
     rows = Tokeniser.load(artifact).rows([normalise(text, options) for text in texts])
     kept = [place for place, row in enumerate(rows) if isinstance(row, TokenRow)]
@@ -130,7 +130,7 @@ def _token_ids(artifact: Artifact, texts: Sequence[str]) -> tuple[list[Ids], lis
 
 
 def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
-    """Scores the held-out rows with the graph as it was written, and with that in fp32, as the consumer would."""
+    """Compares the written int8 graph with the fp32 graph on the held-out rows, run as in the consumer."""
     ours, reference = (
         score(_examined(artifact, shape, precision, rows), rows.held_out) for precision in ("int8", "fp32")
     )
@@ -152,14 +152,14 @@ def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
 
 
 def _examined(artifact: Artifact, shape: Shape, precision: Precision, rows: Rows) -> LeanModel:
-    """A model whose passes go round the shapes in which this processor answers wrongly, as in the consumer."""
+    """A model that avoids the pass shapes with wrong answers on this processor, as in the consumer."""
     model = LeanModel(artifact, shape, precision)
     try:
         examine(model, artifact, lambda: rows.calibration, longest=artifact.manifest.max_tokens, files=None)
     except Untrusted as wrong:
         if precision == "fp32":
             raise ArtifactError(f"{wrong}, so int8 cannot be judged here; export on another machine") from None
-        # Wrong in every shape: as likely the graph's own loss, and the gate's figures say how large it is.
+        # Wrong in every shape: the cause may equally be the loss of int8 itself, which `judge` measures.
     return model
 
 
@@ -179,7 +179,7 @@ def judge(found: Int8) -> None:
 
 
 def figures(found: Int8) -> str:
-    """One line for people."""
+    """The comparison in one line, for display."""
     return (
         f"On {found.rows:,} held-out rows int8 gave {found.agreement:.2%} of the labels of fp32, macro-recall "
         f"{found.macro_recall:.4f} for {found.macro_recall_fp32:.4f}, ECE {found.ece:.4f} for {found.ece_fp32:.4f}"

@@ -1,7 +1,7 @@
-"""The training loop. Reads top to bottom: optimiser, steps, evaluations on the validation rows, best weights.
+"""The training loop: optimiser, steps, evaluations on the validation rows, best weights.
 
 All randomness comes from the seed of the training config: the same config, base, data and number of threads give
-the same weights on a CPU, bit for bit, whether training ran through or was interrupted and resumed.
+the same weights on a CPU, bit for bit, also if training was interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def finetune(
     reporter: ProgressReporter,
     checkpoint: Checkpoint | None = None,
 ) -> TrainingState:
-    """Trains on `device` and leaves the best weights in `model`, in fp32; the rest is in the answer.
+    """Trains on `device` and leaves the best weights in `model`, in fp32; returns the final training state.
 
-    With a checkpoint, the state is saved at every evaluation and a saved one is continued.
+    With a checkpoint, the state is saved at every evaluation, and training resumes from a saved state.
     """
     state = _start(model, train, config, device)
     if checkpoint:
@@ -87,7 +87,7 @@ def _start(model: Any, train: Encoded, config: TrainingConfig, device: str) -> T
 
 
 def _optimizer(model: Any, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW without decay on biases and norms, which are the parameters with one dimension."""
+    """AdamW without weight decay on biases and norms, which are the parameters with one dimension."""
     matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [
@@ -134,7 +134,7 @@ def _step(state: TrainingState, train: Encoded, rows: IntArray, config: Training
 
 
 def _evaluation_is_due(state: TrainingState, config: TrainingConfig) -> bool:
-    """Whether an evaluation is due: at even distances, the last one of an epoch at its end."""
+    """Whether an evaluation is due: they are evenly spaced, and the last one of an epoch is at its end."""
     evaluations = state.step * config.evaluations_per_epoch
     return evaluations // state.per_epoch > (evaluations - config.evaluations_per_epoch) // state.per_epoch
 
@@ -142,7 +142,7 @@ def _evaluation_is_due(state: TrainingState, config: TrainingConfig) -> bool:
 def _evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: float) -> None:
     """Scores the validation rows, and keeps a copy of the weights if they are the best so far.
 
-    Raises SettingsError where training has diverged.
+    Raises SettingsError if training has diverged.
     """
     if not math.isfinite(loss):
         raise SettingsError(

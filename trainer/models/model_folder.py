@@ -1,7 +1,6 @@
-"""Writes a model folder, proves that it answers as the model in memory did, and puts it in place.
+"""Writes a model folder, verifies that it answers like the model in memory, and moves it to its path.
 
-The folder comes into being beside its final place and moves there whole, so nobody ever opens a
-half-written one.
+The folder is written next to its final path and then renamed, so nobody can open an incomplete one.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ log = structlog.get_logger()
 
 
 def check_output(output: Path, *, overwrite: bool) -> None:
-    """Refuses a place where something would be lost; raises SettingsError. Call before training."""
+    """Raises SettingsError if writing to `output` would lose files. Call before training."""
     if output.exists() and not output.is_dir():
         raise SettingsError(f"--output {output} is a file; give the folder that the model shall be")
     if not output.exists() or not any(output.iterdir()):
@@ -49,11 +48,11 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def replacing(output: Path) -> Iterator[Path]:
-    """Gives a new folder beside `output` that takes its place when the block ends well, or else vanishes.
+    """Yields a new folder next to `output`, which replaces it if the block succeeds and is deleted otherwise.
 
-    Of an older model only its own files are deleted; what else somebody has put there meanwhile is kept in a
-    folder beside, and logged. Ended between the two renames, the process leaves the old folder beside its place;
-    `recover` puts it back.
+    Only the files of the older model are deleted; other files that were put there meanwhile are kept in another
+    folder next to it, and logged. If the process ends between the two renames, the old folder has its temporary
+    name; `recover` renames it back.
     """
     output = output.absolute()
     fresh, old = _beside(output, "new"), _beside(output, "old")
@@ -73,11 +72,11 @@ def replacing(output: Path) -> Iterator[Path]:
 
 
 def _delete_model(folder: Path) -> None:
-    """Deletes the files of a model; with anything else in it, the folder is kept under a name that is free."""
+    """Deletes the files of a model; if other files are left, the folder is kept under an unused name."""
     if not folder.exists():
         return
     strangers = set(_strangers(folder))
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+    for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder before the folder
         if path.is_dir() and not path.is_symlink():
             with suppress(OSError):  # not empty
                 path.rmdir()
@@ -92,14 +91,14 @@ def _delete_model(folder: Path) -> None:
 
 
 def _strangers(folder: Path) -> list[str]:
-    """What is in a folder, but no file of the model in it; raises ArtifactError where that cannot be known."""
+    """Files in a folder that do not belong to its model; raises ArtifactError if the manifest cannot be read."""
     own = {MANIFEST, f"{MANIFEST}.partial", *read_manifest(folder).files}
     paths = (path for path in sorted(folder.rglob("*")) if path.is_symlink() or not path.is_dir())
     return [name for path in paths if (name := path.relative_to(folder).as_posix()) not in own]
 
 
 def recover(output: Path) -> None:
-    """Puts a folder back that `replacing` had renamed, and no other had taken the place of."""
+    """Renames a folder back that `replacing` had renamed, if no other folder has replaced it."""
     old = _beside(output, "old")
     if old.exists() and not output.exists():
         old.rename(output)
@@ -110,7 +109,7 @@ def _beside(output: Path, state: str) -> Path:
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> None:
-    """Writes model, in fp32, and tokenizer; the model stays on the CPU."""
+    """Writes the model, in fp32, and the tokenizer; leaves the model on the CPU."""
     model.cpu().float().save_pretrained(folder)
     tokenizer.model_max_length = max_tokens
     tokenizer.backend_tokenizer.no_truncation()
@@ -121,7 +120,7 @@ def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> Non
 
 
 def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
-    """Raises ArtifactError unless the saved model answers `probe` as `model` does: equal logits, on the CPU."""
+    """Raises ArtifactError unless the saved model and `model` have equal logits for `probe`, on the CPU."""
     ours, theirs = (score(one, probe.tokens, probe.pad_id) for one in (model, load_model(artifact)))
     if not np.array_equal(ours, theirs):
         raise ArtifactError(
@@ -132,7 +131,7 @@ def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
 def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
     """Writes metrics and card and seals the folder; neither changes the version that the card names.
 
-    The other files stay as the manifest knows them, if it does: raises ArtifactError where one was altered since.
+    Other files keep their digests from `manifest`, if it has them: raises ArtifactError if one was altered since.
     """
     kept = {name: digest for name, digest in manifest.files.items() if name not in {METRICS, CARD}}
     described = manifest.model_copy(update={"metrics": headline(report)})

@@ -1,4 +1,4 @@
-"""Plain transformers: validation while training, and the oracle that tests compare `shared.inference` with."""
+"""Plain transformers: for validation during training, and as the reference of tests of `shared.inference`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BATCH_TOKENS: Final = 4_096
 
 
 def predict(model: Any, tokenizer: Any, manifest: Manifest, texts: Sequence[str]) -> FloatArray:
-    """Calibrated probabilities `[rows, labels]` in the order of `texts`, in fp32; all by transformers."""
+    """Calibrated probabilities `[rows, labels]` in the order of `texts`, in fp32, by transformers only."""
     clean = [normalise(text, manifest.normaliser.options) for text in texts]
     encoded = tokenizer(clean, truncation=True, max_length=manifest.max_tokens, padding=False)
     tokens = [np.array(ids, np.int32) for ids in encoded["input_ids"]]

@@ -1,4 +1,4 @@
-"""Shows how far training is: a live bar on a terminal, else one plain line per evaluation."""
+"""Shows the progress of training: a live bar on a terminal, else one plain line per evaluation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter(Protocol):
-    """Receives how far the training loop is."""
+    """Receives the progress of the training loop."""
 
     def step(self, step: int, loss: float, rate: float) -> None:
-        """Called every few steps, with the mean training loss since the last call."""
+        """Called every few steps, with the loss of the last step and the learning rate of the next."""
 
     def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
         """Called after each evaluation on the validation rows."""
@@ -27,7 +27,7 @@ class ProgressReporter(Protocol):
 
 @contextmanager
 def reporting(steps: int) -> Iterator[ProgressReporter]:
-    """A reporter on standard error for a training of at most that many steps."""
+    """A reporter on standard error for a training of at most `steps` steps."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines(console, steps)
@@ -67,7 +67,7 @@ class _Lines:
         self._began = time.monotonic()
 
     def step(self, step: int, loss: float, rate: float) -> None:
-        """Says nothing: a line per step would fill a log."""
+        """Writes nothing: a line per step would fill a log."""
 
     def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
         pace_s = (time.monotonic() - self._began) / evaluation.step

@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     from trainer.models.predict import FloatArray
 
 BATCH_TOKENS: Final = 1_024
-"""Of a pass with padding, as the consumer's engine has them."""
+"""Tokens of a pass, padding included, as in the consumer's engine."""
 
 
 def quantise(artifact: Artifact, shape: Shape, rows: Sequence[Ids]) -> Any:
-    """The graph of a checked folder with weights and activations in int8, an `openvino.Model`; takes a minute.
+    """Builds the graph of a checked folder in int8 (weights and activations), an `openvino.Model`; takes a minute.
 
-    Post-training quantisation with SmoothQuant; the ranges of the activations are those seen on `rows`.
+    Post-training quantisation with SmoothQuant; the ranges of the activations are those observed on `rows`.
     """
-    import nncf  # noqa: PLC0415 - takes seconds; and it must come after `shared.inference.engines.openvino.runtime`, for its telemetry
+    # Takes seconds. Must come after the import of `shared.inference.engines.openvino.runtime`, for its telemetry.
+    import nncf  # noqa: PLC0415
 
     nncf.set_log_level(logging.ERROR)
     batches = [_inputs([rows[row] for row in batch], shape.pad_id) for batch in _batches(rows)]
-    with redirect_stdout(sys.stderr):  # its progress bars
+    with redirect_stdout(sys.stderr):  # the progress bars of NNCF
         return nncf.quantize(
             build(artifact, shape),
             nncf.Dataset(batches),

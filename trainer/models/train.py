@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from trainer.settings import TrainerSettings
 
 PROBES: Final = 64
-"""Texts on which the saved model must answer exactly as the one in memory."""
+"""Number of texts on which the saved model must answer exactly like the one in memory."""
 MIN_MAX_TOKENS: Final = 64
 COVERED_PERCENT: Final = 99.5
 
@@ -48,7 +48,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one run of `train` is asked for."""
+    """The arguments of one run of `train`."""
 
     data: Path
     output: Path
@@ -66,12 +66,12 @@ class Prepared:
     sample: Sample
     base: LoadedBase
     encoded: dict[str, Encoded]
-    """By part."""
+    """Encoded rows by part."""
     config: TrainingConfig
     max_tokens: int
     device: str
-    told: dict[str, Any]
-    """All that can change the weights besides base and data; for the manifest."""
+    training: dict[str, Any]
+    """Everything that can change the weights, except base and data; for the manifest."""
 
 
 def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
@@ -113,13 +113,13 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
         config=config,
         max_tokens=max_tokens,
         device=device,
-        told=training_settings(config, sample, device),
+        training=training_settings(config, sample, device),
     )
 
 
 def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingState:
     base, config, encoded = prepared.base, prepared.config, prepared.encoded
-    log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.told)
+    log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.training)
     with reporting(config.epochs * config.steps_per_epoch(len(encoded["train"]))) as reporter:
         return finetune(
             base.model,
@@ -133,10 +133,10 @@ def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingStat
 
 
 def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
-    """Writes the model without a temperature, and proves that what was written answers as the one in memory."""
+    """Writes the model without a fitted temperature, and verifies that it answers like the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
     name = job.name or job.output.absolute().name
-    manifest = make_manifest(name, base, prepared.sample, prepared.told, max_tokens=max_tokens)
+    manifest = make_manifest(name, base, prepared.sample, prepared.training, max_tokens=max_tokens)
     save_model(folder, base.model, base.tokenizer, max_tokens)
     artifact = seal(folder, manifest)
     verify_saved(artifact, base.model, prepared.encoded["test"].take(PROBES))
@@ -145,14 +145,14 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The figures of the test rows."""
+    """The metrics of the test rows, and the engine that scored them."""
 
     figures: Figures
     engine: str
 
 
 def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
-    """Fits the temperature and takes the test's figures from answers in fp32 of the engine that serves it here."""
+    """Fits the temperature and computes the test metrics, from fp32 answers of the engine that serves here."""
     parts = {"calibration": prepared.sample.splits.calibration, "test": prepared.sample.splits.test}
     served = {
         name: serve(raw, part.texts, device=prepared.device, precision="fp32") for name, part in parts.items()
@@ -166,7 +166,7 @@ def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
 
 
 def column_names(settings: TrainerSettings) -> ColumnNames:
-    """Where the data file keeps what is needed."""
+    """The names of the columns to read, from the settings."""
     return ColumnNames(
         text=settings.text_column,
         label=settings.label_column,
@@ -176,7 +176,7 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
 
 
 def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
-    """What the user set, or else a multiple of 32 in which nearly all training texts fit whole."""
+    """The user's value, else the smallest multiple of 32, from 64 up, that COVERED_PERCENT of the texts fit in."""
     if wanted is not None:
         if wanted > base.positions:
             raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
@@ -187,7 +187,7 @@ def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) 
 
 
 def training_config(settings: TrainerSettings, base: LoadedBase, device: str) -> TrainingConfig:
-    """The settings that shape the weights, with what is left to us decided."""
+    """The training config: the settings that affect the weights, with every automatic value resolved."""
     return TrainingConfig(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate or base.learning_rate,
@@ -205,7 +205,7 @@ def training_config(settings: TrainerSettings, base: LoadedBase, device: str) ->
 
 
 def _uses_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:
-    """Whether to multiply in bf16. `auto` does where the hardware has it; emulated, it is slower than fp32."""
+    """Whether to multiply in bf16. `auto` does if the hardware supports it; emulated, it is slower than fp32."""
     if wanted != "auto":
         return wanted == "bf16"
     if device == "cuda":
@@ -217,5 +217,5 @@ def _uses_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:
 def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
     parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
     base = prepared.base
-    identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.told}"
+    identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.training}"
     return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)

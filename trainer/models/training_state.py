@@ -1,4 +1,4 @@
-"""What shapes a training, and all that changes while it runs."""
+"""The training config, the evaluations, and the state of a training."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """Everything that shapes the weights besides the base and the data."""
+    """Everything that affects the weights, except the base and the data."""
 
     epochs: int
     learning_rate: float
     batch_size: int
     weight_decay: float
     warmup: float
-    """Share of all steps over which the rate rises from zero; then it falls to zero, both linearly."""
+    """Share of all steps in which the learning rate rises from zero; then it falls to zero, both linearly."""
     max_grad_norm: float
     class_weighting: float
-    """A row is weighted by the share of its label to the power of minus this; 0 weights all rows alike."""
+    """The weight of a row is the share of its label to the power of minus this; 0: all rows have equal weight."""
     ema_decay: float
-    """Decay per step of the exponential moving average of the weights, which is kept; 0 keeps the last weights."""
+    """EMA decay per step. The exponential moving average of the weights is kept; with 0 the weights themselves."""
     evaluations_per_epoch: int
     patience: int
     """Evaluations without a better macro-recall after which training stops."""
@@ -32,13 +32,13 @@ class TrainingConfig:
     seed: int
 
     def steps_per_epoch(self, rows: int) -> int:
-        """Batches that the rows make."""
+        """Number of batches in one epoch over `rows` rows."""
         return math.ceil(rows / self.batch_size)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The figures of one evaluation on the validation rows."""
+    """The metrics of one evaluation on the validation rows."""
 
     step: int
     epoch: float
@@ -51,7 +51,7 @@ class Evaluation:
 
 @dataclass(slots=True)
 class TrainingState:
-    """All that changes while training; what a checkpoint keeps."""
+    """Everything that changes during training; a checkpoint saves it."""
 
     model: Any
     average: Any
@@ -59,7 +59,7 @@ class TrainingState:
     optimizer: torch.optim.AdamW
     device: str
     label_weights: torch.Tensor
-    """`[labels]`, the weight of a row of each label in the loss; their mean over the rows is 1."""
+    """`[labels]`, the weight in the loss of a row of each label; the mean over the training rows is 1."""
     per_epoch: int
     """Steps of one epoch."""
     step: int = 0
@@ -69,6 +69,6 @@ class TrainingState:
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def finished(self, config: TrainingConfig) -> bool:
-        """Whether all epochs are done, or the patience is used up."""
+        """Whether all epochs are done, or the patience is exhausted."""
         stale = len(self.history) - 1 - self.best
         return self.step >= config.epochs * self.per_epoch or stale >= config.patience

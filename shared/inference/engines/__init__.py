@@ -1,1 +1,1 @@
-"""Token ids to logits: one engine for each library, behind one protocol."""
+"""Token ids to logits: one engine per library, with a common protocol."""

@@ -1,4 +1,4 @@
-"""What every engine does: token ids in, logits out. Knows neither texts nor labels."""
+"""The `Engine` protocol: token ids in, logits out. Independent of texts and labels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one forward pass gave."""
+    """The result of one forward pass."""
 
     logits: Logits
-    """In the order of the rows, as the model gave them: not divided by the temperature."""
+    """In the order of the rows, not divided by the temperature."""
     computed_tokens: int
     """Tokens that the pass computed, padding included."""
 
@@ -31,35 +31,35 @@ class Engine(Protocol):
     """A model on a device, warmed up: the first pass is as fast as the next."""
 
     device: str
-    """For people: `cpu`, or the name of the GPU."""
+    """For display: `cpu`, or the name of the GPU."""
     concurrency: int
-    """How many threads may be inside `forward` at once, and keep the device busy when they are."""
+    """Number of threads that may call `forward` at once, which keeps the device busy."""
     batch_tokens: int
-    """Tokens of a pass at which this device is at its best."""
+    """Tokens of a pass at which this device has the highest throughput."""
 
     @property
     def name(self) -> str:
-        """Library, precision and way of batching, for people: `openvino 2026.4.1 bf16, lean`."""
+        """Library, precision and batching, for display: `openvino 2026.4.1 bf16, lean`."""
         ...
 
     @property
     def padding(self) -> int | None:
-        """Tokens of padding that cost as much as another pass; None where rows are not padded."""
+        """Tokens of padding that cost as much as another pass; None if rows are not padded."""
         ...
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """Runs one pass over at least one row. Blocks until the answer is on the host.
 
-        Raises PassFailed (perhaps a row is why), OutOfMemory (with all that the pass held let go), or
-        ScorerError (the device is not to be trusted any more).
+        Raises PassFailed (a row may be the cause), OutOfMemory (the memory of the pass is released), or
+        ScorerError (the device cannot be trusted any more).
         """
         ...
 
 
 def pad(rows: Sequence[Ids], pad_id: int, width: int = 0) -> tuple[Ids, NDArray[np.int64]]:
-    """Lays rows out as `[rows, tokens]`, filled up with `pad_id`; returns that and their lengths `[rows]`.
+    """Pads rows with `pad_id` to `[rows, tokens]`; returns the ids and the lengths of the rows, `[rows]`.
 
-    There are as many tokens as in the longest row, and at least `width`.
+    `tokens` is the length of the longest row, or `width` if that is more.
     """
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     ids = np.full((len(rows), max(width, lengths.max())), pad_id, np.int32)

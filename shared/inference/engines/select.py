@@ -1,4 +1,4 @@
-"""Which engine serves a model folder on a device."""
+"""Selects the engine for a model folder and a device."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ log = structlog.get_logger()
 
 
 def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision = "auto") -> BertScorer:
-    """Loads the model onto the device and scores a first sentence; takes seconds.
+    """Loads the model onto the device and scores the control sentence; takes seconds.
 
     Raises ArtifactError for a folder that cannot be served, SettingsError for a device or precision that is not
-    there, and ScorerError for a model that cannot score the sentence.
+    available, and ScorerError for a model that cannot score the sentence.
     """
     found = choose_device(device)
     engine = _on_cuda(artifact, found, precision) if found != "cpu" else _on_cpu(artifact, precision)
@@ -35,7 +35,7 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
 
 
 def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
-    """OpenVINO where it is installed, knows the architecture and answers rightly; in int8 where exported."""
+    """OpenVINO if it is installed, supports the architecture and passes the probe; in int8 if exported."""
     if find_spec("openvino") is None:
         return _padded(artifact, "cpu", precision, "OpenVINO is not installed (the extra `cpu`)")
     from shared.inference.engines.openvino.engine import load_engine  # noqa: PLC0415 - an extra
@@ -55,8 +55,8 @@ def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
 
 
 def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
-    """Packed passes in 16 bits where the architecture is known."""
-    import torch  # noqa: PLC0415 - takes seconds that OpenVINO need not spend
+    """Packed passes in 16 bits if the architecture is supported, else padded passes in fp32."""
+    import torch  # noqa: PLC0415 - takes seconds, and OpenVINO does not need it
 
     from shared.inference.engines.torch.packed import PackedEngine  # noqa: PLC0415
     from shared.inference.engines.torch.packed_model import supports  # noqa: PLC0415
@@ -69,7 +69,7 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
         return _padded(artifact, device, precision, "its architecture is not one of those that can be packed")
     try:
         return PackedEngine(artifact, torch.device(device))
-    except ScorerError as reason:  # a device that is broken fails the next engine's first sentence too
+    except ScorerError as reason:  # a broken device fails the control sentence of the next engine too
         return _padded(artifact, device, precision, str(reason))
 
 

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 NARROWEST: Final = 3
 """Tokens of the shortest text: two special ones and one of its own."""
 EVERY_WIDTH_TO: Final = 64
-"""Up to this width a pass is as wide as its longest row. Above it, there are STEPS widths from each power of two to
-the next, for 4 % of padding on average: 24 widths of 65 to 512 tokens instead of 448."""
+"""Up to this width a pass is as wide as its longest row. Above it, there are STEPS widths from each power of two
+to the next, for 4 % of padding on average: 24 widths of 65 to 512 tokens instead of 448."""
 STEPS: Final = 8
 
 

@@ -2,13 +2,13 @@
 
 A row's answer hardly depends on its padding or on the other rows of its pass, in any precision: with MiniLM on an
 EPYC with AVX-512, logits moved by 2e-6 in fp32, 0.004 in bf16 and 0.02 in int8. So each row is in several passes,
-and a pass that disagrees with the others about a row is wrong. An error that is the same in every pass shows in the
-comparison with fp32, from which correct int8 differs by up to 0.3.
+and a pass that disagrees with the others about a row is wrong. An error that is the same in every pass shows in
+the comparison with fp32, from which correct int8 differs by up to 0.3.
 
-The probe does not run every pair of rows and width: it runs each width with one number of rows, each number of rows
-from 1 to 8 with every eighth width, and full passes at a few widths. It misses a wrong pair that it does not run, if
-the width and the number of rows are right in other pairs. It also misses an fp32 error that is the same in every
-pass, since it has no reference that is more exact.
+The probe does not run every pair of rows and width: it runs each width with one number of rows, each number of
+rows from 1 to 8 with every eighth width, and full passes at a few widths. It misses a wrong pair that it does not
+run, if the width and the number of rows are right in other pairs. It also misses an fp32 error that is the same in
+every pass, since it has no reference that is more exact.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ FULL_TOKENS: Final = 1_024
 REFERENCE_ROWS: Final = 12
 """Maximum rows of a reference pass. Reference passes have nearly this many, more than the passes of few rows."""
 OUTLIER: Final = 8.0
-"""A distance above this multiple of the median of all passes is not rounding. Largest of a correct pass: 3.5 (int8,
-MiniLM)."""
+"""A distance above this multiple of the median of all passes is not rounding. Largest of a correct pass: 3.5
+(int8, MiniLM)."""
 BOTH_ERRORS: Final = 3.0
 """Two correctly rounded passes may differ by the sum of their two errors, and half of that sum more."""
 MAX_AVOIDED: Final = 0.25
 """Share of the widths that may be avoided; with more, a shape is not the cause."""
 WRONG_ROWS: Final = 0.75
-"""If more than this share of the passes with one number of rows is wrong, that number is the cause, not the width."""
+"""If more than this share of the passes with one number of rows is wrong, the number is the cause, not the width."""
 FAILED: Final = 1e9
 """The distance of a pass that failed or whose answer is not finite."""
 
@@ -135,7 +135,7 @@ class Probe:
             return None
 
     def _pass(self, index: int, rows: int) -> ProbePass:
-        """A pass of `rows` rows at the index-th width: the row of that length and the next shorter ones, repeated."""
+        """A pass of `rows` rows at the index-th width: the row of that length and the next shorter ones, cyclic."""
         return ProbePass(tuple(index - number % (index + 1) for number in range(rows)), self.widths[index])
 
     def _short_and_long(self) -> Iterable[ProbePass]:
@@ -144,7 +144,7 @@ class Probe:
             yield self._pass(index, rows[index % len(rows)])
 
     def _widest(self) -> Iterable[ProbePass]:
-        """More passes of the longest row, with other rows beside it, since no wider pass contains it."""
+        """More passes of the longest row, with different other rows, since no wider pass contains it."""
         last = len(self.widths) - 1
         return [self._pass(last, rows) for rows in (1, 2, 3)]
 

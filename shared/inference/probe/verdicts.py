@@ -1,6 +1,6 @@
 """The verdicts of probes, kept between starts in one small file in the user's cache folder.
 
-The file is `sentiment-stream/probes.json` under XDG_CACHE_HOME, or under `~/.cache`. It may be deleted at any time.
+It is `sentiment-stream/probes.json` under XDG_CACHE_HOME, or under `~/.cache`. It may be deleted at any time.
 If it cannot be read or written, or is not valid, the engine is probed at every start.
 """
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 FILE: Final = Path("sentiment-stream") / "probes.json"
 ENTRIES: Final = 64
-"""Maximum verdicts, about 300 bytes each; the oldest are dropped. Each model, precision, library and processor adds
-one."""
+"""Maximum verdicts, about 300 bytes each; the oldest are dropped. There is one for each model, precision, library
+and processor."""
 MAX_BYTES: Final = 1_000_000
 """A larger file was not written by this module."""
 

@@ -1,7 +1,7 @@
 """Texts to token ids through a cache of words: most words of a stream have occurred before.
 
-A BERT tokenizer processes each word between two spaces on its own, so the ids of a text are the concatenated ids of
-its words. The ids of words are cached; only new words reach the tokenizer.
+A BERT tokenizer processes each word between two spaces on its own, so the ids of a text are the concatenated ids
+of its words. The ids of words are cached; only new words reach the tokenizer.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A sample of a topic on disk."""
+"""Archives of topics on disk."""

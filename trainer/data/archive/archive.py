@@ -1,7 +1,7 @@
-"""Archives a selection of a topic: what of it the folder does not hold yet is read and written.
+"""Archives a selection of a topic: reads and writes the records that the folder does not have yet.
 
-It commits nothing. Where it stops is fixed at the start, so it ends even while producers go on. A folder holds
-ranges of offsets, so that selections may come in any order, overlap and leave gaps.
+It commits nothing. The end offsets are fixed at the start, so it ends even while producers continue. A folder has
+ranges of offsets, so selections may come in any order, overlap and leave gaps.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which records to read; starts are included, ends are not. Nothing set: all."""
+    """Which records to read; starts are inclusive, ends are exclusive. By default all."""
 
     from_offset: int | None = None
     to_offset: int | None = None
     from_time_ms: int | None = None
     to_time_ms: int | None = None
     last: int | None = None
-    """The newest records of the topic, as evenly as possible from its partitions."""
+    """Number of newest records of the topic, as evenly as possible from its partitions."""
 
     def __post_init__(self) -> None:
         """Refuses two starts or two ends; raises SettingsError."""
@@ -51,18 +51,18 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """What one run did."""
+    """The result of one run."""
 
     rows: int
     undecodable: int
     already: int
     """Offsets of the selection that earlier runs had covered."""
     lacking: int = 0
-    """Records that `last` asked for and the topic does not have."""
+    """Records that `last` requires and the topic does not have."""
 
 
 def archive(kafka: KafkaSettings, topic: str, output: Path, selection: Selection, form: InputFormat) -> Archived:
-    """Writes the selected records that the folder does not hold yet; raises an explained SentimentError."""
+    """Writes the selected records that the folder does not have yet; raises an explained SentimentError."""
     with TopicReader(kafka, "sentiment-archive") as reader:
         partitions = [Partition(topic, number) for number in range(reader.partitions_of([topic])[topic])]
         origin = Origin(topic, reader.topic_id(topic))
@@ -104,15 +104,15 @@ def _wanted(
 def _newest(
     reader: TopicReader, spans: Mapping[Partition, range], count: int
 ) -> tuple[dict[Partition, range], int]:
-    """Spans that hold `count` records together, and how many records are missing for that.
+    """Spans with `count` records in total, and the number of records that are missing for that.
 
-    Looks backwards from the ends, in spans that grow, until each partition has its even share or no more records.
-    Each span found begins at a record.
+    Searches backwards from the ends, in growing spans, until each partition has its even share or no more records.
+    Each returned span begins at a record.
     """
     found = {partition: array("q") for partition in spans}
     seen_from = {partition: span.stop for partition, span in spans.items()}
     while True:
-        # Where there is more to look through, a partition may have any number of records.
+        # A partition that is not searched to its start may have any number of records.
         most = {
             partition: range(count if seen_from[partition] > span.start else len(found[partition]))
             for partition, span in spans.items()
@@ -140,14 +140,14 @@ def _newest(
 
 
 def _before(span: range, seen_from: int, lacking: int) -> range:
-    """The next offsets to look through: as many as records are lacking, or as were looked through so far."""
+    """The next offsets to search: as many as records are missing, or as searched so far if that is more."""
     return range(max(span.start, seen_from - max(lacking, span.stop - seen_from)), seen_from)
 
 
 def _copy(
     reader: TopicReader, left: Mapping[Partition, list[range]], writer: PartWriter, form: InputFormat
 ) -> None:
-    """Reads the ranges and writes parts; what was read is written also when reading ends in an error."""
+    """Reads the ranges and writes parts; records that were read are written even if reading fails."""
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("archiving", total=_offsets(left))
@@ -188,5 +188,5 @@ def _record(message: Message) -> ArchivedRecord:
 
 
 def _bytes(content: str | bytes | None) -> bytes | None:
-    """As bytes: the client may hand out text, by its types, though a plain consumer never does."""
+    """Converts to bytes: the client's types allow str, although a plain consumer never returns it."""
     return content.encode() if isinstance(content, str) else content

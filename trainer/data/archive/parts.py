@@ -1,7 +1,7 @@
-"""The archive on disk: a folder of Parquet files, each with the records of a range of one partition's offsets.
+"""The archive on disk: a folder of Parquet files, each with the records of one range of a partition's offsets.
 
-A file appears whole or not at all and tells its range, which no other covers, so the folder itself tells what is
-left to read. Nothing here speaks Kafka.
+A file is written atomically and contains its range, which does not overlap others, so the folder itself shows what
+is left to read. Nothing here uses Kafka.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 PART_ROWS: Final = 10_000
 PART_BYTES: Final = 32 * 2**20
-"""A part is written when it holds this many rows or bytes of keys, headers and values ..."""
+"""A part is written when it has this many rows, or bytes of keys, headers and values ..."""
 HELD_BYTES: Final = 128 * 2**20
-"""... or, the fullest first, when all unwritten parts together hold this many bytes."""
+"""... or, the largest first, when all unwritten parts together have this many bytes."""
 
 SCHEMA: Final = pa.schema(
     [
@@ -50,7 +50,7 @@ _TIME: Final = TypeAdapter(AwareDatetime)
 
 @dataclass(frozen=True, slots=True)
 class ArchivedRecord:
-    """One record as it stands in Kafka."""
+    """One record as it is in Kafka."""
 
     topic: str
     partition: int
@@ -67,7 +67,7 @@ class ArchivedRecord:
 
 
 def archive_row(record: ArchivedRecord, form: InputFormat) -> dict[str, Any]:
-    """One row of SCHEMA: the record as it is, and its id and text, or why it has none."""
+    """One row of SCHEMA: the unchanged record, with its id and text, or with the reason why it has none."""
     row: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
@@ -82,12 +82,12 @@ def archive_row(record: ArchivedRecord, form: InputFormat) -> dict[str, Any]:
         parsed = parse_input(record.value, form)
     except BadRecord as reason:
         return row | {"error": str(reason)}
-    told = json.loads(record.value or b"{}") if form.kind == "json" else {}
-    source = told.get("source")
+    fields = json.loads(record.value or b"{}") if form.kind == "json" else {}
+    source = fields.get("source")
     return row | {
         "id": parsed.id or row["id"],
         "text": parsed.text,
-        "created_at": _epoch_ms(told.get("created_at")),
+        "created_at": _epoch_ms(fields.get("created_at")),
         "source": source if isinstance(source, str) else None,
     }
 
@@ -98,32 +98,32 @@ def _epoch_ms(created_at: Any) -> int | None:
         return None
     try:
         return round(_TIME.validate_python(created_at).timestamp() * 1000)
-    except (ValidationError, OverflowError):  # a year 0 or 10,000 once the offset is taken off
+    except (ValidationError, OverflowError):  # year 0 or 10,000 after the conversion to UTC
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which topic an archive is of: one that is deleted and made anew keeps its name, but not its id."""
+    """The topic of an archive: a topic that is deleted and created again keeps its name, but not its id."""
 
     topic: str
     topic_id: str
 
 
-class _Told(BaseModel, frozen=True, extra="forbid"):
-    """What a part tells of itself, in the metadata of its schema."""
+class _Coverage(BaseModel, frozen=True, extra="forbid"):
+    """Topic, partition and range of a part, in the metadata of its schema."""
 
     topic: str
     topic_id: str
     partition: int = Field(ge=0)
     start: int = Field(ge=0)
     end: int = Field(ge=0)
-    """The first offset behind the range. Offsets without a row hold no record: markers, or aborted ones."""
+    """The first offset after the range. Offsets without a row are transaction markers or aborted records."""
 
 
 @dataclass(slots=True)
 class _Part:
-    """What is not written yet of one partition's range."""
+    """The rows of one partition's range that are not written yet."""
 
     start: int
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -133,7 +133,7 @@ class _Part:
 class PartWriter:
     """Collects rows by partition and writes a part whenever one is full; memory stays bounded.
 
-    Ranges of a partition come one after the other: `begin`, each row in order, `end`.
+    The ranges of a partition come one after the other: `begin`, `add` for each row in order, `end`.
     """
 
     def __init__(self, folder: Path, origin: Origin) -> None:
@@ -143,14 +143,14 @@ class PartWriter:
         self.rows = 0
         """Rows written or held so far."""
         self.undecodable = 0
-        """Those of them that have no text."""
+        """Number of those rows without a text."""
 
     def begin(self, partition: int, start: int) -> None:
         """Starts a range at an offset."""
         self._parts[partition] = _Part(start)
 
     def add(self, row: dict[str, Any], size: int) -> None:
-        """Takes the next row of its partition; `size` is what it weighs against the limits, in bytes."""
+        """Adds the next row of its partition; `size`, in bytes, counts towards the limits."""
         part = self._parts[row["partition"]]
         part.rows.append(row)
         part.size += size
@@ -162,26 +162,26 @@ class PartWriter:
             self._write(max(self._parts, key=lambda partition: self._parts[partition].size))
 
     def end(self, partition: int, end: int) -> None:
-        """Ends a range before an offset and writes what is held of it."""
+        """Ends a range before the offset `end` and writes its remaining rows."""
         self._write(partition, end)
         del self._parts[partition]
 
     def flush(self) -> None:
-        """Writes what is held of ranges that did not come to their ends."""
+        """Writes the remaining rows of ranges that were not ended."""
         for partition, part in self._parts.items():
             if part.rows:
                 self._write(partition)
 
     def _write(self, partition: int, end: int | None = None) -> None:
-        """Writes a part up to `end`, or else up to its last row; what covers nothing is left out."""
+        """Writes a part up to `end`, or else up to its last row; writes nothing for an empty range."""
         part = self._parts[partition]
         end = part.rows[-1]["offset"] + 1 if end is None else end
         if part.start < end:
-            told = _Told(**asdict(self._origin), partition=partition, start=part.start, end=end)
+            coverage = _Coverage(**asdict(self._origin), partition=partition, start=part.start, end=end)
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"part-{partition:05d}-{part.start:020d}.parquet"
             partial = path.with_suffix(".partial")
-            schema = SCHEMA.with_metadata({_METADATA: told.model_dump_json()})
+            schema = SCHEMA.with_metadata({_METADATA: coverage.model_dump_json()})
             pq.write_table(pa.Table.from_pylist(part.rows, schema=schema), partial, compression="zstd")
             partial.replace(path)
         self._parts[partition] = _Part(end)
@@ -193,24 +193,24 @@ def covered(folder: Path, origin: Origin) -> dict[int, list[range]]:
         raise InputDataError(f"{folder} is a file; an archive is a folder of Parquet files")
     found: dict[int, list[range]] = {}
     for path in sorted(folder.glob("*.parquet")):
-        told = _told(path)
-        if told.topic != origin.topic:
-            raise InputDataError(f"{folder} holds an archive of the topic {told.topic!r}; use another folder")
-        if told.topic_id != origin.topic_id:
+        part = _coverage(path)
+        if part.topic != origin.topic:
+            raise InputDataError(f"{folder} holds an archive of the topic {part.topic!r}; use another folder")
+        if part.topic_id != origin.topic_id:
             raise InputDataError(
-                f"{folder} holds an archive of an older topic {told.topic!r}, which was deleted and made anew "
+                f"{folder} holds an archive of an older topic {part.topic!r}, which was deleted and made anew "
                 "since; use another folder"
             )
-        found.setdefault(told.partition, []).append(range(told.start, told.end))
+        found.setdefault(part.partition, []).append(range(part.start, part.end))
     return found
 
 
-def _told(path: Path) -> _Told:
+def _coverage(path: Path) -> _Coverage:
     try:
         schema = pq.read_schema(path)
         if not schema.equals(SCHEMA):
             raise InputDataError(f"{path} is no part of an archive; use another folder")
-        return _Told.model_validate_json((schema.metadata or {}).get(_METADATA, b""))
+        return _Coverage.model_validate_json((schema.metadata or {}).get(_METADATA, b""))
     except (pa.ArrowException, OSError, ValidationError) as error:
         raise InputDataError(
             f"{path} is no part of an archive ({type(error).__name__}); use another folder"

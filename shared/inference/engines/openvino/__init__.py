@@ -1,1 +1,1 @@
-"""The engine for CPUs on OpenVINO."""
+"""The CPU engine, on OpenVINO."""

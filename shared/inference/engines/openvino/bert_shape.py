@@ -1,6 +1,6 @@
-"""What a BERT-like classifier is made of: its dimensions, and where its folder keeps which weights.
+"""The dimensions of a BERT-like classifier, and the names of its weights.
 
-Reads a checked model folder without torch and transformers; knows no graph.
+Reads a checked model folder without torch and transformers; independent of the graph.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ ACTIVATIONS: Final = ("gelu", "gelu_new", "relu")
 
 
 class UnknownArchitecture(Exception):  # noqa: N818 - the model may be fine; another engine runs it
-    """Nobody has checked our graph against such a model; the message says what is not known."""
+    """Our graph is not tested with such a model; the message says what is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where an architecture keeps its weights, and what differs in its graph."""
+    """The weight names of an architecture, and the differences in its graph."""
 
     architecture: str
     body: str
@@ -45,7 +45,7 @@ class Layout:
     )
     feed_forward: tuple[str, str, str] = ("intermediate.dense", "output.dense", "output.LayerNorm")
     counts_positions: bool = False
-    """Whether padding stays at position `pad_id`, the n-th other token being at `pad_id + n`."""
+    """Whether padding has position `pad_id` and the n-th other token has position `pad_id + n`."""
 
 
 _ROBERTA: Final = ("roberta", ("classifier.dense", "tanh", "classifier.out_proj"))
@@ -76,7 +76,7 @@ LAYOUTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What config.json says, under one name for all architectures."""
+    """Values of config.json, with the same names for all architectures."""
 
     layout: Layout
     layers: int
@@ -85,7 +85,7 @@ class Shape:
     """Numbers per token, `hidden_size`."""
     vocabulary: int
     positions: int
-    """Tokens of the longest row that the model can read."""
+    """Maximum tokens of a row."""
     pad_id: int
     activation: str
     epsilon: float

@@ -1,6 +1,6 @@
 """An engine for the CPU on OpenVINO: the lean model, padded passes, one infer request per thread.
 
-Needs the extra `cpu`, without which importing this module raises ModuleNotFoundError; needs no torch.
+Needs the extra `cpu`: without it, importing this module raises ModuleNotFoundError. Does not import torch.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 1_024
-"""512 and 1,024 were level on 2 cores, 8,192 lost 30 %."""
+"""On 2 cores, 512 and 1,024 were equal, 8,192 lost 30 %."""
 PASS_TOKENS: Final = 32
-"""What a pass costs beside its tokens. With at most so much padding a pass, windows of 16, 64 and 512 tweets took
-MiniLM in bf16 1/2.3, 1/1.2 and 1/1.07 of the time of full passes, on 2 cores; 16 to 64 tokens were level."""
+"""The fixed cost of a pass, in tokens. With at most this padding per pass, MiniLM in bf16 on 2 cores took 1/2.3,
+1/1.2 and 1/1.07 of the time of full passes for windows of 16, 64 and 512 tweets; 16 to 64 tokens were equal."""
 PROBE_TEXTS: Final = (
     "The train was late again this morning, but I did not mind: the sun came out over the river.",
     "A stranger gave me half of her sandwich, and nobody could say why we had met at all!",
     "Still, dinner was good; the children laughed at a silly film, and now it is quiet. 10/10",
     "@someone my phone died twice today, worst purchase of 2024 :( http://example.com #fail",
 )
-"""Ordinary texts for the engine's probe; what they say does not matter."""
+"""Ordinary texts for the engine's probe; their content does not matter."""
 
 _NO_MEMORY: Final = ("Failed to allocate", "bad_alloc")
-"""How a RuntimeError of OpenVINO says that memory ran out."""
+"""Parts of the message of a RuntimeError of OpenVINO that mean out of memory."""
 
 
 class OpenVinoEngine:
     """A model compiled for this CPU, not yet probed. `forward` may be called by `concurrency` threads at once.
 
-    Raises UnknownArchitecture where another engine must do, ArtifactError, and SettingsError for a precision that
-    this CPU or this folder does not have. Compiling takes a second or so.
+    Raises UnknownArchitecture if another engine is needed, ArtifactError, and SettingsError for a precision that
+    this CPU or this folder does not have. Compiling takes about a second.
     """
 
     device = "cpu"
@@ -66,15 +66,16 @@ class OpenVinoEngine:
 
     @property
     def name(self) -> str:
-        """See `Engine`; with the shapes that passes must not have here."""
+        """See `Engine`; includes the pass shapes that are avoided here."""
         shapes = self.model.shapes
         kinds = {"tokens": shapes.avoided_widths, "rows": shapes.avoided_rows}
-        told = [f", no pass of {sorted(sizes)} {kind}" for kind, sizes in kinds.items() if sizes]
-        return f"openvino {openvino.get_version().partition('-')[0]} {self.model.precision}, lean{''.join(told)}"
+        avoided = [f", no pass of {sorted(sizes)} {kind}" for kind, sizes in kinds.items() if sizes]
+        version = openvino.get_version().partition("-")[0]
+        return f"openvino {version} {self.model.precision}, lean{''.join(avoided)}"
 
     @property
     def avoiding_passes(self) -> int:
-        """Passes so far that were laid out larger than they had to be, since their shape answers wrongly here."""
+        """Passes so far that were larger than necessary, because answers of their shape are wrong here."""
         return self.model.avoiding_passes
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
@@ -90,9 +91,9 @@ class OpenVinoEngine:
 
 
 def load_engine(artifact: Artifact, precision: Precision) -> OpenVinoEngine:
-    """An engine that answered a probe, or a like one of which that is remembered; see `examine`.
+    """Loads an engine and probes it, unless the verdict of an earlier probe is cached; see `examine`.
 
-    Raises what `OpenVinoEngine` raises, and Untrusted where another engine must do. A probe takes seconds.
+    Raises what `OpenVinoEngine` raises, and Untrusted if another engine is needed. A probe takes seconds.
     """
     engine = OpenVinoEngine(artifact, precision)
     examine(

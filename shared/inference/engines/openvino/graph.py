@@ -1,8 +1,8 @@
-"""A BERT classifier as an OpenVINO graph that leaves out what a score does not need. Exact in algebra.
+"""A BERT classifier as an OpenVINO graph without operations that a score does not need. Algebraically exact.
 
-Of the last layer only the row of the first token, [CLS], reaches the classifier: keys and values are computed
-for all tokens, the rest for that row. Token types, all the same here, are added to the positions beforehand.
-The graph is built from the weights in a fraction of a second, so that no converted model has to be kept.
+Only the first token, [CLS], of the last layer reaches the classifier: that layer computes keys and values for all
+tokens, and the rest for [CLS]. The token type is constant, so its embedding is added to the position embeddings
+beforehand. The graph is built from the weights in a fraction of a second, so no converted model has to be stored.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _ACTIVATIONS: Final = {
 
 
 def build(artifact: Artifact, shape: Shape) -> Any:
-    """The graph of a checked model folder, an `openvino.Model`.
+    """Builds the graph of a checked model folder, an `openvino.Model`.
 
     Inputs are `ids` `[rows, tokens]` and `lengths` `[rows]`, int32; the output is `logits` `[rows, labels]`,
-    fp32. What stands behind a row's length does not matter, as long as it is a token id. Raises ArtifactError
-    where weights are missing or of another shape, UnknownArchitecture where their type is not known.
+    fp32. Ids after a row's length have no effect, but must be valid token ids. Raises ArtifactError if weights are
+    missing or have another shape, UnknownArchitecture if their dtype is unknown.
     """
     graph = _Graph(shape, read_weights(artifact))
     try:
         model = graph.model()
     except KeyError as error:
         raise ArtifactError(f"{artifact.path} lacks weights such as {error.args[0]}; train it again") from None
-    except RuntimeError:  # of OpenVINO, where shapes do not fit; its message is a page long
+    except RuntimeError:  # from OpenVINO, if shapes do not fit; its message is a page long
         model = None
     if model is None or model.output("logits").partial_shape[1] != shape.labels:
         raise ArtifactError(f"{artifact.path}: the weights are not of the shape of config.json; train it again")
@@ -52,14 +52,14 @@ def build(artifact: Artifact, shape: Shape) -> Any:
 
 
 class _Graph:
-    """Puts the operations together; tensors of tokens are `[rows, tokens, width]`."""
+    """Composes the operations; tensors of tokens are `[rows, tokens, width]`."""
 
     def __init__(self, shape: Shape, weights: Weights) -> None:
         self._shape = shape
         self._weights = weights
 
     def model(self) -> Any:
-        """The whole; raises KeyError for weights that are not there."""
+        """The whole model; raises KeyError for missing weights."""
         layout = self._shape.layout
         ids, lengths = _input("ids", [-1, -1]), _input("lengths", [-1])
         mask = _mask(ids, lengths)
@@ -86,7 +86,7 @@ class _Graph:
         return tokens
 
     def _positions(self, ids: Node, table: Node) -> Node:
-        """The rows of `table` for each token."""
+        """The position embedding of each token, a row of `table`."""
         if not self._shape.layout.counts_positions:
             return opset.slice(table, [0], opset.unsqueeze(_tokens(ids), [0]), [1], [0])
         pad_id = np.int32(self._shape.pad_id)
@@ -135,12 +135,12 @@ def _input(name: str, shape: list[int]) -> Node:
 
 
 def _tokens(ids: Node) -> Node:
-    """How many tokens the rows have, a scalar."""
+    """The number of tokens of the padded rows, a scalar."""
     return opset.gather(opset.shape_of(ids, "i32"), np.int32(1), np.int32(0))
 
 
 def _mask(ids: Node, lengths: Node) -> Node:
-    """`[rows, 1, 1, tokens]`: 0 for a row's own tokens, MASKED behind them."""
+    """`[rows, 1, 1, tokens]`: 0 for the tokens of a row, MASKED for its padding."""
     places = opset.range(np.int32(0), _tokens(ids), np.int32(1), "i32")
     own = opset.less(places, opset.unsqueeze(lengths, [1, 2, 3]))
     return opset.select(own, np.float32(0), np.float32(MASKED))

@@ -1,7 +1,7 @@
-"""The quantised graph of a model folder: where it lies, how it is written and read.
+"""Writes and reads the quantised graph of a model folder.
 
-An OpenVINO IR is an XML file and a file of raw bytes. That would be called `.bin`, which is refused as a
-possible pickle, and may begin as one does; so its bytes are kept as one tensor in a safetensors file.
+An OpenVINO IR is an XML file and a file of raw bytes. OpenVINO calls that `.bin`, which is refused as a possible
+pickle, and it may begin like one; so its bytes are stored as one tensor in a safetensors file.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def write_int8(folder: Path, model: Any) -> None:
 
 
 def read_int8(artifact: Artifact, shape: Shape) -> Any:
-    """The quantised graph of a checked model folder, with the inputs and the output of `lean_bert.build`.
+    """The quantised graph of a checked model folder, with the inputs and the output of `graph.build`.
 
-    Raises ArtifactError where this OpenVINO cannot read it, or it is not of this shape.
+    Raises ArtifactError if this OpenVINO cannot read it, or if it does not have this shape.
     """
     try:
         weights = load(artifact.read(WEIGHTS))["weights"]
@@ -54,7 +54,7 @@ def read_int8(artifact: Artifact, shape: Shape) -> Any:
 
 
 def unreadable(folder: Path, why: str) -> ArtifactError:
-    """The error about a graph that this OpenVINO cannot read or compile."""
+    """The error for a graph that this OpenVINO cannot read or compile."""
     version = openvino.get_version().partition("-")[0]
     return ArtifactError(
         f"OpenVINO {version} cannot use {folder / GRAPH} ({why}); export it again with sentiment-trainer export, "

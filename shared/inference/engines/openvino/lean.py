@@ -1,4 +1,4 @@
-"""The lean graph compiled for this CPU: padded passes in shapes that are right, one infer request per thread."""
+"""The lean graph compiled for this CPU: padded passes in allowed shapes, one infer request per thread."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 ONE_STREAM_WIDTH: Final = 768
-"""From this width on all cores work on one pass. Two passes at once gained 9 % at a width of 384, nothing on
-tweets and -10 % on long texts at 768, on 2 cores."""
+"""From this width on, all cores compute one pass. On 2 cores, two passes at once gained 9 % at a width of 384; at
+768 they gained nothing on tweets and lost 10 % on long texts."""
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 
 
-class Unreadable(Exception):  # noqa: N818 - a row that the model cannot read, a state and no end
-    """A row has more tokens than the model has positions, or a token that it does not have; names which."""
+class Unreadable(Exception):  # noqa: N818 - the process recovers from it
+    """A row has more tokens than the model has positions, or a token outside the vocabulary; it says which."""
 
 
 class LeanModel:
-    """`run` may be called by `concurrency` threads at once; one beyond that waits."""
+    """A compiled model. `concurrency` threads may call `run` at once; further threads wait."""
 
     def __init__(self, artifact: Artifact, shape: Shape, precision: Precision) -> None:
-        """In int8, what is not quantised is computed in `native_precision`.
+        """In int8, operations that are not quantised are computed in `native_precision`.
 
-        Raises ArtifactError, and UnknownArchitecture for weights of a type that is not known.
+        Raises ArtifactError, and UnknownArchitecture for weights of an unknown dtype.
         """
         self.precision = precision
         self.shape = shape
@@ -48,18 +48,18 @@ class LeanModel:
         )
         self.concurrency = int(self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.shapes = PassShapes()
-        """What passes are laid out as; to be narrowed by a probe before the first of them."""
+        """The allowed shapes of passes; a probe restricts them before the first pass."""
         self.avoiding_passes = 0
-        """Passes so far that were laid out larger than they had to be, since their shape answers wrongly."""
+        """Passes so far that were larger than necessary, because answers of their shape are wrong."""
         self._counting = threading.Lock()
         self._requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.concurrency):
             self._requests.put(None)
 
     def run(self, rows: Sequence[Ids]) -> tuple[Logits, int]:
-        """Runs one pass in a shape that may be; returns logits `[rows, labels]` and the tokens that it computed.
+        """Runs one pass in an allowed shape; returns logits `[rows, labels]` and the number of computed tokens.
 
-        Raises Unreadable, and RuntimeError or MemoryError for what OpenVINO cannot do.
+        Raises Unreadable, and RuntimeError or MemoryError if OpenVINO fails.
         """
         fit = self.shapes.fit(len(rows), max(map(len, rows)))
         if fit.avoids:
@@ -71,7 +71,7 @@ class LeanModel:
     def run_in(self, rows: Sequence[Ids], width: int) -> Logits:
         """Runs one pass of exactly this width, trusted or not; raises as `run` does."""
         ids, lengths = pad(rows, self.shape.pad_id, width)
-        # OpenVINO would answer all the same, with whatever it finds outside of its tables.
+        # OpenVINO would read outside of its tables and return an answer anyway.
         if ids.shape[1] > self.shape.positions:
             raise Unreadable("MoreTokensThanPositions")
         if ids.min() < 0 or ids.max() >= self.shape.vocabulary:
@@ -105,5 +105,5 @@ class LeanModel:
         graph = int8.read_int8(artifact, self.shape)
         try:
             return self._compile(graph)
-        except RuntimeError as error:  # the graph may be of another OpenVINO
+        except RuntimeError as error:  # the graph may be from another version of OpenVINO
             raise int8.unreadable(artifact.path, type(error).__name__) from None

@@ -1,1 +1,1 @@
-"""Engines on PyTorch: padded anywhere, without padding on CUDA."""
+"""Engines on PyTorch: padded passes on any device, packed passes on CUDA."""

@@ -1,4 +1,4 @@
-"""What the engines on PyTorch share: how a model folder is loaded, what an error means."""
+"""Shared by the engines on PyTorch: loading a model folder and classifying errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 _NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
-"""How a RuntimeError of torch says that the CPU's memory ran out."""
+"""Parts of the message of a RuntimeError of torch that mean out of host memory."""
 
 
 def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory | ScorerError:
-    """Tells what a pass that raised `error` is a matter of: perhaps a text, memory, or the device itself.
+    """Classifies the error of a pass: the cause may be a text, memory, or the device itself.
 
-    After an error of CUDA other than a lack of memory no later pass can be trusted, so no text is asked.
+    After a CUDA error other than out of memory no later pass can be trusted, so texts are not tried one by one.
     """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return OutOfMemory()
@@ -38,8 +38,8 @@ def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory
 def load_model(artifact: Artifact) -> Any:
     """Loads the sequence classifier in fp32 on the CPU, for inference; raises ArtifactError.
 
-    transformers is given what `artifact.read` has checked and no path, at which it would open files again. The
-    dtype is named because it would otherwise take that of the weights, and 16 bits are slow on a CPU.
+    transformers gets the bytes that `artifact.read` has checked and not a path, from which it would read the files
+    again. The dtype is given because it would otherwise use that of the weights, and 16 bits are slow on a CPU.
     """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     weights: dict[str, torch.Tensor] = {}
@@ -56,6 +56,6 @@ def load_model(artifact: Artifact) -> Any:
         raise ArtifactError(
             f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
         ) from None
-    if report["missing_keys"]:  # transformers makes them up
+    if report["missing_keys"]:  # transformers initialises them at random
         raise ArtifactError(f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again")
     return model.eval()

@@ -1,8 +1,8 @@
-"""The engine for CUDA: passes without padding between messages, three in flight, in the fastest way that is right.
+"""The engine for CUDA: passes without padding between messages, three in flight, in the fastest correct way.
 
-At start-up every way of `packed_ways` is checked against one message at a time in fp32 and timed, and the fastest
-is kept for the life of the process, for each class of lengths. All of this runs on a CPU too, for the tests. What
-does not, and has never been run, stands in `slots.CudaSlot` and in PyTorch's `varlen_attn`.
+At start-up every way of `packed_ways` is compared with one message at a time in fp32 and timed, and the fastest is
+used until the process ends, for each class of lengths. All of this also runs on a CPU, for the tests. Only
+`slots.CudaSlot` and PyTorch's `varlen_attn` do not; neither has ever run in this project.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 32_768
-"""Tokens of a pass. By arithmetic some 10 ms of BERT-base on an H100 and 2 ms of MiniLM; not yet measured."""
+"""Tokens of a pass. Estimated at 10 ms of BERT-base on an H100, and 2 ms of MiniLM; not measured yet."""
 CONCURRENCY: Final = 3
-"""Passes in flight: one on the device, one queued behind it, one on the host."""
+"""Passes in flight: one on the device, one queued after it, one on the host."""
 
 
 class PackedEngine:
-    """Runs a model that `packed_model.supports` knows on one GPU, in bf16 where it can and else in fp16.
+    """Runs a model that `packed_model.supports` accepts on one GPU, in bf16 if the GPU supports it, else in fp16.
 
-    Starting takes seconds, most of them to measure. On a CPU it computes in fp32 and attends in a loop: for tests.
+    Starting takes seconds, most of them for measurements. On a CPU, for tests, it computes in fp32 and loops over
+    messages in attention.
     """
 
     concurrency = CONCURRENCY
@@ -50,15 +51,15 @@ class PackedEngine:
         ways: Sequence[Way] = WAYS,
         kernel: Kernel | None = None,
     ) -> None:
-        """Raises ArtifactError where the model cannot be loaded, ScorerError where no way is right."""
-        # For every new shape cuDNN builds a plan, in 40 ms and more, and keeps it (pytorch #191576, #190388), and
-        # passes are hardly ever alike. Without it PyTorch takes FlashAttention or its memory-efficient kernel.
+        """Raises ArtifactError if the model cannot be loaded, ScorerError if no way is correct."""
+        # For every new shape cuDNN builds and keeps a plan, in 40 ms or more (pytorch #191576, #190388), and
+        # passes rarely have equal shapes. Without cuDNN PyTorch uses FlashAttention or its memory-efficient kernel.
         torch.backends.cuda.enable_cudnn_sdp(enabled=False)
         model = load_model(artifact).to(device)
         self.longest = min(
             artifact.manifest.max_tokens, model.config.max_position_embeddings - first_position(model.config)
         )
-        """Tokens of the longest row that is taken."""
+        """Maximum tokens of a row."""
         trials = [Trial(model, width, self.longest, batch_tokens) for width in _widths(self.longest)]
         dtype = best_dtype(device)
         if kernel is None:
@@ -69,7 +70,7 @@ class PackedEngine:
             runners = [Runner(way, packed, _slots(device)) for way in ways]
             self._runners[trial.width] = trial.choose(runners, batch_tokens, dtype)
             del runners
-            torch.cuda.empty_cache()  # of the graphs that were not chosen; does nothing where CUDA is not in use
+            torch.cuda.empty_cache()  # of the graphs that were not chosen; has no effect without CUDA
         self._device = device
         self.batch_tokens = batch_tokens
         self.device = torch.cuda.get_device_name(device) if _on_gpu(device) else "cpu"
@@ -79,7 +80,7 @@ class PackedEngine:
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """See `Engine`; a thread beyond `concurrency` waits for a free slot."""
         lengths = [len(row) for row in rows]
-        if not min(lengths):  # its neighbour's first token would be taken for its own
+        if not min(lengths):  # the first token of the next message would be used instead
             raise PassFailed("EmptyRow")
         if max(lengths) > self.longest:
             raise PassFailed("MoreTokensThanPositions")
@@ -88,14 +89,14 @@ class PackedEngine:
             return self._runners[width].run(rows, width)
         except (RuntimeError, IndexError, ValueError, MemoryError) as error:
             failure = classify(error, self._device)
-        # Only outside of the `except` has the traceback let go of the failed pass's tensors (pytorch #18853).
+        # Only after the `except` block are the tensors of the failed pass released (pytorch #18853).
         if isinstance(failure, OutOfMemory):
             torch.cuda.empty_cache()
         raise failure
 
 
 def _widths(longest: int) -> list[int]:
-    """Classes of lengths: 128, 256 and so on, until the longest message fits."""
+    """The classes of lengths: 128, 256 and so on, until the longest message fits."""
     widths = [NARROWEST]
     while widths[-1] < longest:
         widths.append(2 * widths[-1])

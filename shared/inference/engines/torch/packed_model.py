@@ -1,9 +1,9 @@
-"""A sequence classifier of transformers made to answer many messages that share one sequence.
+"""Changes a sequence classifier of transformers so that it answers many messages in one sequence.
 
-Two changes to a stock model, everything else of it stays: attention never leaves a message, and the last layer
-is computed for first tokens only, so that the stock head sees one of them per message and answers `[messages,
-labels]`. Both are exact. Checked on a CPU against one message at a time; `varlen_attn` itself runs on CUDA only
-and has never run in this project.
+Two things differ from the stock model: attention stays within a message, and the last layer is computed for first
+tokens only, so that the stock head gets one of them per message and returns `[messages, labels]`. Both are exact.
+Tested on a CPU against one message at a time; `varlen_attn` itself runs on CUDA only and has never run in this
+project.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
     Kernel = Callable[..., Tensor]
-    """PyTorch's `varlen_attn`, or what takes and answers the same: query, key and value `[tokens, heads, size]`,
-    cu_seq_q, cu_seq_k, max_q, max_k and scale; answers `[tokens, heads, size]`."""
+    """PyTorch's `varlen_attn`, or a function with its interface: query, key and value `[tokens, heads, size]`,
+    cu_seq_q, cu_seq_k, max_q, max_k and scale; returns `[tokens, heads, size]`."""
 
 _BERT: Final = frozenset({"bert", "electra"})
 _ROBERTA: Final = frozenset({"roberta", "xlm-roberta"})
 _DISTILBERT: Final = frozenset({"distilbert"})
 _ATTENTION: Final = "packed_messages"
-"""Our name in transformers' AttentionInterface. It has no entry among the mask functions, so that transformers
-passes a 4-D mask on as it is and makes none of its own."""
+"""Our name in transformers' AttentionInterface. It has no entry among the mask functions, so transformers passes a
+4-D mask through unchanged and does not make one itself."""
 
 
 def supports(artifact: Artifact) -> bool:
-    """Whether the model is of an architecture known here: BERT, ELECTRA, RoBERTa, XLM-RoBERTa or DistilBERT."""
+    """Whether the architecture is supported: BERT, ELECTRA, RoBERTa, XLM-RoBERTa or DistilBERT."""
     config = artifact.config()
     return (
         config.get("model_type") in _BERT | _ROBERTA | _DISTILBERT
@@ -47,12 +47,12 @@ def supports(artifact: Artifact) -> bool:
 
 
 def first_position(config: Any) -> int:
-    """Position of a message's first token: RoBERTa counts from after its padding token."""
+    """Position of a message's first token: RoBERTa starts after the position of padding."""
     return int(config.pad_token_id) + 1 if config.model_type in _ROBERTA else 0
 
 
 class PackedModel:
-    """Takes the model over: it answers nothing but packed passes from here on. Any number of threads may call."""
+    """Changes `model` in place: from then on it runs packed passes only. Any number of threads may call it."""
 
     def __init__(self, model: Any, kernel: Kernel) -> None:
         config = model.config
@@ -71,7 +71,7 @@ class PackedModel:
     def __call__(self, slab: Tensor, shape: Shape) -> Tensor:
         """Logits `[shape.messages, labels]` in fp32, in the order of the messages, for a slab on the device.
 
-        `torch.compile` and CUDA graphs take it as it is: no value is read back from the device.
+        It works with `torch.compile` and CUDA graphs: no value is read back from the device.
         """
         bounds, ids, positions, firsts = torch.split(slab, list(shape.parts))
         width = shape.slots if shape.flat else shape.longest
@@ -88,9 +88,9 @@ class PackedModel:
         return logits.float()
 
     def _mask(self, messages: Tensor) -> Tensor:
-        """Zero within a message, the lowest number across: `[rows, 1, width, width]`, built once for all layers.
+        """0 within a message, the lowest number between messages: `[rows, 1, width, width]`, for all layers.
 
-        In the model's dtype: a mask of bools would be turned into one in every layer.
+        In the model's dtype: a bool mask would be converted in every layer.
         """
         across = messages[:, None, :, None] != messages[:, None, None, :]
         mask = torch.zeros(across.shape, dtype=self._model.dtype, device=messages.device)
@@ -113,7 +113,7 @@ def _attend(  # noqa: PLR0917 - the interface of transformers
 ) -> tuple[Tensor, None]:
     """Attention within messages, `[batch, heads, tokens, size]` in, `[batch, tokens, heads, size]` out.
 
-    Raises ValueError without a mask and without bounds: every token would attend to every message.
+    Raises ValueError if it gets neither a mask nor bounds: every token would attend to every message.
     """
     if attention_mask is not None:
         out = functional.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, scale=scaling)
@@ -130,18 +130,18 @@ AttentionInterface.register(_ATTENTION, _attend)
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The modules of a layer, whatever its architecture calls them."""
+    """The modules of a layer, with the same names for all architectures."""
 
     query: nn.Module
     key: nn.Module
     value: nn.Module
     head_size: int
     finish: Callable[[Tensor, Tensor], Tensor]
-    """All that follows attention, from its output and what came into the layer, both `[messages, hidden]`."""
+    """Everything after attention, from its output and the input of the layer, both `[messages, hidden]`."""
 
 
 def _bert_parts(layer: Any) -> _Parts:
-    """Those of BERT, ELECTRA and RoBERTa, whose layers are copies of each other."""
+    """The modules of BERT, ELECTRA and RoBERTa, whose layers have the same names."""
     attention, output = layer.attention.self, layer.attention.output
 
     def finish(context: Tensor, before: Tensor) -> Tensor:
@@ -163,11 +163,11 @@ def _distilbert_parts(layer: Any) -> _Parts:
 
 
 class _LastLayer(nn.Module):
-    """Wraps the last layer: keys and values of all tokens, all else for first tokens only, where that is simple.
+    """Wraps the last layer: keys and values for all tokens, the rest for first tokens only, if that is simple.
 
-    Flat, a first token is a query of its own; in rows all queries are made, since the mask goes by slot. Saves 20
-    (in rows 18) of the layer's 24 H^2 multiplications per token, less what the first tokens cost: nearly 7 % of
-    BERT-base and 13 % of a model of six layers at 25 tokens a message.
+    In the flat layout only first tokens are queries; in rows all tokens are, since the mask is per slot. This
+    saves 20 (in rows 18) of the layer's 24 H^2 multiplications per token, minus the cost of the first tokens:
+    nearly 7 % of BERT-base and 13 % of a model of six layers at 25 tokens a message.
     """
 
     def __init__(self, layer: nn.Module, parts: _Parts) -> None:
@@ -215,9 +215,9 @@ def attend_by_message(  # noqa: PLR0917 - the interface of `varlen_attn`
     *,
     scale: float,
 ) -> Tensor:
-    """Stands in for `varlen_attn`, which a CPU does not have: message after message, for tests of the rest.
+    """Replaces `varlen_attn`, which a CPU does not have, message by message; for tests of everything else.
 
-    Tokens of no message get NaN, to show that nothing depends on them; the kernel leaves them as they are.
+    Tokens outside of messages get NaN, to show that nothing depends on them; the kernel leaves them unchanged.
     """
     out = torch.full_like(query, torch.nan)
     spans = zip(pairwise(cu_seq_q.tolist()), pairwise(cu_seq_k.tolist()), strict=True)

@@ -1,6 +1,6 @@
-"""The ways to run packed passes, and which of them is right and fastest here, found by trying them.
+"""The ways to run packed passes, and trials that find the fastest correct one on this machine.
 
-Which is fastest depends on the GPU, the model and the length of the texts. None has been timed on a GPU yet.
+The fastest way depends on the GPU, the model and the length of the texts. None has been timed on a GPU yet.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Way:
 
     name: str
     flat: bool
-    """All messages end to end and `varlen_attn`, which needs 16 bits and compute capability 8; else in rows."""
+    """Messages end to end with `varlen_attn`, which needs 16 bits and compute capability 8; else in rows."""
     graphs: bool = False
     """Passes are padded to one of a few shapes and replayed as CUDA graphs."""
     compiled: bool = False
-    """What the graphs record has gone through `torch.compile`, which fuses what stands between multiplications."""
+    """The graphs record a model from `torch.compile`, which fuses the operations between multiplications."""
 
 
 WAYS: Final = (
@@ -56,13 +56,13 @@ COMPILED: Final = Way("varlen, compiled, graphs", flat=True, graphs=True, compil
 """Not tried at start-up, since compiling may take minutes and needs a C compiler; `benchmarks.gpu` measures it."""
 
 NARROWEST: Final = 128
-"""Width of the rows for messages of up to 128 tokens; longer ones get rows of twice, four times that."""
+"""Width of the rows for messages of up to 128 tokens; longer ones get rows of 256, 512 and so on."""
 _SHARES: Final = {True: (1.0, 0.5, 0.25, 0.125, 0.0625), False: (1.25, 1.03, 0.5, 0.25, 0.125, 0.0625)}
-"""Slots of the shapes that get a graph, as shares of a full pass, by `flat`: rows are rarely full to the end."""
+"""Slots of the shapes with a graph, as shares of a full pass, by `flat`: rows are rarely filled completely."""
 _TOKENS_PER_MESSAGE: Final = 8
-"""Least mean length of a pass that is sure to fit a graph; what does not fit one is run without."""
+"""Smallest mean length at which a pass always fits a graph; a pass that fits none runs without a graph."""
 TOLERANCE: Final = {torch.float32: 1e-3, torch.bfloat16: 0.05, torch.float16: 0.05}
-"""Greatest difference to the logits of fp32, as a share of the largest of them (or of 1)."""
+"""Maximum difference from the logits of fp32, as a share of the largest of them (or of 1)."""
 _ROUNDS: Final = 3
 _PASSES: Final = 12
 """Timed per round and way, as many at once as there are slots."""
@@ -82,9 +82,9 @@ class Runner:
 
     @torch.inference_mode()
     def prepare(self, width: int, tokens: int) -> None:
-        """Captures the shapes for messages of up to `width` tokens, in passes of up to `tokens`; smallest first.
+        """Captures graphs of the shapes for messages of up to `width` tokens, in passes of up to `tokens`.
 
-        Call it before the first pass, while no other thread is in here.
+        Call it before the first pass, while no other thread uses the runner.
         """
         if not self.way.graphs:
             return
@@ -94,7 +94,7 @@ class Runner:
             self._shapes.append(Shape(self.way.flat, slots, slots // _TOKENS_PER_MESSAGE, width))
         for _ in range(self.slots):
             slot = self._slots.get()
-            for shape in reversed(self._shapes):  # the largest first: the others then find its memory
+            for shape in reversed(self._shapes):  # the largest first: the others reuse its memory
                 slot.capture(forward, shape)
             self._slots.put(slot)
 
@@ -102,7 +102,7 @@ class Runner:
     def run(self, rows: Sequence[Ids], width: int) -> Answer:
         """Runs one pass of rows of 1 to `width` tokens; blocks until the answer is on the host.
 
-        Raises PassFailed for a token that the model does not have: on a GPU it would be the end of the process.
+        Raises PassFailed for a token outside the vocabulary, which on a GPU would end the process.
         """
         packing = pack_flat(rows) if self.way.flat else pack_rows(rows, width)
         if packing.tokens.view(np.uint32).max() >= self._model.vocabulary:
@@ -118,13 +118,13 @@ class Runner:
 
 
 class Trial:
-    """Decides between the ways for messages of up to `width` tokens: by known answers, and a full pass to time."""
+    """Chooses a way for messages of up to `width` tokens: by known answers, and by the time of a full pass."""
 
     def __init__(self, model: Any, width: int, longest: int, tokens: int) -> None:
-        """Asks the stock model in fp32 for the answers to a few rows, one at a time.
+        """Computes the answers of the stock model in fp32 to a few rows, one at a time.
 
-        The full pass has `tokens` of which most are noise: lengths are log-normal around 25, as those of tweets,
-        or, in the classes of longer texts, uniform over their upper half. `longest` is that of the model.
+        The full pass has up to `tokens` tokens, most of them noise: lengths are log-normal around 25, as those of
+        tweets, or, in the classes of longer texts, uniform over the upper half. `longest` is that of the model.
         """
         self.width = width
         self._random = np.random.default_rng(width)
@@ -139,9 +139,9 @@ class Trial:
         self._expected = _one_by_one(model, self._probes)
 
     def choose(self, runners: Sequence[Runner], tokens: int, dtype: torch.dtype) -> Runner:
-        """Prepares all for passes of up to `tokens`; returns the fastest that agrees with fp32.
+        """Prepares all runners for passes of up to `tokens`; returns the fastest that agrees with fp32.
 
-        Raises ScorerError where none does.
+        Raises ScorerError if none does.
         """
         rates: dict[Runner, list[float]] = {
             runner: [] for runner in runners if self._is_right(runner, tokens, TOLERANCE[dtype])
@@ -158,14 +158,14 @@ class Trial:
         return fastest
 
     def _is_right(self, runner: Runner, tokens: int, tolerance: float) -> bool:
-        """Compares a small pass in every slot, then a full one, whose other rows must not matter."""
+        """Compares a small pass in every slot, then a full one, whose other rows must have no effect."""
         reason = "its answers differ from the model's own in fp32"
         try:
             runner.prepare(self.width, tokens)
             passes = [self._probes] * runner.slots + [self._full]
             answers = [runner.run(rows, self.width).logits[: len(self._probes)] for rows in passes]
             difference = max(float(np.abs(logits - self._expected).max()) for logits in answers)
-            if difference <= tolerance * max(1.0, float(np.abs(self._expected).max())):  # NaN is not
+            if difference <= tolerance * max(1.0, float(np.abs(self._expected).max())):  # false for NaN
                 return True
         except (RuntimeError, ValueError, IndexError, MemoryError) as error:
             reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
@@ -173,9 +173,9 @@ class Trial:
         return False
 
     def _rate(self, runner: Runner) -> float:
-        """Tokens a second, padding not counted, with a pass in each slot.
+        """Tokens per second without padding, with a pass in each slot.
 
-        Passes are of different sizes, as in service: what a new size costs must show.
+        The sizes of the passes differ, as in service, so that the rate includes the cost of a new size.
         """
         left_out = self._random.integers(0, 1 + len(self._full) // 10, size=_PASSES)
         passes = [self._full[number:] for number in left_out]
@@ -186,7 +186,7 @@ class Trial:
             return sum(len(row) for rows in passes for row in rows) / (time.perf_counter() - began)
 
     def _lengths(self, tokens: int, longest: int) -> NDArray[np.int64]:
-        """Lengths of at least `tokens` in all."""
+        """Random lengths whose sum is at least `tokens`."""
         if self.width > NARROWEST:
             return self._random.integers(
                 self.width // 2, longest, endpoint=True, size=2 * tokens // self.width + 1
@@ -200,7 +200,7 @@ class Trial:
 
 @torch.inference_mode()
 def _one_by_one(model: Any, rows: Sequence[Ids]) -> Logits:
-    """The stock model's answers, without padding or neighbours."""
+    """The stock model's logits, one row per pass without padding."""
     device = model.device
     answers = [model(input_ids=torch.from_numpy(row[None]).long().to(device)).logits for row in rows]
     logits: Logits = torch.cat(answers).float().cpu().numpy()

@@ -1,8 +1,8 @@
-"""How messages of different lengths share one pass without padding between them. Pure numpy.
+"""Packs messages of different lengths into one pass without padding between them. Pure numpy.
 
-Two layouts. Flat: all tokens end to end, bounds as cumulative lengths. In rows: messages side by side in rows of
-a fixed width, each slot marked with the message that it belongs to. Everything the device needs for a pass stands
-in one int32 array, the slab, so that it goes there in one copy.
+There are two layouts. Flat: all tokens end to end, with bounds as cumulative lengths. In rows: messages side by
+side in rows of a fixed width, each slot marked with the message that it belongs to. All inputs of a pass are in one
+int32 array, the slab, which needs a single copy to the device.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class Shape:
 
     flat: bool
     slots: int
-    """Places for tokens, padding included."""
+    """Number of token slots, padding included."""
     messages: int
-    """Places for answers."""
+    """Number of answers."""
     longest: int
-    """No message has more tokens. In rows it is the width of a row."""
+    """Maximum tokens of a message. In rows it is the width of a row."""
 
     @property
     def parts(self) -> tuple[int, int, int, int]:
         """Lengths of the slab's parts: bounds, ids, positions, slots of the first tokens.
 
         Bounds are cumulative lengths `[messages + 1]` if flat, else each slot's message, from 1, or 0 for padding.
-        They come first, since only the start of the slab is sure to be aligned.
+        They come first, since only the start of the slab is guaranteed to be aligned.
         """
         return (self.messages + 1 if self.flat else self.slots, self.slots, self.slots, self.messages)
 
@@ -54,7 +54,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Where each token of a pass goes."""
+    """The slot of each token of a pass."""
 
     tokens: Ids
     """All messages end to end, in input order."""
@@ -62,14 +62,14 @@ class Packing:
     starts: Counts
     """Slot of each message's first token, in input order."""
     shape: Shape
-    """The smallest that holds the pass."""
+    """The smallest shape that holds the pass."""
 
     def write(self, slab: NDArray[np.int32], shape: Shape, first_position: int) -> None:
         """Fills the slab of a shape that holds this pass.
 
-        Padding slots get token and position 0. Flat, they belong to no message: nothing attends to them, and what
-        the model makes of them is not defined. In rows they are a message of their own, number 0, in each row.
-        Places for answers that nobody asked for point to slot 0, and their flat messages have no tokens.
+        Padding slots get token and position 0. In the flat layout they belong to no message: nothing attends to
+        them, and their output is undefined. In rows they are a separate message, number 0, in each row. Unused
+        answers point to slot 0; in the flat layout their messages have no tokens.
         """
         messages = len(self.lengths)
         ends = np.cumsum(self.lengths)
@@ -88,7 +88,7 @@ class Packing:
 
 
 def pack_flat(rows: Sequence[Ids]) -> Packing:
-    """Lays at least one message, none of them empty, end to end."""
+    """Packs messages end to end; at least one, none empty."""
     lengths = _lengths(rows)
     starts = np.cumsum(lengths) - lengths
     shape = Shape(flat=True, slots=int(lengths.sum()), messages=len(rows), longest=int(lengths.max()))
@@ -96,7 +96,7 @@ def pack_flat(rows: Sequence[Ids]) -> Packing:
 
 
 def pack_rows(rows: Sequence[Ids], width: int) -> Packing:
-    """Lays at least one message, none empty or longer than `width`, into as few rows as first fit finds."""
+    """Packs messages into rows by first fit; at least one, none empty or longer than `width`."""
     lengths = _lengths(rows)
     starts, used = first_fit(lengths, width)
     shape = Shape(flat=False, slots=used * width, messages=len(rows), longest=width)
@@ -104,13 +104,14 @@ def pack_rows(rows: Sequence[Ids], width: int) -> Packing:
 
 
 def first_fit(lengths: Counts, width: int) -> tuple[Counts, int]:
-    """First fit in decreasing order: the slot at which each message starts, and how many rows are used.
+    """First fit in decreasing order: the slot at which each message starts, and the number of rows.
 
-    It is the same to fill row after row, each with the longest message that still fits. A row filled so is
-    repeated for as long as its lengths last, hence the work grows with the distinct lengths, not the messages.
+    The result is the same as filling row after row with the longest message that still fits. Such a row is
+    repeated while enough messages of its lengths are left, so the work grows with the number of distinct lengths,
+    not of messages.
     """
     left = np.bincount(lengths, minlength=width + 1).tolist()
-    lasting = sum(1 << length for length, count in enumerate(left) if count)  # the set of lengths that are left
+    lasting = sum(1 << length for length, count in enumerate(left) if count)  # bit set of the lengths left
     steps: list[tuple[int, int, int, int, int]] = []
     used = 0
     while lasting:
@@ -125,7 +126,7 @@ def first_fit(lengths: Counts, width: int) -> tuple[Counts, int]:
 
 
 def _fill(left: Sequence[int], lasting: int, width: int) -> list[tuple[int, int, int]]:
-    """One row: a length, how many messages of it, and the offset of the first, in decreasing order of length."""
+    """One row: length, number of messages, and offset of the first, in decreasing order of length."""
     row = []
     free = width
     while fitting := lasting & ((2 << free) - 1):
@@ -138,7 +139,7 @@ def _fill(left: Sequence[int], lasting: int, width: int) -> list[tuple[int, int,
 
 
 def _starts(steps: NDArray[Any], lengths: Counts, width: int) -> Counts:
-    """Spells the steps of `first_fit` out, message by message."""
+    """Expands the steps of `first_fit` into the start of each message."""
     length, _, offset, first_row, repeats = np.repeat(steps, steps[:, 1] * steps[:, 4], axis=0).T
     items = steps[:, 1] * steps[:, 4]
     number = np.arange(len(lengths)) - np.repeat(np.cumsum(items) - items, items)

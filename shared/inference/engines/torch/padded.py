@@ -1,4 +1,4 @@
-"""The engine that runs anywhere and knows every architecture: plain PyTorch, fp32, padded batches."""
+"""The engine for any device and any architecture: plain PyTorch, fp32, padded batches."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 CPU_BATCH_TOKENS: Final = 2_048
 CUDA_BATCH_TOKENS: Final = 32_768
-"""A CPU is at its best with small batches; a GPU wants to be filled."""
+"""A CPU is fastest with small batches; a GPU needs large ones."""
 
 CPU_PASS_TOKENS: Final = 64
-"""What a pass costs beside its tokens. With at most so much padding a pass, windows of 16, 64 and 512 tweets took
-MiniLM 1/1.4, 1/1.5 and 1/1.15 of the time of full passes, on 2 cores. On a GPU passes are always filled."""
+"""The fixed cost of a pass, in tokens. With at most this padding per pass, MiniLM on 2 cores took 1/1.4, 1/1.5 and
+1/1.15 of the time of full passes for windows of 16, 64 and 512 tweets. On a GPU passes are always filled."""
 
 
 class PaddedEngine:
-    """One pass at a time."""
+    """Runs one padded pass at a time."""
 
     concurrency = 1
 
@@ -47,7 +47,7 @@ class PaddedEngine:
             return self._pass(rows)
         except (RuntimeError, IndexError, ValueError, MemoryError) as error:
             failure = classify(error, self._on)
-        # Only outside of the `except` has the traceback let go of the failed pass's tensors (pytorch #18853).
+        # Only after the `except` block are the tensors of the failed pass released (pytorch #18853).
         if isinstance(failure, OutOfMemory) and self._on.type == "cuda":
             torch.cuda.empty_cache()
         raise failure

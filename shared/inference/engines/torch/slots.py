@@ -1,6 +1,6 @@
-"""Where a packed pass is run. All that needs CUDA to be run stands in `CudaSlot`, which has never run on a GPU.
+"""Slots, which run packed passes. All code that needs CUDA is in `CudaSlot`, which has never run on a GPU.
 
-A slot carries one pass at a time, by whichever thread took it.
+A slot runs one pass at a time, for the thread that took it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class CpuSlot:
-    """Computes at once, in the calling thread."""
+    """Computes in the calling thread."""
 
     def __init__(self) -> None:
         self._staged = torch.empty(0, dtype=torch.int32)
 
     def staging(self, numbers: int) -> NDArray[np.int32]:
-        """Memory for the next pass's slab; what an earlier call gave is overwritten."""
+        """Memory for the slab of the next pass, `[numbers]` int32; shared with earlier calls."""
         if len(self._staged) < numbers:
             self._staged = torch.empty(numbers, dtype=torch.int32)
         return self._staged[:numbers].numpy()
@@ -41,12 +41,12 @@ class CpuSlot:
         return logits
 
     def capture(self, forward: Forward, shape: Shape) -> None:
-        """A CPU has nothing to capture: a pass of this shape is run as any other."""
+        """Does nothing: a CPU has no graphs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """A pass recorded once, and the memory that it reads and writes at every replay."""
+    """A captured pass, and the memory that every replay reads and writes."""
 
     graph: torch.cuda.CUDAGraph
     slab: torch.Tensor
@@ -54,9 +54,9 @@ class _Graph:
 
 
 class CudaSlot:
-    """A stream, pinned memory for a slab, and graphs of their own, so that several slots keep the device busy.
+    """Has its own stream, pinned memory for a slab, and graphs, so that several slots keep the device busy.
 
-    One copy to the device and one back per pass; the thread sleeps, without the GIL, until the second is done.
+    A pass makes one copy to the device and one back; the thread sleeps, without the GIL, until the second is done.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -65,15 +65,15 @@ class CudaSlot:
         self._stream.wait_stream(torch.cuda.current_stream(device))  # which may still copy the weights
         self._staged = torch.empty(1, dtype=torch.int32, pin_memory=True)
         self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        # Else the waiting thread spins, on a core that the tokenizer needs.
+        # Otherwise the waiting thread spins on a core that the tokenizer needs.
         self._done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._graphs: dict[Shape, _Graph] = {}
         self._pool = torch.cuda.graph_pool_handle()
 
     def staging(self, numbers: int) -> NDArray[np.int32]:
-        """Pinned memory for the next pass's slab; what an earlier call gave is overwritten.
+        """Pinned memory for the slab of the next pass, `[numbers]` int32; shared with earlier calls.
 
-        Waits until the last pass's slab was copied, which is only to wait for where that pass failed.
+        Waits until the slab of the last pass is copied, which takes time only if that pass failed.
         """
         self._copied.synchronize()
         if len(self._staged) < numbers:
@@ -102,17 +102,17 @@ class CudaSlot:
         return host
 
     def capture(self, forward: Forward, shape: Shape) -> None:
-        """Records a pass of this shape; later ones are replayed, which costs the CPU one launch.
+        """Captures a pass of this shape; later ones are replayed, which costs the CPU one launch.
 
-        The slab is all zeros, which is a valid one: every message is empty, or in rows all is padding.
+        The slab is all zeros, which is valid: every message is empty, or in rows everything is padding.
         """
         with torch.cuda.stream(self._stream):
             slab = torch.zeros(sum(shape.parts), dtype=torch.int32, device=self._device)
-            for _ in range(2):  # libraries allocate and compile at their first calls, which no graph may record
+            for _ in range(2):  # libraries allocate and compile in their first calls, which no graph may record
                 forward(slab, shape)
             self._stream.synchronize()
             graph = torch.cuda.CUDAGraph()
-            # The slot's graphs never run at once, so they share memory. Other threads may use CUDA meanwhile.
+            # The slot's graphs never run at the same time, so they share memory. Other threads may use CUDA.
             with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
                 logits = forward(slab, shape)
             self._graphs[shape] = _Graph(graph, slab, logits)
