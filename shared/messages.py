@@ -34,7 +34,7 @@ class InputMessage(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    text: str = Field(min_length=1, description="what is to be scored; not blank, nor once it is cleaned")
+    text: str = Field(min_length=1, description="the text to score; not blank, also after normalisation")
     id: str | int | None = Field(default=None, description="default: topic-partition-offset")
     source: str | None = Field(default=None, description="where the text comes from; for the archive")
     created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
@@ -112,13 +112,13 @@ class DeadLetterHeaders(BaseModel):
     value_bytes: str | None = Field(
         default=None,
         alias="sentiment.value_bytes",
-        description="only where something was too large to carry: the value's size; the letter's value is then "
-        "empty, or null beside a 0, and key and headers may be missing too",
+        description="only if the record was too large to copy: size of the value; the value of the letter is then "
+        "empty (or null, with 0 here, if the input's was null), and key and headers may be missing too",
     )
     value_sha256: str | None = Field(
         default=None,
         alias="sentiment.value_sha256",
-        description="only with sentiment.value_bytes, and not for a null value: its digest",
+        description="digest of the value; only with sentiment.value_bytes, and not for a null value",
     )
 
     def as_headers(self) -> Headers:

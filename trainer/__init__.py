@@ -1,1 +1,1 @@
-"""Makes models: fetches or archives texts, fine-tunes, calibrates, tests and seals. Does not import the consumer."""
+"""Makes models: fetches or archives texts, fine-tunes, calibrates, tests and seals. Never imports the consumer."""

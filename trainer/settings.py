@@ -17,7 +17,7 @@ from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
 
 OTHER_COMMANDS: Final = ("",)
-"""Any other name is ignored, unless it looks like a misspelling: the trainer does not know the consumer's names."""
+"""Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 

@@ -22,7 +22,7 @@ pass. With steps, 45,000 tweets gave half as many shapes, for 0.1 to 0.6 % more 
 def make_batches(lengths: Sequence[int], max_tokens: int, *, padding: int | None) -> list[list[int]]:
     """Groups the indices of `lengths`, in tokens, into batches of at most `max_tokens` and MAX_ROWS.
 
-    `padding` is the maximum padding of a batch, in tokens; it counts towards `max_tokens`. None: no padding at all.
+    `padding` is the maximum padding of a batch, in tokens; it counts towards `max_tokens`. None: rows have none.
     Every index is in exactly one batch. Longest first, so that a batch that does not fit the device fails at
     once and not at the end, and so that the passes that run last are short. A text longer than the budget
     makes a batch of its own. A padded batch of more than ROWS_STEP rows has a multiple of ROWS_STEP rows.

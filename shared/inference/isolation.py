@@ -238,5 +238,5 @@ class Isolation(Generic[Row, Answer]):
         except (PassFailed, OutOfMemory) as failure:
             raise ScorerError(
                 f"the control sentence fails as the texts before it did ({str(failure) or Reason.OUT_OF_MEMORY}): "
-                "not a text but the device or the model is unfit, or its memory is taken"
+                "the cause is not a text but the device, the model, or a lack of memory"
             ) from None

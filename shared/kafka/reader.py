@@ -111,12 +111,12 @@ class TopicReader:
 
     def matching(self, topics: Iterable[str]) -> list[str]:
         """Topic names, with each `^pattern` replaced by the existing topics that match it, possibly none."""
-        there = sorted(cluster_metadata(self._admin, self._errors, self._servers).topics)
-        meant = [
-            [name for name in there if matches(topic, name)] if topic.startswith("^") else [topic]
+        existing = sorted(cluster_metadata(self._admin, self._errors, self._servers).topics)
+        found = [
+            [name for name in existing if matches(topic, name)] if topic.startswith("^") else [topic]
             for topic in topics
         ]
-        return list(dict.fromkeys(chain.from_iterable(meant)))
+        return list(dict.fromkeys(chain.from_iterable(found)))
 
     def config_of(self, topic: str) -> dict[str, str]:
         """A topic's configuration; empty if the broker does not return it, which needs DESCRIBE_CONFIGS."""

@@ -53,7 +53,7 @@ class KafkaSettings(Settings):
         found = [_SERVER.fullmatch(server) for server in named]
         if not named or not all(found) or any(one and int(one["port"] or 0) > _LAST_PORT for one in found):
             raise ValueError(
-                "must be host:port[,host:port]; a login belongs into kafka.sasl_username and kafka.sasl_password"
+                "must be host:port[,host:port]; a login belongs in kafka.sasl_username and kafka.sasl_password"
             )
         return ",".join(named)
 

@@ -164,7 +164,7 @@ def _altered(path: Path) -> ArtifactError:
 
 
 def _unlisted(path: Path) -> ArtifactError:
-    return ArtifactError(f"{path} is not listed in {MANIFEST}, so nobody vouches for it; remove it")
+    return ArtifactError(f"{path} is not listed in {MANIFEST}, so its content is not verified; remove it")
 
 
 def _check_config(artifact: Artifact) -> None:

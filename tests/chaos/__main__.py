@@ -17,7 +17,7 @@ OUTPUT = Path("docs/reliability")
 
 
 def main() -> int:
-    """Returns 0 where every invariant holds and every mutant is caught."""
+    """Returns 0 if every invariant holds and every mutant is caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("what", choices=["campaign", "mutants", "alone"], nargs="?", default="campaign")
     parser.add_argument("--only", help="names of parts, mutants or kinds of faults, parted by commas")

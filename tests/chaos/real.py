@@ -1,4 +1,4 @@
-"""The real model once: tweets, the product's own scorer, and its answers outside of Kafka as the oracle."""
+"""One run with the real model: tweets, the product's scorer, and its answers outside of Kafka as the oracle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def real_scorer(artifact: Artifact) -> Scorer:
 
 
 def real_models(folder: Path) -> Models:
-    """The model of `make demo`, an altered copy of it in `folder`, and the tweets that it was made with."""
+    """The model of `make demo`, an altered copy of it in `folder`, and the tweets that the demo fetched."""
     if not (MODEL.is_dir() and TWEETS.is_file()):
         sys.exit(f"{MODEL} or {TWEETS} is missing; run `make demo`, which makes both")
     return Models((MODEL,), corrupt_copy(MODEL, folder / "corrupt"), TweetOracle())
@@ -43,15 +43,15 @@ class TweetOracle(Oracle):
     """A text's neighbours in a batch change the last digits."""
 
     def letter_of(self, number: int) -> str | None:
-        """A real model scores every text, so only what cannot be decoded is dead-lettered."""
+        """A real model scores every text, so only values that cannot be decoded are dead-lettered."""
         return UNDECODABLE if number % 100 == 7 else None
 
     def text_of(self, number: int) -> str:
-        """A tweet, or a later message the same one again."""
+        """A tweet; later messages repeat the tweets."""
         return self._texts[number % len(self._texts)]
 
     def probabilities(self, _version: str, text: str) -> tuple[float, ...]:
-        """What the scorer answers when it is asked without Kafka; there is one version."""
+        """The scorer's answer outside of Kafka; there is only one version."""
         return self._answers[text]
 
     @cached_property

@@ -70,7 +70,7 @@ def _member(archive: bytes, name: str) -> bytes:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         file = tar.extractfile(name)
         if file is None:
-            raise InputDataError(f"{name} is no file of the archive")
+            raise InputDataError(f"{name} is not a file in the archive")
         return file.read()
 
 

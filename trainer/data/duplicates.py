@@ -59,8 +59,8 @@ def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> Int
     """The group of near-duplicates of each row, `[rows]`; the number of a group is its first row.
 
     The join is exact and not a sketch, so it finds every pair. It uses prefix filtering: with words sorted rarest
-    first, two sets of n words or more can only reach similarity t if they share one of the n - ceil(t n) + 1 rarest
-    words of either, so only such texts are compared.
+    first, two sets of n words or more can only reach similarity t if they share one of the n - ceil(t n) + 1
+    rarest words of either, so only such texts are compared.
     """
     bags = [_words(text) for text in texts]
     frequency = Counter(word for bag in bags for word in bag)

@@ -29,7 +29,7 @@ class Package:
 def fetch_package(package: Package, cache_dir: Path) -> Path:
     """Returns the verified file, downloaded if it is not in the cache; raises InputDataError if that fails.
 
-    pip reads the metadata of a source distribution by running its setup script; it verifies the digest before that.
+    pip reads the metadata of a source distribution by running its setup script, after it has verified the digest.
     """
     target = cache_dir / "packages" / package.file
     if target.is_file() and sha256(target) == package.sha256:

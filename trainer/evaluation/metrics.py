@@ -124,7 +124,7 @@ def _label_figures(
 
 
 def _intervals(matrix: IntArray) -> dict[str, tuple[float, float]]:
-    """Bootstrap intervals. A resample of rows is a multinomial draw of the matrix: cheap for any number of rows."""
+    """Bootstrap intervals. A resample of rows is a multinomial draw of the matrix: cheap however many rows."""
     rows = int(matrix.sum())
     drawn = np.random.default_rng(0).multinomial(rows, matrix.ravel() / rows, size=RESAMPLES)
     stack = drawn.reshape(RESAMPLES, *matrix.shape)

@@ -1,4 +1,4 @@
-"""Scores labelled texts through `shared.inference`, so that metrics and temperature are those of the serving code."""
+"""Scores labelled texts through `shared.inference`: metrics and temperature are those of the serving code."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Checkpoint:
         partial.replace(self.path)
 
     def restore(self, state: TrainingState) -> None:
-        """Loads a saved state into `state`, if there is one; raises InputDataError if it is of another training."""
+        """Loads a saved state into `state`, if there is one; raises InputDataError for another training's."""
         if not self.path.exists():
             return
         try:
@@ -72,7 +72,7 @@ class Checkpoint:
         if training["identity"] != self.identity:
             raise InputDataError(
                 f"{self.path} belongs to a training with other settings, base or data; "
-                "remove it to start anew, or train with the same as before"
+                "remove it to start again, or train with the same ones as before"
             )
         _restore(state, tensors)
         state.step, state.best = training["step"], training["best"]

@@ -164,7 +164,7 @@ def _examined(artifact: Artifact, shape: Shape, precision: Precision, rows: Rows
 
 
 def judge(found: Int8) -> None:
-    """Raises ArtifactError where int8 loses too much."""
+    """Raises ArtifactError if int8 loses too much against fp32."""
     passed = (
         found.agreement >= MIN_AGREEMENT
         and found.macro_recall_fp32 - found.macro_recall <= MAX_RECALL_LOSS

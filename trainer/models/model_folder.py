@@ -41,7 +41,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
         raise SettingsError(f"--output {output} holds a model; add --overwrite to replace it, or choose another")
     if strangers := _strangers(output):
         raise SettingsError(
-            f"--output {output} holds what is no part of its model, and would be lost: {', '.join(strangers[:5])}"
+            f"--output {output} has files that are not of its model and would be lost: {', '.join(strangers[:5])}"
             f"{' and more' if strangers[5:] else ''}; move it elsewhere, or choose another folder"
         )
 
@@ -55,7 +55,7 @@ def replacing(output: Path) -> Iterator[Path]:
     name; `recover` renames it back.
     """
     output = output.absolute()
-    fresh, old = _beside(output, "new"), _beside(output, "old")
+    fresh, old = _sibling(output, "new"), _sibling(output, "old")
     recover(output)
     shutil.rmtree(fresh, ignore_errors=True)  # nobody but us writes there
     _delete_model(old)
@@ -99,12 +99,12 @@ def _strangers(folder: Path) -> list[str]:
 
 def recover(output: Path) -> None:
     """Renames a folder back that `replacing` had renamed, if no other folder has replaced it."""
-    old = _beside(output, "old")
+    old = _sibling(output, "old")
     if old.exists() and not output.exists():
         old.rename(output)
 
 
-def _beside(output: Path, state: str) -> Path:
+def _sibling(output: Path, state: str) -> Path:
     return output.with_name(f".{output.name}.{state}")
 
 

@@ -176,7 +176,11 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
 
 
 def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
-    """The user's value, else the smallest multiple of 32, from 64 up, that COVERED_PERCENT of the texts fit in."""
+    """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the training texts fit in.
+
+    The latter is at least MIN_MAX_TOKENS and at most the maximum of the base. Raises SettingsError if `wanted` is
+    above that maximum.
+    """
     if wanted is not None:
         if wanted > base.positions:
             raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")

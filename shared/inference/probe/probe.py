@@ -49,7 +49,7 @@ BOTH_ERRORS: Final = 3.0
 MAX_AVOIDED: Final = 0.25
 """Share of the widths that may be avoided; with more, a shape is not the cause."""
 WRONG_ROWS: Final = 0.75
-"""If more than this share of the passes with one number of rows is wrong, the number is the cause, not the width."""
+"""If more than this share of the passes with one number of rows is wrong, that number is the cause."""
 FAILED: Final = 1e9
 """The distance of a pass that failed or whose answer is not finite."""
 
@@ -135,7 +135,7 @@ class Probe:
             return None
 
     def _pass(self, index: int, rows: int) -> ProbePass:
-        """A pass of `rows` rows at the index-th width: the row of that length and the next shorter ones, cyclic."""
+        """A pass of `rows` rows at the index-th width: the row of that length, then shorter ones, cyclically."""
         return ProbePass(tuple(index - number % (index + 1) for number in range(rows)), self.widths[index])
 
     def _short_and_long(self) -> Iterable[ProbePass]:

@@ -1,4 +1,4 @@
-"""Three nodes of a real Kafka, reached through a proxy that can fail, and beside it for the tests' own eyes."""
+"""Three nodes of a real Kafka, reached through a proxy that can fail, and directly for the tests' own clients."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PORTS: Final = range(20_000, 32_000)
-"""Below the ports that systems give to outgoing connections: a dead node's port must stay free."""
+"""Below the ports that systems give to outgoing connections: the port of a dead node must stay free."""
 TRANSACTION_TOPIC: Final = "__transaction_state"
 GROUP_TOPIC: Final = "__consumer_offsets"
 LOOK_UP_S: Final = 20.0
 
 
 class Cluster:
-    """A context manager: all nodes answer when it is entered, and none is left when it is over.
+    """A context manager: all nodes answer on entry, and none is left after exit.
 
-    Every node listens twice: DIRECT, for other nodes and the tests' own clients, and CLIENT, which is
-    advertised as the proxy's port. Three nodes at least: everything is there three times.
+    Every node has two listeners: DIRECT, for other nodes and the tests' own clients, and CLIENT, which is
+    advertised as the proxy's port. At least three nodes are needed: everything has three replicas.
     """
 
     def __init__(self, folder: Path, *, nodes: int = 3, heap_mb: int = 384) -> None:
@@ -50,7 +50,7 @@ class Cluster:
         self._log = folder / "proxy.log"
 
     def __enter__(self) -> Self:
-        """Starts everything; raises UnavailableError where Java or Kafka's jars are missing."""
+        """Starts everything; raises UnavailableError if Java or Kafka's jars are missing."""
         with ExitStack() as undo:
             undo.push(self.__exit__)
             self.proxy = Proxy([(port.proxy, port.client) for port in self._ports], self._log)
@@ -65,34 +65,34 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Kills the nodes, which leave their data and logs in the folder, and ends the proxy."""
+        """Kills the nodes, whose data and logs stay in the folder, and ends the proxy."""
         with self._stack:
             for node in self._nodes:
                 self._stack.callback(node.kill)
 
     def kill(self, node: int) -> None:
-        """Ends a node as a power cut would (SIGKILL); its data stays."""
+        """Kills a node (SIGKILL), as a power cut would; its data stays."""
         self._nodes[node].kill()
 
     def stop(self, node: int) -> None:
-        """Ends a node in order (SIGTERM) and waits for its end."""
+        """Shuts a node down cleanly (SIGTERM) and waits until it has ended."""
         self._nodes[node].stop()
 
     def start(self, node: int) -> None:
-        """Starts a node that ended, over its data; returns when it answers."""
+        """Starts a node that has ended, with its old data; returns when it answers."""
         self._nodes[node].launch()
         self._nodes[node].await_answer()
 
     def pause(self, node: int) -> None:
-        """Stops a node in its tracks (SIGSTOP): its sockets stay open and nobody answers."""
+        """Pauses a node (SIGSTOP): its sockets stay open, but it does not answer."""
         self._nodes[node].signal(signal.SIGSTOP)
 
     def resume(self, node: int) -> None:
-        """Lets a paused node go on (SIGCONT)."""
+        """Resumes a paused node (SIGCONT)."""
         self._nodes[node].signal(signal.SIGCONT)
 
     def alive(self, node: int) -> bool:
-        """Whether the node's process is there, paused or not."""
+        """Whether the node's process exists, paused or not."""
         return self._nodes[node].alive()
 
     def pid(self, node: int) -> int:
@@ -100,7 +100,7 @@ class Cluster:
         return self._nodes[node].pid
 
     def new_topic(self, *, partitions: int = 1, on_node: int | None = None) -> str:
-        """Creates a topic with three copies, or one on the given node; returns its name once it is led."""
+        """Creates a topic with three replicas, or one on the given node; returns its name once it has a leader."""
         name = f"chaos-{uuid4().hex[:8]}"
         request = NewTopic(name, partitions)
         if on_node is not None:
@@ -112,7 +112,7 @@ class Cluster:
         return name
 
     def leader_of(self, topic: str, partition: int) -> int:
-        """Which node leads a partition; waits for one, and raises TimeoutError if there is none."""
+        """Returns the leader of a partition; waits for one, and raises TimeoutError if there is none."""
         deadline = time.monotonic() + LOOK_UP_S
         with AdminClient({"bootstrap.servers": self.direct, "log_level": 0}) as admin:
             while time.monotonic() < deadline:
@@ -123,11 +123,11 @@ class Cluster:
         raise TimeoutError(f"no leader of {topic} {partition} within {LOOK_UP_S:.0f} s")
 
     def coordinator_of_transaction(self, transactional_id: str) -> int:
-        """Which node decides about the transactions of an id, once any transaction has been begun."""
+        """Returns the node that coordinates the transactions of an id, once any transaction has been begun."""
         return self._coordinator(TRANSACTION_TOPIC, transactional_id)
 
     def coordinator_of_group(self, group: str) -> int:
-        """Which node keeps the offsets of a group, once any group has committed."""
+        """Returns the node that keeps the offsets of a group, once any group has committed."""
         return self._coordinator(GROUP_TOPIC, group)
 
     def _coordinator(self, topic: str, key: str) -> int:
@@ -137,7 +137,7 @@ class Cluster:
 
 
 def java_hash(text: str) -> int:
-    """What String.hashCode returns in Java, but 0 for the one number that has no absolute value there."""
+    """Java's String.hashCode, but 0 for the one number that has no absolute value in Java."""
     value = 0
     units = text.encode("utf-16-be", "surrogatepass")
     for at in range(0, len(units), 2):

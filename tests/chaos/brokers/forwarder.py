@@ -1,7 +1,8 @@
-"""The proxy's own process: a door in front of every node, and the commands that arrive on standard input.
+"""The proxy's own process: one listening port per node, and commands that arrive on standard input.
 
-`python -m tests.chaos.brokers.forwarder PORT:UPSTREAM...`; `proxy.py` gives the commands, each a line of JSON,
-answered by a line of JSON. It ends when its standard input does, so it never outlives the tests.
+`python -m tests.chaos.brokers.forwarder PORT:UPSTREAM...`; `proxy.py` sends the commands. Each command is a line
+of JSON and is answered by a line of JSON. The process ends when its standard input does, so it never outlives
+the tests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LOCALHOST: Final = "127.0.0.1"
 
 
 class Door:
-    """The port in front of one node, the connections through it, and the fault they suffer."""
+    """The port in front of one node, its connections, and the fault that applies to them."""
 
     def __init__(self, upstream_port: int, holds: Holds) -> None:
         self.holds = holds
@@ -34,11 +35,11 @@ class Door:
         self._connecting: set[asyncio.Task[None]] = set()
 
     async def listen(self, port: int) -> None:
-        """Opens the door; raises OSError when the port is taken."""
+        """Starts to listen; raises OSError if the port is taken."""
         await asyncio.get_running_loop().create_server(lambda: Link(self).client, LOCALHOST, port)
 
     def clear(self) -> None:
-        """Forwards again; connections that lost bytes to a black hole or still hold slow ones are reset."""
+        """Forwards again; resets connections that lost bytes to a black hole or still hold slow ones."""
         self._refuses, self.swallows, self.delay_s, self.slow_requests = False, False, 0.0, frozenset()
         self._stall(stalls=False)
         for link in [link for link in self._links if link.swallowed or link.holds_slow]:
@@ -50,7 +51,7 @@ class Door:
         self.delay_s = seconds
 
     def slow(self, seconds: float, requests: list[int]) -> None:
-        """Delays requests of these kinds, which are API keys of the protocol."""
+        """Delays requests with these API keys."""
         self.clear()
         self.slow_requests, self.slow_s = frozenset(requests), seconds
 
@@ -65,13 +66,13 @@ class Door:
         self.swallows = True
 
     def refuse(self) -> None:
-        """Resets all connections, those that come as well."""
+        """Resets all connections, new ones too."""
         self.clear()
         self._refuses = True
         self.reset()
 
     def reset(self) -> None:
-        """Resets all connections there are now."""
+        """Resets all current connections."""
         for link in list(self._links):
             link.reset()
 
@@ -90,14 +91,14 @@ class Door:
         task.add_done_callback(self._connecting.discard)
 
     def closed(self, link: Link) -> None:
-        """Forgets a link both of whose sides are gone."""
+        """Forgets a link after both of its sides have closed."""
         self._links.discard(link)
 
     async def _connect(self, link: Link) -> None:
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(lambda: link.upstream, LOCALHOST, self._upstream_port)
-        except OSError:  # the node is down, and its client shall see it
+        except OSError:  # the node is down, and its client must notice
             link.reset()
 
     def _stall(self, *, stalls: bool) -> None:
@@ -108,7 +109,7 @@ class Door:
 
 
 async def serve(ports: list[tuple[int, int]]) -> None:
-    """Forwards until standard input ends; any unforeseen error ends the process."""
+    """Forwards until standard input ends; any unexpected error ends the process."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_end_on_error)
     holds = Holds()

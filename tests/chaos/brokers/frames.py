@@ -1,4 +1,4 @@
-"""Just enough of the Kafka protocol to know where a frame begins and which transaction it speaks of."""
+"""The part of the Kafka protocol that is needed to find frames and the transactions that they belong to."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ ADD_PARTITIONS_TO_TXN: Final = 24
 END_TXN: Final = 26
 
 _FLEXIBLE_FROM: Final = {PRODUCE: 9, INIT_PRODUCER_ID: 2, ADD_PARTITIONS_TO_TXN: 3, END_TXN: 3}
-"""The requests whose body begins with the transactional id, and the version from which it is compact."""
+"""The requests whose body begins with the transactional id, and the version from which that id is compact."""
 _SIZE: Final = 4
 _BEGINNING: Final = 512
-"""Bytes after the size that are looked at; ends a header with ids of some 200 characters each."""
+"""How many bytes after the size are inspected; enough for a header with ids of some 200 characters each."""
 
 
 class Frames:
     """Follows one direction of a connection; `inspect` sees the beginning of every frame.
 
-    Only an incomplete beginning is kept back: large frames stream through.
+    Only an incomplete beginning is kept back: the rest of a large frame streams through.
     """
 
     def __init__(self, inspect: Callable[[bytes], bool]) -> None:
@@ -35,7 +35,7 @@ class Frames:
         self._rest = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Returns what may be forwarded now; when `inspect` says False, nothing from that frame on."""
+        """Returns what may be forwarded now; if `inspect` returns False, nothing from that frame on."""
         data = self._begun + data
         at = 0
         while at < len(data):
@@ -69,7 +69,7 @@ class Request:
 
 
 def transactional_request(beginning: bytes) -> Request | None:
-    """Reads a frame that carries a transactional id; None for any other, and for one cut off too early."""
+    """Parses a frame that carries a transactional id; None for any other, and for one cut off too early."""
     api_key, version, correlation_id = struct.unpack_from(">hhi", beginning, _SIZE)
     if api_key not in _FLEXIBLE_FROM:
         return None
@@ -80,7 +80,7 @@ def transactional_request(beginning: bytes) -> Request | None:
             at, transactional_id = _compact_string(beginning, at)
         else:
             at, transactional_id = _string(beginning, at)
-        # The producer's id and epoch stand between.
+        # The producer's id and epoch come in between.
         committed = bool(beginning[at + 10]) if api_key == END_TXN else None
     except (IndexError, struct.error):
         return None
@@ -90,18 +90,18 @@ def transactional_request(beginning: bytes) -> Request | None:
 
 
 def api_key_of(beginning: bytes) -> int:
-    """What a request asks for."""
+    """The API key of a request."""
     return int.from_bytes(beginning[_SIZE : _SIZE + 2], "big")
 
 
 def correlation_of(beginning: bytes) -> int:
-    """Which request a response answers."""
+    """The correlation id of a response."""
     (correlation_id,) = struct.unpack_from(">i", beginning, _SIZE)
     return int(correlation_id)
 
 
 def error_of(beginning: bytes, request: Request) -> int:
-    """Error code of a response to EndTxn or InitProducerId; others hide theirs deeper, and give 0 here."""
+    """The error code of an EndTxn or InitProducerId response; 0 for others, whose code is deeper in the body."""
     if request.api_key not in {END_TXN, INIT_PRODUCER_ID}:
         return 0
     at = _SIZE + 4

@@ -1,7 +1,7 @@
 """The delayed EndTxn: a request to end one transaction that reaches the broker during the next one.
 
-Version 1 of the transaction protocol numbers producers, not transactions. The broker cannot tell such
-a straggler from a request to end the transaction that is open now.
+Version 1 of the transaction protocol numbers producers, not transactions. The broker cannot tell such a late
+request from a request to end the transaction that is open now.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 
 class Held(TypedDict):
-    """What became of one armed hold; times are readings of the monotonic clock, in seconds."""
+    """The outcome of one armed hold; times are readings of the monotonic clock, in seconds."""
 
     state: str
-    """armed, then held, then released; or lost, when the broker closed the connection meanwhile."""
+    """armed, then held, then released; or lost, if the broker closed the connection in the meantime."""
     transactional_id: str | None
     committed: bool | None
     armed_at: float
     held_at: float | None
     decided_at: float | None
-    """When the client's repetition, or its new producer, was answered without an error."""
+    """When the client's retry, or its new producer, was answered without an error."""
     released_at: float | None
     reason: str | None
     """Why it was released: next transaction, or max_s."""
     answer: int | None
-    """The broker's error code for the straggler; 0 means that it ended a transaction."""
+    """The broker's error code for the late request; 0 means that it ended a transaction."""
 
 
 class Upstream(Protocol):
     """The connection whose client is gone and whose broker still waits."""
 
     def write_upstream(self, frame: bytes, request: Request) -> bool:
-        """Sends the frame and expects its response; False when the connection is closed."""
+        """Sends the frame and expects its response; False if the connection is closed."""
         ...
 
     def reset(self) -> None:
-        """Closes what is left of it."""
+        """Closes the rest of it."""
         ...
 
 
@@ -59,7 +59,7 @@ class _Hold:
 
 
 class Holds:
-    """All holds of the proxy; told of every transactional request and its response, on any node."""
+    """All holds of the proxy; sees every transactional request and its response, on any node."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._holds: list[_Hold] = []
@@ -86,11 +86,11 @@ class Holds:
 
     @property
     def active(self) -> bool:
-        """Whether requests and responses must be looked at."""
+        """Whether requests and responses must be inspected."""
         return any(_open(hold) for hold in self._holds)
 
     def take(self, request: Request, frame: bytes, upstream: Upstream) -> bool:
-        """Whether this request is held back; it must not be forwarded then, and its client be reset."""
+        """Whether to hold this request; if so, it must not be forwarded and its client must be reset."""
         open_holds = [hold for hold in self._holds if _waits_for(hold, request.transactional_id)]
         if not open_holds:
             return request.api_key == END_TXN and self._hold(request, frame, upstream)
@@ -100,7 +100,7 @@ class Holds:
         return False
 
     def answered(self, request: Request, error: int) -> None:
-        """Follows what happens to the transactional id while its frame is held."""
+        """Follows the transactional id while its frame is held."""
         for hold in self._holds:
             if request is hold.request:
                 hold.report["answer"] = error

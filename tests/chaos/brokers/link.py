@@ -1,4 +1,4 @@
-"""One connection through the proxy: two sockets, what passes between them, and what holds it up."""
+"""One connection through the proxy: two sockets, the bytes between them, and the faults that delay them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from tests.chaos.brokers.forwarder import Door
 
 QUEUE_BYTES: Final = 4 << 20
-"""What one direction may hold under latency before its sender has to wait."""
+"""How many bytes one direction may buffer under latency before its sender has to wait."""
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
 
 
 class Side(asyncio.Protocol):
-    """One socket of a link: reads for the other side, writes for itself, in order, delayed if so told."""
+    """One socket of a link: reads for the other side, writes its own bytes in order, after a delay if set."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -70,7 +70,7 @@ class Side(asyncio.Protocol):
         return bool(self._queue)
 
     def send(self, data: bytes, delay_s: float) -> None:
-        """Writes after `delay_s`, and never before what was sent earlier."""
+        """Writes after `delay_s`, and never before anything that was sent earlier."""
         if not self.transport or not data:
             return
         if not delay_s and not self._queue:
@@ -85,7 +85,7 @@ class Side(asyncio.Protocol):
             self._write_due()
 
     def end(self, *, reset: bool) -> None:
-        """Closes the socket: with what is written so far, or by RST."""
+        """Closes the socket: after the pending writes, or by RST."""
         if not self.transport:
             return
         if reset:
@@ -109,7 +109,7 @@ class Side(asyncio.Protocol):
 
 
 class Link:
-    """A client's connection to one node, under the fault of that node's door."""
+    """A client's connection to one node, under the fault that applies to that node."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -117,7 +117,7 @@ class Link:
         self.upstream = Side(self)
         self.swallowed = False
         self._slowed = False
-        """Whether what is being received has a slow request in it."""
+        """Whether the bytes that arrive now contain a slow request."""
         self._slow_until = 0.0
         self._requests = Frames(self._pass_request)
         self._responses = Frames(self._pass_response)
@@ -130,20 +130,20 @@ class Link:
         return self._slow_until > asyncio.get_running_loop().time() and self.upstream.delayed
 
     def other(self, side: Side) -> Side:
-        """The side opposite."""
+        """The other side."""
         return self.upstream if side is self.client else self.client
 
     def opened(self, side: Side) -> None:
-        """A client has come, or the broker has answered it."""
+        """A client has connected, or the broker has accepted the connection."""
         if side is self.client:
             self._door.opened(self)
-        elif self.client.transport is None:  # it left while we were connecting
+        elif self.client.transport is None:  # the client left while we were connecting
             self.reset()
         else:
             self.client.unblock("connecting")
 
     def received(self, side: Side, data: bytes) -> None:
-        """Passes bytes on, unless the door swallows them."""
+        """Forwards bytes unless the fault swallows them."""
         if self._door.swallows:
             self.swallowed = True
             return
@@ -155,7 +155,7 @@ class Link:
         self.other(side).send(passed, delay_s)
 
     def closed(self, side: Side, *, reset: bool) -> None:
-        """One side is gone, so the other goes; but not a broker from whom we hold a request back."""
+        """One side is gone, so the other is closed; but not a broker from which a request is held back."""
         if side is self.upstream:
             self._holds.closed(self)
             self.client.end(reset=reset)
@@ -170,7 +170,7 @@ class Link:
         self.upstream.end(reset=True)
 
     def write_upstream(self, frame: bytes, request: Request) -> bool:
-        """Sends a frame that was held back; its response will be looked at."""
+        """Sends a frame that was held back; its response will be inspected."""
         if not self.upstream.transport:
             return False
         self._expected[request.correlation_id] = request

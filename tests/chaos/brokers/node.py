@@ -1,4 +1,4 @@
-"""One node of the cluster: a Java process that can be killed, paused and started again over its data."""
+"""One node of the cluster: a Java process that can be killed, paused and restarted with its data."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CLUSTER_SETTINGS: Final = SETTINGS | {
     "replica.lag.time.max.ms": "6000",
     "controller.quorum.election.timeout.ms": "1000",
     "controller.quorum.fetch.timeout.ms": "2000",
-    # A transaction left behind is taken back within a second of its timeout.
+    # An abandoned transaction is aborted within a second of its timeout.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     # Three nodes share two cores, and the cleaner's default buffer alone is 128 MiB.
     "num.network.threads": "2",
@@ -81,7 +81,7 @@ class Ports:
 
 
 class Node:
-    """Formats its storage once; afterwards `start` works after any way in which it ended."""
+    """Formats its storage once; afterwards `start` works, however the node ended before."""
 
     def __init__(self, folder: Path, number: int, ports: Sequence[Ports], cluster_id: str, heap_mb: int) -> None:
         self.number = number
@@ -95,7 +95,7 @@ class Node:
         self.pid = 0
 
     def format(self) -> None:
-        """Prepares the data folder; raises UnavailableError where Java or Kafka's jars are missing."""
+        """Prepares the data folder; raises UnavailableError if Java or Kafka's jars are missing."""
         lines = (f"{name}={value}\n" for name, value in self._settings.items())
         self._properties.write_text("".join(lines))
         # Joined by "=": an identifier may begin with "-" and would read as an option.
@@ -104,27 +104,27 @@ class Node:
         run_step(self._java(command), timeout_s=START_S, doing="Java could not format the storage")
 
     def launch(self) -> None:
-        """Starts Java and returns at once; its log is continued."""
+        """Starts Java and returns at once; appends to its log."""
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", GUARD, "guard", *self._java(["kafka.Kafka", str(self._properties)])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C in the terminal is ours to handle
+                start_new_session=True,  # this process handles Ctrl-C in the terminal
             )
         assert self._process.stdout
         self.pid = int(self._process.stdout.readline())
 
     def await_answer(self) -> None:
-        """Returns when the node answers; raises BrokerError with the end of its log when it does not."""
+        """Returns when the node answers; raises BrokerError with the end of its log if it does not."""
         if self.alive() and answers(self.direct, timeout_s=START_S):
             return
         tail = "".join(self._log.read_text(errors="replace").splitlines(keepends=True)[-LOG_TAIL:])
         raise BrokerError(f"node {self.number} does not answer; the last lines of its log:\n{tail}")
 
     def alive(self) -> bool:
-        """Whether the Java process is there, paused or not."""
+        """Whether the Java process exists, paused or not."""
         return self._process is not None and self._process.poll() is None
 
     def signal(self, number: int) -> None:
@@ -133,14 +133,14 @@ class Node:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """Kills it, as a power cut would."""
         self.signal(signal.SIGKILL)
         self._reap()
 
     def stop(self) -> None:
-        """Ends it in order, its leaderships handed over; raises BrokerError when that takes too long."""
+        """Shuts it down cleanly, with its leaderships handed over; raises BrokerError if that takes too long."""
         self.signal(signal.SIGTERM)
-        self.signal(signal.SIGCONT)  # a paused process would keep the other signal waiting
+        self.signal(signal.SIGCONT)  # a paused process would not receive the other signal
         self._reap()
 
     def _reap(self) -> None:

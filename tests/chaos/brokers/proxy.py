@@ -1,7 +1,7 @@
-"""Network faults at will: a TCP proxy in front of every node that understands Kafka's frames.
+"""Network faults on demand: a TCP proxy in front of every node that understands Kafka's frames.
 
-It runs as a process of its own (tests/chaos/brokers/forwarder.py), so that its work does not compete with the
-tests for their interpreter. One fault per node at a time: a new one takes the place of the former.
+It runs as a process of its own (tests/chaos/brokers/forwarder.py), so that it does not compete with the tests
+for their interpreter. One fault per node at a time: a new one replaces the previous one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ProxyError(Exception):
 
 
 class Proxy:
-    """Gives commands to the proxy's process; from any thread, and each is in force when it returns."""
+    """Sends commands to the proxy's process, from any thread; each command is in force when it returns."""
 
     def __init__(self, ports: Sequence[tuple[int, int]], log: Path) -> None:
         """Node n is reached through ports[n]: the proxy's own port, then the broker's."""
@@ -43,10 +43,10 @@ class Proxy:
                 stderr=errors,
                 start_new_session=True,
             )
-        self._answer()  # it listens
+        self._answer()  # the proxy listens
 
     def clear(self, node: int | None = None) -> None:
-        """Ends the fault of a node, or of all; armed and held EndTxn requests stay as they are."""
+        """Ends the fault of one node or of all; armed and held EndTxn requests stay as they are."""
         self._call("clear", node=node)
 
     def latency(self, node: int, seconds: float) -> None:
@@ -54,36 +54,36 @@ class Proxy:
         self._call("latency", node=node, seconds=seconds)
 
     def slow(self, node: int, seconds: float, requests: Collection[int]) -> None:
-        """Delays requests of these kinds, and what follows them on their connection; `clear` resets those."""
+        """Delays requests of these kinds and what follows them; `clear` resets their connections."""
         self._call("slow", node=node, seconds=seconds, requests=sorted(requests))
 
     def stall(self, node: int) -> None:
-        """Forwards nothing either way; connections stay open, nothing is lost when it ends."""
+        """Forwards nothing in either direction; connections stay open, and nothing is lost when the fault ends."""
         self._call("stall", node=node)
 
     def black_hole(self, node: int) -> None:
-        """Swallows all bytes either way; connections that lost some are reset when it ends."""
+        """Swallows all bytes in both directions; connections that lost some are reset when the fault ends."""
         self._call("black_hole", node=node)
 
     def reset(self, node: int) -> None:
-        """Resets every connection of the node now (RST); new ones work."""
+        """Resets every current connection of the node (RST); new ones work."""
         self._call("reset", node=node)
 
     def refuse(self, node: int) -> None:
-        """Resets every connection, and each new one as it comes."""
+        """Resets every connection, new ones too as they arrive."""
         self._call("refuse", node=node)
 
     def hold_end_txn(self, *, max_s: float = 10.0, transactional_id: str | None = None) -> None:
         """Arms the proxy for the next EndTxn, of any id by default, on any node.
 
-        The request is kept from the broker and its client reset, so that it repeats it on a new
-        connection. The broker gets the first one when the id's next transaction has written, that is
-        when a Produce request sent after the repetition was answered is answered; or after `max_s`.
+        The request is kept from the broker and its client is reset, so the client retries it on a new
+        connection. The broker gets the first request when the id's next transaction has written, that is when a
+        Produce request that was sent after the retry had been answered is answered itself; or after `max_s`.
         """
         self._call("hold_end_txn", max_s=max_s, transactional_id=transactional_id)
 
     def held(self) -> list[Held]:
-        """What became of each armed hold, in order."""
+        """The outcome of each armed hold, in order."""
         return cast("list[Held]", self._call("held"))
 
     def close(self) -> None:

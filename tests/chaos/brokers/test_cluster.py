@@ -1,4 +1,4 @@
-"""The ground of the chaos tests holds: nodes die and come back, and every fault does what it says."""
+"""The foundation of the chaos tests works: nodes die and come back, and every fault has the promised effect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 30.0
 NODE: Final = 1
 SHORT_S: Final = 0.3
-"""How long nothing must arrive; a healthy answer takes a few milliseconds."""
+"""How long nothing may arrive; a healthy answer takes a few milliseconds."""
 
 
 @pytest.fixture(autouse=True)
@@ -64,14 +64,14 @@ def test_a_transaction_goes_through_the_proxy(cluster: Cluster) -> None:
 def test_the_coordinator_is_the_one_that_the_broker_names(cluster: Cluster, wire: Wire) -> None:
     """Given five ids, when their coordinators are computed, then the broker names the same nodes."""
     producer = Producer({"bootstrap.servers": cluster.bootstrap, "transactional.id": f"any-{uuid4()}"})
-    producer.init_transactions(TIMEOUT_S)  # the first of all makes the broker create the topic of transactions
+    producer.init_transactions(TIMEOUT_S)  # the very first request makes the broker create the transaction topic
     ids = [f"sentiment-{uuid4()}" for _ in range(5)]
 
     assert [cluster.coordinator_of_transaction(name) for name in ids] == [wire.coordinator(name) for name in ids]
 
 
 def test_a_killed_node_comes_back_with_its_data(cluster: Cluster) -> None:
-    """Given a record of which only one node has a copy, when that node is killed and started, it is there."""
+    """Given a record that only one node has, when that node is killed and started, then the record is there."""
     topic = cluster.new_topic(on_node=NODE)
     produce(cluster.direct, topic, [Sent(b"only here")])
 
@@ -84,7 +84,7 @@ def test_a_killed_node_comes_back_with_its_data(cluster: Cluster) -> None:
 
 
 def test_a_paused_node_answers_when_it_is_resumed(cluster: Cluster, wire: Wire) -> None:
-    """Given a paused node, when it is asked, then it answers only after it was resumed."""
+    """Given a paused node, when a request is sent, then the node answers only after it was resumed."""
     cluster.pause(NODE)
     try:
         asked = wire.ask()
@@ -96,7 +96,7 @@ def test_a_paused_node_answers_when_it_is_resumed(cluster: Cluster, wire: Wire) 
 
 
 def test_latency_delays_both_ways_and_keeps_order(cluster: Cluster, wire: Wire) -> None:
-    """Given 0.2 s of latency, when three requests are sent, then all come back in order after 0.4 s."""
+    """Given 0.2 s of latency, when three requests are sent, then all responses come in order after 0.4 s."""
     cluster.proxy.latency(NODE, 0.2)
 
     began = time.monotonic()
@@ -108,7 +108,7 @@ def test_latency_delays_both_ways_and_keeps_order(cluster: Cluster, wire: Wire) 
 
 
 def test_a_slow_leader_delays_only_what_it_is_slow_at(cluster: Cluster, wire: Wire) -> None:
-    """Given a node that is slow at one kind of request, then another kind is answered at once, this one late."""
+    """Given a node that is slow for one kind of request, then another kind is answered at once, this one late."""
     cluster.proxy.slow(NODE, 0.5, {FIND_COORDINATOR})
 
     began = time.monotonic()
@@ -134,7 +134,7 @@ def test_a_slow_request_is_dropped_when_the_fault_ends(cluster: Cluster, wire: W
 
 
 def test_a_stall_loses_nothing(cluster: Cluster, wire: Wire) -> None:
-    """Given a stalled node, when it is asked, then the answer comes on the same connection after the stall."""
+    """Given a stalled node, when a request is sent, then the answer comes later, on the same connection."""
     cluster.proxy.stall(NODE)
     asked = wire.ask()
     assert_silent(wire)
@@ -149,7 +149,7 @@ def test_a_stall_loses_nothing(cluster: Cluster, wire: Wire) -> None:
 
 
 def test_a_black_hole_swallows_until_it_is_cleared(cluster: Cluster, wire: Wire) -> None:
-    """Given a black hole, when a node is asked, then no answer ever comes, and new connections work after it."""
+    """Given a black hole, when a request is sent, then no answer ever comes; later, new connections work."""
     cluster.proxy.black_hole(NODE)
     wire.ask()
     assert_silent(wire)
@@ -171,7 +171,7 @@ def test_a_reset_hits_only_the_connections_there_are(cluster: Cluster, wire: Wir
 
 
 def test_a_refusing_node_lets_nobody_in(cluster: Cluster, wire: Wire) -> None:
-    """Given a node that refuses, when old and new connections are used, then both are reset until its end."""
+    """Given a node that refuses, when old and new connections are used, then all are reset until it ends."""
     cluster.proxy.refuse(NODE)
 
     with pytest.raises(ConnectionResetError):
@@ -184,7 +184,7 @@ def test_a_refusing_node_lets_nobody_in(cluster: Cluster, wire: Wire) -> None:
 
 
 def test_a_producer_suffers_a_fault_and_gets_over_it(cluster: Cluster) -> None:
-    """Given a producer whose leader is a black hole, then its record times out, and the next one arrives."""
+    """Given a producer whose leader is a black hole, then its record times out and the next one arrives."""
     topic = cluster.new_topic()
     errors: list[object] = []
     producer = Producer(
@@ -211,7 +211,7 @@ def test_a_producer_suffers_a_fault_and_gets_over_it(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize("paused", [False, True])
 def test_java_dies_with_the_tests(paused: bool) -> None:
-    """Given tests killed with SIGKILL, when a process was running under the guard, paused or not, it is gone."""
+    """Given tests killed with SIGKILL, when a process ran under the guard, paused or not, then it is gone."""
     program = (
         "import subprocess, sys, time; command = ['/bin/sh', '-c', sys.argv[1], 'guard', 'sleep', '600'];"
         "guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE);"
@@ -233,7 +233,7 @@ def test_java_dies_with_the_tests(paused: bool) -> None:
 
 
 def through_proxy(cluster: Cluster) -> str:
-    """The address of NODE that the proxy may fail."""
+    """The address of NODE behind the proxy."""
     return cluster.bootstrap.split(",")[NODE]
 
 

@@ -1,4 +1,4 @@
-"""The proxy's reading of the protocol, without a broker."""
+"""How the proxy parses the protocol, without a broker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_nothing_passes_from_a_held_frame_on() -> None:
 
 @pytest.mark.parametrize(("version", "committed"), [(1, True), (1, False), (3, True)])
 def test_end_txn_is_read(version: int, committed: bool) -> None:
-    """Given an EndTxn in its plain or compact form, when it is read, then the id and its meaning are right."""
+    """Given an EndTxn in its plain or compact form, when it is parsed, then its id and meaning are correct."""
     name = b"\x05id-1" if version >= 3 else b"\x00\x04id-1"
     tags = b"\x00" if version >= 3 else b""
     body = name + struct.pack(">qh?", 1, 2, committed) + tags
@@ -60,7 +60,7 @@ def test_end_txn_is_read(version: int, committed: bool) -> None:
 
 
 def test_a_produce_without_a_transaction_is_none_of_the_proxys_business() -> None:
-    """Given a Produce whose transactional id is null, when it is read, then it is not transactional."""
+    """Given a Produce whose transactional id is null, when it is parsed, then it is not transactional."""
     body = struct.pack(">hhihh", PRODUCE, 7, 1, -1, -1) + bytes(20)
 
     assert transactional_request(struct.pack(">i", len(body)) + body) is None
@@ -71,5 +71,5 @@ def test_a_produce_without_a_transaction_is_none_of_the_proxys_business() -> Non
     [("", 0), ("sentiment-0", 2102886034), ("polygenelubricants", 0), ("Grüße", 69215351), ("🙂", 1772965)],
 )
 def test_java_hash_is_javas(text: str, number: int) -> None:
-    """Given texts with known hash codes, one of them Java's smallest number, then the same come out."""
+    """Given texts with known hash codes, one of them Java's smallest number, then the computed codes are equal."""
     assert java_hash(text) == number

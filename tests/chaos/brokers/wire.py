@@ -1,4 +1,4 @@
-"""A client of a few bytes: it sees what the proxy does to one connection, which no real client shows."""
+"""A minimal client that shows what the proxy does to one connection, which a real client hides."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Wire:
         self._asked = 0
 
     def __enter__(self) -> Self:
-        """Nothing to do: it is connected."""
+        """Nothing to do: it is connected already."""
         return self
 
     def __exit__(
@@ -33,7 +33,7 @@ class Wire:
         self._socket.close()
 
     def patience(self, timeout_s: float) -> None:
-        """Waits so long from now on."""
+        """Sets the time limit of every wait from now on."""
         self._socket.settimeout(timeout_s)
 
     def ask(self, api_key: int = API_VERSIONS, version: int = 0, body: bytes = b"") -> int:
@@ -44,7 +44,7 @@ class Wire:
         return self._asked
 
     def answer(self) -> tuple[int, bytes]:
-        """Returns the next response: its correlation id and what follows; raises ConnectionError at the end."""
+        """Returns the next response: its correlation id and the rest; raises ConnectionError at the end."""
         (size,) = struct.unpack(">i", self._read(4))
         response = self._read(size)
         (correlation_id,) = struct.unpack_from(">i", response)

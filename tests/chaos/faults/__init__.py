@@ -1,1 +1,1 @@
-"""The faults, and what they strike: consumers, brokers, connections, topics."""
+"""The faults, and their targets: consumers, brokers, connections, topics."""

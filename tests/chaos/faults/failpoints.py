@@ -1,7 +1,7 @@
 """Places in a publish or a recovery at which a consumer of the chaos suite kills itself (SIGKILL).
 
-The clients that the product imports are replaced by subclasses, so the product has no such places of its
-own. A spec is `place:nth`, or `place:nth:fail` where a publish has to fail first to get there.
+The clients that the product imports are replaced by subclasses, so the product itself needs no such places. A
+spec is `place:nth`, or `place:nth:fail` if a publish has to fail first to get there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DURING_S: Final = 0.002
-"""How long after a commit was begun the process dies in the middle of it."""
+"""How long after the start of a commit the process dies in the middle of it."""
 
 STRETCH_AT: Final = 20
-"""So many records of a transaction are written before its pause."""
+"""How many records of a transaction are written before its pause."""
 STRETCH_FLUSH_S: Final = 5.0
 
 TRANSACTION_PLACES: Final = (
@@ -45,7 +45,7 @@ _RECOVERY: Final = frozenset({"before_abort", "after_abort", "before_init", "aft
 
 
 def spec_of(place: str, nth: int) -> str:
-    """Spells a failpoint; those of a recovery need one."""
+    """Formats a failpoint; failpoints of a recovery need a publish that fails first."""
     return f"{place}:{nth}:fail" if place in _RECOVERY else f"{place}:{nth}"
 
 
@@ -63,7 +63,7 @@ class _Failpoint:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def fail_once(self) -> None:
-        """Fails the nth publish, from which on the recovery's places are armed."""
+        """Fails the nth publish; from then on the failpoints of the recovery are armed."""
         if not self.fail_flush:
             return
         self.left -= 1
@@ -86,7 +86,7 @@ def install(spec: str) -> None:
 
 
 def stretch(seconds: float) -> None:
-    """Puts a pause into every transaction, when part of it is acknowledged and part is still to be written."""
+    """Adds a pause to every transaction, when part of it is acknowledged and part is still to be written."""
 
     def begin(self: Producer) -> None:
         Producer.begin_transaction(self)

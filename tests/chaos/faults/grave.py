@@ -1,4 +1,4 @@
-"""Faults that need the stage for themselves: while one lasts nothing else strikes, and its answer is awaited."""
+"""Faults that run alone: no other fault strikes while one lasts, and the run waits for the expected reaction."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ LOOK_S: Final = 0.1
 WORK: Final = 600
 """Messages that are sent so that there is work in every partition."""
 MOVES_S: Final = 20.0
-"""Within which every partition with work moves on: a rebalance is the longest that may come between."""
+"""Time limit within which every partition with work advances: at most a rebalance comes in between."""
 BLOCKED_S: Final = 1.5
-"""How long a log is blocked before its process is looked at: a small pipe is full by then."""
+"""How long a log is blocked before its process is checked: a small pipe is full by then."""
 
 EXHAUSTED: Final = 75
 OUTAGE_ENDS: Final = 10
-"""Ends with 75, over all members, that an outage lasts for: enough to condemn a text if they were counted."""
+"""Exits with 75, over all members, that an outage lasts for: enough to condemn a text if they were counted."""
 OUTAGE_S: Final = 60.0
 OUTAGE_LIMITS: Final = {"MAX_RECOVERIES": "0", "COMMIT_TIMEOUT_S": "2", "MAX_CRASHES": "2"}
 
@@ -37,11 +37,11 @@ MEMORY_MB: Final = 200
 """A member takes about 70."""
 MAX_CRASHES: Final = 3
 LOOP_S: Final = 120.0
-"""Within which a crash loop is broken: each life waits for its predecessor's session to end."""
+"""Time limit within which a crash loop is broken: each life waits for the session of the one before to end."""
 
 
 class GraveFaults:
-    """Each kind tells the stage what did not follow from it."""
+    """Each kind of fault reports to the stage which expected reactions are missing."""
 
     def __init__(self, chaos: Chaos) -> None:
         self._chaos = chaos
@@ -49,7 +49,7 @@ class GraveFaults:
         self._times = 0
 
     def block_stderr(self) -> None:
-        """A member's log is not read, has no reader or meets a full disk: it works on, and stops in time."""
+        """A member's log is not read, has no reader or is on a full disk: it works on, and stops in time."""
         member = self._chaos.member()
         mode = ("pipe full", "reader gone", "disk full")[self._times % 3]
         self._times += 1
@@ -76,7 +76,7 @@ class GraveFaults:
                 self._complain(f"{member.name}, {mode}: did not stop within {STOP_S:.0f} s of SIGTERM")
 
     def outage(self) -> None:
-        """What is written is not acknowledged for longer than recoveries allow: every end is one with 75."""
+        """Writes are not acknowledged for longer than recoveries allow: every exit has code 75."""
         proxy = self._stage.cluster.proxy
         with self._chaos.undisturbed(), self._settings(OUTAGE_LIMITS):
             self._stage.note("outage", f"until {OUTAGE_ENDS} ends with {EXHAUSTED}")
@@ -93,7 +93,7 @@ class GraveFaults:
             self._await_all_moved("an outage")
 
     def bomb(self) -> None:
-        """A record no member can unpack: the loop ends with 76, and the command that it names moves past it."""
+        """A record that no member can unpack: the loop ends with 76, and the named command moves past it."""
         partition = self._chaos.random.randrange(PARTITIONS)
         place = (self._stage.inputs.main, partition)
         limits = {"CHAOS_MEMORY_MB": str(MEMORY_MB), "MAX_CRASHES": str(MAX_CRASHES)}
@@ -118,7 +118,7 @@ class GraveFaults:
             self._await_all_moved("a bomb")
 
     def culprit(self) -> None:
-        """A text that ends every process that scores it, by SIGKILL or abort(): it alone becomes a letter."""
+        """A text that kills every process that scores it, by SIGKILL or abort(): only it becomes a letter."""
         self._times += 1
         death = ("SIGKILL", "SIGABRT")[self._times % 2]
         partition = self._chaos.random.randrange(PARTITIONS)
@@ -134,7 +134,7 @@ class GraveFaults:
         self._stage.feed_more(WORK)
 
     def _await_all_moved(self, what: str, within_s: float = LOOP_S / 2) -> None:
-        """Waits until all that was sent by now is committed."""
+        """Waits until all that was sent so far is committed."""
         ends = {place: end - 1 for place, end in self._stage.inputs.ends().items() if end}
         late = self._stage.monitor.await_moves(ends, within_s)
         if late:
@@ -142,7 +142,7 @@ class GraveFaults:
 
     @contextmanager
     def _settings(self, changes: dict[str, str]) -> Iterator[None]:
-        """Restarts all members with other settings, and with their own again afterwards."""
+        """Restarts all members with other settings, and afterwards with their own again."""
         names = {
             name if name.startswith("CHAOS_") else f"SENTIMENT_LIMITS__{name}": value
             for name, value in changes.items()

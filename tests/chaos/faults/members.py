@@ -1,7 +1,7 @@
-"""Consumers of a chaos run as processes, each started again whenever it ends, as a supervisor would.
+"""Consumers of a chaos run as processes, each restarted whenever it ends, as a supervisor would.
 
-What the runbook says of exit codes is obeyed: 75 and its like are started again at once; after 76 the process
-stays down until its operator has done something, see tests/chaos/faults/operators.py.
+It obeys what the runbook says about exit codes: after 75 and similar codes a process is restarted at once; after
+76 it stays down until its operator has acted, see tests/chaos/faults/operators.py.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Exit:
     at_s: float
     """Seconds since the start of the run."""
     code: int
-    """Exit code; minus the signal's number for a signal."""
+    """Exit code; the negative signal number for a signal."""
     asked: bool
-    """Whether it was stopped in order."""
+    """Whether it was asked to stop."""
     took_s: float | None = None
-    """From the order to stop to the end; None where the process was not in a state to obey."""
+    """Seconds from the request to stop to the end; None if the process could not react at that time."""
 
 
 class Member:
@@ -62,7 +62,7 @@ class Member:
         self.log = folder / f"{name}.log"
         self.log.touch()
         self._life_from = 0
-        """Where in the log the present life begins."""
+        """Where in the log the current life begins."""
         self.env = dict(env)
         self._command = command
         self._next: dict[str, str] = {}
@@ -83,12 +83,12 @@ class Member:
 
     @property
     def pid(self) -> int:
-        """The process of the present life."""
+        """The process of the current life."""
         return self._process.pid
 
     @property
     def alive(self) -> bool:
-        """Whether a process is there."""
+        """Whether a process is running."""
         return self._process.poll() is None
 
     def kill(self, **next_life: str) -> None:
@@ -98,7 +98,7 @@ class Member:
         self._signal(signal.SIGKILL)
 
     def terminate(self, **next_life: str) -> None:
-        """SIGTERM; it is started again, with `next_life` in the environment of that life only."""
+        """SIGTERM; the member is restarted, with `next_life` in the environment of that life only."""
         with self._lock:
             self._next = next_life or self._next
         if not self._asked:
@@ -106,7 +106,7 @@ class Member:
         self._signal(signal.SIGTERM)
 
     def stop_by(self, limit_s: float) -> float | None:
-        """SIGTERM, and SIGKILL after `limit_s`; returns how long it took, None where it had to be killed."""
+        """SIGTERM, and SIGKILL after `limit_s`; returns how long it took, None if it had to be killed."""
         life, began = self._process, self._clock()
         self.terminate()
         try:
@@ -128,15 +128,15 @@ class Member:
         self._paused = False
 
     def hold(self) -> None:
-        """Keeps the next life from beginning."""
+        """Prevents the start of the next life."""
         self._open.clear()
 
     def release(self) -> None:
-        """Lets the next life begin."""
+        """Allows the start of the next life."""
         self._open.set()
 
     def fill_stderr(self) -> None:
-        """Reads this life's log no longer, so that its pipe is soon full."""
+        """Stops reading this life's log, so that its pipe is soon full."""
         assert self._relay
         self._relay.fill(self.pid)
 
@@ -146,12 +146,12 @@ class Member:
         self._relay.leave()
 
     def last_error(self) -> str:
-        """The last line with which a life said why it ended; empty where none did."""
+        """The last line, in which a life said why it ended; empty if there was none."""
         lines = [line for line in self.log.read_bytes().splitlines() if line.startswith(ERROR_START)]
         return lines[-1].decode(errors="replace") if lines else ""
 
     def retire(self) -> None:
-        """SIGTERM, and nobody takes its place; returns when it is gone."""
+        """SIGTERM without a restart; returns when the process is gone."""
         self._wanted = False
         self._open.set()
         self.terminate()
@@ -160,7 +160,7 @@ class Member:
             self.abandon()
 
     def abandon(self) -> None:
-        """SIGKILL, and nobody takes its place."""
+        """SIGKILL without a restart."""
         self._wanted = False
         self._open.set()
         self._signal(signal.SIGCONT)
@@ -168,7 +168,7 @@ class Member:
         self._thread.join(STOP_S)
 
     def await_ready(self, timeout_s: float) -> bool:
-        """Waits until the present life owns partitions; tells whether it does."""
+        """Waits until the current life owns partitions; returns whether it does."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if b"partitions_assigned" in self.log.read_bytes()[self._life_from :]:

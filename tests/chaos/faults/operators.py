@@ -1,7 +1,7 @@
-"""What an operator does where a process has ended with 76: runs the command that its last line names.
+"""The operator's reaction to an exit with 76: runs the command that the last line of the process names.
 
-Kafka moves a group only while it has no members, so the whole group is stopped for it. The command is that of
-Kafka's own tools, as a person would run it.
+Kafka moves a group only while it has no members, so the whole group is stopped for it. The command uses Kafka's
+own tools, as a person would run it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TOOL: Final = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 STOP_S: Final = 12.0
 TOOL_S: Final = 60.0
 EMPTY_S: Final = 45.0
-"""How long a group may take to lose its last member, one that was killed included."""
+"""How long a group may take to lose its last member, including one that was killed."""
 POLL_S: Final = 0.1
 _TARGET: Final = re.compile(r"--to-offset[ =]\d+|--shift-by[ =]\d+|--to-earliest|--to-latest")
 _TOPIC: Final = re.compile(r"--topic[ =]([\w.-]+(?::\d+)?)")
@@ -32,10 +32,10 @@ _TOPIC: Final = re.compile(r"--topic[ =]([\w.-]+(?::\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a group is to be moved to: the arguments for Kafka's tool."""
+    """Where to move a group: the arguments for Kafka's tool."""
 
     topic: str
-    """A name, with `:partition` where one is meant."""
+    """A topic, with `:partition` if only one partition is meant."""
     target: tuple[str, ...]
 
     @property
@@ -45,7 +45,7 @@ class Move:
 
 
 def move_of(line: str) -> Move | None:
-    """Reads the command that an error names; of several targets the last, which leaves out what was in the way."""
+    """Parses the command that an error names; of several targets the last, which skips the blocking record."""
     targets, topic = _TARGET.findall(line), _TOPIC.search(line)
     return Move(topic[1], tuple(re.split("[ =]", targets[-1]))) if targets and topic else None
 
@@ -63,7 +63,7 @@ class Operator:
     ) -> None:
         self.acting = threading.RLock()
         self.moves: list[Move] = []
-        """What was done so far."""
+        """The moves made so far."""
         self._servers = servers
         self._group = group
         self._members = members
@@ -76,17 +76,17 @@ class Operator:
         self._thread.start()
 
     def call(self, line: str) -> None:
-        """A member has ended with 76 and this line; returns at once."""
+        """Reports that a member has ended with 76 and this line; returns at once."""
         self._refused.add(line)
         self._called.set()
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits for the operator."""
+        """Whether a member waits for the operator."""
         return self._called.is_set()
 
     def move(self, moves: Iterable[Move]) -> None:
-        """Stops the group, moves it and lets it go on."""
+        """Stops the group, moves it and restarts it."""
         with self.acting:
             members = list(self._members())
             for member in members:

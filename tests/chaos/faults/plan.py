@@ -1,8 +1,8 @@
-"""The faults of the chaos suite, and the seeded plan in which they strike.
+"""The faults of the chaos suite, and the seeded plan that triggers them.
 
-A fault that lasts goes on in a thread of its own while others strike; of those that hurt a broker or its
-connections at most one lasts at a time, since two of three nodes down would only stop everything. Faults of the
-input's topics are in topic_faults.py; those that need the stage for themselves in grave_faults.py.
+A fault that lasts goes on in a thread of its own while others strike. At most one fault of a broker or its
+connections lasts at a time, since two failed nodes of three would only stop everything. Faults of the input's
+topics are in topics.py, and those that run alone are in grave.py.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ FENCE_S: Final = 15.0
 CALM_S: Final = 60.0
 LOOK_S: Final = 0.1
 HUNG: Final = 71
-"""How a process ends whose device no longer answers."""
+"""The exit code of a process whose device no longer answers."""
 STALL_S: Final = 30
-"""Less than a user may set: it goes with the transactions, which are shortened too."""
+"""Less than a user may set, to match the transactions, which are shortened too."""
 HANG_S: Final = 60.0
-"""From the start of a life whose pass will hang to its end: its start, time until there is work, that limit."""
+"""From the start of a life whose pass will hang to its end: start-up, time until there is work, that limit."""
 WORK: Final = 600
 """Messages that are sent so that there is work in every partition."""
 DOWN_S: Final = 10.0
-"""A group that is down for a while says nothing of how soon one recovers from the death of a member."""
+"""A group that is down for a while shows nothing about the recovery from one member's death."""
 HANGS_BY_S: Final = 4.0
-"""By then it hangs, if there was work."""
+"""After this time the pass hangs, if there was work."""
 
 
 class Chaos:
-    """Strikes a stage. Every method is one kind of fault and returns once it has struck."""
+    """Applies faults to a stage. Every method is one kind of fault and returns once it has begun."""
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage = stage
         self.random = random.Random(seed)  # noqa: S311 - repeatable, not secret
         self.busy: set[str] = set()
-        """Members in the middle of a fault of their own, that no other strikes."""
+        """Members in the middle of a fault of their own, which no other fault strikes."""
         self._broker_lock = threading.Lock()
         self._lasting: list[threading.Thread] = []
         self._failed: list[BaseException] = []
@@ -92,7 +92,7 @@ class Chaos:
         }
 
     def run(self, part: Part) -> None:
-        """Strikes with every fault of the plan, shuffled; feeds the messages evenly in between and after."""
+        """Applies every fault of the plan in random order; feeds the messages evenly in between and afterwards."""
         kinds = [kind for kind, count in part.plan.items() for _ in range(count)]
         self.random.shuffle(kinds)
         if part.quiet:
@@ -110,7 +110,7 @@ class Chaos:
         self.settle()
 
     def settle(self) -> None:
-        """Waits until no fault lasts any longer and everything forwards again; raises what went wrong."""
+        """Waits until every lasting fault has ended and everything forwards again; raises what went wrong."""
         for thread in self._lasting:
             thread.join()
         self.stage.cluster.proxy.clear()
@@ -119,7 +119,7 @@ class Chaos:
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """Lets what lasts end first and the group recover; no broker is hurt meanwhile but by the block itself."""
+        """Waits for the end of lasting faults and for recovery; in the block, no other fault hurts a broker."""
         for thread in self._lasting:
             thread.join()
         with self._broker_lock:
@@ -127,13 +127,13 @@ class Chaos:
             yield
 
     def kill(self) -> None:
-        """SIGKILL of a consumer at a random moment."""
+        """SIGKILL of a consumer at a random time."""
         member = self.member()
         self.stage.note("consumer kill -9", member.name)
         member.kill()
 
     def group_down(self) -> None:
-        """SIGKILL of all consumers at once, and messages before any is started again."""
+        """SIGKILL of all consumers at once, and new messages before any of them is restarted."""
         self.stage.note("group down", f"{WORK} messages meanwhile")
         self.stage.expect_crashes(DOWN_S)
         with self.stage.operator.acting:
@@ -155,7 +155,7 @@ class Chaos:
         member.kill(CHAOS_FAILPOINT=spec_of(place, self.random.randint(1, 4)))
 
     def zombie(self) -> None:
-        """SIGSTOP of a consumer for longer than its session, then SIGCONT: it wakes up a zombie."""
+        """SIGSTOP of a consumer for longer than its session, then SIGCONT: it wakes up as a zombie."""
         member, seconds = self.member(), self.random.uniform(7, 11)
         self.stage.note("zombie", f"{member.name} {seconds:.1f} s")
         member.pause()
@@ -167,13 +167,13 @@ class Chaos:
         self.last(wake)
 
     def restart(self) -> None:
-        """SIGTERM of a consumer, which is started again."""
+        """SIGTERM of a consumer, which is restarted."""
         member = self.member()
         self.stage.note("consumer restart", member.name)
         member.terminate()
 
     def resize(self) -> None:
-        """A replica more, or that one less."""
+        """Adds a replica, or removes it again."""
         if EXTRA in self.stage.members:
             self.stage.note("replica added or removed", "removed")
             self.stage.retire_member(EXTRA)
@@ -182,17 +182,17 @@ class Chaos:
             self.stage.add_member(EXTRA)
 
     def broker_kill(self) -> None:
-        """SIGKILL of a broker, started again after seconds."""
+        """SIGKILL of a broker, which is restarted after seconds."""
         cluster = self.stage.cluster
         self.hurt("broker kill -9", self.node(), cluster.kill, self.random.uniform(1, 5), cluster.start)
 
     def broker_restart(self) -> None:
-        """A broker stopped in order and started again."""
+        """Clean shutdown and restart of a broker."""
         cluster = self.stage.cluster
         self.hurt("broker restart", self.node(), cluster.stop, 0.5, cluster.start)
 
     def broker_pause(self) -> None:
-        """SIGSTOP of a broker, its connections open."""
+        """SIGSTOP of a broker; its connections stay open."""
         cluster = self.stage.cluster
         self.hurt("broker pause", self.node(), cluster.pause, self.random.uniform(3, 12), cluster.resume)
 
@@ -230,7 +230,7 @@ class Chaos:
         self.stage.cluster.proxy.hold_end_txn(transactional_id=self.stage.transactional_id(member.name))
 
     def fence(self) -> None:
-        """Another producer takes a consumer's transactional id."""
+        """Another producer takes over a consumer's transactional id."""
         member = self.member()
         self.stage.note("duplicate transactional.id", member.name)
         self.last(lambda: self._fence(self.stage.transactional_id(member.name)))
@@ -245,13 +245,13 @@ class Chaos:
         member.terminate()
 
     def corrupt(self) -> None:
-        """A consumer is killed and finds an altered model; the start after that finds a good one."""
+        """A consumer is killed and finds an altered model; the next start finds a good one."""
         member = self.member()
         self.stage.note("corrupt model", member.name)
         member.kill(SENTIMENT_MODEL=str(self.stage.corrupt_model))
 
     def hang(self) -> None:
-        """A forward pass of a consumer never ends: left alone the process ends with 71, told to stop in time."""
+        """A consumer's forward pass never ends: the process ends with 71, or in time after SIGTERM."""
         member = self.stage.members[self.random.choice(sorted(self.stage.members.keys() - self.busy - {EXTRA}))]
         stop = self._hangs % 2 == 1
         self._hangs += 1
@@ -272,18 +272,18 @@ class Chaos:
         self.last(watch)
 
     def member(self) -> Member:
-        """One that no fault of its own keeps busy."""
+        """A random member that has no fault of its own."""
         names = sorted(self.stage.members.keys() - self.busy)
         return self.stage.members[self.random.choice(names)]
 
     def node(self) -> int:
-        """Any node."""
+        """A random node."""
         return self.random.choice(list(self.stage.cluster.nodes))
 
     def hurt(
         self, kind: str, node: int, begin: Callable[[int], None], seconds: float, end: Callable[[int], None]
     ) -> None:
-        """Hurts a node for a while, when no other is hurt any longer; returns once it is."""
+        """Hurts a node for a while, once no other node is hurt; returns when the fault has begun."""
         self._broker_lock.acquire()
         self.stage.note(kind, f"node {node} {seconds:.1f} s")
         begin(node)
@@ -298,7 +298,7 @@ class Chaos:
         self.last(finish)
 
     def _watch_hang(self, member: Member, before: int, *, stop: bool) -> None:
-        """Sees the member off: its first end is that of the life before, its second of the life that hangs."""
+        """Watches the member: its first exit is that of the life before, its second of the life that hangs."""
 
         def ends() -> list[Exit]:
             return [one for one in list(self.stage.exits)[before:] if one.member == member.name]
@@ -337,11 +337,11 @@ class Chaos:
         try:
             intruder.init_transactions(FENCE_S)
         except KafkaException as error:
-            # Fenced by the consumer that it fenced, or no broker just now: it has struck or it has not.
+            # Fenced by the consumer that it fenced, or no broker available: the fault has struck or it has not.
             self.stage.note("duplicate transactional.id failed", error.args[0].name())
 
     def last(self, work: Callable[[], object]) -> None:
-        """Does the rest of a fault in a thread of its own."""
+        """Runs the rest of a fault in a thread of its own."""
 
         def guarded() -> None:
             try:

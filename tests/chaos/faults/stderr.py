@@ -1,4 +1,4 @@
-"""Where a member's standard error goes: through a pipe into its log, until the reader stands still or leaves."""
+"""The destination of a member's standard error: a pipe and a log, until the reader stalls or leaves."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DISK_FULL: Final = "/dev/full"
-"""Every write to it fails as on a full disk."""
+"""Every write to it fails, as on a full disk."""
 STDERR: Final = 2
 SMALL_BYTES: Final = 4_096
-"""The least that Linux gives a pipe: some ten lines of a log."""
+"""The smallest size that Linux gives a pipe: some ten log lines."""
 PIECE_BYTES: Final = 65_536
 END_S: Final = 5.0
 
@@ -33,14 +33,14 @@ class Relay:
         self._thread = threading.Thread(target=self._copy, name="relay", daemon=True)
 
     def start(self) -> None:
-        """Begins to copy; call it once the process has its end of the pipe, ours is closed here."""
+        """Begins to copy; call it once the process has its end of the pipe, since this closes ours."""
         os.close(self.write_end)
         self._thread.start()
 
     def fill(self, pid: int) -> None:
-        """Reads no more and fills the pipe of the process, so that its next write waits."""
+        """Stops reading and fills the pipe of the process, so that its next write waits."""
         self._stop()
-        with contextlib.suppress(OSError):  # what is in it now takes more: it stays as large as it is
+        with contextlib.suppress(OSError):  # the pipe holds more than the new size, so its size does not change
             fcntl.fcntl(self._read_end, fcntl.F_SETPIPE_SZ, SMALL_BYTES)
         other_end = os.open(f"/proc/{pid}/fd/{STDERR}", os.O_WRONLY | os.O_NONBLOCK)
         with contextlib.suppress(BlockingIOError):

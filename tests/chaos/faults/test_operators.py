@@ -1,4 +1,4 @@
-"""The operator reads what an error says is to be done."""
+"""The operator extracts the required action from an error."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ RECREATED = (
     ],
 )
 def test_a_command_is_read_from_an_error(line: str, move: Move | None) -> None:
-    """Given the last line of a process, then its command is found, the one that goes on if there are several."""
+    """Given the last line of a process, then its command is found; of several, the one that continues."""
     assert move_of(line) == move

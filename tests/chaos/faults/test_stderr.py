@@ -1,4 +1,4 @@
-"""The log of a member is copied, or blocked in the three ways in which it can be."""
+"""The log of a member is copied, or blocked in one of three ways."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ except OSError as error:
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Where the lines go."""
+    """The log file."""
     return tmp_path / "member.log"
 
 
@@ -39,13 +39,13 @@ def start(relay: Relay) -> subprocess.Popen[bytes]:
 
 
 def go_on(writer: subprocess.Popen[bytes]) -> None:
-    """Lets it write."""
+    """Makes the process write."""
     assert writer.stdin
     writer.stdin.close()
 
 
 def test_lines_are_copied(log: Path) -> None:
-    """Given a process under a relay, when it has ended, then all that it wrote is in the log."""
+    """Given a process under a relay, when it has ended, then the log holds everything that it wrote."""
     relay = Relay(log)
     writer = start(relay)
 
@@ -57,7 +57,7 @@ def test_lines_are_copied(log: Path) -> None:
 
 
 def test_a_full_pipe_blocks_a_write(log: Path) -> None:
-    """Given a full pipe, when a process writes, then it waits, and what it had written before is in the log."""
+    """Given a full pipe, when a process writes, then it waits, and the log holds what it had written before."""
     relay = Relay(log)
     writer = start(relay)
 

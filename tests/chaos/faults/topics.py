@@ -1,4 +1,4 @@
-"""Faults of the input itself: topics and partitions come and go while the group runs."""
+"""Faults of the input itself: topics and partitions are created and deleted while the group runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 FEW: Final = 20
 MANY: Final = 60
-"""Messages of a side topic: those of a second life are fewer or more than those of the first."""
+"""Messages of a side topic: a recreated topic gets fewer or more than the first one."""
 MOST_PARTITIONS: Final = 3
 SETTLE_S: Final = 60.0
-"""Within which everything that a side topic holds is committed: a new one is found within seconds."""
+"""Time limit within which everything in a side topic is committed: a new topic is found within seconds."""
 SLOW_S: Final = 7.0
-"""Longer than a question to a leader may take, shorter than the clients' socket timeout."""
+"""Longer than a request to a leader may take, shorter than the clients' socket timeout."""
 
 
 class TopicFaults:
-    """Acts on the side topics, which the members know by a pattern only."""
+    """Acts on the side topics, which match the pattern of the members."""
 
     def __init__(self, chaos: Chaos) -> None:
         self._chaos = chaos
@@ -30,14 +30,14 @@ class TopicFaults:
         self._times = 0
 
     def add(self) -> None:
-        """A topic that the pattern matches, with messages before any member can know of it."""
+        """Adds a topic that matches the pattern, with messages before any member can know of it."""
         lanes = self._inputs.add_topic(self._chaos.random.randint(1, 2))
         self._stage.note("topic added", lanes[0].place[0])
         for lane in lanes:
             self._inputs.feed_lane(lane, FEW)
 
     def delete(self) -> None:
-        """One of several matched topics goes, every other time with messages that nobody has scored."""
+        """Deletes one of several matched topics, every other time with messages that nobody has scored."""
         self._times += 1
         topic = self._oldest()
         if self._times % 2:
@@ -48,10 +48,10 @@ class TopicFaults:
         self._inputs.delete_topic(topic, self._stage.monitor.ask)
 
     def recreate(self) -> None:
-        """A topic goes and comes again under its name with other messages, fewer or more; members run or are down.
+        """A topic is deleted and created again with other messages, fewer or more; members run or are down.
 
-        Either they begin at its start, or they end with 76 and the operator moves the group. That is waited for,
-        since a later fault that restarts a member would hide that a running one has not noticed.
+        Either the members begin at its start, or they end with 76 and the operator moves the group. The method
+        waits for that, since a later fault that restarts a member would hide that a running one has not noticed.
         """
         self._times += 1
         more, stopped = self._times % 2 == 0, self._times % 4 == 0
@@ -74,14 +74,14 @@ class TopicFaults:
         self._settle(topic)
 
     def add_partition(self) -> None:
-        """A side topic gets a partition, with messages before any member can know of it."""
+        """Adds a partition to a side topic, with messages before any member can know of it."""
         topic = self._oldest(MOST_PARTITIONS)
         lane = self._inputs.add_partition(topic)
         self._stage.note("partition added", f"{topic}-{lane.place[1]}")
         self._inputs.feed_lane(lane, FEW)
 
     def slow_leader(self) -> None:
-        """The leader of a new topic is slow to say where it begins and what it holds, while a member starts."""
+        """The leader of a new topic answers offset requests and fetches slowly while a member starts."""
         node, member = self._chaos.node(), self._chaos.member()
         proxy = self._stage.cluster.proxy
         self._chaos.hurt(
@@ -102,7 +102,7 @@ class TopicFaults:
             self._inputs.feed_lane(lane, MANY if more else FEW // 4)
 
     def _oldest(self, most_partitions: int = 100) -> str:
-        """The oldest side topic of not too many partitions; there are always others beside it."""
+        """The oldest side topic with fewer partitions than this; there is always at least one other side topic."""
         while True:
             topics = self._inputs.side_topics
             fit = [t for t in topics if sum(name == t for name, _ in self._inputs.lanes) < most_partitions]
@@ -117,7 +117,7 @@ class TopicFaults:
                 self._inputs.feed_lane(lane, count)
 
     def _settle(self, topic: str) -> None:
-        """Waits until all that a topic holds is committed; more than a minute for that is a complaint."""
+        """Waits until everything in a topic is committed; more than a minute for that is a complaint."""
         ends = self._inputs.ends()
         waiting = {place: end - 1 for place, end in ends.items() if place[0] == topic and end}
         late = self._stage.monitor.await_moves(waiting, SETTLE_S)

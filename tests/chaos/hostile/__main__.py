@@ -1,8 +1,8 @@
 """Hostile input in bulk: `python -m tests.chaos.hostile --examples 100000 --seed N --output FILE`.
 
-Shares the examples out among its parts, stops at the first promise that is broken, and writes what was
-tried as JSON. An example that hangs ends the process with a traceback; the first line of the file named at
-the start is that example.
+Divides the examples among its parts, stops at the first broken promise, and writes what was tried as JSON. An
+example that hangs ends the process with a traceback. The first line of the file that is printed at the start is
+that example.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ CHUNK: Final = 1_000
 HANG_S: Final = 60.0
 LAST_BYTES: Final = 4 * 2**20
 GROWTH_MB: Final = 300
-"""What the process may grow by after its first chunks. The largest texts take 100 MB while they last."""
+"""How much the process may grow after its first chunks. The largest texts take 100 MB while they are processed."""
 PACKAGES: Final = ("hypothesis", "pydantic", "pydantic-core", "pyyaml", "emoji", "confluent-kafka")
 
 
 @dataclass(slots=True)
 class Watch:
-    """Keeps the example in hand in a file, and what was counted."""
+    """Keeps the current example in a file, and the counts."""
 
     last: mmap.mmap
-    """First line: the example in hand. A mapped file, so that it is there after any end and costs nothing."""
+    """First line: the current example. A mapped file costs nothing and survives any end of the process."""
     examples: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     longest: tuple[float, str] = (0.0, "")
     armed_at: float = 0.0
     base_kb: int = 0
-    """Peak memory when every part had had its first chunk."""
+    """Peak memory after the first chunk of every part."""
 
     def run(self, part: str, check: Callable[..., None], *example: Any) -> None:
-        """Checks one example; the process ends where that takes HANG_S."""
+        """Checks one example; ends the process if that takes HANG_S."""
         line = repr(example).encode(errors="backslashreplace")[: LAST_BYTES - 1] + b"\n"
         self.last[: len(line)] = line
         began = time.perf_counter()
@@ -70,7 +70,7 @@ class Watch:
 
 
 def parts(watch: Watch, folder: Path) -> dict[str, Callable[[int, int], None]]:
-    """Every part by name: a function that tries so many examples with a seed."""
+    """Every part by name: a function that tries a number of examples with a seed."""
     encoders, forms = st.sampled_from(ENCODERS), st.sampled_from(FORMS)
     strategies: dict[str, tuple[st.SearchStrategy[tuple[Any, ...]], Callable[..., None]]] = {
         "records": (st.tuples(RECORDS, forms, encoders, PROBABILITIES), check_record),
@@ -137,7 +137,7 @@ def _peak_kb() -> int:
 
 
 def report(first_seed: int, watch: Watch) -> dict[str, Any]:
-    """What was tried, in figures."""
+    """The figures of the run."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "date": datetime.now(UTC).date().isoformat(),

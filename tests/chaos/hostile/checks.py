@@ -1,4 +1,4 @@
-"""What must hold of any input; a check that fails raises AssertionError and says which promise is broken."""
+"""What must hold for any input; a check that fails raises AssertionError and names the broken promise."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 AT: Final = datetime(2026, 9, 21, 12, tzinfo=UTC)
 OPTIONS: Final = (NormaliserOptions(), NormaliserOptions(lowercase=True, remove_stop_words=True))
 GROWTH: Final = 40
-"""A normalised text has at most so many times the characters: the longest name of a one-character emoji."""
+"""The largest factor by which normalising lengthens a text: the longest name of a one-character emoji."""
 EXAMPLE_S: Final = 2.0
-"""Processor time that one example may take; the worst known takes 0.6 s, and without bounds it took 50 s."""
+"""Processor time limit for one example; the worst known takes 0.6 s, and took 50 s before there were bounds."""
 UNWANTED: Final = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -63,7 +63,7 @@ def check_record(record: Record, form: InputFormat, encoder: Encoder, probabilit
 
 
 def check_text(text: str) -> None:
-    """A text that was decoded can be normalised, in bounds and into one clean line."""
+    """A decoded text can be normalised, within bounds and into one clean line."""
     began = time.thread_time()
     for options in OPTIONS:
         clean = normalise(text, options)
@@ -127,7 +127,7 @@ def _check_letter(letter: DeadLetter, encoder: Encoder) -> None:
     assert (told["__connect.errors.topic"], told["__connect.errors.offset"]) == (record.topic, str(record.offset))
     assert outgoing.source.partition == record.partition
     assert outgoing.timestamp_ms == 0
-    if "sentiment.value_bytes" in told and record.value is None:  # only key and headers stayed behind
+    if "sentiment.value_bytes" in told and record.value is None:  # only key and headers were left out
         assert (outgoing.source.key, outgoing.value, told["sentiment.value_bytes"]) == (None, None, "0")
         assert "sentiment.value_sha256" not in told
     elif "sentiment.value_bytes" in told:
@@ -143,7 +143,7 @@ def _check_letter(letter: DeadLetter, encoder: Encoder) -> None:
 
 
 def _told(headers: Headers) -> dict[str, str]:
-    """The headers that were added, all of them there and valid text."""
+    """Returns the added headers after checking that they are complete and valid text."""
     names = {field.alias: field.is_required() for field in DeadLetterHeaders.model_fields.values()}
     told = {name: (value or b"").decode() for name, value in headers}
     assert len(told) == len(headers)
@@ -153,7 +153,7 @@ def _told(headers: Headers) -> dict[str, str]:
 
 
 def wire_bytes(outgoing: Outgoing) -> int:
-    """Bytes of key, value and headers in Kafka's own format, lengths of the headers' parts included."""
+    """Bytes of key, value and headers in Kafka's own format, including the lengths of the headers' parts."""
     total = len(outgoing.source.key or b"") + len(outgoing.value or b"")
     for name, value in outgoing.headers:
         for part in (name.encode(), value):
@@ -163,7 +163,7 @@ def wire_bytes(outgoing: Outgoing) -> int:
 
 
 def check_environment(environ: Mapping[str, str]) -> None:
-    """Any environment makes settings or a SettingsError, for either command, and tells no secret."""
+    """Any environment gives settings or a SettingsError, for either command, and shows no secret."""
     for load in (
         lambda: load_settings(ConsumerSettings, flags={}, environ=environ, others=OTHER_COMMANDS),
         lambda: load_settings(TrainerEnvironment, flags={}, environ=environ, others=TRAINERS_OTHERS),
@@ -178,7 +178,7 @@ def check_environment(environ: Mapping[str, str]) -> None:
 
 
 def check_file(path: Path, content: bytes) -> None:
-    """Any settings file makes settings or a SettingsError, for either command, and tells no secret."""
+    """Any settings file gives settings or a SettingsError, for either command, and shows no secret."""
     path.write_bytes(content)
     check_environment({"SENTIMENT_CONFIG": str(path)})
 

@@ -1,6 +1,6 @@
 """Hostile records: strategies for them and for texts, and a mutator of bytes.
 
-What is private carries MARKER, so that a check finds it wherever it must not be.
+Private parts carry MARKER, so that a check finds it wherever it must not be.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ _NESTED = st.builds(
 
 
 def _object(fields: list[tuple[str, Any]], *, ascii_only: bool) -> str:
-    """An object as JSON, with a name as often as it is given; NaN and Infinity as Python writes them."""
+    """An object as JSON that keeps repeated names; NaN and Infinity as Python writes them."""
     return "{" + ", ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=ascii_only)}" for k, v in fields) + "}"
 
 
@@ -145,7 +145,7 @@ PROBABILITIES = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 5e-324), (1 / 3, 1 
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A valid value with some of it flipped, spliced, cut, repeated or replaced by a token."""
+    """A valid value with some bytes flipped, spliced, cut, repeated or replaced by a token."""
     value = bytearray(chance.choice(CORPUS))
     for _ in range(chance.randint(0, 6)):
         at = chance.randint(0, len(value))

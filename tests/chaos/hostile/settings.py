@@ -1,4 +1,4 @@
-"""Hostile settings: strategies for environments and settings files, with secrets where secrets belong."""
+"""Hostile settings: strategies for environments and settings files, with secrets only in secret fields."""
 
 from __future__ import annotations
 
@@ -76,4 +76,4 @@ FILES = st.binary(max_size=40) | st.builds(
     st.just("") | _SECRET_LINES,
     _YAML_TREES | st.lists(picked(_YAML_BITS), max_size=12).map("".join),
 )
-"""Settings files: bytes, trees of odd values, and pieces of YAML; a secret stands only where secrets belong."""
+"""Settings files: bytes, trees of odd values, and pieces of YAML; secrets only in secret fields."""

@@ -1,4 +1,4 @@
-"""A slice of the hostile input of `python -m tests.chaos.hostile`, and cases that chance would hardly meet."""
+"""A slice of the hostile input of `python -m tests.chaos.hostile`, and cases that chance would rarely hit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_any_text_is_normalised_in_bounds(text: str) -> None:
 @SLICE
 @given(environ=ENVIRONMENTS)
 def test_any_environment_makes_settings_or_a_clear_error(environ: dict[str, str]) -> None:
-    """Given any environment, when loaded, then there are settings or a SettingsError, and no secret is told."""
+    """Given any environment, when loaded, then there are settings or a SettingsError, and no secret is shown."""
     check_environment(environ)
 
 
@@ -67,11 +67,11 @@ def test_any_environment_makes_settings_or_a_clear_error(environ: dict[str, str]
 def test_any_settings_file_makes_settings_or_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
-    """Given any settings file, when loaded, then there are settings or a SettingsError, and no secret is told."""
+    """Given any settings file, when loaded, then there are settings or a SettingsError, and no secret is shown."""
     check_file(tmp_path_factory.getbasetemp() / "settings.yaml", content)
 
 
-@pytest.mark.no_cover  # counting each line more than doubles what the product needs
+@pytest.mark.no_cover  # counting each line more than doubles the time that the product needs
 @pytest.mark.parametrize(
     "text",
     [
@@ -100,7 +100,8 @@ def test_any_settings_file_makes_settings_or_a_clear_error(
 def test_no_text_holds_the_scorer_up(text: str) -> None:
     """Given a text made to be slow or to fail, when normalised, then it takes less than two seconds.
 
-    The first of them ended the process, the same record again after every restart; others took 50 s each.
+    The first of them ended the process, and the same record ended it again after every restart; others took 50 s
+    each.
     """
     check_text(text)
 
@@ -128,7 +129,7 @@ def test_no_text_holds_the_scorer_up(text: str) -> None:
     ],
 )
 def test_no_settings_file_raises_anything_else(tmp_path: Path, content: str) -> None:
-    """Given a file at which PyYAML or `re` raises what is not theirs, when loaded, then SettingsError alone."""
+    """Given a file at which PyYAML or `re` raises its own error, when loaded, then SettingsError is raised."""
     check_file(tmp_path / "settings.yaml", content.encode())
 
 
@@ -142,9 +143,9 @@ def test_no_settings_file_raises_anything_else(tmp_path: Path, content: str) -> 
     ],
 )
 def test_headers_like_ours_do_not_displace_ours(name: str, value: bytes | None) -> None:
-    """Given an input with a header of ours, when encoded, then it is carried, and ours follow and are whole.
+    """Given an input with a header of ours, when encoded, then it is kept, and our own headers follow, complete.
 
-    Ours in a letter begin at the last `__connect.errors.topic`; in a result ours is the last of all.
+    In a letter, our headers begin at the last `__connect.errors.topic`; in a result our header is the last one.
     """
     for content in (b'{"text": "a"}', b"bad"):
         one = record(content, headers=((name, value),), timestamp_ms=None)
@@ -152,9 +153,10 @@ def test_headers_like_ours_do_not_displace_ours(name: str, value: bytes | None) 
 
 
 def test_many_small_headers_count() -> None:
-    """Given 90,000 headers with hardly a byte in each, when encoded, then what is written fits all the same.
+    """Given 90,000 headers with hardly a byte in each, when encoded, then the output still fits.
 
-    Their lengths alone take 180 kB; uncounted, they made a record that the client refuses to send, for ever.
+    Their lengths alone take 180 kB. When they were not counted, they made a record that the client refuses to
+    send, again after every restart.
     """
     limit = 300_000
     encoder = replace(SMALL, max_bytes=limit)
@@ -169,7 +171,7 @@ def test_many_small_headers_count() -> None:
 
 @pytest.mark.parametrize("timestamp_ms", [-1, -5, -(2**63), 2**63 - 1])
 def test_a_timestamp_that_no_broker_takes_becomes_now(timestamp_ms: int) -> None:
-    """Given a time before 1970 or far ahead, when encoded, then it is written as now and told as it was.
+    """Given a time before 1970 or far ahead, when encoded, then it is written as now and reported unchanged.
 
     A broker refuses the whole batch for one such record.
     """
@@ -183,7 +185,7 @@ def test_a_timestamp_that_no_broker_takes_becomes_now(timestamp_ms: int) -> None
 
 
 def test_an_id_of_control_characters_is_carried_escaped() -> None:
-    """Given an id of NUL, newline, escape and a text turned round, when encoded, then it is the same, as JSON."""
+    """Given an id of NUL, newline, escape and right-to-left text, when encoded, then the JSON has the same id."""
     check_record(
         record(b'{"text": "a", "id": "\\u0000\\n\\u001b[31m\\u202e\\u007f"}'), InputFormat(), ENCODERS[1], CERTAIN
     )
@@ -195,7 +197,7 @@ def test_an_id_of_control_characters_is_carried_escaped() -> None:
 
 
 def test_headers_that_the_client_cannot_read_make_a_letter() -> None:
-    """Given a record whose headers are lost, when decoded, then a letter says so, whatever the value is."""
+    """Given a record whose headers are lost, when decoded, then a letter says so, for any value."""
     one = record()._replace(headers_lost=True)
 
     letter = decode(one, InputFormat())

@@ -1,7 +1,7 @@
 """Known bugs, put into the consumer on purpose, and the faults under which the suite has to catch each.
 
 A mutant is a module with `apply()`, which a member of the chaos suite calls before it wires the product. A bug
-that no fault of the suite brings out in reasonable time names the unit test that has to fail instead.
+that no fault of the suite reveals in reasonable time names the unit test that has to fail instead.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One bug: its module, what is wrong, which invariant has to fail, and the faults that bring it out."""
+    """One bug: its module, a description, the invariant that has to fail, and the faults that reveal it."""
 
     module: str
     bug: str
     caught_by: str
     sign: str
-    """What the failed invariant has to find: records lost, or seen more than once."""
+    """What the failed invariant has to report: records lost, or seen more than once."""
     plan: Mapping[str, int] = field(default_factory=dict)
     messages: int = 8_000
     pass_s: float = 0.04
-    """Seconds that a forward pass takes."""
+    """Duration of a forward pass in seconds."""
     gap_s: tuple[float, float] = (0.2, 1.2)
-    """Between two faults."""
+    """Seconds between two faults."""
     at_once: bool = True
-    """Whether all messages are there before the first fault."""
+    """Whether all messages are sent before the first fault."""
     pattern: bool = False
-    """Whether there are topics beside the main one."""
+    """Whether there are topics in addition to the main one."""
     reset: str = "earliest"
-    """Where the group begins that has committed nothing."""
+    """Where a group without commits begins."""
     stretch_s: float = 0.0
     """Seconds for which every transaction is half written, so that a late EndTxn finds it so."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnitMutant:
-    """One bug: its module, what is wrong, and the unit tests of which one has to fail."""
+    """One bug: its module, a description, and the unit tests of which one has to fail."""
 
     module: str
     bug: str
@@ -59,7 +59,7 @@ _FENCE: Final = {"duplicate transactional.id": 4}
 MUTANTS: Final = (
     Mutant("delivery.commit_position", "commits the client's position", ONCE, LOST, {"consumer kill -9": 6}),
     Mutant("delivery.no_rewind", "goes on after a failed publish without going back", ONCE, LOST, _FENCE),
-    Mutant(  # rows of every partition have to be in hand for longer than it takes to reach its new owner
+    Mutant(  # rows of every partition have to be in flight for longer than it takes to reach the new owner
         "delivery.no_token",
         "publishes rows of a revoked partition",
         ONCE,
@@ -86,7 +86,7 @@ MUTANTS: Final = (
         {"delayed EndTxn": 8},
         stretch_s=0.25,
     ),
-    Mutant(  # messages come in many small portions, so that reads wait for more with some in hand
+    Mutant(  # messages arrive in many small portions, so that reads wait for more while they hold some
         "delivery.raising_callback",
         "goes on after a callback of the client has raised",
         ONCE,
@@ -96,7 +96,7 @@ MUTANTS: Final = (
         gap_s=(0.5, 1.0),
         at_once=False,
     ),
-    Mutant(  # a fence is met at the next portion, which is skipped; only the commit of one more makes that a loss
+    Mutant(  # a fence is met at the next portion, which is skipped; only the commit after that makes it a loss
         "delivery.latest_rewind",
         "goes back to the end, not to the commit",
         ONCE,

@@ -1,4 +1,4 @@
-"""A publish whose group coordinator does not answer: it fails in time, and goes through once that is back."""
+"""A publish whose group coordinator does not answer: it fails in time, and succeeds once that is back."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ TIMEOUT_S: Final = 30.0
 
 
 def settings_of(cluster: Cluster) -> tuple[ConsumerSettings, int]:
-    """A consumer whose transactions and topics are on one node and whose group is on another; that node.
+    """A consumer whose transactions and topics are on one node and whose group is on another; returns that node.
 
-    Names are tried until it is so.
+    It tries names until this holds.
     """
     make_internal_topics(cluster)
     for number in count():
@@ -49,7 +49,7 @@ def settings_of(cluster: Cluster) -> tuple[ConsumerSettings, int]:
 
 
 def make_internal_topics(cluster: Cluster) -> None:
-    """Makes Kafka create the topics of transactions and of groups, which it does at the first question."""
+    """Makes Kafka create the topics of transactions and of groups, which it does on the first request."""
     Producer({"bootstrap.servers": cluster.direct, "transactional.id": "any"}).init_transactions(TIMEOUT_S)
     consumer = Consumer({"bootstrap.servers": cluster.direct, "group.id": "any"})
     consumer.subscribe([cluster.new_topic()])
@@ -59,7 +59,7 @@ def make_internal_topics(cluster: Cluster) -> None:
 
 
 def first_record(source: KafkaSource) -> Record:
-    """Reads until there is one."""
+    """Reads until there is one record."""
     deadline = time.monotonic() + TIMEOUT_S
     while time.monotonic() < deadline:
         source.begin(alone=True)
@@ -69,7 +69,7 @@ def first_record(source: KafkaSource) -> Record:
 
 
 def results_of(record: Record) -> list[Outgoing]:
-    """What is published for it."""
+    """The batch to publish for it."""
     return [Outgoing(record, b"scored", (), 0)]
 
 

@@ -1,7 +1,7 @@
 """The known weakness of the first transaction protocol, and the defence that the outbox relies on.
 
-Plain confluent-kafka, nothing of the project's own code: these tests fail when librdkafka or Kafka
-learn to tell a straggler apart, and then the defence can go.
+Plain confluent-kafka without the project's own code: these tests fail once librdkafka or Kafka can recognise a
+late request, and then the defence can be removed.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Writer:
         assert self.producer.flush(TIMEOUT_S) == 0
 
     def commit_twice(self, max_s: float = TIMEOUT_S) -> float:
-        """Commits a transaction, its first EndTxn held back; returns how long that took, in milliseconds."""
+        """Commits a transaction whose first EndTxn is held back; returns how long that took, in milliseconds."""
         self._cluster.proxy.hold_end_txn(max_s=max_s, transactional_id=self.topic)
         self.producer.begin_transaction()
         self.write("first")
@@ -59,7 +59,7 @@ class Writer:
         return (time.monotonic() - began) * 1000
 
     def straggler(self) -> Held:
-        """What became of the held EndTxn, once the broker has answered it."""
+        """The outcome of the held EndTxn, once the broker has answered it."""
         deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             held = self._cluster.proxy.held()[-1]
@@ -80,17 +80,17 @@ def writer(cluster: Cluster) -> Writer:
 
 
 def test_a_commit_sent_twice_is_slow(writer: Writer) -> None:
-    """Given an EndTxn that was lost and repeated, then its commit took at least 0.8 of the retry backoff."""
+    """Given an EndTxn that was lost and retried, then its commit took at least 0.8 of the retry backoff."""
     took_ms = writer.commit_twice(max_s=1.0)
 
     held = writer.straggler()
     assert took_ms >= SHORTEST_RETRY_MS
-    # A transaction that is complete already can be committed once more: no harm, nothing was written since.
+    # A transaction that is already complete can be committed once more, since nothing was written in between.
     assert (held["reason"], held["committed"], held["answer"]) == ("max_s", True, 0)
 
 
 def test_a_straggler_commits_what_the_client_then_aborts(writer: Writer) -> None:
-    """Given a producer kept after a slow commit, when the straggler arrives, its open transaction is visible."""
+    """Given a producer kept after a slow commit, when the late EndTxn arrives, its open transaction is visible."""
     writer.commit_twice()
     writer.producer.begin_transaction()
     writer.write("next")
@@ -106,7 +106,7 @@ def test_a_straggler_commits_what_the_client_then_aborts(writer: Writer) -> None
 
 
 def test_a_straggler_tears_a_transaction_without_any_error(writer: Writer) -> None:
-    """Given a producer kept after a slow commit, when it writes on and aborts, then half is there for good.
+    """Given a producer kept after a slow commit, when it writes on and aborts, then half of it stays visible.
 
     The second half went to another partition; the broker takes it for the beginning of a third transaction.
     """
@@ -122,7 +122,7 @@ def test_a_straggler_tears_a_transaction_without_any_error(writer: Writer) -> No
 
 
 def test_a_new_producer_shuts_the_straggler_out(writer: Writer) -> None:
-    """Given a producer renewed after a slow commit, when the straggler arrives, then the broker refuses it."""
+    """Given a producer renewed after a slow commit, when the late EndTxn arrives, then the broker refuses it."""
     writer.commit_twice()
     writer.renew()
     writer.producer.begin_transaction()

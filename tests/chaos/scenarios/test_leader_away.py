@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tests.chaos.brokers.cluster import Cluster
 
 SLACK_S: Final = 10.0
-"""For joining the group, on a machine that is busy."""
+"""Time limit for joining the group, on a busy machine."""
 TIMEOUT_S: Final = 30.0
 
 
 def read_one(source: KafkaSource, within_s: float) -> Place | None:
-    """Reads as the loop does until there is a record; tells where it was."""
+    """Reads as the loop does until there is a record; returns its place."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         source.begin(alone=True)
@@ -39,7 +39,7 @@ def read_one(source: KafkaSource, within_s: float) -> Place | None:
 def test_a_leader_that_is_away_is_not_waited_for(cluster: Cluster) -> None:
     """Given two partitions where a life ended, one of them out of reach, then the other is read in time.
 
-    The first is not counted meanwhile, and read once its leader is back.
+    The first is not counted in the meantime, and is read once its leader is back.
     """
     make_internal_topics(cluster)
     group = next(name for name in map("leader-away-{}".format, count()) if cluster.coordinator_of_group(name) != 0)

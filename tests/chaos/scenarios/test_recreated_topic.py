@@ -1,4 +1,4 @@
-"""A topic that is deleted and created again after its leader had changed: the client fetches nothing of it."""
+"""A topic that is deleted and created again after its leader had changed: the client fetches nothing from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 60.0
 DELETED_S: Final = 4.0
-"""Within which the member has seen that the topic is gone."""
+"""Time limit within which the member has noticed that the topic is gone."""
 
 
 def read(source: KafkaSource, count: int, within_s: float = TIMEOUT_S) -> int:

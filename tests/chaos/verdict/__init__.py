@@ -1,1 +1,1 @@
-"""What was sent, what came of it, and the independent reader that judges."""
+"""The messages that were sent, the output, and the independent reader that judges it."""

@@ -1,8 +1,8 @@
-"""The input topics of a chaos run and every message in them: what was sent where, and what must come of it.
+"""The input topics of a chaos run and every message in them: where it was sent, and its expected outcome.
 
-Messages of the main topic have the numbers from 0. Every other partition that ever was is a lane with numbers
-and a key of its own, a topic that was deleted and created again included. What a topic held that was deleted
-must have been scored only as far as the group had committed by then.
+Messages of the main topic have the numbers from 0. Every other partition that ever existed is a lane with
+numbers and a key of its own, also that of a topic that was deleted and created again. The messages of a deleted
+topic must have been scored only as far as the group had committed by then.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ SEND_S: Final = 120.0
 ASK_S: Final = 60.0
 RETRY_S: Final = 0.3
 BOMB_BYTES: Final = 250 * 2**20
-"""What a decompression bomb unpacks to; it takes a quarter of a megabyte on the wire."""
+"""The size of an unpacked decompression bomb; it takes a quarter of a megabyte on the wire."""
 
 _DONE_BEFORE: Final = frozenset(
     {KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.INVALID_PARTITIONS}
 )
-"""Answers to a repetition of what has been done although its answer was lost."""
+"""Error codes of a retry of a request that had succeeded although its answer was lost."""
 
 
 @dataclass(slots=True)
@@ -63,17 +63,17 @@ class Expected:
     """What an independent reader may find of the messages."""
 
     must: set[int] = field(default_factory=set)
-    """Each needs its result or its letter."""
+    """Each of these needs its result or its letter."""
     may: set[int] = field(default_factory=set)
-    """Gone with a topic, or skipped by an operator: each has one or has none."""
+    """Deleted with a topic, or skipped by an operator: each has one result or letter, or none."""
     again: set[int] = field(default_factory=set)
-    """Read again from their topic's start on an operator's command, so they may be there more than once."""
+    """Read again from their topic's start on an operator's command, so they may appear more than once."""
     passed: set[int] = field(default_factory=set)
     """Those of `must` whose offsets the group has committed, so that nobody reads them again."""
 
 
 class Inputs:
-    """Topics, and a producer beside the proxy. `feed` and `ends` may be called from any thread."""
+    """Topics, and a producer that bypasses the proxy. `feed` and `ends` may be called from any thread."""
 
     def __init__(self, servers: str, run: str, truth: Oracle) -> None:
         self.main, self._side = f"texts-{run}", f"side-{run}"
@@ -90,7 +90,7 @@ class Inputs:
         self._places: dict[int, tuple[Place, int]] = {}
         self._may: set[int] = set()
         self._gone: set[int] = set()
-        """Those of a deleted topic that were committed before."""
+        """Those of a deleted topic that were committed before the deletion."""
         self._again: set[int] = set()
         self._lane_numbers = itertools.count(1)
         self._topic_numbers = itertools.count()
@@ -100,7 +100,7 @@ class Inputs:
 
     @property
     def side_topics(self) -> list[str]:
-        """Topics beside the main one, oldest first."""
+        """Topics other than the main one, oldest first."""
         return list(dict.fromkeys(topic for topic, _ in self.lanes))
 
     def ends(self) -> dict[Place, int]:
@@ -117,7 +117,8 @@ class Inputs:
     def feed_lane(self, lane: Lane, count: int) -> None:
         """Sends the next messages of a lane; returns when they are acknowledged.
 
-        By a producer of its own, since one that knew a topic of this name is slow to see that it is another.
+        It uses a producer of its own, since one that knew a deleted topic of this name is slow to notice the new
+        one.
         """
         before = lane.numbers.stop
         lane.sent += count
@@ -134,7 +135,7 @@ class Inputs:
     def send_bomb(self, partition: int) -> int:
         """Sends a record that is small on the wire and huge in memory; returns its offset in the main topic.
 
-        Nothing may come of it, neither a result nor a letter.
+        It must lead to neither a result nor a letter.
         """
         failures: list[str] = []
         large = {"message.max.bytes": 1_000_000_000, "message.timeout.ms": int(SEND_S * 1000)}
@@ -154,7 +155,7 @@ class Inputs:
             return self._ends[self.main, partition] - 1
 
     def add_topic(self, partitions: int = 1, leader: int | None = None) -> list[Lane]:
-        """Creates a topic that the pattern matches, led by a node if one is given; returns its lanes."""
+        """Creates a topic that matches the pattern, led by a node if one is given; returns its lanes."""
         topic = f"{self._side}-{next(self._topic_numbers)}"
         nodes = [] if leader is None else [leader, *(node for node in range(REPLICAS) if node != leader)]
         self._create(topic, [nodes] * partitions)
@@ -167,7 +168,7 @@ class Inputs:
         return self._lane((topic, count - 1))
 
     def delete_topic(self, topic: str, committed: Callable[[Sequence[Place]], Mapping[Place, int]]) -> None:
-        """Deletes a side topic; what is not `committed` by then goes with it."""
+        """Deletes a side topic; what is not `committed` by then is deleted with it."""
         lanes = [lane for lane in self.lanes.values() if lane.place[0] == topic]
         done = committed([lane.place for lane in lanes])
         self._ask(lambda admin: admin.delete_topics([topic]))
@@ -178,18 +179,18 @@ class Inputs:
             del self.lanes[lane.place], self._ends[lane.place]
 
     def create_again(self, topic: str, partitions: int) -> list[Lane]:
-        """Creates a topic of a name that was deleted; returns its new lanes."""
+        """Creates a topic with the name of a deleted one; returns its new lanes."""
         self._create(topic, [[] for _ in range(partitions)])
         return [self._lane((topic, partition)) for partition in range(partitions)]
 
     def read_again(self, topic: str) -> None:
-        """Notes that an operator has moved the group to the start of a topic."""
+        """Records that an operator has moved the group to the start of a topic."""
         for lane in list(self.lanes.values()):
             if lane.place[0] == topic:
                 self._again.update(lane.numbers)
 
     def expected(self, committed: Mapping[Place, int]) -> Expected:
-        """What became due, given what the group has committed at the end."""
+        """The expected outcome, given what the group has committed at the end."""
         passed = {number for number, (place, offset) in self._places.items() if offset < committed.get(place, 0)}
         return Expected(self._places.keys() | self._gone, self._may, self._again, passed | self._gone)
 
@@ -227,7 +228,7 @@ class Inputs:
         self._ask(lambda admin: admin.create_topics([request]))
 
     def _ask(self, question: Callable[[AdminClient], dict[Any, Future[Any]]]) -> None:
-        """Repeats a change of topics while brokers are away, which may refuse it."""
+        """Retries a change of topics, since it may be refused while brokers are away."""
         deadline = time.monotonic() + ASK_S
         for attempt in itertools.count():
             try:
@@ -250,7 +251,7 @@ def partition_of(number: int) -> int:
 
 
 def _await_leader(producer: Producer, place: Place) -> None:
-    """Returns once the producer knows who leads a partition that may be new."""
+    """Returns once the producer knows the leader of a partition that may be new."""
     deadline = time.monotonic() + ASK_S
     while time.monotonic() < deadline:
         with contextlib.suppress(KafkaException):  # brokers may be away

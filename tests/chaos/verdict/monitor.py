@@ -1,4 +1,4 @@
-"""Watches a chaos run from outside: the group's progress, how long recoveries take, and what processes use."""
+"""Watches a chaos run from outside: the group's progress, recovery times, and the resources of processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_THREADS: Final = 60
 
 @dataclass(slots=True)
 class _Watch:
-    """A death, and the partitions that had work to do then, with their commits."""
+    """A death, and the partitions that had work at that time, with their commits."""
 
     at_s: float
     waiting: dict[Place, int]
@@ -38,7 +38,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class Use:
-    """The most that any member's process used."""
+    """The maximum that any member's process used."""
 
     rss_mb: float = 0
     fds: int = 0
@@ -47,10 +47,10 @@ class Use:
 
 @dataclass(slots=True)
 class Recoveries:
-    """How long after a death every partition that had work to do then had moved on, in seconds."""
+    """Seconds from a death until every partition that had work at that time had advanced."""
 
     undisturbed: list[float] = field(default_factory=list)
-    """Those during which no further fault struck."""
+    """Those without a further fault in the meantime."""
     disturbed: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, dict[str, float]]:
@@ -71,9 +71,9 @@ def _figures(seconds: list[float]) -> dict[str, float]:
 
 
 class Monitor:
-    """A thread that asks for the group's commits; `ends` tells how many records each partition has been sent.
+    """A thread that fetches the group's commits; `ends` returns how many records each partition has been sent.
 
-    A commit beyond the end is none: it is that of a deleted topic of the same name.
+    A commit beyond the end is ignored: it belongs to a deleted topic of the same name.
     """
 
     def __init__(
@@ -89,9 +89,9 @@ class Monitor:
         self.recoveries = Recoveries()
         self.use = Use()
         self.longest_stall_s = 0.0
-        """The longest time in which no commit moved although there was work to do."""
+        """The longest time without an advancing commit although there was work."""
         self.committed: dict[Place, int] = {}
-        """Below 0 where the group has committed nothing."""
+        """Negative if the group has committed nothing."""
         self._ends = ends
         self._pids = pids
         self._clock = clock
@@ -106,7 +106,7 @@ class Monitor:
 
     @property
     def lag(self) -> int:
-        """Records sent whose offsets are not committed, as last seen."""
+        """Records that were sent and whose offsets are not committed, as last seen."""
         return sum(self._waiting_at(place, end) for place, end in self._ends().items())
 
     @property
@@ -115,13 +115,13 @@ class Monitor:
         return sum(max(0, offset) for offset in self.committed.values())
 
     def disturb(self) -> None:
-        """A fault strikes."""
+        """Records that a fault has struck."""
         with self._lock:
             for watch in self._watches:
                 watch.disturbed = True
 
     def death(self) -> None:
-        """A member's process has just been killed, perhaps while the group recovers from another death."""
+        """Records that a member's process was just killed, perhaps while the group recovers from another death."""
         self.disturb()
         waiting = self.waiting()
         with self._lock:
@@ -134,7 +134,7 @@ class Monitor:
         return {place: self.committed.get(place, -1) for place, end in ends if self._waiting_at(place, end)}
 
     def await_moves(self, waiting: Mapping[Place, int], timeout_s: float) -> list[Place]:
-        """Waits until each of these partitions has moved on; returns those that have not."""
+        """Waits until each of these partitions has advanced; returns those that have not."""
         deadline = time.monotonic() + timeout_s
         left = list(waiting)
         while left and time.monotonic() < deadline:
@@ -144,7 +144,7 @@ class Monitor:
         return left
 
     def await_commits(self, timeout_s: float) -> bool:
-        """Waits until the group has committed something in every partition; tells whether it has."""
+        """Waits until the group has committed something in every partition; returns whether it has."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             found = self.committed
@@ -154,7 +154,7 @@ class Monitor:
         return False
 
     def ask(self, places: Sequence[Place], timeout_s: float = 30.0) -> dict[Place, int]:
-        """What the group has committed in these partitions just now; raises KafkaException."""
+        """The current commits of the group in these partitions; raises KafkaException."""
         wanted = [TopicPartition(*place) for place in places]
         deadline = time.monotonic() + timeout_s
         while True:
@@ -167,7 +167,7 @@ class Monitor:
         return {(place.topic, place.partition): place.offset for place in answer}
 
     def await_lag(self, lag: int, timeout_s: float) -> bool:
-        """Waits until the group is that close behind; tells whether it got there."""
+        """Waits until the group's lag is that small; returns whether it got there."""
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if self.lag <= lag:
@@ -176,7 +176,7 @@ class Monitor:
         return False
 
     def await_progress(self, timeout_s: float) -> None:
-        """Waits until a commit moves or nothing is left to do."""
+        """Waits until a commit advances or no work is left."""
         before, deadline = self.progress, time.monotonic() + timeout_s
         while self.progress <= before and self.lag and time.monotonic() < deadline:
             time.sleep(LOOK_S / 2)
@@ -204,7 +204,7 @@ class Monitor:
         )
 
     def recovered(self, session_s: float) -> Verdict:
-        """8: p95 of the recoveries from a death, where no other fault followed, is below session timeout + 5 s."""
+        """8: p95 of the recoveries from a death, without a further fault, is below session timeout + 5 s."""
         figures = _figures(self.recoveries.undisturbed)
         detail = f"{figures}, longest time without any progress {self.longest_stall_s:.1f} s"
         return Verdict("recovery", figures.get("p95_s", 0.0) < session_s + 5, detail)
@@ -236,7 +236,7 @@ class Monitor:
         return end - done if done <= end else end
 
     def _measure(self, pid: int) -> None:
-        with contextlib.suppress(OSError, ValueError):  # it may have ended meanwhile
+        with contextlib.suppress(OSError, ValueError):  # it may have ended in the meantime
             status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
             values = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
             if "VmRSS" not in values:

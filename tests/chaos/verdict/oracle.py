@@ -1,6 +1,6 @@
-"""What every message of a chaos run is, and what must become of it: all follows from its number.
+"""Every message of a chaos run and its expected outcome: everything follows from the message's number.
 
-Consumers and the independent reader both work from this page, and share nothing else.
+Consumers and the independent reader both work from this module, and share nothing else.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ LABELS: Final = ("negative", "neutral", "positive")
 NUMBER_HEADER: Final = "n"
 """Carries the message's number through results and dead letters alike."""
 MARKER: Final = "text-that-no-log-may-hold"
-"""Stands in every text."""
+"""Part of every text."""
 SECRET: Final = "planted-secret-4f1d"  # noqa: S105 - planted, to be looked for
-"""Stands in every consumer's settings."""
+"""Part of every consumer's settings."""
 
 POISON: Final = "poison"
 NOT_FINITE: Final = "not-finite"
@@ -23,13 +23,13 @@ KILLER: Final = "killer"
 """A text with this word ends the process that scores it."""
 
 KEYS: Final = 120
-"""Of the main topic."""
+"""Partitions of the main topic."""
 LANE: Final = 1_000_000
-"""How many numbers a lane has: the main topic is the first, see tests/chaos/verdict/inputs.py."""
+"""How many numbers a lane has: the main topic is the first lane, see tests/chaos/verdict/inputs.py."""
 CULPRITS: Final = 1_000 * LANE
-"""Numbers from here on are those of texts that end a process."""
+"""Numbers from here on belong to texts that end a process."""
 BOMBS: Final = 2_000 * LANE
-"""Numbers from here on are those of records that no process can unpack."""
+"""Numbers from here on belong to records that no process can unpack."""
 
 UNDECODABLE: Final = "BadRecord"
 PROCESS_DIED: Final = "ProcessDied"
@@ -39,7 +39,7 @@ ALREADY_SCORED: Final = "already_scored"
 _LETTERS: Final = {7: UNDECODABLE, 24: "ForwardPassFailed", 41: "NotFinite", 58: ALREADY_SCORED}
 """By the number's last two digits: the error of its dead letter."""
 _SCHEMA: Final = ("sentiment.schema", b"1")
-"""The header of a result; a text may carry it as well, since headers travel on through other programs."""
+"""The header of a result; a text may carry it as well, since other programs pass headers on."""
 _SCHEMA_DIGITS: Final = frozenset({58, 59})
 
 
@@ -47,7 +47,7 @@ class Oracle:
     """Invented texts, and the answers of a scorer that needs no model."""
 
     tolerance = 0.0
-    """By how much a probability may differ from the oracle's."""
+    """The largest difference between a probability and the oracle's."""
 
     def letter_of(self, number: int) -> str | None:
         """The error with which a message is dead-lettered; None for one that is scored. 4 of 100 are bad."""
@@ -78,13 +78,13 @@ def key_of(number: int) -> bytes:
 
 
 def headers_of(number: int) -> list[tuple[str, bytes]]:
-    """The headers of a message, one name twice."""
+    """The headers of a message, with one name twice."""
     own = [(NUMBER_HEADER, str(number).encode()), ("twice", b"\x00\xff"), ("twice", b"")]
     return [*own, _SCHEMA] if number % 100 in _SCHEMA_DIGITS else own
 
 
 def _result_of(number: int, text: str) -> dict[str, object]:
-    """What another instance of the service would have made of a message, which has come back as an input."""
+    """The result that another instance of the service would have written, which comes back as an input."""
     return {
         "schema_version": 1,
         "id": str(number),

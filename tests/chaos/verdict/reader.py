@@ -1,4 +1,4 @@
-"""The independent reader: what stands in the topics after a chaos run, held against the invariants.
+"""The independent reader: checks the contents of the topics after a chaos run against the invariants.
 
 It shares no code with the consumer: plain confluent-kafka, JSON and `oracle`.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 60.0
 SHOWN: Final = 5
-"""So many examples of a violation go into the report."""
+"""At most this number of examples of a violation goes into the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Verdict:
 
 
 def read(servers: str, topic: str, *, committed: bool) -> list[Row]:
-    """Reads a topic from its beginning to the end it has now, in order per partition."""
+    """Reads a topic from its beginning to its current end, in order per partition."""
     rows: list[Row] = []
     consumer = Consumer(
         {
@@ -86,8 +86,8 @@ def everything_once(
 ) -> Verdict:
     """1: every input has its one result or its one letter; at least once, at least one.
 
-    Missing ones whose offsets the group has passed are lost, others were left undone. What went with a deleted
-    topic has one or has none; what an operator had read again has one at least.
+    Missing ones whose offsets the group has passed are lost, others were left undone. Messages that were deleted
+    with a topic have one or none; messages that an operator had read again have at least one.
     """
     found: Counter[int] = Counter(row.number for row in results)
     dead: Counter[int] = Counter(row.number for row in letters)
@@ -113,7 +113,7 @@ def everything_once(
 
 
 def faults_bit(all_rows: int, committed_rows: int, repeated: int, *, exactly: bool) -> Verdict:
-    """2: something was taken back, or repeated: else the faults struck nothing."""
+    """2: something was aborted, or repeated: otherwise the faults had no effect."""
     aborted = all_rows - committed_rows
     if exactly:
         return Verdict("faults bit", aborted > 0, f"{aborted} records written and taken back")
@@ -143,7 +143,7 @@ def order_kept(rows: Iterable[Row], again: Container[int] = ()) -> Verdict:
 
 
 def committed_offsets(servers: str, group: str, topics: Iterable[str]) -> dict[Place, tuple[int, int]]:
-    """By partition of the topics: what the group has committed, and the end."""
+    """By partition of the topics: the group's commit, and the end."""
     client = Consumer({"bootstrap.servers": servers, "group.id": group, "enable.auto.commit": False})
     try:
         known = client.list_topics(timeout=TIMEOUT_S).topics
@@ -163,7 +163,8 @@ def committed_offsets(servers: str, group: str, topics: Iterable[str]) -> dict[P
 def offsets_final(servers: str, offsets: Mapping[Place, tuple[int, int]], outputs: Mapping[str, int]) -> Verdict:
     """4: committed offsets equal the inputs' ends, and no transaction is open (LSO = high watermark).
 
-    `outputs` are the topics written to, with their partitions. A partition without a record needs no commit.
+    `outputs` are the topics that the consumer writes to, with their partitions. A partition without a record
+    needs no commit.
     """
     behind = [f"{topic}-{n}: {at} of {end}" for (topic, n), (at, end) in offsets.items() if max(at, 0) != end]
     opened: list[str] = []
@@ -198,7 +199,7 @@ def letters_intact(letters: list[Row], truth: Oracle) -> Verdict:
 
 
 def answers_right(results: list[Row], versions: Iterable[str], truth: Oracle) -> Verdict:
-    """6: every result is the oracle's answer of the model version it names, under its input's key and headers."""
+    """6: every result is the oracle's answer for the model version it names, with its input's key and headers."""
     wrong: list[int] = []
     used: Counter[str] = Counter()
     known = set(versions)
@@ -228,7 +229,7 @@ def answers_right(results: list[Row], versions: Iterable[str], truth: Oracle) ->
 
 
 def faults_answered(complaints: Sequence[str]) -> Verdict:
-    """10: what had to follow from a fault at once did, such as an end in time or with its own exit code."""
+    """10: every immediate reaction to a fault happened, such as a stop in time or a specific exit code."""
     detail = f"{len(complaints)} that were not answered as they must be{_some(complaints)}"
     return Verdict("faults answered", not complaints, detail)
 

@@ -1,4 +1,4 @@
-"""The records of chaos runs as one page: what was done, what was found."""
+"""Formats the records of chaos runs as one page: the faults and the findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge itself: an answer that is off is found, and how far off it may be is the oracle's to say."""
+"""Tests of the judge itself: it finds a wrong answer, and the oracle sets the tolerance."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ VERSION = "0123456789ab"
 
 
 class Lenient(Oracle):
-    """Allows what a text's neighbours do to a real model's answer."""
+    """Allows the differences that a text's neighbours cause in a real model's answer."""
 
     tolerance = 1e-4
 
 
 def result(number: int, off: float = 0.0, label: str | None = None) -> reader.Row:
-    """The right result of a message, but for its first probability and its label."""
+    """The right result of a message, except for its first probability and its label."""
     truth = Oracle()
     told = dict(zip(oracle.LABELS, truth.probabilities(VERSION, truth.text_of(number)), strict=True))
     told["negative"] += off
@@ -39,7 +39,7 @@ def result(number: int, off: float = 0.0, label: str | None = None) -> reader.Ro
     [(Oracle(), 0.0, True), (Oracle(), 1e-9, False), (Lenient(), 9e-5, True), (Lenient(), 2e-4, False)],
 )
 def test_a_probability_may_be_off_by_the_tolerance(truth: Oracle, off: float, holds: bool) -> None:
-    """Given one answer of several that is off, then the verdict follows from the tolerance."""
+    """Given one of several answers that is off, then the verdict follows from the tolerance."""
     rows = [result(1), result(2, off), result(3)]
 
     assert reader.answers_right(rows, [VERSION], truth).holds is holds
@@ -71,7 +71,7 @@ def test_a_model_version_that_nobody_ran_is_found() -> None:
     ],
 )
 def test_what_went_with_its_topic_may_be_missing(numbers: list[int], may: list[int], holds: bool) -> None:
-    """Given messages 1 and 2 that must be found, then others may be only where their topic was deleted."""
+    """Given messages 1 and 2 that must be found, then others may be found only if their topic was deleted."""
     expected = Expected(must={1, 2}, may=set(may))
 
     verdict = reader.everything_once([result(number) for number in numbers], [], expected, Oracle(), exactly=True)
@@ -80,7 +80,7 @@ def test_what_went_with_its_topic_may_be_missing(numbers: list[int], may: list[i
 
 
 def test_what_an_operator_had_read_again_may_come_twice() -> None:
-    """Given a topic that was read again from its start, then its messages may be there twice and out of order."""
+    """Given a topic that was read again from its start, then its messages may appear twice and out of order."""
     rows = [result(number) for number in (3, 1, 2, 3)]
     again = {1, 2, 3}
 

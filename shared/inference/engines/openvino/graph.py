@@ -47,7 +47,7 @@ def build(artifact: Artifact, shape: Shape) -> Any:
     except RuntimeError:  # from OpenVINO, if shapes do not fit; its message is a page long
         model = None
     if model is None or model.output("logits").partial_shape[1] != shape.labels:
-        raise ArtifactError(f"{artifact.path}: the weights are not of the shape of config.json; train it again")
+        raise ArtifactError(f"{artifact.path}: the shapes of the weights do not match config.json; train it again")
     return model
 
 

@@ -53,7 +53,7 @@ class PackedEngine:
     ) -> None:
         """Raises ArtifactError if the model cannot be loaded, ScorerError if no way is correct."""
         # For every new shape cuDNN builds and keeps a plan, in 40 ms or more (pytorch #191576, #190388), and
-        # passes rarely have equal shapes. Without cuDNN PyTorch uses FlashAttention or its memory-efficient kernel.
+        # passes rarely have equal shapes. Otherwise PyTorch uses FlashAttention or its memory-efficient kernel.
         torch.backends.cuda.enable_cudnn_sdp(enabled=False)
         model = load_model(artifact).to(device)
         self.longest = min(

@@ -1,8 +1,8 @@
 """Packs messages of different lengths into one pass without padding between them. Pure numpy.
 
 There are two layouts. Flat: all tokens end to end, with bounds as cumulative lengths. In rows: messages side by
-side in rows of a fixed width, each slot marked with the message that it belongs to. All inputs of a pass are in one
-int32 array, the slab, which needs a single copy to the device.
+side in rows of a fixed width, each slot marked with the message that it belongs to. All inputs of a pass are in
+one int32 array, the slab, which needs a single copy to the device.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Replaces what is to be committed."""
+    """Replaces the offsets to commit."""
 
     def positions(self: KafkaSource, _records: Sequence[Record]) -> list[Commit]:
         client: Any = self._consumer

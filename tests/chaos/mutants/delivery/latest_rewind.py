@@ -1,4 +1,4 @@
-"""Mutant: after a failed publish reading goes on at the end of the partition."""
+"""Mutant: after a failed publish, reading continues at the end of the partition."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Lets the end pass for the commit where the question is patient, as it is while going back."""
+    """Returns the end instead of the commit in a patient request, such as the one that a rewind makes."""
 
     def ends(self: GroupOffsets, places: Collection[Place], *, patience_s: float = 0.0) -> list[Commit]:
         known = committed(self, places, patience_s=patience_s)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Replaces how a batch is sent."""
+    """Replaces the method that sends a batch."""
     dlq_topic = os.environ["SENTIMENT_DLQ_TOPIC"]
     apart = Producer({"bootstrap.servers": os.environ["SENTIMENT_KAFKA__BOOTSTRAP_SERVERS"], "log_level": 2})
 

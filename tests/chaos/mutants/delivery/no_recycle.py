@@ -1,4 +1,4 @@
-"""Mutant: the producer is kept after a suspiciously slow commit, so a late EndTxn finds its epoch."""
+"""Mutant: the producer is kept after a suspiciously slow commit, so a late EndTxn has its epoch."""
 
 from __future__ import annotations
 

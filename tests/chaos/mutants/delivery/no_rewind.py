@@ -1,4 +1,4 @@
-"""Mutant: a failed publish is forgotten and reading goes on where it is."""
+"""Mutant: a failed publish is ignored and reading continues at the current position."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tests.chaos.patching import replace
 
 
 def apply() -> None:
-    """Makes going back do nothing."""
+    """Makes the rewind do nothing."""
 
     def rewind(_self: KafkaSource) -> None:
-        """Stays where it is."""
+        """Keeps the position."""
 
     replace(KafkaSource, "rewind", rewind)

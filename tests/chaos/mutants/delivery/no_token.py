@@ -1,4 +1,4 @@
-"""Mutant: rows are published although their partition was revoked meanwhile."""
+"""Mutant: rows are published although their partition was revoked in the meantime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Takes every row for ours."""
+    """Treats every row as owned."""
 
     def let_go(self: Assignment, places: Iterable[tuple[str, int]]) -> None:
         for place in places:

@@ -1,4 +1,4 @@
-"""Mutant: offsets are committed by the consumer after the transaction."""
+"""Mutant: the consumer commits offsets after the transaction."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Mutant: a statistics callback raises out of the read, which takes that for a hiccup of the network.
+"""Mutant: a statistics callback raises out of the read, which mistakes that for a short network failure.
 
-A `consume` that waits for more then destroys what it has dequeued, although the position has moved. The
+A `consume` that waits for more then destroys what it has dequeued, although the position has advanced. The
 product's read, `poll` and then a `consume` that never waits, lost nothing to such a callback.
 """
 
@@ -23,7 +23,7 @@ FULL_S: Final = 0.5
 
 
 def apply() -> None:
-    """Adds a callback that tells of a lag, in vain, and a read that goes on after it."""
+    """Adds a callback that fails to report a lag, and a read that continues after the failure."""
 
     def report(statistics: str) -> None:
         for topic in json.loads(statistics)["topics"].values():

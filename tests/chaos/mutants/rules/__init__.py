@@ -1,1 +1,1 @@
-"""Bugs against single rules: counting, pinning, guarding, logging, hashing."""
+"""Bugs in single rules: counting, pinning, guarding, logging, hashing."""

@@ -1,4 +1,4 @@
-"""Mutant: what was hashed is opened again to be loaded, and not looked at any more."""
+"""Mutant: a hashed file is opened again for loading and not checked again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutant: a signal is logged before anything is done about it, on standard error itself."""
+"""Mutant: a signal is logged, directly on standard error, before anything else is done about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutant: a result that comes back as an input is scored again."""
+"""Mutant: a result that returns as an input is scored again."""
 
 from __future__ import annotations
 

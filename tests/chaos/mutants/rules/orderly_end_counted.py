@@ -1,4 +1,4 @@
-"""Mutant: an end in order counts against what was in hand, as a crash does."""
+"""Mutant: a clean stop counts against the records in flight, as a crash does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Takes no count back, neither at an end in order nor after the pass of a record that was scored alone."""
+    """Never undoes a count, neither at a clean stop nor after the pass of a record that was scored alone."""
 
     def withdraw(self: CrashLoop, places: Iterable[Place]) -> None:
         self.forget(places)
 
     def survived(_self: CrashLoop, _record: Record) -> None:
-        """Says nothing."""
+        """Does nothing."""
 
     replace(CrashLoop, "withdraw", withdraw)
     replace(CrashLoop, "survived", survived)

@@ -1,6 +1,6 @@
-"""Mutant: where a group begins that has committed nothing is kept in memory only.
+"""Mutant: the start position of a group without commits is kept in memory only.
 
-Nothing but what was published is committed; that the crash loop counts there would pin it as well.
+Only published offsets are committed: a commit with the crash loop's count would pin the position as well.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def apply() -> None:
-    """Leaves out every commit but those of transactions."""
+    """Leaves out every commit that is not part of a transaction."""
 
     def commit(_self: GroupOffsets, _commits: Sequence[Commit]) -> None:
         """Commits nothing."""
