@@ -1,4 +1,4 @@
-"""What `gpu.py` compares: engines over one window of rows, and a peer in 16 bits that pads."""
+"""The contenders of `gpu.py`: engines over one window of rows, and a peer in 16 bits that pads."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 CHUNK = 512
-"""Texts of one submission, as of one micro-batch."""
+"""Texts per submission, as in one micro-batch."""
 ALONE = 30
 
 
 class HalfPadded:
-    """What a careful user of transformers has: 16 bits, batches sorted by length, padded to the longest."""
+    """The set-up of a careful user of transformers: 16 bits, batches sorted by length, padded to the longest."""
 
     concurrency = 1
 
@@ -55,14 +55,14 @@ class HalfPadded:
 
 @dataclass(slots=True)
 class OverRows:
-    """One engine over one window of rows, planned as the consumer plans; its passes follow each other closely."""
+    """One engine over one window of rows, planned as the consumer plans, without gaps between its passes."""
 
     engine: Engine
     rows: Sequence[Ids]
     batch_tokens: int
     seconds: float
     windows: int = 1
-    """How often a measurement goes through the window, to fill the seconds; found by the measurement before."""
+    """How often a measurement repeats the window, to fill the seconds; set by the measurement before."""
 
     def rate(self) -> float:
         """Messages a second."""
@@ -74,7 +74,7 @@ class OverRows:
         return rate
 
     def answers(self) -> tuple[Logits, int]:
-        """Logits `[rows, labels]` in order of the rows, and the tokens that were computed for them."""
+        """Logits `[rows, labels]` in order of the rows, and the number of computed tokens."""
         found: dict[int, Logits] = {}
         computed = 0
         for batch, answer in self._answers(1):

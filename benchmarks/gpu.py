@@ -1,4 +1,4 @@
-"""Whether the engine for CUDA is right on this GPU, and how fast is each way of running it.
+"""Whether the engine for CUDA is correct on this GPU, and how fast each way of running it is.
 
     python -m benchmarks.gpu
 
@@ -89,17 +89,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-tokens", type=int, nargs="+", default=[16_384, 32_768, 65_536])
     parser.add_argument("--rounds", type=int, default=3)
     parser.set_defaults(quick=False)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement, about")
+    parser.add_argument("--seconds", type=float, default=1.0, help="approximate length of one measurement")
     return parser.parse_args(arguments)
 
 
 def _measured(bench: _Bench, texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """All of one model and size; the engines end with it, so that the next ones find the memory free."""
+    """Everything for one model and size; the engines end with it, so that their memory is free afterwards."""
     return {"texts": {name: bench.measure(some) for name, some in texts.items()}, "excluded": bench.excluded}
 
 
 class _Bench:
-    """All engines for one model and one size of a pass, and what is measured of them."""
+    """All engines for one model and one size of a pass, and their measurements."""
 
     def __init__(
         self, artifact: Artifact, device: torch.device, tokens: int, ceiling: float, options: argparse.Namespace
@@ -115,11 +115,11 @@ class _Bench:
         for name, ways in [(CHOSEN, WAYS)] + [(way.name, (way,)) for way in (*WAYS, COMPILED)]:
             try:
                 self._engines[name] = PackedEngine(artifact, device, batch_tokens=tokens, ways=ways)
-            except ScorerError as error:  # the log has said why
+            except ScorerError as error:  # the log has the reason
                 self.excluded[name] = str(error)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Any]:
-        """Of one kind of text: its lengths, all engines, and texts to scores."""
+        """For one kind of text: its lengths, all engines, and texts to scores."""
         options = self._options
         texts = list(islice(cycle(texts), options.messages))
         normalised = [normalise(text, self._artifact.manifest.normaliser.options) for text in texts]
@@ -179,7 +179,7 @@ class _Bench:
 
 
 def _artifact(model: str, options: argparse.Namespace, folder: Path) -> Artifact:
-    """A copy of the model that reads as much as its positions allow, so that long texts are long."""
+    """A copy of the model that reads up to its number of positions, so that long texts stay long."""
     if model == BERT_BASE:
         return bert_base(folder, options.tokenizer, options.weights)
     shutil.copytree(model, folder)
@@ -190,7 +190,7 @@ def _artifact(model: str, options: argparse.Namespace, folder: Path) -> Artifact
 
 
 def _texts(named: Sequence[str] | None) -> dict[str, list[str]]:
-    """Those of the files; else the demo's tweets, and the same joined by tens, which are as long as reviews."""
+    """The texts of the files; else the demo's tweets, and groups of ten joined, which are as long as reviews."""
     if named:
         files = (one.partition("=") for one in named)
         return {name: Path(file).read_text(encoding="utf-8").splitlines() for name, _, file in files}

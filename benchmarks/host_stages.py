@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from consumer.stream.records import Document, Record
 
 CHUNK: Final = 512
-"""Records that a step is given at a time."""
+"""Records per call of a step."""
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """This project's consumer without a model; started by `programs.null`, set by SENTIMENT_ variables.
 
-What is left is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
+The rest is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NullEngine:
         self._row_s = pass_ms / 1000 / 32
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
-        """Logits of no meaning."""
+        """Meaningless logits."""
         if self._row_s:
             time.sleep(self._row_s * len(rows))
         return Answer(np.zeros((len(rows), self._labels), np.float32), sum(map(len, rows)))

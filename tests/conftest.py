@@ -1,4 +1,4 @@
-"""What any test may ask for: a real Kafka for the whole run, and topics of its own on it."""
+"""Fixtures for all tests: a real Kafka for the whole run, and separate topics on it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ DESCRIPTION = pytest.StashKey[str]()
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Probes of engines are remembered for this run only, also by the processes that it starts."""
+    """Engine probes are remembered for this run only, also by the processes that it starts."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects by marker
+@pytest.hookimpl(tryfirst=True)  # runs before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks every test that uses a broker, directly or through another fixture, as `kafka`.
 
@@ -56,13 +56,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    """Hears it."""
+    """Receives it."""
     if description := getattr(node, "workeroutput", {}).get("kafka"):
         node.config.stash[DESCRIPTION] = description
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says which broker the tests ran on."""
+    """Reports which broker the tests ran on."""
     if description := config.stash.get(DESCRIPTION, None):
         terminalreporter.write_line(f"kafka: {description}")
 
@@ -76,7 +76,7 @@ def skip_or_fail(why: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
-    """A real broker; where none is available the test is skipped, or fails under CI=true."""
+    """A real broker; if none is available the test is skipped, or fails under CI=true."""
     with ExitStack() as stack:
         found, why = None, ""
         try:
@@ -98,7 +98,7 @@ def kafka_admin(kafka: Broker) -> Iterator[AdminClient]:
 
 @pytest.fixture(scope="session")
 def _created(kafka_admin: AdminClient) -> Iterator[list[str]]:
-    """Names of the topics created so far; a broker that is not ours is left without them."""
+    """Names of the topics created so far; they are removed from a broker that is not ours."""
     names: list[str] = []
     yield names
     if names and os.environ.get(ADDRESS_VARIABLE):

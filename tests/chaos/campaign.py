@@ -175,7 +175,7 @@ def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple
         for number in range(part.setting.members):
             stage.add_member(f"m{number}").await_ready(READY_S)
         if part.setting.reset == "latest" and not stage.monitor.await_commits(PINNED_S):
-            stage.complaints.append("nothing says where a group begins that began at the end")
+            stage.complaints.append("the group has not committed its start positions")
         Chaos(stage, part.setting.seed).run(part)
         stage.drain()
         verdicts = stage.verdicts()
@@ -207,7 +207,7 @@ def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
     for part in parts:
         file = output / f"{part.name}.json"
         if file.is_file() and not again:
-            print(f"{part.name}: done before, see {file}")
+            print(f"{part.name}: already done, see {file}")
             holds &= json.loads(file.read_text(encoding="utf-8"))["holds"]
             continue
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""`sentiment-consumer dlq` against a real broker: each letter goes back once, as the input it was."""
+"""`sentiment-consumer dlq` against a real broker: each letter goes back once, as the original input."""
 
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ def topics(kafka: Broker, topic: MakeTopic) -> Topics:
 
 
 def test_letters_go_back_as_the_inputs_they_were(*, topics: Topics, model: Path, consumers: Consumers) -> None:
-    """Given 1,000 bad inputs that became letters, when replayed, then each stands in its topic once more.
+    """Given 1,000 bad inputs that became letters, when replayed, then each is in its topic once more.
 
-    Only those whose values stayed behind are reported instead. A dry run writes nothing, a second replay
-    finds nothing to do, and list tells all of it.
+    Letters without their values are reported instead. A dry run writes nothing, a second replay finds no work,
+    and list shows all of it.
     """
     inputs = _bad_inputs()
     produce(topics.servers, topics.texts, inputs)
     limits = {
         "SENTIMENT_LIMITS__MAX_RECORD_BYTES": str(RECORD_BYTES),
         "SENTIMENT_LIMITS__MAX_OUTPUT_BYTES": str(OUTPUT_BYTES),
-        "SENTIMENT_LIMITS__DLQ_IN_A_ROW": str(BAD + 1),  # else so many would stop it
+        "SENTIMENT_LIMITS__DLQ_IN_A_ROW": str(BAD + 1),  # otherwise this number of letters would stop it
     }
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once", "--max-messages", str(BAD))
     assert consumers.start([*flags, "--on-null", "dead-letter"], limits).wait() == 0
@@ -141,7 +141,7 @@ def test_a_replay_that_is_killed_doubles_nothing(*, before: str, after: str, top
 
 
 def test_a_second_replay_fences_the_first(*, topics: Topics) -> None:
-    """Given a replay in the middle of a transaction, when another runs, then that does all the rest, alone."""
+    """Given a replay in the middle of a transaction, when another one runs, then that does all the rest, alone."""
     letters = _write_letters(topics, 1200)
     first = _sabotaged(topics, "replay", before=RUN_ANOTHER)
     assert first.returncode == 76, first.stderr
@@ -151,9 +151,9 @@ def test_a_second_replay_fences_the_first(*, topics: Topics) -> None:
 
 
 def test_a_replay_that_takes_over_again_reads_the_receipts_anew(*, topics: Topics) -> None:
-    """Given a commit so slow that its producer is replaced, when another replay ran meanwhile, then none doubles.
+    """Given a slow commit that replaces its producer, when another replay ran meanwhile, then none is duplicated.
 
-    The first shuts the other out and goes on, so what it knew of the receipts before is no longer true.
+    The first one fences the other and continues, so its older knowledge of the receipts is no longer valid.
     """
     letters = _write_letters(topics, 1200)
     first = _sabotaged(topics, "replay", after=RUN_ANOTHER)
@@ -166,7 +166,7 @@ def test_a_replay_that_takes_over_again_reads_the_receipts_anew(*, topics: Topic
 
 
 def test_a_replay_reads_the_receipts_after_it_has_taken_over(*, topics: Topics) -> None:
-    """Given another replay right before this one takes over, when it goes on, then nothing is left to do."""
+    """Given another replay right before this one takes over, when it continues, then no letters are left."""
     letters = _write_letters(topics, 60)
     late = _sabotaged(topics, "replay", init=RUN_ANOTHER)
     assert late.returncode == 0, late.stderr
@@ -195,9 +195,9 @@ def test_a_replay_that_is_told_to_stop_ends_between_transactions(*, topics: Topi
 def test_a_letter_that_the_target_refuses_is_named_and_the_others_go_on(
     *, topics: Topics, topic: MakeTopic
 ) -> None:
-    """Given letters larger than their target takes, when replayed, then they are named, the others are there once.
+    """Given letters larger than their target accepts, when replayed, then they are named, the others written once.
 
-    The broker refuses whole batches, and the client cannot go on after that.
+    The broker refuses whole batches, and the client cannot continue after that.
     """
     narrow = topic("narrow", partitions=PARTITIONS, config={"max.message.bytes": "900"})
     letters = _write_letters(topics, 40)
@@ -222,7 +222,7 @@ def test_a_letter_that_the_target_refuses_is_named_and_the_others_go_on(
 def test_absurd_timestamps_keep_no_letter_back(*, topics: Topics, topic: MakeTopic) -> None:
     """Given a letter of the year 287,000 and inputs that no target takes, when listed and replayed, none is fatal.
 
-    A dry run names what will be refused, and the others go on.
+    A dry run names the inputs that the broker will refuse, and the others are replayed.
     """
     letters = topic("absurd", config={"message.timestamp.after.max.ms": str(2**63 - 1)})
     texts = topic("strict", config={"message.timestamp.before.max.ms": "86400000", "cleanup.policy": "compact"})
@@ -260,7 +260,7 @@ def test_absurd_timestamps_keep_no_letter_back(*, topics: Topics, topic: MakeTop
 def test_a_receipt_behind_an_open_transaction_counts(*, topics: Topics) -> None:
     """Given a receipt that an open transaction hides, when replayed, then the replay waits and finds it.
 
-    A reader of decided records stops before the open transaction: whoever trusts it writes the input twice.
+    A reader of committed records stops before the open transaction, and would therefore write the input twice.
     """
     _write_letters(topics, 1)
     producer = Producer(
@@ -285,7 +285,7 @@ def test_a_receipt_behind_an_open_transaction_counts(*, topics: Topics) -> None:
 
 
 def test_filters_pace_and_another_topic(*, topics: Topics, topic: MakeTopic) -> None:
-    """Given a topic of one partition, when some letters are replayed there, then those only, and once each.
+    """Given a topic of one partition, when some letters are replayed there, then only those, and once each.
 
     --again replays them once more.
     """
@@ -309,7 +309,7 @@ def test_filters_pace_and_another_topic(*, topics: Topics, topic: MakeTopic) -> 
 
 
 def test_a_hostile_letter_is_shown_harmlessly(*, topics: Topics) -> None:
-    """Given control sequences and direction marks in every part, when shown, then they are only characters."""
+    """Given control sequences and direction marks in every part, when shown, then they are plain characters."""
     evil = "\x1b]0;pwned\x07 \u202etxt \x9b2J"
     letter = DeadLetter(
         record(
@@ -333,7 +333,7 @@ def test_a_hostile_letter_is_shown_harmlessly(*, topics: Topics) -> None:
 
 
 def test_what_is_no_letter_is_named(*, topics: Topics) -> None:
-    """Given places and topics that hold no letter, when asked for, then the error says what stands there."""
+    """Given places and topics that hold no letter, when requested, then the error says what is there."""
     _write_letters(topics, 1)
     _dlq(topics, "replay")
     for arguments, said in [
@@ -350,7 +350,7 @@ def test_what_is_no_letter_is_named(*, topics: Topics) -> None:
 
 
 def _bad_inputs() -> list[Sent]:
-    """Bad inputs of all kinds, each told apart by a header; 10 are too large for a letter."""
+    """Bad inputs of all kinds, each with a distinct header; 10 are too large for a letter."""
     start = int(time.time() - 3600) * 1000
     return [
         Sent(
@@ -374,7 +374,7 @@ def _bad_inputs() -> list[Sent]:
 
 
 def _write_letters(topics: Topics, count: int) -> Counter[Content]:
-    """Writes letters as the service does, of three errors; returns the inputs that they are about."""
+    """Writes letters as the service does, with three errors; returns their inputs."""
     start = int(time.time() - 3600) * 1000
     letters = [
         DeadLetter(
@@ -417,7 +417,7 @@ def _dlq(topics: Topics, *arguments: str, code: int = 0) -> str:
 def _sabotaged(
     topics: Topics, *arguments: str, init: str = "pass", before: str = "pass", after: str = "pass"
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `dlq` with something done before it takes over, or right before or after its second commit."""
+    """Runs `dlq` with an action before it takes over, or right before or after its second commit."""
     code = SABOTAGE.format(init=init, before=before, after=after)
     return subprocess.run(
         [sys.executable, "-c", code, "dlq", *arguments, *_flags(topics)],
@@ -442,5 +442,5 @@ def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...]:
 
 
 def _ends(topics: Topics, *names: str) -> list[int]:
-    """How many records stand in the topics, undecided ones too."""
+    """The number of records in the topics, including undecided ones."""
     return [len(read_all(topics.servers, name, isolation="read_uncommitted")) for name in names]

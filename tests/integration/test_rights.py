@@ -1,4 +1,4 @@
-"""`check` never disturbs a member that works, whatever the broker allows."""
+"""`check` never disturbs a working member, whatever the broker allows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ ANSWER_S = 30.0
 def test_asking_for_rights_fences_nobody(
     timeout_ms: int, kafka: Broker, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a producer within a transaction, when rights are asked for with the same settings, then it commits.
+    """Given a producer within a transaction, when `check` tests rights with the same settings, then it commits.
 
-    Also where the broker grants the timeout that is asked for, as one with a large transaction.max.timeout.ms.
+    This holds also if the broker grants the requested timeout, as one with a large transaction.max.timeout.ms
+    does.
     """
     monkeypatch.setattr(rights, "_IMPOSSIBLE_TIMEOUT_MS", timeout_ms)
     texts, output, letters = topic("texts"), topic("sentiments"), topic("letters")

@@ -1,4 +1,4 @@
-"""Tokenisers around stand-ins of the Rust tokenizer."""
+"""Tokenisers around fakes of the Rust tokenizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WatchedTokenizer:
-    """The tokenizer of a model; `watch` is given what is to be tokenised before it is, and may raise."""
+    """The tokenizer of a model; `watch` gets each input before it is tokenised, and may raise."""
 
     def __init__(self, inner: Any, watch: Callable[[Sequence[str]], None]) -> None:
         self._inner = inner
@@ -30,7 +30,7 @@ class WatchedTokenizer:
         return self._inner.encode_batch_fast(texts, **options)
 
     def __getattr__(self, name: str) -> Any:
-        """Does all else as the tokenizer does."""
+        """Delegates everything else to the tokenizer."""
         return getattr(self._inner, name)
 
 

@@ -1,4 +1,4 @@
-"""A whole pipeline in memory: what goes in, what comes out and what is committed, for the tests of the loop."""
+"""A whole pipeline in memory with its input, output and commits, for the tests of the loop."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ class World:
         self.source.subscribe()
 
     def produce(self, count: int, partition: int = 0) -> None:
-        """Writes texts that tell themselves apart, each with its text as key."""
+        """Writes distinct texts, each with its text as key."""
         for number in range(count):
             text = f"text {partition}/{number}"
             self.kafka.produce(text_value(text), partition=partition, key=text.encode())
 
     def run(self) -> Totals:
-        """Runs the pipeline to its end and lets the scorer's thread go."""
+        """Runs the pipeline to its end and releases the scorer's thread."""
         try:
             return self.pipeline.run()
         finally:
@@ -117,7 +117,7 @@ class World:
 
 
 def checked(written: Written) -> bytes | None:
-    """The key of a result; its value must be the score of the very text that the key is."""
+    """The key of a result; its value must be the score of the text in the key."""
     assert written.value is not None
     assert written.key is not None
     result = Result.model_validate_json(written.value)
@@ -126,5 +126,5 @@ def checked(written: Written) -> bytes | None:
 
 
 def keys(count: int, partition: int = 0) -> list[bytes]:
-    """What `World.produce` wrote."""
+    """Keys of the records that `World.produce` wrote."""
     return [f"text {partition}/{number}".encode() for number in range(count)]

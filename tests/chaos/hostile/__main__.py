@@ -164,7 +164,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="hostile-"))
     last = folder / "last-example.txt"
     last.write_bytes(bytes(LAST_BYTES))
-    print(f"the example in hand: {last}")
+    print(f"the current example: {last}")
     with last.open("r+b") as file, mmap.mmap(file.fileno(), 0) as mapped:
         watch = Watch(mapped)
         try_all(arguments.examples, arguments.seed, watch, folder)

@@ -121,19 +121,22 @@ def _check_letter(letter: DeadLetter, encoder: Encoder) -> None:
     record, outgoing = letter.record, encoder.dead_letter(letter)
     count = len(record.headers)
     kept = outgoing.headers[:count] == record.headers and len(outgoing.headers) > count
-    told = _told(outgoing.headers[count:] if kept else outgoing.headers)
-    assert told["__connect.errors.exception.message"] == letter.reason
+    added = _added_headers(outgoing.headers[count:] if kept else outgoing.headers)
+    assert added["__connect.errors.exception.message"] == letter.reason
     assert len(letter.reason.encode()) <= 1024
-    assert (told["__connect.errors.topic"], told["__connect.errors.offset"]) == (record.topic, str(record.offset))
+    assert (added["__connect.errors.topic"], added["__connect.errors.offset"]) == (
+        record.topic,
+        str(record.offset),
+    )
     assert outgoing.source.partition == record.partition
     assert outgoing.timestamp_ms == 0
-    if "sentiment.value_bytes" in told and record.value is None:  # only key and headers were left out
-        assert (outgoing.source.key, outgoing.value, told["sentiment.value_bytes"]) == (None, None, "0")
-        assert "sentiment.value_sha256" not in told
-    elif "sentiment.value_bytes" in told:
+    if "sentiment.value_bytes" in added and record.value is None:  # only key and headers were left out
+        assert (outgoing.source.key, outgoing.value, added["sentiment.value_bytes"]) == (None, None, "0")
+        assert "sentiment.value_sha256" not in added
+    elif "sentiment.value_bytes" in added:
         assert outgoing.value == b""
-        assert told["sentiment.value_bytes"] == str(len(record.value or b""))
-        assert told["sentiment.value_sha256"] == hashlib.sha256(record.value or b"").hexdigest()
+        assert added["sentiment.value_bytes"] == str(len(record.value or b""))
+        assert added["sentiment.value_sha256"] == hashlib.sha256(record.value or b"").hexdigest()
     else:
         assert outgoing.value == record.value
     if record.size < encoder.max_bytes // 2:
@@ -142,14 +145,14 @@ def _check_letter(letter: DeadLetter, encoder: Encoder) -> None:
     assert wire_bytes(outgoing) <= outgoing.size <= encoder.max_bytes
 
 
-def _told(headers: Headers) -> dict[str, str]:
+def _added_headers(headers: Headers) -> dict[str, str]:
     """Returns the added headers after checking that they are complete and valid text."""
     names = {field.alias: field.is_required() for field in DeadLetterHeaders.model_fields.values()}
-    told = {name: (value or b"").decode() for name, value in headers}
-    assert len(told) == len(headers)
-    assert told.keys() <= names.keys()
-    assert {name for name, required in names.items() if required} <= told.keys()
-    return told
+    added = {name: (value or b"").decode() for name, value in headers}
+    assert len(added) == len(headers)
+    assert added.keys() <= names.keys()
+    assert {name for name, required in names.items() if required} <= added.keys()
+    return added
 
 
 def wire_bytes(outgoing: Outgoing) -> int:
@@ -184,4 +187,4 @@ def check_file(path: Path, content: bytes) -> None:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not valid JSON")

@@ -168,7 +168,7 @@ class Inputs:
         return self._lane((topic, count - 1))
 
     def delete_topic(self, topic: str, committed: Callable[[Sequence[Place]], Mapping[Place, int]]) -> None:
-        """Deletes a side topic; what is not `committed` by then is deleted with it."""
+        """Deletes a side topic; messages that are not `committed` by then are deleted too."""
         lanes = [lane for lane in self.lanes.values() if lane.place[0] == topic]
         done = committed([lane.place for lane in lanes])
         self._ask(lambda admin: admin.delete_topics([topic]))

@@ -208,15 +208,15 @@ def answers_right(results: list[Row], versions: Iterable[str], truth: Oracle) ->
         value = json.loads(row.value or b"")
         version = value["model"]["version"]
         used[version] += 1
-        told: dict[str, float] = value["probabilities"]
+        probabilities: dict[str, float] = value["probabilities"]
         expected = dict(zip(oracle.LABELS, truth.probabilities(version, truth.text_of(number)), strict=True))
         sent = tuple(oracle.headers_of(number))
         if not (
             version in known
             and value["id"] == str(number)
-            and told.keys() == expected.keys()
-            and all(abs(told[label] - expected[label]) <= truth.tolerance for label in expected)
-            and value["label"] == max(told, key=told.__getitem__)
+            and probabilities.keys() == expected.keys()
+            and all(abs(probabilities[label] - expected[label]) <= truth.tolerance for label in expected)
+            and value["label"] == max(probabilities, key=probabilities.__getitem__)
             and row.key == oracle.key_of(number)
             and row.headers[: len(sent)] == sent
         ):

@@ -11,35 +11,35 @@ if TYPE_CHECKING:
 
 HEAD = """# What was done to it, and what was found
 
-Written by `make chaos` and `make mutants` from the JSON files beside it, which hold every fault with its time
-and seed. A run is a group of consumers (the product's own wiring around a scorer whose answers follow from the
-text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
-code with the consumer, reads everything back afterwards and judges. In `real-exactly-once` the consumers score
-tweets with MiniLM, and their answers are held against those of the same scorer outside of Kafka, within 1e-4.
+Written by `make chaos` and `make mutants` from the JSON files in this folder, which hold every fault with its
+time and seed. A run is a group of consumers (the product's own wiring around a scorer whose answers follow from
+the text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
+code with the consumer, reads everything back afterwards and judges it. In `real-exactly-once` the consumers score
+tweets with MiniLM, and their answers are compared with those of the same scorer outside of Kafka, within 1e-4.
 
-Some faults have an answer that is due at once; the invariant *faults answered* counts those that were missing:
+Some faults require an immediate reaction; the invariant *faults answered* counts missing reactions:
 
-- a member whose log is not read, has no reader or meets a full disk works on, and stops within 10 s of SIGTERM;
-  so does any member that is told to stop;
-- a pass that hangs ends the process with 71, and an outage that is longer than recoveries allow with 75, as often
-  as it takes; no text is dead-lettered for it;
-- a record that no member can unpack (a quarter of a megabyte on the wire, 250 MB in memory, in members that are
-  killed above 200 MB) ends the group with 76; the command which the last line names is run as it is and
-  moves the group past it;
-- messages of a topic or partition that comes while the group runs are all scored, and so are those of a topic that
-  was deleted and created again; of a deleted topic nothing is due but what was committed by then;
-- a text that kills every process which scores it becomes a dead letter, and no other text does.
+- A member whose log is not read, has no reader or is on a full disk works on, and stops within 10 s of SIGTERM.
+  Any other member stops within this time too.
+- A pass that hangs ends the process with 71. An outage that is longer than recoveries allow ends it with 75, as
+  often as necessary; no text is dead-lettered for it.
+- A record that no member can unpack (a quarter of a megabyte on the wire, 250 MB in memory, in members that are
+  killed above 200 MB) ends the group with 76. The command that the last line names is run unchanged and moves the
+  group past the record.
+- All messages of a topic or partition that is added while the group runs are scored, and so are those of a topic
+  that was deleted and created again. Of a deleted topic only the messages committed by then must be scored.
+- A text that kills every process that scores it becomes a dead letter, and no other text does.
 
-Where a group begins at the end (`latest`: the second and third run), its first messages come while all its
-members are down.
+If a group begins at the end (`latest`: the second and third run), its first messages arrive while all its members
+are down.
 """
 
 
-RECOVERIES = """Recoveries are the times from a process's death until every partition with work to do had moved
-on, median / p95 / maximum; *undisturbed* where no further fault struck meanwhile."""
+RECOVERIES = """Recoveries are the times from a process's death until every partition with work had advanced,
+median / p95 / maximum; *undisturbed* means without a further fault in this time."""
 
-MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the invariant that
-should; under the same faults the product itself holds. {date}, commit {commit}."""
+MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the expected
+invariant; under the same faults the product itself passes. {date}, commit {commit}."""
 
 
 def write(folder: Path) -> Path:

@@ -22,12 +22,12 @@ class Lenient(Oracle):
 def result(number: int, off: float = 0.0, label: str | None = None) -> reader.Row:
     """The right result of a message, except for its first probability and its label."""
     truth = Oracle()
-    told = dict(zip(oracle.LABELS, truth.probabilities(VERSION, truth.text_of(number)), strict=True))
-    told["negative"] += off
+    probabilities = dict(zip(oracle.LABELS, truth.probabilities(VERSION, truth.text_of(number)), strict=True))
+    probabilities["negative"] += off
     value = {
         "id": str(number),
-        "probabilities": told,
-        "label": label or max(told, key=told.__getitem__),
+        "probabilities": probabilities,
+        "label": label or max(probabilities, key=probabilities.__getitem__),
         "model": {"version": VERSION},
     }
     headers = tuple(oracle.headers_of(number))

@@ -1,4 +1,4 @@
-"""The command line as an operator or a script meets it: exit codes, one-line errors, JSON Lines."""
+"""The command line for an operator or a script: exit codes, one-line errors, JSON Lines."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ NOBODY = "127.0.0.1:1"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended."""
+    """The end of a command."""
 
     code: int
     out: str
     err: str
 
     def results(self) -> list[Result]:
-        """Its output as results, one a line."""
+        """Its output as results, one per line."""
         return [Result.model_validate_json(line, strict=True) for line in self.out.splitlines()]
 
 
 class Command(Protocol):
-    """What the fixture `command` is."""
+    """The type of the fixture `command`."""
 
     def __call__(self, *arguments: str, stdin: bytes = b"", terminal: bool = False) -> Ended:
         """Runs one command line to its end."""
@@ -130,7 +130,7 @@ def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[st
     ],
 )
 def test_a_filter_that_cannot_be_is_a_usage_error(command: Command, arguments: list[str], option: str) -> None:
-    """Given a time without zone, a place or name that cannot be, when run, then the code is 2 and it is named."""
+    """Given a time without zone, an impossible place or name, when run, then the code is 2 and it is named."""
     ended = command(*arguments)
 
     assert ended.code == 2
@@ -184,7 +184,7 @@ def test_what_cannot_be_done_ends_with_one_line(
     ],
 )
 def test_an_error_names_a_flag_that_exists(command: Command, flag: str, value: str) -> None:
-    """Given a flag with a wrong value, when run, then the flag that the error names is one that can be given."""
+    """Given a flag with a wrong value, when run, then the flag that the error names exists."""
     ended = command("run", flag, value)
     named = re.search(r"\(set (--[a-z-]+), SENTIMENT_", ended.err)
 
@@ -204,7 +204,7 @@ def test_a_misspelt_variable_is_refused(command: Command, monkeypatch: pytest.Mo
 
 
 def test_run_refuses_to_load_a_model_for_a_broker_that_does_not_answer(command: Command, model: Path) -> None:
-    """Given no broker, when run, then that is told at once, with the address and the code 69."""
+    """Given no broker, when run, then the error comes at once, with the address and the code 69."""
     ended = command("run", "--model", str(model), "--bootstrap-servers", NOBODY)
 
     assert ended.code == 69
@@ -220,7 +220,7 @@ main()
 
 
 def test_a_command_ends_without_clean_up() -> None:
-    """Given a scorer that may still be inside a pass, when a command is over, then nothing is torn down."""
+    """Given a scorer that may still be inside a pass, when a command ends, then nothing is torn down."""
     done = subprocess.run(
         [sys.executable, "-c", CLEANED_UP, "--version"], capture_output=True, text=True, check=False, timeout=60
     )
@@ -262,7 +262,7 @@ def test_more_lines_than_a_window_keep_their_order(command: Command, model: Path
 
 
 def test_json_lines_in_are_json_lines_out(command: Command, model: Path) -> None:
-    """Given JSON Lines with fields elsewhere, when scored, then ids are kept."""
+    """Given JSON Lines with fields in other places, when scored, then ids are kept."""
     lines = [json.dumps({"data": {"t": f"text {number}"}, "key": number}) for number in range(3)]
 
     ended = command(
@@ -387,7 +387,7 @@ def test_so_many_bad_lines_are_named_and_all_are_counted(
 
 
 def test_long_lines_do_not_fill_the_memory(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given lines around the limit and far beyond it, when scored, then no more than the limit is ever held."""
+    """Given lines around the limit and far beyond it, when scored, then memory never holds more than the limit."""
     monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
     monkeypatch.setenv("SENTIMENT_LIMITS__MAX_RECORD_BYTES", "2000")
     lengths = [1999, 2000, 2001, 2002, 2003, 5_000_000, 1, 2000]
@@ -475,7 +475,7 @@ def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.Monk
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:
-    """Given neither broker nor model, when checked, then both fail and what needs them is not tried."""
+    """Given neither broker nor model, when checked, then both fail and the checks that need them are skipped."""
     ended = command("check", "--bootstrap-servers", NOBODY)
 
     assert ended.code == 69
@@ -484,7 +484,7 @@ def test_check_does_not_score_without_a_model(command: Command) -> None:
 
 
 def test_the_command_works_as_a_process(model: Path) -> None:
-    """Given a bad line, when scored in a process of its own, then stdout is empty and stderr one line."""
+    """Given a bad line, when scored in a process of its own, then stdout is empty and stderr has one line."""
     done = run_command("consumer", "score", "--json", "--model", str(model), stdin=b"{}\n")
 
     assert (done.returncode, done.stdout) == (65, b"")

@@ -1,4 +1,4 @@
-"""Every number that a user may give has two finite bounds, in settings, properties and options of commands."""
+"""Every number that a user may set has two finite bounds, in settings, properties and options of commands."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_number(kind: object) -> bool:
 
 
 def numbers(model: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The place of every number of a model, keys of a typed mapping included."""
+    """The place of every number of a model, including keys of a typed mapping."""
     kinds = {name: field.annotation for name, field in getattr(model, "model_fields", {}).items()}
     if is_typeddict(model):
         kinds = get_type_hints(model)
@@ -60,7 +60,7 @@ def test_the_walk_sees_all_kinds_of_numbers() -> None:
 
 @pytest.mark.parametrize(("model", "place"), NUMBERS, ids=lambda part: getattr(part, "__name__", None) or part[-1])
 def test_every_number_has_two_bounds_and_says_them(model: type[Settings], place: tuple[str, ...]) -> None:
-    """Given what is infinite, no number or far beyond, then it is refused, and the error holds both bounds."""
+    """Given an infinite value, a non-number or a value far beyond, then it is refused with both bounds."""
     allowed = bounds(model, place)
 
     assert allowed is not None, "give it both bounds"
@@ -100,7 +100,7 @@ def options() -> Iterator[tuple[typer.Typer, tuple[str, ...], Any]]:
 
 
 def options_of(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The same of one command and of those under it."""
+    """The same for one command and those under it."""
     for name, inner in getattr(command, "commands", {}).items():
         yield from options_of(inner, (*path, name))
     yield from ((path, option) for option in command.params if is_number(option.type_descriptor.annotation))
@@ -117,7 +117,7 @@ SETTINGS = {place[-1] for place in itertools.chain(numbers(ConsumerSettings), nu
 def test_every_option_that_is_no_setting_has_two_bounds(
     app: typer.Typer, command: tuple[str, ...], option: Any
 ) -> None:
-    """Given what is infinite, no number or far beyond for an option, then it is a usage error."""
+    """Given an infinite value, a non-number or a value far beyond for an option, then it is a usage error."""
     if option.type_descriptor.parameter_info.parser is None:
         assert option.min is not None
         assert option.max is not None

@@ -1,4 +1,4 @@
-"""Settings: four sources, one order, no name that nobody reads, no secret shown."""
+"""Settings: four sources, one order, no unknown name ignored, no secret shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Inner(Settings):
 
 
 class Outer(Settings):
-    """Settings with one of everything."""
+    """Settings with one of every kind."""
 
     name: str = "default"
     names: list[str] = Field(default_factory=list)
@@ -37,14 +37,14 @@ class Outer(Settings):
 
 
 class Demanding(Settings):
-    """Settings with one that has no default."""
+    """Settings of which one has no default."""
 
     needed: str
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Path:
-    """The path of a settings file that is to be written."""
+    """The path of a settings file that a test may write."""
     return tmp_path / "settings.yaml"
 
 
@@ -85,14 +85,14 @@ def test_sources_merge_within_a_group(write: Path) -> None:
 
 
 def test_a_mapping_comes_from_the_environment_as_json() -> None:
-    """Given a mapping in the environment, when loaded, then its keys may hold dots."""
+    """Given a mapping in the environment, when loaded, then its keys may contain dots."""
     found = load_settings(Outer, flags={}, environ={"SENTIMENT_INNER__PROPERTIES": '{"linger.ms": 5}'})
 
     assert found.inner.properties == {"linger.ms": 5}
 
 
 def test_the_environment_names_the_file(write: Path) -> None:
-    """Given SENTIMENT_CONFIG, when loaded, then that file is read, and --config goes above it."""
+    """Given SENTIMENT_CONFIG, when loaded, then that file is read, and --config overrides it."""
     write.write_text("name: file")
     other = write.with_name("other.yaml")
     other.write_text("name: other")
@@ -124,7 +124,7 @@ def test_a_name_that_nobody_reads_is_refused(write: Path, environ: dict[str, str
 
 
 def test_settings_of_sister_commands_are_passed_over(write: Path) -> None:
-    """Given names of another command, when loaded, then they are left alone, unless they look like ours."""
+    """Given names of another command, when loaded, then they are ignored, unless they resemble ours."""
     write.write_text("trainer: {epochs: 3}")
     environ = {"SENTIMENT_TRAINER__EPOCHS": "3"}
 
@@ -144,7 +144,7 @@ def test_settings_of_sister_commands_are_passed_over(write: Path) -> None:
     ],
 )
 def test_a_file_that_holds_no_settings_is_refused(write: Path, content: bytes, message: str) -> None:
-    """Given a file that is no mapping, when loaded, then the error names the file, and the line where it can."""
+    """Given a file that is not a mapping, when loaded, then the error names the file, and the line if possible."""
     write.write_bytes(content)
 
     with pytest.raises(SettingsError, match=f"{re.escape(str(write))}.*{message}"):
@@ -152,7 +152,7 @@ def test_a_file_that_holds_no_settings_is_refused(write: Path, content: bytes, m
 
 
 def test_a_missing_file_is_refused(write: Path) -> None:
-    """Given the name of no file, when loaded, then the error says so."""
+    """Given a path without a file, when loaded, then the error says so."""
     with pytest.raises(SettingsError, match=r"cannot read the settings file .*No such file"):
         load_settings(Outer, flags={}, environ={}, file=write)
 
@@ -168,7 +168,7 @@ def test_faults_name_every_way_to_mend_them() -> None:
 
 
 def test_a_needed_setting_is_asked_for() -> None:
-    """Given nothing for a setting without default, when loaded, then the error says that it is needed."""
+    """Given no value for a setting without default, when loaded, then the error says that it is required."""
     with pytest.raises(SettingsError, match="needed: is needed"):
         load_settings(Demanding, flags={}, environ={})
 
@@ -213,7 +213,7 @@ def test_effective_settings_are_flat_and_masked() -> None:
 
 
 def test_the_source_of_a_value_is_the_one_that_won(write: Path) -> None:
-    """Given values in several sources, when asked, then each setting names its strongest, and defaults none."""
+    """Given values in several sources, when shown, then each setting names its strongest, and defaults none."""
     write.write_text("name: file\ninner: {size: 2, properties: {a.b: 1}}")
 
     found = sources(Outer, flags={"inner.size": 3, "names": None}, environ={"SENTIMENT_NAME": "env"}, file=write)
@@ -228,13 +228,13 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_variables_follow_from_names() -> None:
-    """Given a dotted name, when spelt as a variable, then groups are parted by two underscores."""
+    """Given a dotted name, when written as a variable, then groups are separated by two underscores."""
     assert variable("kafka.sasl_username") == "SENTIMENT_KAFKA__SASL_USERNAME"
 
 
 @pytest.fixture
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without settings of ours; what `load` reads."""
+    """An environment without settings of ours, which `load` reads."""
     import os  # noqa: PLC0415
 
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
@@ -243,7 +243,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytest.MonkeyPatch) -> None:
-    """Given topics parted by commas and settings of the trainer, when loaded, then both are understood."""
+    """Given topics separated by commas and settings of the trainer, when loaded, then both are understood."""
     clean_environment.setenv("SENTIMENT_INPUT_TOPICS", "one, two,three")
     clean_environment.setenv(f"SENTIMENT_{OTHER_COMMANDS[0].upper().replace('.', '__')}SEED", "1")
 
@@ -280,13 +280,13 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
 )
 @pytest.mark.usefixtures("clean_environment")
 def test_the_consumer_refuses_values_out_of_range(flags: dict[str, object], message: str) -> None:
-    """Given a value that cannot be right, when loaded, then the error names the setting and the reason."""
+    """Given an invalid value, when loaded, then the error names the setting and the reason."""
     with pytest.raises(SettingsError, match=re.escape(message)):
         load(flags)
 
 
 def test_a_consumer_without_a_model_says_how_to_name_one() -> None:
-    """Given no model, when its folder is asked for, then the error names flag and variable."""
+    """Given no model, when its folder is requested, then the error names flag and variable."""
     with pytest.raises(SettingsError, match="--model or set SENTIMENT_MODEL"):
         _ = ConsumerSettings().model_folder
 
@@ -333,7 +333,7 @@ def test_no_transaction_times_out_while_its_publish_may_go_on() -> None:
 
 
 def test_the_input_format_follows_from_the_settings() -> None:
-    """Given fields and a limit, when the format is asked for, then it has them."""
+    """Given fields and a limit, when the format is built, then it has them."""
     form = ConsumerSettings(
         format="text", text_field="a.b", id_field="c", limits=Limits(max_record_bytes=9)
     ).input_format

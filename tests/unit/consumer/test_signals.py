@@ -1,4 +1,4 @@
-"""Stopping on signals, shown in a process of its own, whatever becomes of its log."""
+"""Stopping on signals, tested in a process of its own, in any state of its log."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HANGING = PRELUDE + "sys.stdin.read()"  # a call that no Python code interrupts
 
 
 LOGS = [*KINDS, BLOCKED, RAISING]
-"""What may become of the log: standard errors that take nothing, and calls that do not come back or raise."""
+"""The possible states of the log: standard errors that block or fail, and calls that do not return or raise."""
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def start(text: str, grace_s: float, log: str) -> Iterator[subprocess.Popen[str]
     ("number", "log"), [(signal.SIGINT, "disk full"), *((signal.SIGTERM, log) for log in LOGS)]
 )
 def test_a_first_signal_only_asks_to_stop(number: signal.Signals, log: str) -> None:
-    """Given a running process, when signalled once, then it stops by itself, in order and with code 0."""
+    """Given a running process, when signalled once, then it stops by itself, cleanly and with code 0."""
     with start(ORDERLY, 30, log) as process:
         process.send_signal(number)
 
@@ -88,7 +88,7 @@ def test_a_process_that_hangs_ends_after_the_grace(log: str) -> None:
 
 
 def test_a_block_that_hangs_is_ended() -> None:
-    """Given a block that outlasts the grace, when it does, then the process is ended with the code given."""
+    """Given a block that takes longer than the grace, when run, then the process ends with the given code."""
     ended = threading.Event()
     codes: list[int] = []
 
@@ -105,7 +105,7 @@ def test_a_block_that_hangs_is_ended() -> None:
 
 
 def test_a_block_that_ends_in_time_goes_on() -> None:
-    """Given a block that ends within the grace, even by an error, when it is over, then no timer is left."""
+    """Given a block that ends within the grace, even by an error, when it has ended, then no timer is left."""
     before = threading.active_count()
 
     with pytest.raises(KeyError), ending_within_grace(75, lambda _code: None):

@@ -1,4 +1,4 @@
-"""A loop or a device that stalls, shown with threads that are held and, in processes of their own, calls in C."""
+"""A stalled loop or device, tested with threads that are held and, in processes of their own, calls in C."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ with StallWatchdog({SOON_S}):
 
 
 class Ended:
-    """In the place of the process's end: notes the code, and lets go of what is held."""
+    """Replaces the process's end: records the code, and releases what is held."""
 
     def __init__(self) -> None:
         self.codes: list[int] = []
         self.happened = threading.Event()
 
     def __call__(self, code: int) -> None:
-        """Notes an end."""
+        """Records an end."""
         self.codes.append(code)
         self.happened.set()
 
 
 class HeldScorer(FakeScorer):
-    """Does not come back from one of its steps until it is let go; a forward pass of `bad` fails."""
+    """Does not return from one of its steps until it is released; a forward pass of `bad` fails."""
 
     bad = "bad"
 
@@ -96,7 +96,7 @@ class HeldScorer(FakeScorer):
 
 @pytest.fixture(autouse=True)
 def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The last lines of what was to be ended within this process."""
+    """The last lines of a block whose end happens within this process."""
     said: list[str] = []
     monkeypatch.setattr("consumer.stall_watchdog.say_error", said.append)
     return said
@@ -104,7 +104,7 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @contextmanager
 def stalling(work: Callable[[], list[Work]] = list) -> Iterator[Ended]:
-    """A block that is over once the watchdog has ended it; its loop comes round all the time."""
+    """A block that ends once the watchdog has ended it; its loop keeps running."""
     ended = Ended()
     with StallWatchdog(SOON_S, work=work, end=ended) as watchdog:
         yield ended
@@ -124,16 +124,16 @@ def test_a_call_that_never_returns_ends_the_process_and_is_named() -> None:
         assert process.wait(30) == 75
         assert process.stderr is not None
         event, last = process.stderr.read().splitlines()
-    told = json.loads(event)
-    assert (told["event"], told["what"]) == ("stalled", "loop")
-    assert told["seconds"] >= SOON_S
-    assert any(line.endswith("never_returns") for line in told["where"]["MainThread"])
+    stalled = json.loads(event)
+    assert (stalled["event"], stalled["what"]) == ("stalled", "loop")
+    assert stalled["seconds"] >= SOON_S
+    assert any(line.endswith("never_returns") for line in stalled["where"]["MainThread"])
     assert last.startswith("error: no progress for")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stalled_process_ends_whatever_becomes_of_its_log(kind: str) -> None:
-    """Given a standard error that takes nothing, when the loop stalls, then the process ends with 75."""
+    """Given a blocked standard error, when the loop stalls, then the process ends with 75."""
     with script(kind, HANGING) as process:
         assert process.wait(30) == 75
 
@@ -141,7 +141,7 @@ def test_a_stalled_process_ends_whatever_becomes_of_its_log(kind: str) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("raising", [True, False])
 def test_a_log_call_cannot_keep_a_stalled_process(monkeypatch: pytest.MonkeyPatch, *, raising: bool) -> None:
-    """Given a log call that raises or does not come back, when the loop stalls, then the process ends."""
+    """Given a log call that raises or does not return, when the loop stalls, then the process ends."""
     ended, release = Ended(), threading.Event()
 
     def critical(*_: object, **__: object) -> None:
@@ -163,7 +163,7 @@ times = st.floats(0, 1e6)
 
 @given(timeout_s=st.floats(0.1, 1e4), waited_s=st.lists(times, max_size=5), beat_s=times)
 def test_what_is_overdue_and_only_that_is_a_stall(timeout_s: float, waited_s: list[float], beat_s: float) -> None:
-    """Given work of any age, then what is older than the timeout is found, the loop first, each with its code."""
+    """Given work of any age, then work older than the timeout is found, the loop first, each with its code."""
     now_s = 1e7
     work = [Work(str(number), now_s - age_s, ()) for number, age_s in enumerate(waited_s)]
     watchdog = StallWatchdog(timeout_s, work=lambda: work)
@@ -182,7 +182,7 @@ def test_what_is_overdue_and_only_that_is_a_stall(timeout_s: float, waited_s: li
 
 
 def test_a_loop_that_comes_round_is_left_alone() -> None:
-    """Given a loop that comes round, then it is overdue from its last heartbeat on and not from its first."""
+    """Given a running loop, then it is overdue relative to its last heartbeat and not its first."""
     watchdog = StallWatchdog(AGES_S)
     began_s = vars(watchdog)["_heartbeat_s"]
     while vars(watchdog)["_heartbeat_s"] == began_s:
@@ -230,7 +230,7 @@ def test_a_scheduler_that_stalls_is_found(
 ) -> None:
     """Given a thread that is held while there is work, then the process ends with 71 and says what is held.
 
-    The last case is a wait for what nobody will do: no thread is at work, and batches wait.
+    In the last case nobody works: no thread is active, and batches wait.
     """
     scorer = HeldScorer(step)
     scoring = Scheduler(scorer)
@@ -260,7 +260,7 @@ def test_a_scheduler_that_stalls_is_found(
 
 
 def test_each_pass_has_the_whole_timeout() -> None:
-    """Given a window of several passes, when one has ended, then the next is measured from its own beginning."""
+    """Given a window of several passes, when one has ended, then the next is measured from its own start."""
     gates = [threading.Event() for _ in range(3)]
     scorer = FakeScorer(gates=gates)
     scoring = Scheduler(scorer, batch_tokens=4)
@@ -278,7 +278,7 @@ def test_each_pass_has_the_whole_timeout() -> None:
 
 
 def test_an_idle_scheduler_does_not_stall() -> None:
-    """Given a scheduler that has answered all, then it has no work, however long ago that was."""
+    """Given a scheduler that has answered everything, then it has no work, however long ago that was."""
     scoring = Scheduler(FakeScorer())
     assert scoring.work() == []
     scoring.score(["one"])
@@ -292,7 +292,7 @@ def test_an_idle_scheduler_does_not_stall() -> None:
 
 
 def test_the_service_watches_its_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a pass that never ends, when the service runs, then it ends with 71 though its loop comes round."""
+    """Given a pass that never ends, when the service runs, then it ends with 71 although its loop runs."""
     kafka = FakeKafka()
     source = FakeSource(kafka)
     kafka.produce(text_value("one"))

@@ -1,4 +1,4 @@
-"""Texts of strangers on an operator's terminal."""
+"""Untrusted texts on an operator's terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def shown(text: str) -> str:
-    """What a colour terminal would receive."""
+    """The output for a colour terminal."""
     console = Console(file=io.StringIO(), force_terminal=True, width=500, color_system="truecolor")
     console.print(printable(text), end="")
     file = console.file
@@ -88,7 +88,7 @@ def harmless(line: str) -> bool:
 
 @given(TEXTS)
 def test_an_escaped_text_is_one_harmless_line(text: str) -> None:
-    """Given any text, when escaped, then nothing in it has an effect, and what had none is as it was."""
+    """Given any text, when escaped, then nothing in it has an effect, and harmless parts are unchanged."""
     assert harmless(escaped(text))
     assert escaped(escaped(text)) == escaped(text)
     assert escaped("plain \N{SNOWMAN} caf\u00e9") == "plain \N{SNOWMAN} caf\u00e9"
@@ -96,16 +96,16 @@ def test_an_escaped_text_is_one_harmless_line(text: str) -> None:
 
 @given(TEXTS)
 def test_an_escaped_line_of_json_says_the_same(text: str) -> None:
-    """Given any JSON, when escaped, then it is harmless and parses to the same."""
+    """Given any JSON, when escaped, then it is harmless and parses to the same value."""
     line = escaped(json.dumps({text: [text]}, ensure_ascii=False))
     assert json.loads(line) == {text: [text]}
 
 
 class Said(io.StringIO):
-    """What reaches standard output and error, without the queue before the latter."""
+    """The output on standard output and error, without the queue before the latter."""
 
     def drain(self, _seconds: float) -> None:
-        """Nothing waits."""
+        """Nothing is queued."""
 
 
 def failing(name: str) -> None:
@@ -115,7 +115,7 @@ def failing(name: str) -> None:
 
 
 def failing_unforeseen(name: str) -> None:
-    """A command that ends with an error that nobody foresaw, at level debug."""
+    """A command that ends with an unexpected error, at level debug."""
     structlog.reset_defaults()
     configure_logs("debug")
     with pytest.raises(SystemExit):
@@ -180,7 +180,7 @@ def result(name: str) -> Result:
 
 
 def training(name: str) -> None:
-    """What `train` and `evaluate` print last."""
+    """The last output of `train` and `evaluate`."""
     labels = (name, f"{name}-other")
     found = figures(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), labels, 1.0)
     show(figures_table(f"{name} on {name}", found))

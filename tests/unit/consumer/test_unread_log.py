@@ -1,4 +1,4 @@
-"""A whole consumer between fakes whose log nobody can take: it goes on, and stops when it is asked to."""
+"""A whole consumer between fakes with an unreadable log: it continues, and stops on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.logs import FLUSH_S
 from tests.support.stderr import KINDS, line_of, script
 
 HOLD_S = 10.0
-"""What the README promises from the signal to the end."""
+"""The README's promise for the time from the signal to the end."""
 
 SCRIPT = """
 import sys, threading
@@ -49,7 +49,7 @@ RECORDS = 1_000
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("work", ["idle", "busy"])
 def test_a_consumer_works_and_stops_without_its_log(kind: str, work: str) -> None:
-    """Given a standard error that takes nothing, then all is scored, and SIGTERM ends it with 0 in time."""
+    """Given a blocked standard error, then all is scored, and SIGTERM ends the process with 0 in time."""
     with script(kind, SCRIPT, work) as process:
         assert line_of(process) == "ready"
         process.send_signal(signal.SIGTERM)

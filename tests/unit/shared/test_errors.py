@@ -27,5 +27,5 @@ def test_the_module_lists_every_error_with_its_code() -> None:
 
 
 def test_a_bad_record_ends_no_process() -> None:
-    """Given bad data of the stream, when it is raised, then nothing takes it for the end of the process."""
+    """Given bad data of the stream, when it is raised, then no handler for the end of the process catches it."""
     assert not issubclass(BadRecord, SentimentError)

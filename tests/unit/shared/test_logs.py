@@ -1,4 +1,4 @@
-"""How a process ends: one clear line, its exit code, and no text of the stream."""
+"""The end of a process: one clear line, its exit code, and no text of the stream."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def raising(error: BaseException) -> Callable[[], object]:
 def test_an_end_has_one_line_and_a_code(
     capfd: pytest.CaptureFixture[str], command: Callable[[], object], code: int, said: str
 ) -> None:
-    """Given a command that ends in some way, when it is run, then one line says why, and the code fits."""
+    """Given a command that ends in any way, when it is run, then one line says why, and the code fits."""
     with pytest.raises(SystemExit) as raised:
         exit_with(command)
 
@@ -55,7 +55,7 @@ def test_an_end_has_one_line_and_a_code(
 
 
 def test_an_unforeseen_error_keeps_its_message_to_itself(capfd: pytest.CaptureFixture[str]) -> None:
-    """Given an error that nobody foresaw, when it ends a command, then its type and place are told."""
+    """Given an unexpected error, when it ends a command, then its type and place are reported."""
     structlog.reset_defaults()  # a test that captured logs leaves them configured, at debug
     with pytest.raises(SystemExit) as raised:
         exit_with(raising(ValueError(f"could not read {PRIVATE}")))
@@ -68,7 +68,7 @@ def test_an_unforeseen_error_keeps_its_message_to_itself(capfd: pytest.CaptureFi
 
 
 def test_debug_shows_the_message_and_the_frames(capfd: pytest.CaptureFixture[str]) -> None:
-    """Given the level debug, when an error that nobody foresaw ends a command, then all is shown."""
+    """Given the level debug, when an unexpected error ends a command, then everything is shown."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("debug"))
     try:
         with pytest.raises(SystemExit):
@@ -128,7 +128,7 @@ def test_an_end_without_clean_up_loses_no_output() -> None:
 
 
 def test_output_that_cannot_be_written_is_no_success() -> None:
-    """Given a full disk, when a command's output waits in a buffer at its end, then the exit code is not 0."""
+    """Given a full disk, when a command's output is in a buffer at its end, then the exit code is not 0."""
     text = "from shared.logs import *; exit_with(lambda: print('said'), end_process)"
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
         done = subprocess.run(
@@ -149,7 +149,7 @@ exit_with(command)
 
 
 def test_a_reader_that_left_is_no_error() -> None:
-    """Given output to `head`, when it has had enough, then the command ends well and silently."""
+    """Given output to `head`, when `head` has had enough, then the command ends with success and silently."""
     with subprocess.Popen(
         [sys.executable, "-c", FLOOD], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -163,7 +163,7 @@ def test_a_reader_that_left_is_no_error() -> None:
 
 
 def test_a_pipe_of_another_reader_is_no_success(capfd: pytest.CaptureFixture[str]) -> None:
-    """Given a broken pipe that is not standard output, when it ends a command, then the exit code is not 0."""
+    """Given a broken pipe other than standard output, when it ends a command, then the exit code is not 0."""
     with pytest.raises(SystemExit) as raised:
         exit_with(raising(BrokenPipeError()))
 
@@ -204,7 +204,7 @@ def test_all_that_goes_to_standard_error_keeps_its_order() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_has_its_exit_code_whoever_reads_it(kind: str) -> None:
-    """Given a standard error that takes nothing, when an error ends a process, then its exit code is the same."""
+    """Given a blocked standard error, when an error ends a process, then its exit code is the same."""
     with script(kind, OTHERS) as process:
         assert process.wait(30) == 76
 

@@ -72,7 +72,7 @@ def test_any_bytes_are_a_text_or_a_bad_record(value: bytes, form: InputFormat) -
     ],
 )
 def test_bad_values_say_why(value: bytes | None, reason: str) -> None:
-    """Given a value that cannot be scored, when parsed, then the reason says what is wrong with it."""
+    """Given an unscorable value, when parsed, then the reason says what is wrong with it."""
     with pytest.raises(BadRecord) as raised:
         parse_input(value, InputFormat(max_bytes=100))
 
@@ -92,7 +92,7 @@ def test_bad_values_say_why(value: bytes | None, reason: str) -> None:
     ],
 )
 def test_a_reason_never_quotes_the_payload(value: str) -> None:
-    """Given a private value that is bad in some way, when parsed, then the reason has no part of it."""
+    """Given a private value that is bad in some way, when parsed, then the reason contains no part of it."""
     with pytest.raises(BadRecord) as raised:
         parse_input(value.encode("latin-1"), InputFormat())
 
@@ -118,7 +118,7 @@ def test_a_reason_never_quotes_the_payload(value: str) -> None:
     ],
 )
 def test_text_and_id_are_found(tree: dict[str, Any], form: InputFormat, expected: ParsedInput) -> None:
-    """Given an object with text and id at their paths, when parsed, then both are read as they are."""
+    """Given an object with text and id at their paths, when parsed, then both are read unchanged."""
     assert parse_input(json.dumps(tree).encode(), form) == expected
 
 

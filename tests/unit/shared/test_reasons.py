@@ -1,4 +1,4 @@
-"""The reasons of dead letters are documented where an operator looks them up."""
+"""The reasons of dead letters are documented for an operator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_reason_is_documented_with_its_meaning(reason: Reason) -> None:
 
 
 def test_every_stage_is_documented() -> None:
-    """Given the same page, when it names the stages, then all of them."""
+    """Given the same page, when it names the stages, then it names all of them."""
     page = PAGE.read_text(encoding="utf-8")
 
     assert all(f"`{stage}`" in page for stage in Stage)

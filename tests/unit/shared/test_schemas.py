@@ -16,14 +16,14 @@ COMMITTED = Path(__file__).parents[3] / "docs" / "schemas"
 
 
 def test_the_committed_schemas_are_those_of_the_models() -> None:
-    """Given docs/schemas, when the models are asked again, then nothing differs; else run `make reference`."""
+    """Given docs/schemas, when the schemas are generated, then nothing differs; else run `make reference`."""
     committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.glob("*.json")}
 
     assert committed == schemas()
 
 
 def test_the_module_writes_the_schemas(tmp_path: Path) -> None:
-    """Given a folder, when the module is run with it, then the schemas stand there."""
+    """Given a folder, when the module is run with it, then it contains the schemas."""
     subprocess.run([sys.executable, "-m", "shared.messages", str(tmp_path)], check=True, timeout=60)
 
     assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == schemas()
@@ -46,7 +46,7 @@ def test_a_schema_demands_what_readers_rely_on(name: str, required: set[str]) ->
 
 
 def test_dead_letter_headers_bear_the_names_of_kafka_connect() -> None:
-    """Given the headers of a letter, when encoded, then set fields only, by their aliases, as UTF-8."""
+    """Given the headers of a letter, when encoded, then only set fields appear, by their aliases, as UTF-8."""
     headers = DeadLetterHeaders(
         topic="texts",
         partition="3",

@@ -1,4 +1,4 @@
-"""The settings, what `--help` says of them and the committed reference are one."""
+"""The settings, their `--help` and the committed reference agree."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MODELS = (ConsumerSettings, TrainerEnvironment)
 
 
 def test_the_committed_page_is_that_of_the_models() -> None:
-    """Given docs/settings.md, when the models are asked again, then nothing differs; else run `make reference`."""
+    """Given docs/settings.md, when it is generated again, then nothing differs; else run `make reference`."""
     assert PAGE.read_text(encoding="utf-8") == reference(*MODELS)
 
 
 def test_the_module_writes_the_page(tmp_path: Path) -> None:
-    """Given a file and models by name, when the module is run, then the page stands there."""
+    """Given a file and models by name, when the module is run, then the file contains the page."""
     names = [f"{model.__module__}:{model.__name__}" for model in MODELS]
     command = [sys.executable, "-m", "shared.settings_reference", str(tmp_path / "page.md"), *names]
     subprocess.run(command, check=True, timeout=60)
@@ -62,7 +62,7 @@ def test_every_setting_is_described(model: type[Settings], name: str) -> None:
     ids=["run", "dlq replay", "train"],
 )
 def test_help_says_what_the_settings_say(app: typer.Typer, arguments: list[str], says: tuple[str, ...]) -> None:
-    """Given a command, when asked for help, then its settings are there with their values and defaults."""
+    """Given a command, when run with --help, then its settings are there with their values and defaults."""
     shown = CliRunner().invoke(app, [*arguments, "--help"], env={"COLUMNS": "240", "TERMINAL_WIDTH": "240"})
 
     assert shown.exit_code == 0

@@ -1,4 +1,4 @@
-"""The queue before standard error: nobody waits for it, nothing is lost without being counted."""
+"""The queue before standard error: no writer waits for it, and every lost line is counted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 class Device:
-    """Takes as many bytes a write as it was told, or fails where that is 0; in the end all."""
+    """Takes the given number of bytes per write, or fails if that is 0; in the end takes all."""
 
     def __init__(self, takes: Sequence[int]) -> None:
         self._takes = iter(takes)
@@ -45,7 +45,7 @@ class Device:
         self.opened = threading.Event()
 
     def write(self, _fd: int, data: bytes) -> int:
-        """In the place of os.write."""
+        """Replaces os.write."""
         self.opened.wait(WAIT_S)
         with self._lock:
             size = next(self._takes, TAKES_ALL)
@@ -67,25 +67,25 @@ def test_each_line_is_written_in_order_or_counted(lines: list[str], takes: list[
     However little the device takes at once, wherever it fails, and whatever does not fit the queue.
     """
     device = Device(takes)
-    told = [f"<{number}:{line}>" for number, line in enumerate(lines)]
+    given = [f"<{number}:{line}>" for number, line in enumerate(lines)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("shared.stderr_queue.os.write", device.write)
         queue = StderrQueue(2, capacity_bytes=capacity_bytes)
-        for line in told:
+        for line in given:
             queue.write(f"{line}\n")
         device.opened.set()
         assert queue.drain(WAIT_S)
-        for _ in range(len(takes) + 1):  # until the device fails no more
+        for _ in range(len(takes) + 1):  # until the device stops failing
             queue.write("<end>\n")
             assert queue.drain(WAIT_S)
 
     written = device.content.decode().splitlines()
-    whole = [line for line in written if line in {*told, "<end>"}]
+    whole = [line for line in written if line in {*given, "<end>"}]
     dropped = sum(int(gap[1]) for line in written if (gap := GAP.fullmatch(line)))
     torn = [line for line in written if line not in whole and not GAP.fullmatch(line)]
-    assert [line for line in whole if line != "<end>"] == [line for line in told if line in whole]
-    assert len(whole) + dropped == len(told) + len(takes) + 1
-    assert all(any(line and one.startswith(line) for one in [*told, "<end>", *_gaps()]) for line in torn)
+    assert [line for line in whole if line != "<end>"] == [line for line in given if line in whole]
+    assert len(whole) + dropped == len(given) + len(takes) + 1
+    assert all(any(line and one.startswith(line) for one in [*given, "<end>", *_gaps()]) for line in torn)
 
 
 def _gaps() -> list[str]:
@@ -93,7 +93,7 @@ def _gaps() -> list[str]:
 
 
 def test_a_pipe_that_nobody_reads_holds_no_writer() -> None:
-    """Given a full pipe, when more is written than the queue takes, then it is dropped and counted."""
+    """Given a full pipe, when more is written than the queue takes, then the excess is dropped and counted."""
     with pipe() as (reader, writer):
         filled = fill(writer)
         queue = StderrQueue(writer, capacity_bytes=10_000)
@@ -111,7 +111,7 @@ def test_a_pipe_that_nobody_reads_holds_no_writer() -> None:
 
 
 def test_a_disk_with_room_again_is_written_to_again() -> None:
-    """Given a full disk, when there is room again, then the next line is written, and how many are missing."""
+    """Given a full disk, when there is room again, then the next line and the number of lost lines are written."""
     full = os.open("/dev/full", os.O_WRONLY)
     with pipe() as (reader, writer):
         queue = StderrQueue(full)
@@ -126,7 +126,7 @@ def test_a_disk_with_room_again_is_written_to_again() -> None:
 
 
 def test_a_descriptor_that_others_made_non_blocking_loses_nothing() -> None:
-    """Given a full pipe that does not block, when it is read again, then all that waited is written."""
+    """Given a full non-blocking pipe, when it is read again, then everything in the queue is written."""
     with pipe() as (reader, writer):
         filled = fill(writer)
         os.set_blocking(writer, False)
@@ -142,7 +142,7 @@ def test_a_descriptor_that_others_made_non_blocking_loses_nothing() -> None:
 
 
 def test_it_is_a_text_stream_of_its_descriptor() -> None:
-    """Given a queue, then what asks a text stream for its kind gets the answers of the descriptor."""
+    """Given a queue, when its stream properties are read, then the answers are those of the descriptor."""
     with pipe() as (_reader, writer):
         queue = StderrQueue(writer)
 

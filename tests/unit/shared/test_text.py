@@ -63,26 +63,26 @@ def test_any_text_becomes_one_clean_line(text: str, options: NormaliserOptions) 
     ],
 )
 def test_known_texts(text: str, expected: str) -> None:
-    """Given a text with one peculiarity, when normalised, then it reads as the model is to see it."""
+    """Given a text with one peculiarity, when normalised, then it has the form for the model."""
     assert normalise(text) == expected
 
 
 def test_lower_case_is_an_option() -> None:
-    """Given the option, when normalised, then all is lower case, the words for emoji too."""
+    """Given the option, when normalised, then everything is lower case, including the words for emoji."""
     assert normalise("SO Good \N{SMILING FACE WITH SUNGLASSES}", NormaliserOptions(lowercase=True)) == (
         "so good smiling face with sunglasses"
     )
 
 
 def test_stop_words_go_and_negations_stay() -> None:
-    """Given the option, when normalised, then function words go; what turns a sentiment round stays."""
+    """Given the option, when normalised, then function words go; words that reverse a sentiment stay."""
     options = NormaliserOptions(remove_stop_words=True)
 
     assert normalise("It was NOT the best, and never will be", options) == "NOT best, never"
 
 
 def test_placeholders_do_not_change_when_normalised_again() -> None:
-    """Given a normalised tweet, when it comes back as an input, then its placeholders are left as they are."""
+    """Given a normalised tweet, when it comes back as an input, then its placeholders stay unchanged."""
     once = normalise("@a b https://c.d &amp; \N{FIRE}")
 
     assert normalise(once) == once == "@user b http & fire"

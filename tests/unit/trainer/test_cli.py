@@ -1,4 +1,4 @@
-"""The command line: exit codes, one line per error, and where settings come from."""
+"""The command line: exit codes, one line per error, and the sources of settings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
 def test_an_error_is_one_line_and_a_code_of_its_own(
     tmp_path: Path, words: tuple[str, ...], code: int, says: str
 ) -> None:
-    """Nothing but the line: no traceback, no warning."""
+    """Only the line: no traceback, no warning."""
     done = command(*words, XDG_CACHE_HOME=str(tmp_path))
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("error: ")
@@ -66,7 +66,7 @@ def test_an_error_is_one_line_and_a_code_of_its_own(
 
 
 def test_a_usage_error_ends_with_2() -> None:
-    """A missing option is the command line's own kind of error."""
+    """A missing option is a usage error of the command line."""
     assert command("train").returncode == 2
 
 
@@ -85,7 +85,7 @@ def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None
 
 
 def test_settings_of_the_consumer_pass_and_misspelt_own_ones_do_not() -> None:
-    """Both may stand in one environment; a near miss of ours is an error that names the right spelling."""
+    """Both may be set in one environment; a near miss of ours is an error that names the right spelling."""
     settings({}, None, {"SENTIMENT_BATCHING__MAX_WAIT_MS": "5", "SENTIMENT_INPUT_TOPIC": "texts"})
     with pytest.raises(SettingsError, match="did you mean SENTIMENT_TRAINER__LEARNING_RATE"):
         settings({}, None, {"SENTIMENT_TRAINER__LEARNING_RAET": "1"})

@@ -1,4 +1,4 @@
-"""The loop learns, repeats itself bit for bit, and goes on after an interruption as if there was none."""
+"""The loop learns, is reproducible bit for bit, and continues after an interruption as if there was none."""
 
 from __future__ import annotations
 
@@ -52,23 +52,23 @@ class Silence:
         """Ignored."""
 
 
-class Interrupted(Exception):  # noqa: N818 - stands for a killed process
+class Interrupted(Exception):  # noqa: N818 - represents a killed process
     """Ends a training half-way."""
 
 
 class Interruption(Silence):
-    """Ends training when the given look at the validation rows is over."""
+    """Ends training after the given evaluation on the validation rows."""
 
     def __init__(self, after: int) -> None:
         self.left = after
 
     def step(self, step: int, loss: float, rate: float) -> None:  # noqa: ARG002 - as the loop calls it
-        """Ends at the first report of a loss after the last look."""
+        """Ends at the first report of a loss after the last evaluation."""
         if self.left <= 0:
             raise Interrupted
 
     def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:  # noqa: ARG002
-        """Counts."""
+        """Counts the call."""
         self.left -= 1
 
 
@@ -82,7 +82,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def made_up(rows: int, seed: int) -> Examples:
-    """Texts whose label is told by one word among many that tell nothing."""
+    """Texts whose label follows from one word among many that say nothing."""
     chance = random.Random(seed)  # noqa: S311 - test data
     filler = "the day was with my friend at work and now this movie on phone for all people".split()  # noqa: SIM905
     telling = (["bad", "awful", "sad", "hate"], ["good", "great", "happy", "love"])
@@ -125,14 +125,14 @@ def trained(
 
 
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
-    """Bit for bit."""
+    """The weights are equal bit for bit."""
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name
 
 
 def test_learning_really_learns_and_repeats_bit_for_bit(base: Path) -> None:
-    """A tiny model separates made-up texts above 0.9; the same seed gives the same weights, another others."""
+    """A tiny model separates made-up texts above 0.9; the same seed gives the same weights, another does not."""
     state, weights = trained(base)
     assert state.history[state.best].macro_recall > 0.9
     again, same = trained(base)
@@ -144,7 +144,7 @@ def test_learning_really_learns_and_repeats_bit_for_bit(base: Path) -> None:
 
 @pytest.mark.parametrize("ema_decay", [0.0, 0.8])
 def test_resumed_equals_uninterrupted_bit_for_bit(base: Path, tmp_path: Path, ema_decay: float) -> None:
-    """Killed in the middle of an epoch, after a look; the second run ends in the very same weights."""
+    """Killed in the middle of an epoch, after an evaluation; the second run ends with the very same weights."""
     config = replace(CONFIG, ema_decay=ema_decay, epochs=3)
     whole, weights = trained(base, config)
     checkpoint = Checkpoint(tmp_path / "state.safetensors", "this training")
@@ -156,7 +156,7 @@ def test_resumed_equals_uninterrupted_bit_for_bit(base: Path, tmp_path: Path, em
 
 
 def test_a_checkpoint_of_another_training_is_refused(base: Path, tmp_path: Path) -> None:
-    """Other settings, base or data: never continued silently; nor is a file that is no checkpoint."""
+    """Other settings, base or data: never continued silently; nor is a file that is not a checkpoint."""
     path = tmp_path / "state.safetensors"
     trained(base, replace(CONFIG, epochs=1), checkpoint=Checkpoint(path, "one"))
     with pytest.raises(InputDataError, match="belongs to a training with other settings"):
@@ -167,7 +167,7 @@ def test_a_checkpoint_of_another_training_is_refused(base: Path, tmp_path: Path)
 
 
 def test_training_stops_when_patience_ends_and_keeps_the_best_weights(base: Path) -> None:
-    """Without learning no look is better than the first: patience 2 ends after three looks."""
+    """Without learning no evaluation is better than the first: patience 2 ends after three of them."""
     state, weights = trained(base, replace(CONFIG, learning_rate=1e-12, patience=2, ema_decay=0.0))
     assert len(state.history) == 3
     assert state.best == 0
@@ -175,13 +175,13 @@ def test_training_stops_when_patience_ends_and_keeps_the_best_weights(base: Path
 
 
 def test_diverging_training_ends_with_advice(base: Path) -> None:
-    """A decay that blows the weights up gives no model of infinities, but a line that says what to change."""
+    """If decay blows up the weights, there is no model of infinities, but a line that says what to change."""
     with pytest.raises(SettingsError, match="training diverged: the loss is nan at step"):
         trained(base, replace(CONFIG, weight_decay=1e9))
 
 
 def test_training_batches_hold_every_row_once_in_alike_lengths() -> None:
-    """No row is lost or doubled, batches are full, and padding is far below that of shuffled batches."""
+    """No row is lost or duplicated, batches are full, and padding is far below that of shuffled batches."""
     lengths = np.random.default_rng(0).integers(3, 60, 1000)
     tokens = [np.ones(length, np.int32) for length in lengths]
     batches = training_batches(tokens, 32, (0, 0))

@@ -1,4 +1,4 @@
-"""Figures agree with scikit-learn and with numbers worked out by hand; a temperature is found again."""
+"""Figures agree with scikit-learn and with manual calculations; a temperature is found again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LABELS = ("negative", "neutral", "positive")
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
 def test_figures_of_a_confusion_matrix_agree_with_scikit_learn(rows: list[tuple[int, int]]) -> None:
-    """Also where a label never occurs or is never answered."""
+    """Also if a label never occurs or is never predicted."""
     gold, answers = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
     matrix = confusion_matrix(gold, answers, 3)
     assert matrix.tolist() == sk.confusion_matrix(gold, answers, labels=[0, 1, 2]).tolist()
@@ -48,7 +48,7 @@ def test_per_label_figures_agree_with_scikit_learn() -> None:
 
 
 def test_a_label_without_rows_has_no_area() -> None:
-    """Nothing can be ranked against nothing: null, not a warning or a made-up number."""
+    """Without a second class nothing can be ranked: null, not a warning or a made-up number."""
     found = figures(np.array([[2.0, 0, 0], [0, 0, 1.0]]), np.array([0, 2]), LABELS, temperature=1)
     assert found.labels["neutral"].roc_auc is None
     assert found.roc_auc == 1.0
@@ -63,7 +63,7 @@ def test_a_known_temperature_is_recovered() -> None:
 
 
 def test_the_fit_is_bounded_where_all_answers_are_right() -> None:
-    """Perfect answers would call for a temperature of zero; the bound holds."""
+    """Perfect answers would need a temperature of zero; the bound holds."""
     assert fit_temperature(np.array([[3.0, 0], [0, 3.0]]), np.array([0, 1])) == pytest.approx(0.1, rel=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""From a labelled file to a sealed folder, through the command line, with a tiny base and no network."""
+"""From a labelled file to a sealed folder, with the command line, a tiny base and no network."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*words: object) -> None:
-    """Runs one command line in this process; errors come out as they are."""
+    """Runs one command line in this process; errors are raised unchanged."""
     app([str(word) for word in words], standalone_mode=False)
 
 
 def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> None:
-    """Labels, problem type and normaliser are there, no pickle is, and the readable files tell the figures."""
+    """Labels, problem type and normaliser are there, no pickle is, and the readable files have the figures."""
     manifest = open_artifact(trained / "model").manifest
     assert manifest.labels == LABELS
     assert manifest.base.name == "base"
@@ -88,11 +88,11 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
 
 
 def test_card_and_metrics_tell_of_the_model_and_quote_no_text(trained: Path) -> None:
-    """The card names version, base, parts and figures; none of the texts' own words is in it."""
+    """The card names version, base, parts and figures; no word of the texts is in it."""
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
     version = open_artifact(trained / "model").version
-    for told in (version, "`base`", "| test | 60 |", "macro F1", "Quality on `test` (60 rows)"):
-        assert told in card
+    for expected in (version, "`base`", "| test | 60 |", "macro F1", "Quality on `test` (60 rows)"):
+        assert expected in card
     texts = read_examples(trained / "data.parquet").texts
     assert not any(text in card for text in texts)
     metrics = json.loads((trained / "model" / "metrics.json").read_bytes())
@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_version(trained: Path, tmp_path: Path) -> 
 def test_evaluate_writes_its_result_and_keeps_the_version(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On the held-out rows it finds the very figures of training; the folder stays sealed, its version too."""
+    """On the held-out rows it finds exactly the figures of training; the folder stays sealed, with its version."""
     before = open_artifact(trained / "model")
     run(
         *("evaluate", "--model", trained / "model", "--data", trained / "held-out.parquet"),
@@ -149,13 +149,13 @@ def test_evaluate_writes_its_result_and_keeps_the_version(
 
 
 def evaluations(folder: Path) -> dict[str, Any]:
-    """What metrics.json tells of evaluations."""
+    """The evaluations in metrics.json."""
     metrics = json.loads((folder / "metrics.json").read_bytes())
     return {"test": metrics["evaluations"], "later": {one["sha256"]: one["name"] for one in metrics["later"]}}
 
 
 def test_no_evaluation_replaces_the_figures_of_training_or_of_other_data(trained: Path, tmp_path: Path) -> None:
-    """Files called `test`, of one name, the held-out rows themselves and a second look: each is told apart."""
+    """Files called `test`, of one name, the held-out rows themselves and a second run: all are distinguished."""
     folder = shutil.copytree(trained / "model", tmp_path / "model")
     section = "Quality on `test` (60 rows)"
     card = (folder / CARD).read_text(encoding="utf-8")
@@ -241,7 +241,7 @@ def test_predict_equals_one_text_at_a_time_in_plain_transformers(tmp_path: Path)
 
 
 def test_an_output_that_is_no_model_is_never_touched(tmp_path: Path) -> None:
-    """Files of someone else: refused even with --overwrite; a model needs --overwrite; empty is fine."""
+    """Files of someone else: refused even with --overwrite; a model needs --overwrite; an empty folder is fine."""
     (tmp_path / "mine").mkdir()
     check_output(tmp_path / "mine", overwrite=False)
     check_output(tmp_path / "new", overwrite=False)
@@ -270,7 +270,7 @@ NAMES = st.sampled_from(["notes.csv", "sub/a", "sub/deep/b", "model.bin", ".hidd
 def test_a_replacement_deletes_no_file_that_it_did_not_write(
     tmp_path_factory: pytest.TempPathFactory, strangers: set[str], left: str
 ) -> None:
-    """Files that somebody adds while the model trains are all still there, however an earlier run ended."""
+    """Files that somebody adds while the model trains are all kept, however an earlier run ended."""
     place = tmp_path_factory.mktemp("place")
     tiny_model(place / "model")
     if left == "old":
@@ -286,12 +286,12 @@ def test_a_replacement_deletes_no_file_that_it_did_not_write(
     texts = [path.read_bytes().decode(errors="replace") for path in place.rglob("*") if path.is_file()]
     assert all(texts.count(f"of {name}") == 1 for name in strangers)
     assert (place / "model" / "new.txt").exists() is (left != "fails")
-    beside = {path.name for path in place.iterdir()} - {"model"}
-    assert beside == ({".model.kept-1"} if strangers and left != "fails" else set())
+    others = {path.name for path in place.iterdir()} - {"model"}
+    assert others == ({".model.kept-1"} if strangers and left != "fails" else set())
 
 
 def test_a_failed_replacement_leaves_the_old_model(tmp_path: Path) -> None:
-    """The old folder stays as it is, and nothing half-made is left beside it."""
+    """The old folder stays as it is, and nothing half-written is left next to it."""
     version = open_artifact(tiny_model(tmp_path / "model")).version
 
     def fail() -> None:
@@ -306,7 +306,7 @@ def test_a_failed_replacement_leaves_the_old_model(tmp_path: Path) -> None:
 
 
 def test_a_replacement_that_ends_half_way_loses_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The new folder cannot take its place, or the process ended before it did: the old one is put back."""
+    """The new folder cannot replace it, or the process ended before: the old one is restored."""
     version = open_artifact(tiny_model(tmp_path / "model")).version
     rename = type(tmp_path).rename
 
@@ -330,7 +330,7 @@ def test_a_replacement_that_ends_half_way_loses_no_model(tmp_path: Path, monkeyp
 
 
 def test_a_tokenizer_with_fixed_padding_is_reset(tmp_path: Path) -> None:
-    """Some bases pad everything to 128 tokens and cut there; ours must do neither by itself."""
+    """Some bases pad everything to 128 tokens and truncate there; ours must not do either on its own."""
     tiny_base(tmp_path / "base")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
     tokenizer.backend_tokenizer.enable_padding(length=128)
@@ -348,7 +348,7 @@ def test_a_base_with_a_head_for_other_labels_gets_a_fresh_one(tmp_path: Path) ->
 
 
 def test_a_base_that_cannot_be_had_names_the_ways_out(tmp_path: Path) -> None:
-    """A folder without a model is told like a hub out of reach: local folder, minilm, or get online."""
+    """A folder without a model has the same error as an unreachable hub: local folder, minilm, or get online."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputDataError, match=r"three ways out: .* use --base minilm"):
         load_base(str(tmp_path / "empty"), None, LABELS, tmp_path)

@@ -1,4 +1,4 @@
-"""Any record of the dead-letter topic is listed, shown and planned for, or counted as foreign; none is fatal."""
+"""Any record of the dead-letter topic is listed, shown and planned, or counted as foreign; none is fatal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NOW_MS = 1_700_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A message as the client hands it over; `headers_` is None where it fails at a name."""
+    """A message as the client returns it; `headers_` is None if the client fails at a name."""
 
     at: tuple[int, int]
     stamp: tuple[int, int]
@@ -68,7 +68,7 @@ class Foreign:
         return self.value_
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        """As confluent-kafka does: a SystemError at a name that is not UTF-8, None where there are none."""
+        """Like confluent-kafka: a SystemError at a name that is not UTF-8, None if there are none."""
         if self.headers_ is None:
             raise SystemError
         return list(self.headers_) or None
@@ -86,7 +86,7 @@ class FakeReader:
         return dict.fromkeys(topics, 2)
 
     def spans(self, partitions: Iterable[Partition], *, undecided: bool = False) -> dict[Partition, range]:  # noqa: ARG002
-        """Up to the last of each."""
+        """Up to the last record of each."""
         return {
             one: range(max((m.offset() + 1 for m in self.found if m.partition() == one.number), default=0))
             for one in partitions
@@ -170,7 +170,7 @@ def test_no_record_of_the_topic_is_fatal(
 ) -> None:
     """Given any records, when listed, shown and planned for a replay, then each is a letter, a receipt or foreign.
 
-    Nothing that is printed, errors included, holds anything that a terminal obeys.
+    The output, errors included, holds nothing that a terminal would execute.
     """
     topic, reader = open_topic(monkeypatch)
     reader.found = [Foreign((n % 2, n // 2), *content) for n, content in enumerate(contents)]
@@ -200,11 +200,11 @@ def test_no_record_of_the_topic_is_fatal(
 
     assert shown == len(index.envelopes)
     assert len(index.envelopes) + index.foreign <= len(contents)
-    assert re.sub("[\n\u200d]", "", out.getvalue()).isprintable()  # the joiner of emoji is let through
+    assert re.sub("[\n\u200d]", "", out.getvalue()).isprintable()  # the joiner of emoji is allowed
 
 
 def test_a_letter_may_have_very_many_headers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given an input of 10,000 headers that became a letter, when listed and shown, then it is whole."""
+    """Given an input of 10,000 headers that became a letter, when listed and shown, then it is complete."""
     topic, reader = open_topic(monkeypatch)
     many = tuple((f"h{number}", b"\xff") for number in range(10_000))
     reader.found = [Foreign((0, 0), (1, 0), b"k", b"v", many + GOOD)]
@@ -233,9 +233,9 @@ def test_a_letter_may_have_very_many_headers(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_this_service_cannot_have_written_is_foreign(
     monkeypatch: pytest.MonkeyPatch, name: str, value: bytes
 ) -> None:
-    """Given a letter with a topic, a number or a reason that cannot be, when indexed, then it is no letter.
+    """Given a letter with an impossible topic, number or reason, when indexed, then it does not count as a letter.
 
-    Else its number would overflow in the producer, and its topic would be asked for.
+    Otherwise its number would overflow in the producer, and its topic would be requested.
     """
     assert name in {field.alias for field in DeadLetterHeaders.model_fields.values()}
     topic, reader = open_topic(monkeypatch)
@@ -245,7 +245,7 @@ def test_what_this_service_cannot_have_written_is_foreign(
 
 
 def test_an_index_reads_each_record_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given records that come between two calls, when indexed again, then only these are read; all are known."""
+    """Given records that arrive between two calls, when indexed again, then only these are read; all are known."""
     topic, reader = open_topic(monkeypatch)
     reader.found = [
         Foreign((n % 2, n // 2), (1, n), None, b"", changed([("__connect.errors.offset", "replace", b"%d" % n)]))

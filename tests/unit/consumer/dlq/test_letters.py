@@ -1,4 +1,4 @@
-"""Dead letters read back: exactly what the encoder was given, and nothing a stranger can pretend."""
+"""Dead letters read back: exactly the encoder's input, and nothing that a stranger can fake."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def test_a_letter_is_read_as_the_input_it_was(one: Record) -> None:
     [(None, b"v" * 200_000, 200_000), (b"k" * 200_000, b"v", 1), (b"k" * 200_000, None, 0)],
 )
 def test_what_stayed_behind_is_known(key: bytes | None, value: bytes | None, left: int) -> None:
-    """Given a record too large for a letter, when the letter is read, then it does not pass for a whole one."""
+    """Given a record too large for a letter, when the letter is read, then it does not count as complete."""
     assert letter_of(record(value, key=key)).envelope.value_left_bytes == left
 
 
 def test_a_receipt_is_read_as_it_was_written() -> None:
-    """Given the receipt of a letter, when read behind it in its partition, then letter and target are known."""
+    """Given the receipt of a letter, when read after it in its partition, then letter and target are known."""
     key, headers = receipt_record(Place(1, 6), "texts")
 
     assert (key, headers) == (b"sentiment.replayed:1:6", (("sentiment.replayed_to", b"texts"),))
@@ -81,7 +81,7 @@ def test_a_receipt_is_read_as_it_was_written() -> None:
 def test_an_input_dressed_up_as_a_receipt_is_a_letter() -> None:
     """Given an input with a receipt's key, value and header, when dead-lettered and read, then it is a letter.
 
-    Else whoever writes to the input topic could keep another's letter from being replayed.
+    Otherwise anyone who can write to the input topic could prevent the replay of another letter.
     """
     key, headers = receipt_record(Place(1, 6), "texts")
 
@@ -106,7 +106,7 @@ def test_an_input_dressed_up_as_a_receipt_is_a_letter() -> None:
 def test_what_others_wrote_is_neither(
     key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes | None], ...]
 ) -> None:
-    """Given a record that is not quite a letter or receipt, or of Kafka Connect, when read, then it is neither."""
+    """Given a record that is almost a letter or receipt, or of Kafka Connect, when read, then it is neither."""
     assert read_entry(AT, 5, key, value, headers) is None
 
 
@@ -114,16 +114,16 @@ def test_what_others_wrote_is_neither(
     "name", ["__connect.errors.partition", "__connect.errors.offset", "sentiment.value_bytes"]
 )
 def test_a_number_that_is_none_makes_no_letter(name: str) -> None:
-    """Given a letter with a number that cannot be read, when read, then it is none."""
+    """Given a letter with an unreadable number, when read, then it does not count as a letter."""
     headers = {**dict(letter_of(record()).added), name: b"many"}
 
     assert read_entry(AT, 5, None, b"", tuple(headers.items())) is None
 
 
 def test_the_index_is_in_order_and_knows_what_was_replayed() -> None:
-    """Given letters of two partitions, a repetition, receipts and strangers, when indexed, then all is known.
+    """Given letters of two partitions, a duplicate, receipts and foreign records, when indexed, then all is known.
 
-    Within a partition the order is that of the offsets, also where clocks went backwards.
+    Within a partition the order is that of the offsets, even if clocks went backwards.
     """
     first, second = letter_of(record(offset=1), Place(0, 0), 20), letter_of(record(offset=2), Place(0, 1), 10)
     other, repeated = letter_of(record(offset=3), Place(1, 0), 15), letter_of(record(offset=1), Place(1, 1), 30)
@@ -156,7 +156,7 @@ def test_nothing_makes_an_empty_index() -> None:
     ],
 )
 def test_filters_must_all_pass(wanted: Wanted, found: set[int]) -> None:
-    """Given filters, when letters are held against them, then those remain that pass every one."""
+    """Given filters, when applied to letters, then those remain that pass every filter."""
     envelopes = [
         envelope(Place(0, 0), 10),
         envelope(Place(0, 1), 20, stage="encode"),

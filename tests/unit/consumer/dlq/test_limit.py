@@ -1,4 +1,4 @@
-"""The limit stops a run that dead-letters too much, counts what is published once, and outlives a restart."""
+"""The limit stops a run with too many dead letters, counts published letters once, and survives a restart."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_letters_in_a_row_trip_across_batches() -> None:
 
 
 def test_a_share_of_the_window_trips() -> None:
-    """Given a quarter of the window being letters, when one more comes, then it trips; old ones are forgotten."""
+    """Given a window with a quarter of letters, when one more comes, then it trips; old ones are forgotten."""
     limit = DeadLetterLimit(SMALL)
     publish(limit, [True, False] * 5)
 
@@ -60,7 +60,7 @@ def test_a_batch_that_was_not_published_counts_once() -> None:
 
 @given(batches)
 def test_it_trips_exactly_when_a_limit_is_reached(given_batches: list[list[bool]]) -> None:
-    """Given any batches, when counted, then it trips at the very record at which a naive count would."""
+    """Given any batches, when counted, then it trips at the same record as a naive count."""
     flat = [outcome for batch in given_batches for outcome in batch]
     trips = any(
         (all(flat[end - 4 : end]) and end >= 4) or sum(flat[max(0, end - 20) : end]) > 5
@@ -78,9 +78,9 @@ def test_it_trips_exactly_when_a_limit_is_reached(given_batches: list[list[bool]
 
 @given(batches, st.integers(1, 12))
 def test_a_restart_writes_no_more_letters_than_a_first_start(given_batches: list[list[bool]], size: int) -> None:
-    """Given a limit that ended a process, when it is started again on letters alone, then it trips at once.
+    """Given a limit that ended a process, when it is restarted with letters alone, then it trips at once.
 
-    At no restart are more letters written than a first start would write, and from the second on none.
+    No restart writes more letters than a first start would, and from the second restart on none are written.
     """
     limit = DeadLetterLimit(SMALL)
     try:
@@ -103,7 +103,7 @@ def test_a_restart_writes_no_more_letters_than_a_first_start(given_batches: list
 
 
 def test_a_restart_after_the_cause_was_corrected_goes_on() -> None:
-    """Given a limit that ended a process at a share, when results come again.
+    """Given a share limit that ended a process, when results come again.
 
     Then a few letters do not trip it.
     """
@@ -119,7 +119,7 @@ def test_a_restart_after_the_cause_was_corrected_goes_on() -> None:
 
 
 def test_metadata_without_counts_changes_nothing() -> None:
-    """Given counts, when partitions begin that carry none, then the counts stay."""
+    """Given counts, when partitions without counts begin, then the counts stay."""
     limit = DeadLetterLimit(SMALL)
     publish(limit, [True, True, True])
     limit.restore(CommitMetadata())

@@ -1,4 +1,4 @@
-"""What a replay decides: which letters, how fast, and when to begin anew. Kafka itself is tested elsewhere."""
+"""The decisions of a replay: its letters, its rate, and when to begin again. Kafka is tested elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTINGS = ConsumerSettings()
 
 
 class FakeTopic:
-    """Letters in memory, and the origins whose receipts are there."""
+    """Letters in memory, and the origins that have receipts."""
 
     name = SETTINGS.dlq_topic
 
@@ -50,39 +50,39 @@ class FakeTopic:
         self._missing = missing
 
     def __enter__(self) -> Self:
-        """Is there."""
+        """Needs no preparation."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stays."""
+        """Stays open."""
 
     def index(self, *, complete: bool = False) -> Index:  # noqa: ARG002 - nothing is ever open here
-        """All there is now."""
+        """All current letters."""
         self.indexed += 1
         return Index(self.envelopes, dict(self.replayed))
 
     def letters(self, places: Collection[Place]) -> Iterator[Letter]:
-        """Those that are asked for."""
+        """The requested letters."""
         for one in self.envelopes:
             if one.place in places:
                 yield Letter(one, None, self._value, (), ())
 
     def partitions_of(self, topics: Iterable[str]) -> dict[str, int]:
-        """One of each that is there."""
+        """One letter of each kind."""
         (name,) = topics
         if name in self._missing:
             raise KafkaStateError(f"no such topic: {name}")
         return {name: 1}
 
     def config_of(self, _topic: str) -> dict[str, str]:
-        """As told."""
+        """The configured answer."""
         return self._config
 
 
 class FakeWriter:
-    """Notes what is written, and the receipts with it; the first writer's commits may be slow.
+    """Records the written letters and their receipts; the first writer's commits may be slow.
 
-    Nothing of a transaction is there if one of its records is refused.
+    A transaction is empty if one of its records is refused.
     """
 
     def __init__(
@@ -101,10 +101,10 @@ class FakeWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends."""
+        """Closes it."""
 
     def write(self, letters: Sequence[tuple[Letter, Target]]) -> None:
-        """Writes all or none."""
+        """Writes all letters or none."""
         if any(letter.envelope.place in self._refused for letter, _ in letters):
             self.refusals += 1
             raise RecordRefused("refused")
@@ -116,7 +116,7 @@ class FakeWriter:
 
 
 class Stage:
-    """Puts the fakes in place of Kafka; `writers` are those that were made, in order."""
+    """Replaces Kafka with the fakes; `writers` are the created writers, in order."""
 
     def __init__(
         self,
@@ -146,12 +146,12 @@ class Stage:
 
     @property
     def chunks(self) -> list[list[tuple[Place, str]]]:
-        """All that was written."""
+        """All written letters."""
         return [chunk for writer in self.writers for chunk in writer.chunks]
 
 
 def letters(count: int) -> list[Envelope]:
-    """Letters about as many inputs, oldest first."""
+    """Letters about that number of inputs, oldest first."""
     return [envelope(Place(0, number), number) for number in range(count)]
 
 
@@ -179,7 +179,7 @@ def test_each_letter_is_chosen_counted_or_reported_once() -> None:
 
 
 def test_a_limit_counts_what_is_replayed_and_takes_the_oldest() -> None:
-    """Given a limit, when planned in a later round too, then the oldest that can be replayed are chosen."""
+    """Given a limit, when planned, also in a later round, then the oldest replayable letters are chosen."""
     index = Index([envelope(Place(0, 9), 0, value_left_bytes=1), *letters(5)], {letters(5)[0].origin: ["texts"]})
 
     assert places(plan(index, Request(limit=2)).chosen) == [1, 2]
@@ -187,14 +187,14 @@ def test_a_limit_counts_what_is_replayed_and_takes_the_oldest() -> None:
 
 
 def test_every_letter_goes_to_where_it_came_from_or_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given inputs of two topics, when replayed, then each goes to its own, or with --to all to that one."""
+    """Given inputs of two topics, when replayed, then each goes to its own topic, or with --to all to that one."""
     some = [envelope(Place(0, n), n, origin=Origin(topic, 0, n, 9)) for n, topic in enumerate(["a", "b", "a"])]
     assert Stage(monkeypatch, FakeTopic(some)).replay().replayed == {"a": 2, "b": 1}
     assert Stage(monkeypatch, FakeTopic(some)).replay(Request(to="c")).replayed == {"c": 3}
 
 
 def test_chunks_end_at_their_letters_their_bytes_or_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given many letters, large ones or a rate, when replayed, then no transaction is longer than it may be."""
+    """Given many letters, large ones or a rate, when replayed, then no transaction is longer than allowed."""
     stage = Stage(monkeypatch, FakeTopic(letters(CHUNK_LETTERS + 1)))
     stage.replay()
     assert [len(chunk) for chunk in stage.chunks] == [CHUNK_LETTERS, 1]
@@ -240,7 +240,7 @@ def test_without_a_rate_nothing_waits() -> None:
 
 
 def test_a_stopped_replay_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a stop within the first chunk, when replayed, then that chunk is the last and is told."""
+    """Given a stop within the first chunk, when replayed, then that chunk is the last and is reported."""
     stage = Stage(monkeypatch, FakeTopic(letters(5)))
     stage.after = stage.stop.set
     outcome = stage.replay(per_s=2)
@@ -253,7 +253,7 @@ def test_a_stopped_replay_tells_what_is_left(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_slow_commit_begins_a_new_round_without_doubling(
     monkeypatch: pytest.MonkeyPatch, *, again: bool
 ) -> None:
-    """Given two slow commits, when replayed, with --again too, then receipts are read anew and none doubles."""
+    """Given two slow commits, when replayed, with --again too, then receipts are read anew; none is duplicated."""
     stage = Stage(monkeypatch, FakeTopic(letters(6)), suspects=2)
     outcome = stage.replay(Request(again=again, limit=5), per_s=2)
 
@@ -282,7 +282,7 @@ def test_refused_letters_are_named_and_all_others_go_once(
 ) -> None:
     """Given any letters that Kafka refuses, when replayed, then these are left behind and the others are written.
 
-    Each once and in order; a limit counts what is written; slow commits in between change nothing.
+    Each is written once and in order. A limit counts written letters. Slow commits in between change nothing.
     """
     topic = FakeTopic(letters(count))
     stage = Stage(monkeypatch, topic, suspects=suspects, refused=[Place(0, number) for number in refused])
@@ -302,7 +302,7 @@ def test_refused_letters_are_named_and_all_others_go_once(
 
 
 def test_few_transactions_are_lost_to_one_refused_letter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given one refused letter among 500, when replayed, then it is found by halving, and chunks grow again."""
+    """Given one refused letter among 500, when replayed, then halving finds it, and chunks grow again."""
     stage = Stage(monkeypatch, FakeTopic(letters(2000)), refused=[Place(0, 700)])
     outcome = stage.replay()
 
@@ -313,9 +313,9 @@ def test_few_transactions_are_lost_to_one_refused_letter(monkeypatch: pytest.Mon
 
 
 def test_a_letter_whose_topic_is_gone_keeps_no_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given letters of a topic that is gone or is the dead-letter topic, when replayed, then they are left behind.
+    """Given letters of a deleted topic or of the dead-letter topic, when replayed, then they are left behind.
 
-    Whoever can write a record into the dead-letter topic chooses the name. But the topic of --to must exist.
+    Anyone who can write to the dead-letter topic chooses that name. But the topic of --to must exist.
     """
     names = ["gone", "texts", SETTINGS.dlq_topic, "texts"]
     some = [envelope(Place(0, n), n, origin=Origin(name, 0, n, 9)) for n, name in enumerate(names)]
@@ -371,7 +371,7 @@ def test_what_a_topic_will_refuse_is_foreseen(
 def test_records_that_would_expire_at_once_are_warned_of(
     monkeypatch: pytest.MonkeyPatch, age_ms: int, *, warned: bool
 ) -> None:
-    """Given a target that keeps an hour, when older inputs are to be replayed, then a warning counts them."""
+    """Given a target that keeps an hour, when older inputs would be replayed, then a warning counts them."""
     stamp = int(time.time() * 1000) - age_ms
     one = envelope(Place(0, 0), 0, origin=Origin("texts", 0, 0, stamp))
     Stage(monkeypatch, FakeTopic([one], config={"retention.ms": "3600000"}))

@@ -1,4 +1,4 @@
-"""How a replay's transaction ends when the client or the broker fails; no broker is needed for that."""
+"""The end of a replay's transaction if the client or the broker fails; needs no broker."""
 
 # ruff: noqa: SLF001 - the client's public constants
 
@@ -33,7 +33,7 @@ def raised(code: int, *, retriable: bool = False) -> KafkaException:
 
 
 class ScriptedProducer:
-    """A producer whose calls fail as told, in that order.
+    """A producer whose calls fail in the given order.
 
     Deliveries of the first transaction fail with `undelivered` codes, those of later ones with `then`.
     """
@@ -57,12 +57,12 @@ class ScriptedProducer:
         self.records = []
 
     def produce(self, **record: Any) -> None:
-        """Queues."""
+        """Queues a record."""
         self._call("produce")
         self.records.append(record)
 
     def poll(self, _timeout_s: float) -> int:
-        """Makes room."""
+        """Serves the queue."""
         self._call("poll")
         return 0
 
@@ -80,12 +80,12 @@ class ScriptedProducer:
         self._call("commit")
 
     def abort_transaction(self, _timeout_s: float | None = None) -> None:
-        """Takes back."""
+        """Aborts."""
         self._call("abort")
         self.undelivered = self.then.pop(0) if self.then else []
 
     def purge(self) -> None:
-        """Drops what is queued."""
+        """Drops the queued records."""
         self._call("purge")
 
     def _call(self, name: str) -> None:
@@ -105,7 +105,7 @@ def write(
 
 
 def test_each_input_is_followed_by_its_receipt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given letters, when written, then input and receipt of each stand in one transaction."""
+    """Given letters, when written, then input and receipt of each are in one transaction."""
     producer = ScriptedProducer()
     write(monkeypatch, producer)
 
@@ -146,7 +146,7 @@ def test_each_input_is_followed_by_its_receipt(monkeypatch: pytest.MonkeyPatch) 
 def test_a_failing_call_ends_the_replay_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, failures: dict[str, list[Exception]], error: type[SentimentError], said: str
 ) -> None:
-    """Given a call that fails, when written, then the error fits, nothing is committed and all is taken back."""
+    """Given a call that fails, when written, then the error fits, nothing is committed and all is aborted."""
     producer = ScriptedProducer(**failures)
     with pytest.raises(error, match=said):
         write(monkeypatch, producer)
@@ -197,9 +197,9 @@ def test_the_cause_of_a_failed_delivery_is_told(
 def test_a_refused_record_is_told_apart_from_a_failure(
     monkeypatch: pytest.MonkeyPatch, letters: Sequence[Letter], undelivered: list[int], said: str
 ) -> None:
-    """Given a record that Kafka will refuse for ever, when written, then all is taken back and it says which.
+    """Given a record that Kafka always refuses, when written, then everything is aborted and the record is named.
 
-    Others of its batch and of its transaction fail for its sake, and are not blamed.
+    Other records of its batch and transaction fail because of it, and are not blamed.
     """
     producer = ScriptedProducer()
     producer.undelivered = undelivered
@@ -220,7 +220,7 @@ def test_what_the_client_refuses_is_refused_as_by_the_broker(monkeypatch: pytest
 
 
 def test_a_producer_is_as_good_as_before_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a refused letter, when others are written next, then one failure is the client's own.
+    """Given a refused letter, when others are written next, then one failure of the client is tolerated.
 
     The letters are written again after it. A second failure ends the replay.
     """
@@ -267,7 +267,7 @@ def refuse_first(producer: ScriptedProducer) -> Callable[..., None]:
 def test_a_transaction_that_cannot_be_taken_back_ends_the_replay(
     monkeypatch: pytest.MonkeyPatch, error: int, said: str
 ) -> None:
-    """Given a refused letter and an abort that fails, when written, then the replay ends with why."""
+    """Given a refused letter and an abort that fails, when written, then the replay ends with the reason."""
     producer = ScriptedProducer(abort=[raised(error)])
     producer.undelivered = [KafkaError.INVALID_RECORD]
     with pytest.raises((KafkaStateError, KafkaUnreachable), match=said):
@@ -283,7 +283,7 @@ def test_a_topic_that_takes_no_receipts_ends_the_replay(monkeypatch: pytest.Monk
 
 
 def test_what_is_not_acknowledged_is_not_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a flush that does not empty, when written, then the replay ends without a commit."""
+    """Given a flush that leaves records, when written, then the replay ends without a commit."""
     monkeypatch.setattr("consumer.dlq.replay_writer.time", SimpleNamespace(monotonic=FakeClock(step_s=5.0)))
     producer = ScriptedProducer()
     producer.unacknowledged = 2
@@ -294,7 +294,7 @@ def test_what_is_not_acknowledged_is_not_committed(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_full_queue_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a queue that is full twice, when written, then the client is served and all is written."""
+    """Given a queue that is full twice, when written, then the client is polled and all is written."""
     producer = ScriptedProducer(produce=[BufferError(), BufferError()])
     write(monkeypatch, producer)
 

@@ -1,4 +1,4 @@
-"""How dead letters look: counted, aligned, harmless, and without their texts."""
+"""The display of dead letters: counted, aligned, harmless, and without their texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HARMLESS = "\\u001b[2J\\u202e\\u009b1m[red]"
 def test_letters_are_counted_and_listed_newest_first(capsys: pytest.CaptureFixture[str]) -> None:
     """Given letters of two reasons, when listed, then groups and letters come newest first, in aligned columns.
 
-    Reasons that differ in a number only are one group.
+    Reasons that differ only in a number are one group.
     """
     some = [
         envelope(Place(0, 0), 1000, reason="bad byte at 17"),
@@ -56,7 +56,7 @@ def test_letters_are_counted_and_listed_newest_first(capsys: pytest.CaptureFixtu
 def test_a_time_that_no_calendar_holds_is_a_number(
     capsys: pytest.CaptureFixture[str], epoch_ms: int, shown: str
 ) -> None:
-    """Given a letter stamped with any number, when listed, then it is shown as a time, or as the number it is."""
+    """Given a letter stamped with any number, when listed, then it is shown as a time, or as the number itself."""
     index = Index([envelope(Place(0, 0), epoch_ms)])
     print_index(index, Wanted(), None)
     print_json(index, Wanted(), None)
@@ -69,7 +69,7 @@ def test_a_time_that_no_calendar_holds_is_a_number(
 def test_only_so_many_are_listed_but_all_are_counted(
     capsys: pytest.CaptureFixture[str], limit: int | None, listed: int
 ) -> None:
-    """Given more letters than are to be listed, when listed, then the counts are of all and the rest is told."""
+    """Given more letters than the list may hold, when listed, then all are counted and the rest is reported."""
     print_index(Index([envelope(Place(0, n), n) for n in range(30)]), Wanted(), limit)
     out = capsys.readouterr().out
 
@@ -104,7 +104,7 @@ def test_json_lines_are_ascii_and_filtered(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_hostile_envelope_is_listed_harmlessly(capsys: pytest.CaptureFixture[str]) -> None:
-    """Given hostile text in every part of an envelope, when listed, then it is only characters."""
+    """Given hostile text in every part of an envelope, when listed, then it is plain characters."""
     one = envelope(Place(0, 0), 0, origin=Origin(EVIL, 0, 0, 9), stage=EVIL, error=EVIL, reason=EVIL)
     print_index(Index([one], {one.origin: [EVIL]}), Wanted(), None)
     out = capsys.readouterr().out
@@ -135,14 +135,14 @@ def test_a_letter_is_shown_whole_but_its_text_only_on_demand(
 
 
 def test_a_value_that_stayed_behind_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a letter without its value, when shown, then size and place of the value are told."""
+    """Given a letter without its value, when shown, then it has size and place of the value."""
     print_letter(letter_of(record(b"x" * 200_000)), [], content=True)
 
     assert "value        stayed behind: 200000 bytes at the input's place" in capsys.readouterr().out
 
 
 def test_an_outcome_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a replay that left some, when told, then every letter is in one of the numbers."""
+    """Given a replay that left some letters, when reported, then every letter is in one of the numbers."""
     chosen = [envelope(Place(0, n), n) for n in range(4)]
     left = LeftBehind(envelope(Place(0, 4), 4), f"refused {EVIL}")
     print_outcome(Outcome(Plan(chosen, [left], 5, 6), Counter({"b": 2, "a": 1}), unsent=1))

@@ -1,4 +1,4 @@
-"""What ends the process without a word is found and condemned; its neighbours, and ends in order, are not."""
+"""A record that crashes the process is found and condemned; its neighbours, and clean ends, are not counted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL = {(partition, offset) for _, partition in PLACES for offset in range(LENGTH
 
 
 class Prompt(Random):
-    """A group where every answer comes at once."""
+    """A group whose broker answers every request at once."""
 
     def random(self) -> float:
         """The smallest share."""
@@ -43,12 +43,12 @@ class Prompt(Random):
 
 
 class Crashed(Exception):  # noqa: N818
-    """The process ends without a word."""
+    """The process crashes."""
 
 
 @dataclass
 class Group:
-    """Committed offsets, ten records a partition, and what became of them over many lives."""
+    """Committed offsets, ten records a partition, and their outcome over many lives."""
 
     killers: frozenset[Key] = frozenset()
     """Records that end any process that scores them."""
@@ -56,31 +56,31 @@ class Group:
     """Records that end any process that fetches them."""
     random: Random = field(default_factory=Prompt)
     lost_answers: float = 0.0
-    """The share of commits that seem to fail, never one soon after another; half of these are made."""
+    """The share of commits that seem to fail, never one soon after another; half of these succeed."""
     sure: int = 0
-    """The next commits, whose answer is not lost."""
+    """The next commits, whose answers are not lost."""
     committed: dict[Place, Commit] = field(default_factory=dict)
     letters: list[Key] = field(default_factory=list)
     published: list[Key] = field(default_factory=list)
     named: list[Key] = field(default_factory=list)
     crashes: int = 0
     away: bool = False
-    """Whether the coordinator answers nothing."""
+    """Whether the coordinator does not answer."""
     leaderless: frozenset[Place] = frozenset()
-    """Partitions whose leader answers nothing."""
+    """Partitions whose leader does not answer."""
 
     def ask(self, places: list[Place]) -> list[Commit]:
-        """What is committed; below 0 where nothing is."""
+        """The committed offset; negative if there is none."""
         if self.away:
             raise PublishFailed("away")
         return [self.committed.get(place, Commit(place, -1)) for place in places]
 
     def commit(self, commits: list[Commit]) -> None:
-        """Moves the group."""
+        """Commits for the group."""
         self.publish(commits, [], [])
 
     def publish(self, commits: list[Commit], published: list[Key], letters: list[Key]) -> None:
-        """Writes and moves the group in one transaction."""
+        """Writes and commits in one transaction."""
         is_lost = self.away or (self.sure <= 0 and self.random.random() < self.lost_answers)
         self.sure = SURE if is_lost else self.sure - 1
         if not is_lost or (not self.away and self.random.random() < 0.5):
@@ -91,7 +91,7 @@ class Group:
             raise PublishFailed("lost")
 
     def move_past(self, error: str) -> None:
-        """Does what the command of the error does, and notes the record that the error names."""
+        """Runs the command of the error, and collects the record that the error names."""
         found = next(one for one in self.committed.values() if _named(one) in error)
         assert found.metadata.fetching >= MAX_CRASHES
         assert f"--to-offset {found.offset + 1}," in error
@@ -121,10 +121,10 @@ class Life:
         self.began: dict[Place, int] = {}
         self.in_hand: deque[list[Record]] = deque()
         self.probed: set[Place] = set()
-        """Fetched alone, or waiting for it."""
+        """The partition that is fetched alone, or waits for it."""
 
     def begin(self) -> None:
-        """Begins what is not begun, as far as the loop lets it."""
+        """Begins partitions, as far as the loop allows."""
         self.loop.settle()
         waiting = [one for one in self.group.ask(list(PLACES)) if one.place not in self.positions]
         found = [one._replace(offset=max(0, one.offset)) for one in waiting]
@@ -154,13 +154,13 @@ class Life:
             self.loop.reached_end(place)
 
     def read(self) -> None:
-        """Fetches what is begun, in any order; at times an answer is late."""
+        """Fetches from partitions that have begun, in any order; sometimes an answer is late."""
         for place in self.group.random.sample(sorted(self.positions), len(self.positions)):
             if self.group.random.random() < 0.7:
                 self.fetch(place)
 
     def take(self) -> None:
-        """Hands out what may be scored now."""
+        """Hands out records that may be scored now."""
         if self.quarantine.is_careful:
             taken = [] if self.in_hand else self.quarantine.take_alone()
         else:
@@ -169,12 +169,12 @@ class Life:
             self.in_hand.append(taken)
 
     def score(self) -> None:
-        """Scores the oldest that is in hand."""
+        """Scores the oldest record in flight."""
         if any(_key(one) in self.group.killers - self._condemned(self.in_hand[0]) for one in self.in_hand[0]):
             raise Crashed
 
     def publish(self) -> None:
-        """Publishes the oldest that is in hand, and commits."""
+        """Publishes the oldest record in flight, and commits."""
         taken = self.in_hand[0]
         self.quarantine.scored(taken)
         condemned = self._condemned(taken)
@@ -194,7 +194,7 @@ class Life:
             self.positions[place] = found.offset if found.offset >= 0 else self.began[place]
 
     def end_in_order(self) -> None:
-        """Ends as a signal, exit code 75 or a rebalance do."""
+        """Ends as it does on a signal, with exit code 75 or in a rebalance."""
         was, self.group.lost_answers = self.group.lost_answers, 0.0
         self.loop.withdraw(PLACES)
         self.group.lost_answers = was
@@ -223,7 +223,7 @@ class Life:
                 self.rewind()
 
     def run(self, turns: int = TURNS) -> bool:
-        """Runs at most `turns` turns of the loop, then ends in order; returns whether everything was committed."""
+        """Runs at most `turns` turns of the loop, then ends cleanly; returns whether everything was committed."""
         for _ in range(turns):
             self.turn()
             if all(self._is_done(place) for place in PLACES):
@@ -243,7 +243,7 @@ def _key(one: Record) -> Key:
 
 
 def _named(one: Commit) -> str:
-    """How an error names a position."""
+    """The form of a position in an error."""
     return f"{one.place[0]}[{one.place[1]}]: {one.metadata.fetching} processes"
 
 
@@ -272,9 +272,9 @@ def test_exactly_the_culprits_are_blamed(
 ) -> None:
     """Given records that end any process that scores them, and others that end any that fetches them.
 
-    When the process is started again and again, after lives that end in order within so many turns, in which
-    leaders are away, and among commits whose answer is lost, then the first kind are dead-lettered, the second
-    kind are named by an error, one by one, and all else is published once.
+    When the process is restarted again and again, after lives that end cleanly within a few turns, with
+    unavailable leaders and commits whose answer is lost, then the first kind are dead-lettered, the second kind
+    are named by an error, one by one, and everything else is published once.
     """
     killers -= bombs
     group = Group(killers=killers, bombs=bombs, random=random, lost_answers=random.choice([0.0, 0.05, 0.3]))
@@ -296,7 +296,7 @@ def test_exactly_the_culprits_are_blamed(
 
 @pytest.mark.parametrize("step", ["begin", "read", "score"])
 def test_ends_in_order_count_nothing(step: str) -> None:
-    """Given any number of lives that end in order before they publish, when the next begins.
+    """Given any number of lives that end cleanly before they publish, when the next begins.
 
     Then none is counted.
     """
@@ -315,9 +315,9 @@ def test_ends_in_order_count_nothing(step: str) -> None:
 
 
 def test_a_crash_after_the_pass_blames_nobody() -> None:
-    """Given a suspect that has its score, when its process ends each time before the publish, it is not condemned.
+    """Given a scored suspect, when its process ends each time before the publish, then it is not condemned.
 
-    Only its pass is held against it.
+    Only its pass counts against it.
     """
     group = Group(committed={PLACES[0]: Commit(PLACES[0], 0, CommitMetadata(crashes=MAX_CRASHES))})
     for _ in range(10):
@@ -326,13 +326,13 @@ def test_a_crash_after_the_pass_blames_nobody() -> None:
         life.read()
         life.take()
         life.score()
-        life.quarantine.scored(life.in_hand[0])  # and it ends while it publishes
+        life.quarantine.scored(life.in_hand[0])  # and the process ends while it publishes
 
     assert group.committed[PLACES[0]].metadata.alone == 0
 
 
 def test_a_suspect_is_not_published_before_the_group_knows_that_it_was_survived() -> None:
-    """Given a coordinator that is away when a suspect has its score, then the publish fails and is tried again."""
+    """Given a coordinator that is away when a suspect has its score, then the publish fails and is retried."""
     group = Group(committed={PLACES[0]: Commit(PLACES[0], 0, CommitMetadata(crashes=MAX_CRASHES))})
     life = Life(group)
     life.begin()
@@ -351,7 +351,7 @@ def test_a_suspect_is_not_published_before_the_group_knows_that_it_was_survived(
 
 
 def test_an_outcome_that_is_not_known_is_not_taken_back() -> None:
-    """Given a commit that went through although it seemed to fail, when ended in order.
+    """Given a commit that succeeded although it seemed to fail, when the process ends cleanly.
 
     Then the group stays there.
     """
@@ -368,7 +368,7 @@ def test_an_outcome_that_is_not_known_is_not_taken_back() -> None:
 
 
 def test_a_suspect_waits_until_nothing_else_is_in_hand() -> None:
-    """Given a suspect behind a good record, when taken, then the good one is; then the suspect, and no other."""
+    """Given a suspect behind a good record, when taken, then first the good one, then only the suspect."""
     group = Group(committed={PLACES[1]: Commit(PLACES[1], 0, CommitMetadata(crashes=MAX_CRASHES))})
     life = Life(group)
     life.begin()
@@ -425,7 +425,7 @@ def test_a_leader_that_is_away_keeps_nobody_waiting() -> None:
 
 
 def test_a_count_whose_answer_is_lost_is_not_counted_twice() -> None:
-    """Given a count that is made although it seemed to fail, when tried again, then it is one life still."""
+    """Given a count that is committed although it seemed to fail, when retried, then it is still one life."""
     group = Group(lost_answers=1.0)
     life = Life(group)
     for _ in range(2):
@@ -439,7 +439,7 @@ def test_a_count_whose_answer_is_lost_is_not_counted_twice() -> None:
 
 
 def test_what_was_revoked_is_not_handed_out() -> None:
-    """Given records of an assignment that ended, when taken, then they are gone."""
+    """Given records of an assignment that ended, when records are taken, then these are gone."""
     life = Life(Group())
     life.begin()
     life.read()

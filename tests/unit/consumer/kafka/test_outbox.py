@@ -1,4 +1,4 @@
-"""What the outboxes do when the client or the broker fails; no broker is needed for that."""
+"""The behaviour of the outboxes if the client or the broker fails; needs no broker."""
 
 # ruff: noqa: SLF001 - the client's public constants
 
@@ -35,7 +35,7 @@ COMMITS = [Commit(("texts", 0), 6)]
 
 
 def outgoing(records: Sequence[Record] = RECORDS) -> list[Outgoing]:
-    """Something to publish for each record."""
+    """One output for each record."""
     return [Outgoing(one, one.value, (), 0) for one in records]
 
 
@@ -46,7 +46,7 @@ def config(**properties: int) -> ConsumerSettings:
 
 
 def metadata(generation: int = 3, member: bytes = b"member-1", start: bytes = b"CGMDv2:") -> bytes:
-    """Group metadata as librdkafka serialises it."""
+    """Group metadata in the form that librdkafka serialises."""
     return start + struct.pack("=i", generation) + b"group\0" + member + b"\0\0"
 
 
@@ -56,13 +56,13 @@ def kafka_error(code: int, *, retriable: bool = False) -> KafkaException:
 
 
 class ScriptedProducer:
-    """A transactional producer whose calls fail as told, in the order given, and succeed after that."""
+    """A transactional producer whose calls fail in the given order, and succeed after that."""
 
     def __init__(self, clock: FakeClock, **failures: list[KafkaException]) -> None:
         self.calls: list[str] = []
         self.commit_s = 0.0
         self.held: threading.Event | None = None
-        """Set when offsets may be answered."""
+        """Set when the request for offsets may be answered."""
         self._clock = clock
         self._failures = failures
 
@@ -81,12 +81,12 @@ class ScriptedProducer:
         self._call("offsets")
 
     def commit_transaction(self) -> None:
-        """Takes as long as it was told."""
+        """Takes the configured time."""
         self._clock.now_s += self.commit_s
         self._call("commit")
 
     def abort_transaction(self, _timeout: float) -> None:
-        """Takes all back."""
+        """Aborts the transaction."""
         self._call("abort")
 
     def fail_next(self, name: str, failure: KafkaException) -> None:
@@ -100,7 +100,7 @@ class ScriptedProducer:
 
 
 class ScriptedSender:
-    """A sender that writes nothing and counts how often its producer was replaced."""
+    """A sender that writes nothing and counts the replacements of its producer."""
 
     def __init__(self, producer: ScriptedProducer) -> None:
         self.producer = producer
@@ -115,7 +115,7 @@ class ScriptedSender:
         self.sent += len([*results, *dead_letters])
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Nothing is queued."""
 
     def replace(self) -> None:
         """Counts."""
@@ -126,7 +126,7 @@ class ScriptedSender:
         self.closed += 1
 
     def abandon(self) -> None:
-        """Takes a producer that answers."""
+        """Accepts a producer that answers."""
         self.abandoned += 1
         self.producer.held = None
 
@@ -153,7 +153,7 @@ def scripted(
 
 
 def test_a_publish_is_one_transaction(clock: FakeClock) -> None:
-    """Given nothing that fails, when published twice, then each is one transaction by the same producer."""
+    """Given no failures, when published twice, then each is one transaction by the same producer."""
     outbox, sender, producer = scripted(clock)
 
     outbox.publish(outgoing(), [], COMMITS)
@@ -184,7 +184,7 @@ def test_a_transaction_that_is_open_at_the_end_is_taken_back(clock: FakeClock, s
 
 
 def test_no_transaction_is_taken_back_that_was_committed(clock: FakeClock) -> None:
-    """Given a publish that went through, when the process ends, then nothing is aborted."""
+    """Given a publish that succeeded, when the process ends, then nothing is aborted."""
     outbox, _, producer = scripted(clock)
     outbox.publish(outgoing(), [], COMMITS)
 
@@ -194,7 +194,7 @@ def test_no_transaction_is_taken_back_that_was_committed(clock: FakeClock) -> No
 
 
 def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
-    """Given offsets that are never answered, when published, then it fails in time and the producer is left."""
+    """Given offsets that are never answered, when published, then it fails in time and abandons the producer."""
     outbox, sender, producer = scripted(clock)
     producer.held = release = threading.Event()
 
@@ -210,7 +210,7 @@ def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
 
 @pytest.mark.parametrize(("commit_s", "replaced"), [(0.23, 0), (0.25, 1)])
 def test_a_slow_commit_costs_the_producer(clock: FakeClock, commit_s: float, replaced: int) -> None:
-    """Given a commit that lasts as long as a hidden retry, when publishing goes on, then with a new producer."""
+    """Given a commit that takes as long as a hidden retry, when publishing continues, then with a new producer."""
     outbox, sender, producer = scripted(clock)
     producer.commit_s = commit_s
 
@@ -257,7 +257,7 @@ def test_a_transaction_that_fails_is_to_be_recovered(clock: FakeClock, call: str
 
 
 def test_the_transaction_is_asked_why_its_records_were_purged(clock: FakeClock) -> None:
-    """Given deliveries that tell only of a purge, when published, then the failure is the transaction's own."""
+    """Given deliveries that report only a purge, when published, then the failure is the transaction's own."""
     outbox, sender, producer = scripted(clock)
 
     def purged() -> None:
@@ -272,7 +272,7 @@ def test_the_transaction_is_asked_why_its_records_were_purged(clock: FakeClock) 
 
 
 def test_a_new_producer_waits_for_its_predecessors_end(clock: FakeClock) -> None:
-    """Given a broker that is still ending the last transaction, when begun, then it is asked again."""
+    """Given a broker that is still ending the last transaction, when begun, then the begin is retried."""
     _, _, producer = scripted(clock, init=[kafka_error(KafkaError._TIMED_OUT, retriable=True)] * 3)
 
     assert producer.calls == ["init"] * 4
@@ -295,7 +295,7 @@ def test_transactions_that_cannot_begin_say_why(
 
 
 def test_metadata_of_a_member_is_sent() -> None:
-    """Given the metadata of a member, when checked, then it is returned as it is."""
+    """Given the metadata of a member, when checked, then it is returned unchanged."""
     assert require_membership(metadata()) == metadata()
 
 
@@ -347,7 +347,7 @@ def test_nothing_is_committed_that_was_not_acknowledged() -> None:
     ],
 )
 def test_only_errors_that_would_come_again_end_the_process(code: int, kind: type[Exception]) -> None:
-    """Given an error of a delivery, when judged, then it is to be recovered from or ends the process."""
+    """Given an error of a delivery, when judged, then it causes a recovery or ends the process."""
     outbox, sender = at_least_once([])
 
     found = sender.failed(KafkaError(code))
@@ -363,6 +363,6 @@ def test_only_errors_that_would_come_again_end_the_process(code: int, kind: type
     ids=["source", "sender"],
 )
 def test_what_the_client_refuses_is_named(build: Callable[[ConsumerSettings], object]) -> None:
-    """Given a file that is not there, when a client is built, then the error names its key."""
+    """Given a file that does not exist, when a client is built, then the error names its key."""
     with pytest.raises(SettingsError, match=r"ssl\.ca\.location"):
         build(ConsumerSettings(kafka=KafkaSettings(ssl_ca_location="/nowhere", security_protocol="ssl")))

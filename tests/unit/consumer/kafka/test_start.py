@@ -1,4 +1,4 @@
-"""Where partitions begin: every change of topics and members, under every setting, leaves no text out."""
+"""Where partitions begin: no change of topics or members, under any setting, skips a text."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Topics:
     commits: dict[Place, Commit] = field(default_factory=dict)
 
     def create(self, topic: str, partitions: int, records: int = 0) -> None:
-        """Creates a topic with so many records a partition."""
+        """Creates a topic with `records` records per partition."""
         self.ids[topic] = f"{topic}-{len(self.ids)}-{sum(self.ends.values())}"
         self.ends |= {(topic, number): records for number in range(partitions)}
 
     def committed(self, places: Collection[Place]) -> list[Commit]:
-        """What the group has committed."""
+        """The group's commits."""
         return [self.commits.get(place, Commit(place, -1)) for place in places]
 
     def commit(self, commits: Sequence[Commit]) -> None:
@@ -49,12 +49,12 @@ class Topics:
         return 0, self.ends[place]
 
     def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The ids of now."""
+        """The current ids."""
         return {topic: self.ids[topic] for topic in topics}
 
 
 class Member:
-    """A member that reads its partitions to the end whenever it is told to."""
+    """A member that reads its partitions to the end on demand."""
 
     def __init__(self, topics: Topics, reset: Reset) -> None:
         self._topics = topics
@@ -62,15 +62,15 @@ class Member:
         self.positions: dict[Place, int] = {}
 
     def own(self, places: Collection[Place]) -> None:
-        """Takes exactly these partitions, and begins those that are new."""
+        """Takes exactly these partitions, and begins the new ones."""
         self.positions = {place: offset for place, offset in self.positions.items() if place in places}
         new = [place for place in places if place not in self.positions]
         for one in self._policy.beginnings(new, places) if new else []:
             self.positions[one.commit.place] = one.commit.offset
-            self._topics.commit([one.commit])  # as the crash loop does
+            self._topics.commit([one.commit])  # like the crash loop
 
     def read(self) -> set[tuple[Place, int]]:
-        """Reads and commits all."""
+        """Reads and commits everything."""
         read = {
             (place, offset)
             for place, position in self.positions.items()
@@ -104,8 +104,8 @@ def test_what_comes_after_the_group_has_begun_is_read_once(
 ) -> None:
     """Given a group that begins, and then records, partitions, topics, rebalances and restarts in any order.
 
-    When all is read, then every record that came after the beginning was read exactly once, and those before it
-    only under `earliest`.
+    When everything is read, then every record that came after the beginning was read exactly once, and those
+    before it only under `earliest`.
     """
     topics = Topics()
     topics.create("b", 2, old)
@@ -148,7 +148,7 @@ def test_what_comes_after_the_group_has_begun_is_read_once(
 
 
 def test_a_group_without_commits_ends_the_process_where_it_must_not_begin() -> None:
-    """Given `none`, when no partition has a commit, then the process ends; where another has one, it goes on."""
+    """Given `none`, when no partition has a commit, then the process ends; if another has one, it continues."""
     topics = Topics()
     topics.create("a", 1, 5)
     with pytest.raises(KafkaStateError, match=r"no committed offsets.*auto_offset_reset is none"):

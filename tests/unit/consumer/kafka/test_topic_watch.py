@@ -1,4 +1,4 @@
-"""A topic is taken for deleted only when no broker has known it for a while."""
+"""A topic counts as deleted only after no broker has known it for a while."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Brokers:
-    """Stands for an admin client: tells the ids of the topics that the broker asked knows at the moment."""
+    """Replaces an admin client: returns the ids of the topics that the broker knows at the moment."""
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
@@ -34,7 +34,7 @@ class Brokers:
 
 
 def asked(watch: TopicWatch, clock: FakeClock) -> dict[str, str | None]:
-    """One question and its answer, when it is due."""
+    """One request and its answer, when it is due."""
     clock.now_s += CHECK_S
     assert watch.is_due
     watch.ask({"texts"})
@@ -42,7 +42,7 @@ def asked(watch: TopicWatch, clock: FakeClock) -> dict[str, str | None]:
 
 
 def test_a_broker_that_does_not_know_a_topic_yet_deletes_nothing() -> None:
-    """Given a topic that one answer lacks, as of a broker that has just started, then it is not gone."""
+    """Given a topic that one answer lacks, as from a broker that has just started, then it is not deleted."""
     brokers, clock = Brokers(), FakeClock()
     watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
     for known in ({"texts": "id"}, {}, {"texts": "id"}, {}, {"texts": "id"}) * 10:
@@ -52,7 +52,7 @@ def test_a_broker_that_does_not_know_a_topic_yet_deletes_nothing() -> None:
 
 
 def test_a_topic_that_stays_away_is_gone() -> None:
-    """Given a topic that every answer lacks, when that lasts, then it is gone; when it comes back, it is not."""
+    """Given a topic that every answer lacks, when that lasts, then it is deleted, until it comes back."""
     brokers, clock = Brokers(), FakeClock()
     watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
     began = clock.now_s

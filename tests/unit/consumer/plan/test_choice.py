@@ -1,4 +1,4 @@
-"""Which limits are measured, which are refused, and which are recommended."""
+"""The limits that are measured, refused and recommended."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_grid_lies_around_what_the_device_likes() -> None:
 
     assert {setting.batch_tokens for setting in found} == {512, 1_024, 2_048, 4_096}
     assert {setting.batch_records for setting in found} == {*RECORDS, 512}
-    assert len(found) == len(set(found)) == 16 + 1 - 1  # 64 x 2 rows of 10 tokens fit 2,048 already
+    assert len(found) == len(set(found)) == 16 + 1 - 1  # 64 x 2 rows of 10 tokens already fit 2,048
 
 
 @property_settings(deadline=None, max_examples=30)
@@ -81,7 +81,7 @@ def test_a_budget_that_nothing_fills_is_not_measured(
     ],
 )
 def test_the_deadline_is_what_is_breached_first(given_: ConsumerSettings, seconds: float, name: str) -> None:
-    """Given timeouts of Kafka's client, when asked, then the shorter one of those that apply."""
+    """Given timeouts of Kafka's client, when read, then the shorter one of those that apply."""
     assert deadline(given_) == Deadline(seconds, name)
 
 
@@ -96,7 +96,7 @@ def test_a_setting_is_refused_for_its_worst_batch() -> None:
 
 
 def test_the_smallest_of_the_fastest_is_recommended() -> None:
-    """Given two settings within 2 % of the fastest, when asked, then the one with fewer records is taken."""
+    """Given two settings within 2 % of the fastest, when chosen, then the one with fewer records is taken."""
     fast, as_fast = measured(4_096, 512, 1_000), measured(256, 2_048, 981)
     slower, larger = measured(64, 2_048, 979), measured(256, 4_096, 1_000 * AS_GOOD)
 
@@ -104,7 +104,7 @@ def test_the_smallest_of_the_fastest_is_recommended() -> None:
 
 
 def test_a_target_goes_above_the_rate() -> None:
-    """Given a target, when the fastest miss it by their wait for the publish alone, then a slower one is taken."""
+    """Given a target, when the fastest miss it only by their wait for the publish, then a slower one is taken."""
     slow, fast = measured(64, 512, 500, p99_s=0.25), measured(256, 512, 900, p99_s=0.5)
 
     assert recommend([slow, fast], LIMIT, Target(0.625, commit_interval_s=0.25)) is slow
@@ -112,7 +112,7 @@ def test_a_target_goes_above_the_rate() -> None:
 
 
 def test_a_target_out_of_reach_names_the_best_that_can_be_had() -> None:
-    """Given a target that nothing keeps, when asked, then the least p99 and its setting are named."""
+    """Given a target that no setting meets, when chosen, then the least p99 and its setting are named."""
     slow, fast = measured(64, 512, 500, p99_s=0.25), measured(256, 512, 900, p99_s=0.5)
 
     with pytest.raises(SettingsError) as raised:
@@ -124,12 +124,12 @@ def test_a_target_out_of_reach_names_the_best_that_can_be_had() -> None:
 
 
 def test_where_all_is_refused_nothing_is_recommended() -> None:
-    """Given no setting that may be tried, when asked, then the error says what is breached and what to do."""
+    """Given no setting that may be tried, when chosen, then the error names the broken limit and what to do."""
     with pytest.raises(SettingsError, match=r"transaction timeout of 60 s; lower limits\.inflight_batches"):
         recommend([Refused(NOW, "worst batch 412 s")], LIMIT)
 
 
 def test_percentiles_are_measured_values() -> None:
-    """Given 1 to 100 s, when ranked, then p50 is the 50th and p99 the 99th; of one value both are that."""
+    """Given 1 to 100 s, when ranked, then p50 is the 50th and p99 the 99th; a single value is both."""
     assert Latency.of([float(second) for second in range(100, 0, -1)]) == Latency(50, 99)
     assert Latency.of([3.0]) == Latency(3, 3)

@@ -47,9 +47,9 @@ def run(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> int:
 def test_a_plan_is_a_settings_file_for_run(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a sample and settings, when planned, then a measured setting is written beside those given.
+    """Given a sample and settings, when planned, then a measured setting is written in addition to the given ones.
 
-    No text and no password is shown, the file is as private as the one given, and it is not overwritten.
+    No text and no password is shown, the file is as private as the given one, and it is not overwritten.
     """
     monkeypatch.setenv("SENTIMENT_LIMITS__BATCH_TOKENS", "777")
     plan = tmp_path / "plan.yaml"

@@ -1,4 +1,4 @@
-"""Measuring limits through the threads that serve, and the memory they take."""
+"""Measures limits with the threads that serve, and their memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_ROWS = 8
 
 
 class FakeMemory:
-    """Peaks that are known beforehand."""
+    """Known peaks."""
 
     resets = 0
 
@@ -58,7 +58,7 @@ def meter(scorer: FakeScorer, texts: Sequence[str] = ("same",), inflight: int = 
 
 
 def test_equal_texts_are_computed_each_time() -> None:
-    """Given a sample of one text, when batches of 16 are measured, then each pass is of 16 rows or more."""
+    """Given a sample of one text, when batches of 16 are measured, then each pass has 16 rows or more."""
     scorer = FakeScorer()
 
     trial = meter(scorer).full_load(Setting(16, 10_000))
@@ -112,13 +112,13 @@ def test_the_longest_texts_fill_their_passes() -> None:
 
 @pytest.mark.parametrize("broken", [ScorerError("the device is gone")])
 def test_a_device_that_fails_ends_the_measurement(broken: Exception) -> None:
-    """Given a device that fails, when measured, then what it raised is raised."""
+    """Given a device that fails, when measured, then its error is raised."""
     with pytest.raises(ScorerError, match="the device is gone"):
         meter(FakeScorer(error=broken)).full_load(Setting(4, 100))
 
 
 def test_a_peak_counts_what_was_held_since_the_reset() -> None:
-    """Given 100 MB that were held for a moment, when read, then the peak has them; after a reset it has not."""
+    """Given 100 MB that were held for a moment, when read, then the peak includes them until a reset."""
     memory, size = PeakMemory("cpu"), 100_000_000
     memory.reset()
     before = memory.host_bytes()

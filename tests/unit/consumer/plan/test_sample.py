@@ -1,4 +1,4 @@
-"""Texts to measure with, and the settings file that comes of it."""
+"""Texts for the measurement, and the resulting settings file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORM = InputFormat(text_field="data.text")
 
 
 def test_a_line_is_a_text(tmp_path: Path) -> None:
-    """Given a plain file with blank lines, when read, then every other line is a text, mixed but none lost."""
+    """Given a plain file with blank lines, when read, then every other line is a text, shuffled but none lost."""
     file = tmp_path / "texts.txt"
     file.write_bytes("".join(f"text {number}\r\n \n" for number in range(100)).encode())
 
@@ -32,7 +32,7 @@ def test_a_line_is_a_text(tmp_path: Path) -> None:
 
 
 def test_a_line_of_json_is_an_input(tmp_path: Path) -> None:
-    """Given JSON Lines, when read, then the texts are taken from where the settings say."""
+    """Given JSON Lines, when read, then the texts come from the configured path."""
     file = tmp_path / "texts.jsonl"
     file.write_text('{"data": {"text": "fine"}}\n\n{"data": {"text": "well"}, "id": 7}\n')
 
@@ -53,7 +53,7 @@ def test_a_line_of_json_is_an_input(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_is_named_and_not_quoted(tmp_path: Path, name: str, content: bytes, said: str) -> None:
-    """Given a file that is no sample, when read, then the error names the line and quotes nothing."""
+    """Given a file that is not a sample, when read, then the error names the line and quotes nothing."""
     file = tmp_path / name
     if name:
         file.write_bytes(content)
@@ -64,7 +64,7 @@ def test_what_cannot_be_read_is_named_and_not_quoted(tmp_path: Path, name: str, 
 
 
 def test_the_written_file_is_a_settings_file(tmp_path: Path) -> None:
-    """Given values of any kind, when written, then they are read back beside the limits, below the remarks."""
+    """Given values of any kind, when written, then they are read back with the limits, below the comments."""
     file = tmp_path / "plan.yaml"
     values = {"group_id": "ü: #", "limits.batch_records": 7, "limits.commit_timeout_s": 9.5, "trainer.seed": 1}
     properties = {"kafka.properties": {"linger.ms": 7}}

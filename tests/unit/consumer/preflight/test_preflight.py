@@ -1,4 +1,4 @@
-"""What is asked before the loop: the part of the preflight that needs no broker, or an embedded one."""
+"""The checks before the loop: the part of the preflight that needs no broker, or an embedded one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = Future[dict[str, Any]]
 
 
 def test_topics_are_described_in_one_line() -> None:
-    """Given counts and a pattern that waits, when described, then one line has all of it."""
+    """Given counts and a pattern without topics, when described, then one line has all of it."""
     assert describe_topics({"texts": 4, "sentiments": 2}, []) == "texts (4), sentiments (2)"
     assert (
         describe_topics({"sentiments": 2}, ["^x"]) == "sentiments (2); ^x matches no topic yet, run waits for one"
@@ -35,7 +35,7 @@ def test_a_configuration_is_read_from_the_answer() -> None:
 
 
 def test_a_configuration_that_may_not_be_asked_for_is_not_known() -> None:
-    """Given a user without DESCRIBE_CONFIGS, when asked, then nothing is known, and that is no error."""
+    """Given a user without DESCRIBE_CONFIGS, when asked, then nothing is known, and that is not an error."""
     answer: Answer = Future()
     answer.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)))
 
@@ -43,7 +43,7 @@ def test_a_configuration_that_may_not_be_asked_for_is_not_known() -> None:
 
 
 def test_an_embedded_broker_is_not_asked_for_rights_or_configurations() -> None:
-    """Given an embedded broker, which never answers such questions, when asked, then it is passed over."""
+    """Given an embedded broker, which never answers such requests, when asked, then it is skipped."""
     with EmbeddedBroker(["texts"]) as broker:
         preflight = Preflight(ConsumerSettings(kafka=KafkaSettings(bootstrap_servers=broker.address)))
 
@@ -52,7 +52,7 @@ def test_an_embedded_broker_is_not_asked_for_rights_or_configurations() -> None:
 
 
 def test_a_pattern_stands_for_what_it_matches_now_but_never_for_what_is_written() -> None:
-    """Given a pattern, when partitions are counted, then its topics are there; one without a match waits."""
+    """Given a pattern, when partitions are counted, then its topics are included; one without a match waits."""
     with EmbeddedBroker(["tw-a", "tw-b", "tw-out", "tw-dlq", "other"]) as broker:
         settings = ConsumerSettings(
             kafka=KafkaSettings(bootstrap_servers=broker.address),

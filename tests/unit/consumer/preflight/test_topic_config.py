@@ -1,4 +1,4 @@
-"""What a topic takes and keeps, read from its configuration and compared with what is to be written."""
+"""The records that a topic accepts and keeps, by its configuration, compared with the planned output."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ DEFAULTS = {
 
 
 def ago_ms(days: float) -> int:
-    """The timestamp of so many days ago."""
+    """The timestamp of that many days ago."""
     return int(time.time() * 1000 - days * DAY_MS)
 
 
 def of(**values: str | None) -> TopicConfig:
-    """The output topic of a broker with defaults but for these entries, underscores for dots."""
+    """The output topic of a broker with defaults except for these entries, underscores for dots."""
     return TopicConfig.of("sentiments", DEFAULTS | {key.replace("_", "."): value for key, value in values.items()})
 
 
 def test_what_is_not_known_is_as_kafka_has_it_by_default() -> None:
-    """Given a topic of which nothing is known, when compared with Kafka's defaults, then only bounds differ.
+    """Given an unknown topic configuration, when compared with Kafka's defaults, then only bounds differ.
 
-    Nothing is assumed of sizes and retention, since a guess would replace or refuse what the topic takes.
+    Sizes and retention are not assumed, since a guess would replace or refuse what the topic accepts.
     """
     unknown, default = TopicConfig("sentiments"), of()
 
@@ -68,7 +68,7 @@ def test_what_is_not_known_is_as_kafka_has_it_by_default() -> None:
 def test_retention_counts_only_where_records_expire_by_their_own_time(
     values: dict[str, str | None], expected: int | None
 ) -> None:
-    """Given a topic's configuration, when read, then the retention is in milliseconds or none that matters."""
+    """Given a topic's configuration, when read, then the retention is in milliseconds, or None if irrelevant."""
     assert of(**values).retention_ms == expected
 
 
@@ -93,7 +93,7 @@ def test_retention_counts_only_where_records_expire_by_their_own_time(
 def test_the_bounds_of_timestamps_are_those_of_any_version(
     values: dict[str, str | None], before_ms: int, after_ms: int
 ) -> None:
-    """Given the entries of a version of Kafka, when read, then both bounds are what that broker checks."""
+    """Given the entries of a version of Kafka, when read, then both bounds are those that this broker checks."""
     config = of(**values)
 
     assert (config.before_ms, config.after_ms) == (before_ms, after_ms)
@@ -101,7 +101,7 @@ def test_the_bounds_of_timestamps_are_those_of_any_version(
 
 @given(before=st.integers(0, UNLIMITED_MS), after=st.integers(0, UNLIMITED_MS))
 def test_what_is_kept_is_always_within_what_the_topic_takes(before: int, after: int) -> None:
-    """Given any bounds, when narrowed for clocks that differ, then they stay within, and lose a sixth at most."""
+    """Given any bounds, when narrowed for clock differences, then they stay within, and lose a sixth at most."""
     config = TopicConfig("x", before_ms=before, after_ms=after)
 
     for narrowed, bound in ((config.oldest_ms, before), (config.newest_ms, after)):
@@ -110,7 +110,7 @@ def test_what_is_kept_is_always_within_what_the_topic_takes(before: int, after: 
 
 
 def test_defaults_have_no_problems() -> None:
-    """Given topics as Kafka creates them, or of which nothing is known, when compared, then all is well."""
+    """Given topics as Kafka creates them, or unknown ones, when compared, then there is no problem."""
     assert Targets(of(), of()).problems(1_000_000) == []
     assert TARGETS.problems(10_000_000) == []
 
@@ -156,7 +156,7 @@ def test_a_batch_fits_both_topics() -> None:
 def test_first_records_show_what_the_topic_will_not_take_or_keep(
     output: TopicConfig, days: float, event: str, named: str
 ) -> None:
-    """Given a record that does not suit the output topic, when seen, then there is one warning, and only one."""
+    """Given a record that does not suit the output topic, when seen, then there is exactly one warning."""
     watch = FirstRecordsWatch(output, own_time=True)
 
     with capture_logs() as logs:
@@ -180,5 +180,5 @@ def test_first_records_show_what_the_topic_will_not_take_or_keep(
     ids=["young", "no timestamp", "stamped as written", "with a key", "nothing known"],
 )
 def test_nothing_is_said_when_all_is_well(output: TopicConfig, first: FirstRecords, *, own_time: bool) -> None:
-    """Given records that the topic takes and keeps, when compared, then there is no problem."""
+    """Given records that the topic accepts and keeps, when compared, then there is no problem."""
     assert first_problems(output, first, own_time=own_time) == {}

@@ -113,7 +113,7 @@ def test_a_result_that_comes_back_is_a_dead_letter(
 @settings(deadline=None)
 @given(value=RESULTS)
 def test_the_value_of_a_result_alone_is_no_loop(value: bytes) -> None:
-    """Given what looks like a result without our header, when read as text, then it is scored like any other."""
+    """Given a value like a result without our header, when read as text, then it is scored like any other."""
     one = record(value, headers=(("trace", b"1"),))
 
     assert decode(one, InputFormat(kind="text")) == Document(one, "texts-0-0", value.decode())
@@ -122,7 +122,7 @@ def test_the_value_of_a_result_alone_is_no_loop(value: bytes) -> None:
 @settings(deadline=None)
 @given(text=st.text(min_size=1).filter(lambda text: not text.isspace()))
 def test_our_header_alone_is_no_loop(text: str) -> None:
-    """Given a text made of a result, whose headers travelled on, when read, then it is scored."""
+    """Given a text made of a result, whose headers were passed on, when read, then it is scored."""
     one = record(text.encode(), headers=(("sentiment.schema", b"1"),))
 
     assert decode(one, InputFormat(kind="text")) == Document(one, "texts-0-0", text)

@@ -51,7 +51,7 @@ HOUR_MS = 3_600_000
 
 
 def taking(**output: Any) -> Encoder:
-    """An encoder for an output topic of this configuration."""
+    """An encoder for an output topic with this configuration."""
     return replace(ENCODER, targets=TARGETS._replace(output=TopicConfig(OUTPUT, known=True, **output)))
 
 
@@ -63,7 +63,7 @@ def encoded(document: Document, score: Score, encoder: Encoder = ENCODER) -> Out
 
 
 def read(outgoing: Outgoing) -> Result:
-    """What a reader of the results topic understands."""
+    """The value as a reader of the results topic parses it."""
     assert outgoing.value is not None
     return Result.model_validate_json(outgoing.value, strict=True)
 
@@ -79,7 +79,7 @@ def headers_of(outgoing: Outgoing, one: Record) -> dict[str, str]:
 def test_any_result_is_valid_json_of_the_schema(
     one: Record, text: str, identity: str, weights: list[float], *, include: bool
 ) -> None:
-    """Given any record, text and probabilities, when encoded, then the value is a Result that says just that."""
+    """Given any record, text and probabilities, when encoded, then the value is a Result with exactly these."""
     model, labels = ModelRef(name='100 %d of "it"', version="%b"), ("%s", *LABELS[1:])
     score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True)
     document = Document(one, identity, text)
@@ -106,7 +106,7 @@ def test_any_result_is_valid_json_of_the_schema(
 
 
 def test_the_text_is_only_there_when_asked_for() -> None:
-    """Given a result without --include-text, when encoded, then it has no such field at all."""
+    """Given a result without --include-text, when encoded, then it lacks that field."""
     document = Document(record(), "1", "private")
 
     assert b"private" not in (encoded(document, oracle("private")).value or b"")
@@ -142,7 +142,7 @@ def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> No
     ],
 )
 def test_results_carry_the_time_that_was_asked_for(mode: str, timestamp_ms: int | None, expected: int) -> None:
-    """Given a timestamp, when encoded, then it is the input's, or 0 for now where none would be accepted."""
+    """Given a timestamp, when encoded, then it is the input's, or 0 for now if no broker would accept it."""
     document = Document(record(timestamp_ms=timestamp_ms), "1", "a")
     encoder = replace(ENCODER, timestamps="now") if mode == "now" else ENCODER
 
@@ -165,7 +165,7 @@ def test_the_time_of_scoring_is_told() -> None:
 
 @pytest.mark.parametrize("part", ["id", "key", "headers", "text"])
 def test_a_result_too_large_to_be_written_is_a_dead_letter(part: str) -> None:
-    """Given one part that is too large, when encoded, then a letter tells sizes and quotes nothing."""
+    """Given one part that is too large, when encoded, then a letter has the sizes and quotes nothing."""
     private = "hunter2" * 100
     one = record(
         key=private.encode() if part == "key" else None,
@@ -185,7 +185,7 @@ def test_a_result_too_large_to_be_written_is_a_dead_letter(part: str) -> None:
 @settings(deadline=None)
 @given(one=RECORDS, reason=st.text())
 def test_a_dead_letter_is_the_input_and_a_reason(one: Record, reason: str) -> None:
-    """Given any record, when dead-lettered, then key, value and headers are as they were, and why is added."""
+    """Given any record, when dead-lettered, then key, value and headers are unchanged, and the reason is added."""
     outgoing = ENCODER.dead_letter(DeadLetter(one, Stage.DECODE, "BadRecord", reason))
 
     assert outgoing.source is one
@@ -221,7 +221,7 @@ def test_a_reason_is_cut_at_a_kibibyte(reason: str) -> None:
 
 
 def test_a_letter_too_large_to_be_written_points_to_the_record() -> None:
-    """Given a value above the limit, when dead-lettered, then its size and digest stand in its place."""
+    """Given a value above the limit, when dead-lettered, then its size and digest replace it."""
     value = b"x" * 200_000
     one = record(value, key=b"k", headers=(("trace", b"1"),))
 
@@ -244,9 +244,9 @@ def test_a_letter_too_large_to_be_written_points_to_the_record() -> None:
     ],
 )
 def test_no_letter_is_too_large(key: bytes | None, headers: tuple[tuple[str, bytes]], value: bytes | None) -> None:
-    """Given a key or headers above the limit, when dead-lettered, then the letter still fits and says where from.
+    """Given a key or headers above the limit, when dead-lettered, then the letter still fits and has its origin.
 
-    A letter that no broker takes would end every run at the same record.
+    A letter that no broker accepts would end every run at the same record.
     """
     one = record(value, key=key, headers=headers, partition=3, offset=9)
 
@@ -280,7 +280,7 @@ def test_a_timestamp_that_the_topic_would_refuse_becomes_now(
 ) -> None:
     """Given bounds of the output topic, when a record is older or newer, then its result is stamped as written.
 
-    Ten minutes, or a sixth of the bound, are left for clocks that differ and for the time until it is written.
+    Ten minutes, or a sixth of the bound, are left for clock differences and for the time until it is written.
     """
     one = record(timestamp_ms=AT_MS - age_ms)
 
@@ -290,7 +290,7 @@ def test_a_timestamp_that_the_topic_would_refuse_becomes_now(
 
 
 def test_a_compacted_topic_gets_nothing_without_a_key() -> None:
-    """Given a compacted output topic, when a record has no key, then a letter says why; an empty key is one."""
+    """Given a compacted output topic, when a record has no key, then a letter says why; an empty key is a key."""
     encoder = taking(compacted=True)
 
     letter = encoder.result(Document(record(key=None), "1", "a"), oracle("a"), Moment.of(AT))
@@ -302,7 +302,7 @@ def test_a_compacted_topic_gets_nothing_without_a_key() -> None:
 
 
 def test_the_topics_decide_what_is_too_large() -> None:
-    """Given topics that take less than the limit allows, when encoded, then results and letters keep to each."""
+    """Given topics with limits below ours, when encoded, then results and letters respect each."""
     small = TARGETS._replace(
         output=TopicConfig(OUTPUT, known=True, max_message_bytes=2_000),
         dlq=TopicConfig(DLQ, known=True, max_message_bytes=9_000),
@@ -321,7 +321,7 @@ def test_the_topics_decide_what_is_too_large() -> None:
 
 @pytest.mark.parametrize("came", [(b"0",), (b"1", b"2"), (None,)])
 def test_a_result_has_one_schema_header(came: tuple[bytes | None, ...]) -> None:
-    """Given a text made of a result, whose header travelled on, when encoded, then the reader finds one: ours."""
+    """Given a text made of a result, whose header was passed on, when encoded, then the reader finds only ours."""
     one = record(headers=(("a", b"1"), *(("sentiment.schema", version) for version in came), ("b", b"2")))
 
     outgoing = encoded(Document(one, "1", "a"), oracle("a"))
@@ -352,7 +352,7 @@ def test_a_forwarded_deletion_is_a_null_with_the_key(one: Record) -> None:
 
 
 def test_a_deletion_can_be_dead_lettered() -> None:
-    """Given a deletion, when it is to be a dead letter, then the letter says which null it was."""
+    """Given a deletion, when it is dead-lettered, then the letter says which null it was."""
     one = deletion(value=b'{"after": null}')
 
     letter = replace(ENCODER, on_null="dead-letter").deletion(one, Moment.of(AT))

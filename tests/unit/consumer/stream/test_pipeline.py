@@ -53,7 +53,7 @@ def test_under_load_publishes_are_shared() -> None:
 
     def pass_time() -> None:
         world.clock.now_s += 1
-        for batch in world.pipeline._inflight:  # noqa: SLF001 - the test stands in for a fast scorer
+        for batch in world.pipeline._inflight:  # noqa: SLF001 - the test replaces a fast scorer
             batch.scores.result(20)
 
     world.source.on_read = pass_time
@@ -64,7 +64,7 @@ def test_under_load_publishes_are_shared() -> None:
 
 
 def test_what_is_scored_is_published_at_once() -> None:
-    """Given three batches that are scored, when published, then it is one publish, in order."""
+    """Given three scored batches, when published, then they are one publish, in order."""
     gate = threading.Event()
     world = World(gates=[gate], limits=Limits(batch_records=2, inflight_batches=3), partitions=1)
     world.produce(6)
@@ -72,7 +72,7 @@ def test_what_is_scored_is_published_at_once() -> None:
     def open_when_full() -> None:
         if world.source.reads_while_paused:
             gate.set()
-            for batch in list(world.pipeline._inflight):  # noqa: SLF001 - the test stands in for a slow publish
+            for batch in list(world.pipeline._inflight):  # noqa: SLF001 - the test replaces a slow publish
                 batch.scores.result(20)
 
     world.source.on_read = open_when_full
@@ -91,7 +91,7 @@ def test_what_is_scored_is_published_at_once() -> None:
     ids=["batches", "bytes"],
 )
 def test_what_is_in_hand_is_bounded(limits: Limits, at_once: int) -> None:
-    """Given a scorer that stands still, when the pipeline is full, then it reads no further and keeps polling."""
+    """Given a stalled scorer, when the pipeline is full, then it reads no further and keeps polling."""
     gate = threading.Event()
     read: list[int] = []
     world = World(limits=limits, gates=[gate], observe=lambda records: read.append(len(records)))
@@ -124,7 +124,7 @@ def test_a_busy_scorer_does_not_cost_the_membership() -> None:
 
 
 def test_nothing_is_scored_while_a_partition_is_probed() -> None:
-    """Given a partition that may end the process, while it is fetched, then what is read waits."""
+    """Given a partition that may end the process, when it is fetched, then records read so far wait."""
     world = World(limits=Limits(batch_records=1, inflight_batches=1))
     world.produce(2)
     world.source.is_probing = True

@@ -1,4 +1,4 @@
-"""What cannot be read, scored or written becomes a dead letter, and too many of them end the run."""
+"""Records that cannot be read, scored or written become dead letters; too many of them end the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.world import UNREADABLE, World, keys
 
 
 def test_dead_letters_carry_what_could_not_be_read() -> None:
-    """Given one unreadable record among good ones, when run, then it alone is in the dead-letter topic."""
+    """Given one unreadable record among good ones, when run, then only it is in the dead-letter topic."""
     world = World()
     world.produce(2)
     world.kafka.produce(UNREADABLE, key=b"bad", headers=(("trace", b"1"),))
@@ -44,7 +44,7 @@ def test_a_result_too_large_to_be_written_is_a_dead_letter() -> None:
 
 
 def test_a_record_that_kafka_refuses_is_a_dead_letter() -> None:
-    """Given a result that the broker refuses for ever, when run, then its letter takes its place.
+    """Given a result that the broker always refuses, when run, then its letter takes its place.
 
     The others are published, and the failures that it took to find it count towards no limit.
     """
@@ -62,7 +62,7 @@ def test_a_record_that_kafka_refuses_is_a_dead_letter() -> None:
 
 
 def test_a_dead_letter_that_kafka_refuses_halts_loudly() -> None:
-    """Given a record of which neither result nor letter is taken, when run, then the run says what to change."""
+    """Given a record whose result and letter are refused, when run, then the run says what to change."""
     world = World()
     world.produce(2)
     world.outbox.refuse = {("texts", 0, 1)}
@@ -75,9 +75,9 @@ def test_a_dead_letter_that_kafka_refuses_halts_loudly() -> None:
 
 
 def test_too_many_dead_letters_stop_the_run() -> None:
-    """Given a producer gone wrong, when a thousandth letter in a row would be written, then the run stops.
+    """Given a broken producer, when a thousandth letter in a row would be written, then the run stops.
 
-    The batch that would have been one too many is not committed.
+    The batch that would have exceeded the limit is not committed.
     """
     world = World(limits=Limits(batch_records=100, dlq_in_a_row=250), partitions=1)
     for _ in range(400):
@@ -90,9 +90,9 @@ def test_too_many_dead_letters_stop_the_run() -> None:
 
 
 def test_a_text_that_cannot_be_scored_is_a_dead_letter() -> None:
-    """Given a text that the model cannot score, when run, then it alone is in the dead-letter topic, and says why.
+    """Given a text that the model cannot score, when run, then only it is a dead letter, with the reason.
 
-    The results of its batch keep their order, and the padding logged is that of the scores.
+    The results of its batch keep their order, and the logged padding is that of the scores.
     """
     world = World(unscorable={"text 0/1"})
     world.produce(4)
@@ -133,7 +133,7 @@ def test_deletions_are_skipped_and_counted() -> None:
 def test_a_forwarded_deletion_keeps_its_place() -> None:
     """Given a row that is written, deleted and written again, when forwarded, then the order is the same.
 
-    A compacted results topic then forgets what was deleted, and keeps what was written after it.
+    A compacted results topic then drops the deleted row, and keeps the row written after it.
     """
     world = World(on_null="forward")
     for number in range(6):
@@ -153,7 +153,7 @@ def test_a_forwarded_deletion_keeps_its_place() -> None:
 
 @pytest.mark.parametrize("on_null", ["skip", "forward", "dead-letter"])
 def test_no_number_of_deletions_ends_a_run(on_null: Literal["skip", "forward", "dead-letter"]) -> None:
-    """Given nothing but deletes, when run, then no limit counts them, whatever becomes of them."""
+    """Given only deletes, when run, then no limit counts them, whatever their outcome."""
     world = World(limits=Limits(dlq_in_a_row=10, dlq_window=100), partitions=1, on_null=on_null)
     for _ in range(300):
         world.kafka.produce(None, key=b"k")
@@ -165,7 +165,7 @@ def test_no_number_of_deletions_ends_a_run(on_null: Literal["skip", "forward", "
 
 
 def test_deletions_do_not_hide_that_all_else_is_bad() -> None:
-    """Given deletes between bad records, when these are too many in a row, then the run stops all the same."""
+    """Given deletes between bad records, when there are too many bad ones in a row, then the run still stops."""
     world = World(limits=Limits(dlq_in_a_row=50, batch_records=20), partitions=1)
     for _ in range(200):
         world.kafka.produce(UNREADABLE)

@@ -1,4 +1,4 @@
-"""When a run ends: told to stop, idle, or after so many records."""
+"""The end of a run: on request, when idle, or after a number of records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.world import World, keys
 
 
 def test_a_stop_publishes_what_is_in_hand() -> None:
-    """Given a batch at the scorer, when told to stop, then it is published and nothing more is read."""
+    """Given a batch at the scorer, when asked to stop, then it is published and nothing more is read."""
     gate = threading.Event()
     world = World(gates=[gate], limits=Limits(batch_records=2, inflight_batches=1), clock_step_s=0)
     world.produce(6)
@@ -32,7 +32,7 @@ def test_a_stop_publishes_what_is_in_hand() -> None:
 
 
 def test_a_stop_abandons_what_takes_too_long() -> None:
-    """Given a scorer that never answers, when told to stop, then the run ends after `shutdown_s` uncommitted."""
+    """Given a scorer that never answers, when asked to stop, then the run ends after `shutdown_s` uncommitted."""
     gate = threading.Event()
     world = World(gates=[gate], limits=Limits(batch_records=2, shutdown_s=6))
     world.produce(4)
@@ -43,11 +43,11 @@ def test_a_stop_abandons_what_takes_too_long() -> None:
 
     assert (totals.records, totals.abandoned) == (2, 2)
     assert world.outbox.publishes == 0
-    assert world.source.reads_while_paused == 5  # the clock moves a second whenever it is asked
+    assert world.source.reads_while_paused == 5  # the clock advances a second at every reading
 
 
 def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
-    """Given a failing outbox, when told to stop, then the run ends in order and the batch stays uncommitted."""
+    """Given a failing outbox, when asked to stop, then the run ends cleanly and the batch stays uncommitted."""
     gate = threading.Event()
     world = World(gates=[gate])
     world.outbox.fail_at = {1}
@@ -65,7 +65,7 @@ def test_a_publish_that_fails_while_stopping_is_left_to_the_next_run() -> None:
 
 
 def test_idle_counts_only_with_nothing_in_hand() -> None:
-    """Given a slow scorer, when the topic is read out for longer than `until_idle_s`, then the run still waits."""
+    """Given a slow scorer, when no records come for longer than `until_idle_s`, then the run still waits."""
     gate = threading.Event()
     world = World(gates=[gate], clock_step_s=0, until_idle_s=3)
     world.produce(1)
@@ -83,7 +83,7 @@ def test_idle_counts_only_with_nothing_in_hand() -> None:
 
 
 def test_idle_begins_anew_with_every_record() -> None:
-    """Given records that come now and then, each gap below `until_idle_s`, then all are published."""
+    """Given records with gaps below `until_idle_s`, when run, then all are published."""
     world = World(clock_step_s=0, until_idle_s=5, partitions=1)
 
     def pass_time() -> None:

@@ -1,4 +1,4 @@
-"""What fails around the loop costs a repetition or ends the run, and loses nothing."""
+"""A failure around the loop repeats work or ends the run, and loses nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.world import UNREADABLE, World, keys
 
 
 def test_too_many_failures_end_the_run() -> None:
-    """Given every publish failing, more than `max_recoveries`, then the run ends with no commit."""
+    """Given only failing publishes, more than `max_recoveries`, when run, then the run ends without a commit."""
     world = World(limits=Limits(max_recoveries=2), clock_step_s=0.01)
     world.outbox.fail_at = set(range(1, 100))
     world.produce(1)
@@ -37,7 +37,7 @@ def test_failures_far_apart_do_not_add_up() -> None:
 
 
 def test_a_recovery_that_fails_is_tried_again() -> None:
-    """Given a reset that fails twice, when a publish has failed, then the third recovery mends it."""
+    """Given a reset that fails twice, when a publish has failed, then the third recovery succeeds."""
     world = World()
     world.produce(2)
     world.outbox.fail_at = {1}
@@ -48,7 +48,7 @@ def test_a_recovery_that_fails_is_tried_again() -> None:
 
 
 def test_a_recovery_forgets_what_is_in_hand() -> None:
-    """Given three batches in hand, when the first cannot be published, then all are read and published anew."""
+    """Given three batches in flight, when the first cannot be published, then all are read and published anew."""
     first, others = threading.Event(), threading.Event()
     world = World(gates=[first, others], limits=Limits(batch_records=1, inflight_batches=3))
     world.outbox.fail_at = {1}
@@ -71,7 +71,7 @@ def test_a_recovery_forgets_what_is_in_hand() -> None:
 def test_rows_of_a_revoked_partition_are_dropped() -> None:
     """Given a batch of two partitions, when one is revoked meanwhile, then only the other's rows are published.
 
-    What was dropped stays uncommitted, so its new owner scores it.
+    The dropped rows stay uncommitted, so their new owner scores them.
     """
     gate = threading.Event()
     world = World(gates=[gate], limits=Limits(inflight_batches=1))

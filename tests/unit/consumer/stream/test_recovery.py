@@ -1,4 +1,4 @@
-"""What a broker's refusal is said to mean."""
+"""The explanations of a broker's refusal."""
 
 from __future__ import annotations
 

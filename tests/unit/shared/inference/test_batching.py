@@ -18,7 +18,8 @@ from shared.inference.batching import MAX_ROWS, ROWS_STEP, cost, make_batches
 def test_every_text_is_in_one_batch_within_the_budget(lengths: list[int], max_tokens: int, padding: int) -> None:
     """Given any lengths, when planned, then each index comes once, longest first, and no batch exceeds the budget.
 
-    Only a text that is longer than the budget by itself does, alone in its batch. Nor is there more padding.
+    The only exception is a text that is longer than the budget, alone in its batch. The padding stays within its
+    limit too.
     """
     batches = make_batches(lengths, max_tokens, padding=padding)
 
@@ -49,14 +50,14 @@ def test_every_text_is_in_one_batch_within_the_budget(lengths: list[int], max_to
 def test_batches_are_as_full_as_budget_and_padding_let_them(
     lengths: list[int], max_tokens: int, padding: int, expected: list[list[int]]
 ) -> None:
-    """Given known lengths, when planned, then the batches are these: full, and equals in order of arrival."""
+    """Given known lengths, when planned, then the batches are as listed: full, and equals in order of arrival."""
     assert make_batches(lengths, max_tokens, padding=padding) == expected
 
 
 @settings(deadline=None)
 @given(lengths=st.lists(st.integers(0, 300), max_size=60), max_tokens=st.integers(1, 1000))
 def test_without_padding_the_sum_counts(lengths: list[int], max_tokens: int) -> None:
-    """Given an engine that does not pad, when planned, then batches are cut by their sum, longest first."""
+    """Given an engine that does not pad, when planned, then batches are limited by their sum, longest first."""
     batches = make_batches(lengths, max_tokens, padding=None)
 
     order = [index for batch in batches for index in batch]
@@ -76,5 +77,5 @@ def test_a_batch_has_a_limit_of_rows(padding: int | None) -> None:
 
 
 def test_what_a_pass_computes() -> None:
-    """Given rows, when their cost is asked, then it is the padded rectangle, or the sum."""
+    """Given rows, when their cost is computed, then it is the padded rectangle, or the sum."""
     assert (cost([5, 3, 1]), cost([5, 3, 1], pads=False), cost([])) == (15, 9, 0)

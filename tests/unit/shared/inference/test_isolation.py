@@ -1,4 +1,4 @@
-"""One bad text is found and the rest is scored, whatever fails and wherever it stands."""
+"""One bad text is found and the rest is scored, for any failure and any position."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 ROOM = 1_000_000
-"""Tokens that all rows of a test fit into at once."""
+"""Enough tokens for all rows of a test at once."""
 
 
 def run(isolation: Isolation[str, str], rows: Sequence[str], lengths: Sequence[int]) -> list[str | Unscorable]:
@@ -32,7 +32,7 @@ def run(isolation: Isolation[str, str], rows: Sequence[str], lengths: Sequence[i
 
 
 class Engine:
-    """Answers a string with its capitals; fails as it is told. A character is a token."""
+    """Answers a string with its capitals; raises the scripted failures. A character is a token."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Engine:
         return [None if row in self.not_finite else row.upper() for row in rows]
 
     def control(self) -> None:
-        """Fails on a sick device only."""
+        """Fails only on a broken device."""
         self.controls += 1
         if self.sick:
             raise PassFailed("IndexError")
@@ -75,15 +75,15 @@ class Engine:
 
     @property
     def extra_passes(self) -> int:
-        """Passes, the control's included, beyond one for each batch of the last run."""
+        """Passes beyond one for each batch of the last run, including the control's."""
         return len(self.passes) + self.controls - self.batches
 
     def outcome(self, rows: Sequence[str]) -> list[str]:
-        """As `run`, with the name of the error for what is unscorable."""
+        """Like `run`, but with the name of the error for unscorable rows."""
         return [one.error if isinstance(one, Unscorable) else one for one in self.run(rows)]
 
     def expected(self, row: str) -> str:
-        """What becomes of a row on a device that is well."""
+        """The outcome of a row on a healthy device."""
         if len(row) > self.memory:
             return "OutOfMemory"
         if row in self.bad:
@@ -92,7 +92,7 @@ class Engine:
 
 
 def numbered(lengths: Sequence[int]) -> list[str]:
-    """Rows that tell themselves apart, of at least the given lengths."""
+    """Distinct rows of at least the given lengths."""
     return [f"row{number}".ljust(length, "x") for number, length in enumerate(lengths)]
 
 
@@ -104,7 +104,7 @@ ANY_ROWS = st.lists(st.integers(1, 120), max_size=70).map(numbered)
 def test_exactly_the_bad_rows_fail(data: st.DataObject, rows: list[str], budget: int, memory: int) -> None:
     """Given any rows of which any are bad, when run with any budget and memory, then exactly these are unscorable.
 
-    All others have their own answer, in input order, and the passes are at most twice the rows.
+    All others have their own answer, in input order, and there are at most twice as many passes as rows.
     """
     some = st.sets(st.sampled_from(rows)) if rows else st.just(set[str]())
     engine = Engine(bad=data.draw(some), not_finite=data.draw(some), memory=memory, budget=budget)
@@ -116,9 +116,9 @@ def test_exactly_the_bad_rows_fail(data: st.DataObject, rows: list[str], budget:
 
 @pytest.mark.parametrize("size", [4, 5, 100, 256])
 def test_one_bad_row_costs_few_passes(size: int) -> None:
-    """Given one bad row of a pass, when it stands anywhere, then it alone fails for at most 2 x log2 extra passes.
+    """Given one bad row anywhere in a pass, when run, then only it fails, for at most 2 x log2 extra passes.
 
-    The control that proves the device well is counted with them: 16 for 256 rows.
+    This includes the control that proves the device healthy: 16 for 256 rows.
     """
     rows = numbered([10] * size)
     for bad in rows:
@@ -129,7 +129,7 @@ def test_one_bad_row_costs_few_passes(size: int) -> None:
 
 
 def test_a_row_that_is_not_finite_costs_no_pass() -> None:
-    """Given rows of which two have no finite answer, when run, then these fail and no pass is run again."""
+    """Given rows of which two lack a finite answer, when run, then these fail and no pass is run again."""
     engine = Engine(not_finite={"b", "d"})
 
     assert engine.outcome(list("abcd")) == ["A", "NotFinite", "C", "NotFinite"]
@@ -157,7 +157,7 @@ def test_a_failure_that_does_not_come_again_blames_nobody() -> None:
 def test_running_out_of_memory_costs_no_text(memory: int) -> None:
     """Given memory for some padded tokens, when a window needs far more, then all is scored in passes that fit.
 
-    The next window begins with the budget that was found and does not run out again.
+    The next window begins with the budget found before and does not run out of memory again.
     """
     engine = Engine(memory=memory, budget=32_768)
     rows = numbered([8 + number % 50 for number in range(512)])
@@ -182,7 +182,7 @@ def test_what_did_not_fit_is_run_in_halves_that_do() -> None:
 def test_a_row_too_large_for_the_memory_fails_alone() -> None:
     """Given ten rows that exceed the memory alone, when run among others, then they fail and no other does.
 
-    They do not wear the budget down: it stays at half of the smallest pass that failed.
+    They do not reduce the budget further: it stays at half of the smallest pass that failed.
     """
     engine = Engine(memory=400, budget=2_048)
     rows = numbered([500 if number % 10 == 0 else 20 for number in range(100)])
@@ -192,7 +192,7 @@ def test_a_row_too_large_for_the_memory_fails_alone() -> None:
 
 
 def test_a_budget_grows_back_below_what_failed_and_then_beyond() -> None:
-    """Given a budget that was halved, when full passes fit, then it grows, and passes the ceiling at last."""
+    """Given a budget that was halved, when full passes fit, then it grows, and passes the ceiling in the end."""
     budget = TokenBudget(2_048)
     budget.ran_out(2_000)
     assert (budget.tokens, budget.ceiling) == (1_000, 2_000)
@@ -245,7 +245,7 @@ def test_a_budget_stays_between_one_and_full(events: list[tuple[bool, int]], ful
 
 
 def test_memory_that_another_process_took_comes_back() -> None:
-    """Given memory that is short for a while, when windows go on, then the budget is full again in the end."""
+    """Given a temporary lack of memory, when windows go on, then the budget is full again in the end."""
     engine = Engine(memory=100, budget=1_024)
     rows = numbered([8] * 512)
     engine.run(rows)
@@ -262,9 +262,9 @@ def test_memory_that_another_process_took_comes_back() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 64])
 def test_a_sick_device_blames_no_text(size: int) -> None:
-    """Given a device on which everything fails, when rows are run, then that ends with ScorerError.
+    """Given a device on which everything fails, when rows are run, then a ScorerError ends the run.
 
-    Nobody is told that a text is at fault, and the passes are bounded.
+    No text is blamed, and the number of passes is bounded.
     """
     engine = Engine(sick=True)
 
@@ -274,9 +274,9 @@ def test_a_sick_device_blames_no_text(size: int) -> None:
 
 
 def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
-    """Given a model whose every answer is NaN, when the control's is too, then that ends with ScorerError.
+    """Given a model that always answers NaN, also to the control, when run, then a ScorerError ends the run.
 
-    Where the control is answered, the texts are what is wrong.
+    If the control is answered, the texts are at fault.
     """
     engine = Engine(not_finite="abc")
 
@@ -290,7 +290,7 @@ def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
 
 
 def test_memory_that_is_gone_altogether_blames_no_text() -> None:
-    """Given a control that runs out of memory too, when a row did, then that ends with ScorerError."""
+    """Given a control that runs out of memory too, when a row did, then a ScorerError ends the run."""
     engine = Engine(memory=5)
 
     def starve() -> None:
@@ -325,10 +325,10 @@ def test_a_device_error_ends_it_at_once() -> None:
 
 @pytest.mark.parametrize("kind", [PassFailed, OutOfMemory])
 def test_a_failed_pass_is_let_go_of_before_the_next(kind: type[Exception]) -> None:
-    """Given a pass that fails with something large in hand, when the next is run, then that is gone."""
+    """Given a pass that fails while it holds a large object, when the next is run, then the object is freed."""
 
     class Large:
-        """Stands for a tensor."""
+        """A large object, as a tensor would be."""
 
     held: list[weakref.ref[Large]] = []
     seen: list[bool] = []
@@ -348,7 +348,7 @@ def test_a_failed_pass_is_let_go_of_before_the_next(kind: type[Exception]) -> No
 
 
 def test_a_window_without_failures_is_not_logged() -> None:
-    """Given good rows, when run, then there is no line and no extra pass, also in several passes."""
+    """Given good rows, when run, then there is neither a log line nor an extra pass, also in several passes."""
     engine = Engine(budget=10)
 
     with capture_logs() as lines:
@@ -358,7 +358,7 @@ def test_a_window_without_failures_is_not_logged() -> None:
 
 
 def test_what_was_isolated_is_logged_in_numbers() -> None:
-    """Given a bad row and memory that runs out, when run, then one line counts and nothing quotes a text."""
+    """Given a bad row and too little memory, when run, then one line has the counts and nothing quotes a text."""
     rows = ["private row", *numbered([11] * 7)]
     engine = Engine(bad={"private row"}, memory=60)
 

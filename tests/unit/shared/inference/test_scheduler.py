@@ -24,14 +24,14 @@ WAIT_S = 10.0
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """A gate that is open at the end, so that no thread stays behind it."""
+    """A gate that is open at the end, so that no thread waits at it."""
     found = threading.Event()
     yield found
     found.set()
 
 
 class WideScorer(FakeScorer):
-    """Takes three passes at once, of few tokens; `most` is how many it saw at once, `bad` fails a pass."""
+    """Takes three passes at once, of few tokens; `most` is the largest number seen at once, `bad` fails a pass."""
 
     concurrency = 3
     batch_tokens = 40
@@ -42,7 +42,7 @@ class WideScorer(FakeScorer):
         self.barrier = threading.Barrier(together)
 
     def forward(self, rows: Sequence[str]) -> list[Score | None]:
-        """Waits until as many passes as were told are inside; fails on a bad row."""
+        """Waits until the expected number of passes is inside; fails on a bad row."""
         if len(rows[0]) == self.batch_tokens:
             self.barrier.wait(WAIT_S)
         if self.bad in rows:
@@ -58,7 +58,7 @@ class WideScorer(FakeScorer):
 def test_every_text_has_its_own_answer(batches: list[list[str]], entries: int) -> None:
     """Given any batches, when submitted at once, then each future has its texts' answers, in input order.
 
-    Whatever shared a window or a pass, came twice or was remembered.
+    This holds whether texts shared a window or a pass, came twice or were cached.
     """
     scoring = Scheduler(WideScorer(), cache=entries)
     futures = [scoring.submit(batch) for batch in batches]
@@ -76,7 +76,7 @@ def test_every_text_has_its_own_answer(batches: list[list[str]], entries: int) -
 
 
 def test_an_empty_batch_does_not_reach_the_scorer() -> None:
-    """Given a batch of dead letters only, when submitted, then its scores are none and the model is not asked."""
+    """Given a batch of dead letters only, when submitted, then it has no scores and the model does not run."""
     scorer = FakeScorer()
     scoring = Scheduler(scorer)
 
@@ -101,7 +101,7 @@ def test_what_waits_becomes_one_window(gate: threading.Event) -> None:
     for number, other in enumerate(others):
         assert other.result(WAIT_S) == [oracle(f"text {number}"), oracle(f"word {number}")]
     assert scorer.calls[0] == ("first",)
-    assert len(scorer.calls) <= 3  # the last to be tokenised may have missed the window
+    assert len(scorer.calls) <= 3  # the last one to be tokenised may have missed the window
     assert scoring.close(WAIT_S)
 
 
@@ -139,7 +139,7 @@ def test_as_many_passes_run_at_once_as_the_device_takes() -> None:
 
 
 def test_equal_texts_are_scored_once() -> None:
-    """Given a batch in which texts come again, when scored, then the model sees each once and the first pays."""
+    """Given a batch with repeated texts, when scored, then the model sees each once and the first one pays."""
     scorer = FakeScorer()
     scoring = Scheduler(scorer)
 
@@ -152,10 +152,10 @@ def test_equal_texts_are_scored_once() -> None:
 
 
 def test_a_cache_answers_what_was_scored_before() -> None:
-    """Given a cache of two, when texts come again, then the model is asked for what was forgotten only."""
+    """Given a cache of two, when texts come again, then the model scores only the evicted ones."""
     scorer = FakeScorer()
     scoring = Scheduler(scorer, cache=2)
-    for text in ["a", "b", "a", "c", "b", "a"]:  # b is forgotten for c, and then a for b
+    for text in ["a", "b", "a", "c", "b", "a"]:  # b is evicted for c, and then a for b
         (answer,) = scoring.score([text])
         assert isinstance(answer, Score)
         assert answer.probabilities == oracle(text).probabilities
@@ -165,7 +165,7 @@ def test_a_cache_answers_what_was_scored_before() -> None:
 
 
 def test_without_a_cache_every_batch_is_scored() -> None:
-    """Given no cache, when a text comes again in a later batch, then the model is asked again."""
+    """Given no cache, when a text comes again in a later batch, then the model scores it again."""
     scorer = FakeScorer()
     scoring = Scheduler(scorer)
 
@@ -175,7 +175,7 @@ def test_without_a_cache_every_batch_is_scored() -> None:
 
 
 def test_a_text_that_cannot_be_tokenised_is_not_shown_to_the_model() -> None:
-    """Given such a text, when scored with others or alone, then it is unscorable each time and never kept."""
+    """Given such a text, when scored with others or alone, then it is unscorable each time and never cached."""
     scorer = FakeScorer(unscorable={"odd"})
     scoring = Scheduler(scorer, cache=10)
 
@@ -187,7 +187,7 @@ def test_a_text_that_cannot_be_tokenised_is_not_shown_to_the_model() -> None:
 
 @pytest.mark.parametrize("error", [ScorerError("gone"), ValueError("odd")])
 def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
-    """Given a scorer that raises, when asked, then the future holds that very error and the threads go on."""
+    """Given a scorer that raises, when called, then the future holds that very error and the threads go on."""
     scoring = Scheduler(FakeScorer(error=error))
 
     assert scoring.submit(["a"]).exception(WAIT_S) is error
@@ -196,7 +196,7 @@ def test_what_the_scorer_raises_is_carried_over(error: Exception) -> None:
 
 
 def test_what_the_tokenizer_raises_is_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a tokenizer that is unfit, when asked, then the future holds its error and the next batch goes on."""
+    """Given a tokenizer that raises, when called, then the future holds its error and the next batch goes on."""
     scorer = FakeScorer()
     scoring = Scheduler(scorer)
     error = ScorerError("unfit")
@@ -241,7 +241,7 @@ def test_a_cancelled_batch_is_skipped(gate: threading.Event) -> None:
 
 
 def test_closing_tells_whether_the_threads_ended(gate: threading.Event) -> None:
-    """Given a pass that does not end, when closed, then False comes at the timeout, and True once it has ended."""
+    """Given a pass that does not end, when closed, then False comes at the timeout, and True after its end."""
     scoring = Scheduler(FakeScorer(gates=[gate]))
     future = scoring.submit(["a"])
 
@@ -252,7 +252,7 @@ def test_closing_tells_whether_the_threads_ended(gate: threading.Event) -> None:
 
 
 def test_the_threads_do_not_keep_the_process() -> None:
-    """Given a pass that never ends, when the interpreter ends, then no thread holds it."""
+    """Given a pass that never ends, when the interpreter ends, then no thread delays it."""
     scoring = Scheduler(FakeScorer())
 
     found = [one for one in threading.enumerate() if one.name.startswith("scheduler-") and one.is_alive()]
@@ -263,13 +263,13 @@ def test_the_threads_do_not_keep_the_process() -> None:
 
 @pytest.mark.parametrize("queue", ["_submitted", "_tokenised", "_passes"])
 def test_a_thread_that_ends_lets_nobody_wait(queue: str, gate: threading.Event) -> None:
-    """Given a thread that ends by an error of its own, then what is and what comes fails with ScorerError."""
+    """Given a thread that ends with an internal error, then current and later batches fail with ScorerError."""
     scorer = FakeScorer(gates=[gate])
     scoring = Scheduler(scorer)
     running = scoring.submit(["running"])
     while not scorer.calls:
         pass
-    vars(scoring)[queue].put("private")  # none of them can work with it
+    vars(scoring)[queue].put("private")  # none of them can be processed
     waiting = scoring.submit(["waiting"])
     gate.set()
 

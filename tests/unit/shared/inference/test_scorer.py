@@ -1,4 +1,4 @@
-"""The model's answers depend on the text alone: not on its place, its neighbours or how it was batched."""
+"""The model's answers depend only on the text, not on its place, its neighbours or its batch."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def probabilities(scorer: Scheduler, texts: Sequence[str]) -> torch.Tensor:
 
 
 def scored(scorer: Scheduler, texts: Sequence[str]) -> list[Score]:
-    """Scores of texts that can all be scored."""
+    """Scores of texts that are all scorable."""
     scores = [score for score in scorer.score(texts) if isinstance(score, Score)]
     assert len(scores) == len(texts)
     return scores
 
 
 def close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
-    """Whether no number differs by more."""
+    """Whether all numbers are equal within the tolerance."""
     return torch.allclose(one, other, rtol=0, atol=tolerance)
 
 
@@ -75,11 +75,11 @@ def test_a_batch_answers_as_one_at_a_time(scorer: Scheduler) -> None:
     alone = torch.cat([probabilities(scorer, [text]) for text in texts])
 
     assert close(probabilities(scorer, texts), alone, 1e-4)
-    assert alone.std(dim=0).min() > 0.01  # a mixed-up order would show
+    assert alone.std(dim=0).min() > 0.01  # a wrong order would show
 
 
 def test_neighbours_change_nothing(scorer: Scheduler) -> None:
-    """Given the same texts in another order, when scored, then each keeps its answer, in the order asked."""
+    """Given the same texts in another order, when scored, then each keeps its answer, in the given order."""
     texts = mixed()
     order = list(range(len(texts)))
     random.Random(3).shuffle(order)  # noqa: S311
@@ -104,7 +104,7 @@ def test_answers_are_those_of_transformers(scorer: Scheduler, artifact: Artifact
 
 
 def test_lengths_and_truncation_are_told(scorer: Scheduler) -> None:
-    """Given texts around the limit, when scored, then tokens count the special ones, and only excess truncates."""
+    """Given texts around the limit, when scored, then tokens include special ones; only an excess truncates."""
     scores = scored(scorer, ["love", " ".join(["love"] * (MAX_TOKENS - 2)), " ".join(["love"] * (MAX_TOKENS - 1))])
 
     assert [(score.tokens, score.truncated) for score in scores] == [(3, False), (64, False), (64, True)]
@@ -122,9 +122,9 @@ NOTHING = st.text(
 def test_a_text_of_which_nothing_remains_is_never_scored(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, *, lowercase: bool, remove_stop_words: bool
 ) -> None:
-    """Given texts of any characters, when scored, then none that is blank once cleaned reaches a pass.
+    """Given texts of any characters, when scored, then none that is blank after cleaning reaches a pass.
 
-    Nor one that the tokenizer cleans away, such as a lone accent. All others keep their answers.
+    The same holds for a text that the tokenizer removes, such as a lone accent. All others keep their answers.
     """
     options = NormaliserOptions(lowercase=lowercase, remove_stop_words=remove_stop_words)
     normaliser = artifact.manifest.normaliser.model_copy(update={"options": options})
@@ -160,7 +160,7 @@ def test_nothing_gets_no_answer(scorer: Scheduler) -> None:
 
 
 def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
-    """Given a scorer, when asked, then labels and version are the folder's."""
+    """Given a scorer, when its properties are read, then labels and version are the folder's."""
     scorer = load_scorer(artifact, "cpu")
     described = scorer.describe()
 
@@ -169,7 +169,7 @@ def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
 
 
 def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer: Scheduler) -> None:
-    """Given scorers of one folder with other batch sizes and precision, when asked, then they agree."""
+    """Given scorers of one folder with other batch sizes and precision, when compared, then they agree."""
     texts = mixed(20)
 
     assert close(probabilities(Scheduler(load_scorer(artifact)), texts), probabilities(scorer, texts), 2e-2)
@@ -177,13 +177,13 @@ def test_the_same_folder_answers_the_same_every_time(artifact: Artifact, scorer:
 
 @pytest.mark.parametrize("device", ["cuda:99", "cuda:8"])
 def test_a_device_that_is_not_there_is_refused(artifact: Artifact, device: str) -> None:
-    """Given a device beyond those of the machine, when loaded, then the error counts them and offers the CPU."""
+    """Given a device that the machine lacks, when loaded, then the error counts its devices and offers the CPU."""
     with pytest.raises(SettingsError, match=rf"device {device}: this machine shows \d+ CUDA devices; try cpu"):
         load_scorer(artifact, device)
 
 
 def test_auto_takes_the_best_device_there_is() -> None:
-    """Given `auto`, when resolved, then it is CUDA exactly where there is one."""
+    """Given `auto`, when resolved, then it is CUDA exactly if there is a GPU."""
     assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     assert choose_device("cpu") == "cpu"
 
@@ -196,13 +196,13 @@ def spoil(folder: Path) -> None:
 
 
 def without_tokenizer(folder: Path) -> None:
-    """Takes the tokenizer away."""
+    """Removes the tokenizer."""
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").unlink()
 
 
 def of_another_kind(folder: Path) -> None:
-    """Names a kind of model that transformers does not know."""
+    """Sets a kind of model that transformers does not know."""
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "nobody-knows-it"}))
 
@@ -214,14 +214,14 @@ def cut_off(folder: Path) -> None:
 
 
 def of_another_shape(folder: Path) -> None:
-    """Leaves weights for two labels under a configuration for three."""
+    """Writes weights for two labels under a configuration for three."""
     weights = load_file(folder / "model.safetensors")
     weights["classifier.weight"] = weights["classifier.weight"][:2].clone()
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 def without_head(folder: Path) -> None:
-    """Leaves the weights of a base that was never fine-tuned."""
+    """Writes the weights of a base that was never fine-tuned."""
     weights = load_file(folder / "model.safetensors")
     bare = {name: weight for name, weight in weights.items() if not name.startswith("classifier")}
     save_file(bare, folder / "model.safetensors", metadata={"format": "pt"})
@@ -241,7 +241,7 @@ def without_head(folder: Path) -> None:
 def test_an_unfit_model_is_refused_before_the_first_text(
     artifact: Artifact, tmp_path: Path, harm: Callable[[Path], None], kind: type[Exception]
 ) -> None:
-    """Given a sealed folder whose model cannot answer, when loaded, then that ends with an explained error."""
+    """Given a sealed folder whose model cannot answer, when loaded, then the error explains why."""
     folder = shutil.copytree(artifact.path, tmp_path / "model")
     harm(folder)
     unfit = seal(folder, artifact.manifest)

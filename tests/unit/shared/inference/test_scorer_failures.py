@@ -1,4 +1,4 @@
-"""What becomes of the text, its batch and the process when model, tokenizer or device fail."""
+"""The effect on the text, its batch and the process if the model, tokenizer or device fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     Fault = Callable[[torch.Tensor, torch.Tensor], None]
-    """Looks at ids `[rows, tokens]` and logits `[rows, labels]` of a pass; raises, or alters the logits."""
+    """Gets ids `[rows, tokens]` and logits `[rows, labels]` of a pass; raises, or alters the logits."""
 
 BAD = vocabulary()["terrible"]
 """The token that makes a text bad in these tests."""
@@ -63,10 +63,10 @@ def scorer(bert: BertScorer) -> Iterator[Scheduler]:
 
 
 class Inject(Protocol):
-    """What the fixture `inject` is."""
+    """The type of the fixture `inject`."""
 
     def __call__(self, fault: Fault) -> None:
-        """Lets the fault at every pass from now on."""
+        """Applies the fault at every pass from now on."""
         ...
 
 
@@ -87,7 +87,7 @@ def inject(engine: PaddedEngine, monkeypatch: pytest.MonkeyPatch) -> Inject:
 
 
 def fails_with(error: Exception) -> Fault:
-    """Raises where a bad text is in the pass."""
+    """Raises if a bad text is in the pass."""
 
     def fault(ids: torch.Tensor, _logits: torch.Tensor) -> None:
         if (ids == BAD).any():
@@ -97,7 +97,7 @@ def fails_with(error: Exception) -> Fault:
 
 
 def answers_with(number: float) -> Fault:
-    """Puts a number into the logits of bad texts."""
+    """Writes a number into the logits of bad texts."""
 
     def fault(ids: torch.Tensor, logits: torch.Tensor) -> None:
         logits[(ids == BAD).any(dim=1), 0] = number
@@ -106,7 +106,7 @@ def answers_with(number: float) -> Fault:
 
 
 def has_memory_for(tokens: int) -> Fault:
-    """Runs out of memory on more padded tokens."""
+    """Runs out of memory above a number of padded tokens."""
 
     def fault(ids: torch.Tensor, _logits: torch.Tensor) -> None:
         if ids.numel() > tokens:
@@ -116,7 +116,7 @@ def has_memory_for(tokens: int) -> Fault:
 
 
 def near(one: Score | Unscorable, other: Score | Unscorable) -> bool:
-    """Whether both are scores with the same numbers, but for rounding."""
+    """Whether both are scores with the same numbers, within rounding."""
     return (
         isinstance(one, Score)
         and isinstance(other, Score)
@@ -126,7 +126,7 @@ def near(one: Score | Unscorable, other: Score | Unscorable) -> bool:
 
 
 def assert_others_are_scored(answers: Sequence[Score | Unscorable], well: Sequence[Score | Unscorable]) -> None:
-    """Every text but the bad ones has the answer that it has on a model without faults."""
+    """Every text except the bad ones has the answer that it has on a model without faults."""
     for number, (answer, other) in enumerate(zip(answers, well, strict=True)):
         assert near(answer, other) == (number not in BAD_AT)
 
@@ -178,7 +178,7 @@ def test_running_out_of_memory_costs_no_text(scorer: Scheduler, inject: Inject, 
 
 
 def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scheduler, inject: Inject) -> None:
-    """Given passes that run out of memory, when run again smaller, then the former's tensors are freed."""
+    """Given passes that run out of memory, when run again with fewer texts, then the first tensors are freed."""
     held: list[weakref.ref[torch.Tensor]] = []
     alive: list[int] = []
 
@@ -195,7 +195,7 @@ def test_tensors_of_a_failed_pass_are_gone_before_the_next(scorer: Scheduler, in
 
 
 def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scheduler, inject: Inject) -> None:
-    """Given a model that fails on the control sentence too, when scored, then that is a ScorerError."""
+    """Given a model that fails on the control sentence too, when scored, then a ScorerError is raised."""
 
     def fault(_ids: torch.Tensor, _logits: torch.Tensor) -> None:
         raise RuntimeError("could not execute a primitive")
@@ -206,7 +206,7 @@ def test_a_model_that_fails_on_everything_ends_the_process(scorer: Scheduler, in
 
 
 def test_a_model_that_forgot_its_numbers_ends_the_process(scorer: Scheduler, inject: Inject) -> None:
-    """Given a model that answers NaN to everything, when scored, then that is a ScorerError."""
+    """Given a model that answers NaN to everything, when scored, then a ScorerError is raised."""
 
     def fault(_ids: torch.Tensor, logits: torch.Tensor) -> None:
         logits.fill_(float("nan"))
@@ -228,7 +228,7 @@ def test_a_single_bad_text_is_told_from_a_bad_device(scorer: Scheduler, inject: 
 
 
 def test_a_device_error_ends_the_process_at_once(scorer: Scheduler, inject: Inject) -> None:
-    """Given an error of the accelerator, when one text meets it, then ScorerError comes after that very pass."""
+    """Given an error of the accelerator, when one text causes it, then ScorerError comes after that very pass."""
     passes: list[int] = []
 
     def fault(ids: torch.Tensor, logits: torch.Tensor) -> None:
@@ -242,7 +242,7 @@ def test_a_device_error_ends_the_process_at_once(scorer: Scheduler, inject: Inje
 
 
 def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: Scheduler, inject: Inject) -> None:
-    """Given a mistake in the program, when it shows in a pass, then it is raised as it is."""
+    """Given a programming error, when it occurs in a pass, then it is raised unchanged."""
     inject(fails_with(TypeError("mistake")))
 
     with pytest.raises(TypeError, match="mistake"):
@@ -268,12 +268,12 @@ def test_what_nobody_foresaw_is_not_blamed_on_a_text(scorer: Scheduler, inject: 
     ],
 )
 def test_errors_are_told_apart(error: Exception, device: torch.device, kind: type[Exception]) -> None:
-    """Given what torch raises, when classified, then it is a matter of memory, of a text, or of the device."""
+    """Given an error of torch, when classified, then it is a matter of memory, of a text, or of the device."""
     assert type(classify(error, device)) is kind
 
 
 def test_an_allocation_that_the_cpu_refuses_is_out_of_memory() -> None:
-    """Given torch as installed, when far too much is allocated, then its error is recognised."""
+    """Given the installed torch, when far too much is allocated, then its error is recognised."""
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50)
 
@@ -281,7 +281,7 @@ def test_an_allocation_that_the_cpu_refuses_is_out_of_memory() -> None:
 
 
 def failing_on(word: str) -> Callable[[Sequence[str]], None]:
-    """Raises, as tokenizers does, the bare Exception on texts with a certain word."""
+    """Raises the bare Exception on texts with a certain word, as tokenizers does."""
 
     def watch(texts: Sequence[str]) -> None:
         if any(word in text for text in texts):
@@ -311,7 +311,7 @@ def test_a_text_that_cannot_be_tokenised_fails_alone(
 def test_a_tokenizer_that_fails_on_everything_ends_the_process(
     scorer: Scheduler, bert: BertScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a tokenizer that fails on the control sentence too, when scored, then that is a ScorerError."""
+    """Given a tokenizer that fails on the control sentence too, when scored, then a ScorerError is raised."""
     monkeypatch.setattr(
         bert, "_tokeniser", watched_tokeniser(vars(bert)["_artifact"], failing_on(""), monkeypatch)
     )

@@ -1,4 +1,4 @@
-"""Every text is tokenised once, and of a long one only as much as counts."""
+"""Every text is tokenised once, and of a long text only the part that counts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LONG = st.builds(
 @example(texts=[" ".join(["x" * 101] * (MAX_TOKENS - 2))])
 @example(texts=[" ".join(["x" * 101] * (MAX_TOKENS - 1))])
 def test_a_beginning_has_the_tokens_of_the_whole(tokeniser: Tokeniser, whole: Any, texts: list[str]) -> None:
-    """Given texts of any length, when tokenised, then ids and truncation are as if all of them were read."""
+    """Given texts of any length, when tokenised, then ids and truncation are the same as for the full texts."""
     texts = [normalise(text) for text in texts]
     for row, text in zip(rows(tokeniser, texts), texts, strict=True):
         assert row.ids.tolist() == whole(text, truncation=True, max_length=MAX_TOKENS)["input_ids"]
@@ -105,7 +105,7 @@ def test_the_tokenizer_is_shown_little_of_a_long_text(artifact: Artifact, monkey
 
 
 def test_a_word_is_shown_to_the_tokenizer_once(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given texts of words that came before, when tokenised, then the tokenizer sees new words only."""
+    """Given texts with known words, when tokenised, then the tokenizer gets only new words."""
     shown: list[str] = []
     tokeniser = watched_tokeniser(artifact, shown.extend, monkeypatch)
 
@@ -119,7 +119,7 @@ def test_a_word_is_shown_to_the_tokenizer_once(artifact: Artifact, monkeypatch: 
 
 
 def test_the_words_in_mind_are_bounded(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given more words than are remembered and a long one, when tokenised, then they are forgotten again."""
+    """Given more words than are remembered and a long one, when tokenised, then words are forgotten."""
     monkeypatch.setattr(words, "WORDS", 10)
     tokenizer = Tokenizer.from_file(str(artifact.path / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
@@ -156,7 +156,7 @@ def test_the_words_in_mind_are_bounded(artifact: Artifact, monkeypatch: pytest.M
 def test_a_tokenizer_that_looks_across_spaces_is_shown_whole_texts(
     artifact: Artifact, change: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Given a tokenizer of another kind, when asked, then it is told apart and its own ids are given."""
+    """Given a tokenizer of another kind, when used, then it is recognised and its own ids are returned."""
     tree = json.loads((artifact.path / "tokenizer.json").read_text(encoding="utf-8"))
     added = change.pop("added", None)
     tokenizer = Tokenizer.from_str(json.dumps(tree | change))

@@ -1,4 +1,4 @@
-"""How the Kafka clients are configured, and what their errors mean to an operator."""
+"""The configuration of the Kafka clients, and the meaning of their errors for an operator."""
 
 # ruff: noqa: SLF001 - the client's public constants
 
@@ -67,13 +67,13 @@ exit_with(command)
 
 
 def test_the_client_is_not_held_by_its_own_log() -> None:
-    """Given a client that logs all it does, when nobody reads the log, then it works and the process ends."""
+    """Given a client that logs everything, when nobody reads the log, then it works and the process ends."""
     with script(FULL, TALKATIVE) as process:
         assert process.wait(30) == 0
 
 
 def test_the_clients_own_lines_are_logged() -> None:
-    """Given a client that logs all it does, when the log is read, then its lines are there, named as its own."""
+    """Given a client that logs everything, when the log is read, then its lines are there, marked as its own."""
     done = subprocess.run(
         [sys.executable, "-c", TALKATIVE], capture_output=True, text=True, check=True, timeout=60
     )
@@ -82,7 +82,7 @@ def test_the_clients_own_lines_are_logged() -> None:
 
 
 def test_free_properties_win_over_ours() -> None:
-    """Given properties, when the configuration is built, then they pass through, above our own choices."""
+    """Given properties, when the configuration is built, then they pass through and override our own choices."""
     settings = KafkaSettings(properties={"linger.ms": 50, "debug": "broker", "log_level": 7})
 
     config = client_config(settings, ClientErrors(), {"linger.ms": 5, "client.id": "x"})
@@ -96,7 +96,7 @@ def test_free_properties_win_over_ours() -> None:
 
 
 def test_only_a_member_of_the_group_gets_the_timeouts_of_a_member() -> None:
-    """Given the timeouts of a member, when a client is built that joins no group, then it does without them."""
+    """Given the timeouts of a member, when a client without a group is built, then it does not get them."""
     settings = KafkaSettings(properties={"max.poll.interval.ms": 6_000, "session.timeout.ms": 5_000})
 
     assert client_config(settings, ClientErrors(), {"group.protocol": "classic"})["max.poll.interval.ms"] == 6_000
@@ -139,7 +139,7 @@ def test_secrets_are_masked_and_the_rest_is_shown() -> None:
     ],
 )
 def test_servers_that_are_no_addresses_are_refused_unquoted(servers: str) -> None:
-    """Given a login or anything else but addresses, when loaded, then it is refused and not quoted."""
+    """Given a login or anything except addresses, when loaded, then it is refused and not quoted."""
     with pytest.raises(ValidationError) as raised:
         KafkaSettings(bootstrap_servers=servers, insecure=True)
 
@@ -150,7 +150,7 @@ def test_servers_that_are_no_addresses_are_refused_unquoted(servers: str) -> Non
     "servers", ["a", "a_b-c.example.com:9092", "a:1, b:2,", ":9092", "[::1]:9092", "::1", "SASL_SSL://a:65535"]
 )
 def test_addresses_are_accepted(servers: str) -> None:
-    """Given addresses in any form that librdkafka takes, when loaded, then they are as given but for blanks."""
+    """Given addresses in any form that librdkafka takes, when loaded, then only blanks are removed."""
     found = KafkaSettings(bootstrap_servers=servers, insecure=True).bootstrap_servers
 
     assert found == servers.replace(" ", "").rstrip(",")
@@ -208,7 +208,7 @@ def test_a_key_that_librdkafka_does_not_know_is_named() -> None:
 
 
 def topic(partitions: int, error: KafkaError | None = None) -> SimpleNamespace:
-    """A topic as the cluster's metadata tell it."""
+    """A topic as in the cluster's metadata."""
     return SimpleNamespace(partitions=dict.fromkeys(range(partitions)), error=error)
 
 
@@ -223,7 +223,7 @@ def test_topics_are_counted_or_missed() -> None:
 
 
 def test_a_topic_that_is_hidden_from_the_user_is_not_called_missing() -> None:
-    """Given a topic that the broker denies, when it is required, then the right is missing and not the topic."""
+    """Given a topic that the broker denies, when it is required, then the right is missing, not the topic."""
     metadata: Any = SimpleNamespace(topics={"b": topic(0, KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED))})
 
     with pytest.raises(KafkaRefused, match="denies READ or WRITE on topic b"):
@@ -231,7 +231,7 @@ def test_a_topic_that_is_hidden_from_the_user_is_not_called_missing() -> None:
 
 
 def test_a_denied_right_is_named_where_it_is_known() -> None:
-    """Given what was needed, when a denial is explained, then it names operation and resource."""
+    """Given a needed operation, when a denial is explained, then the error names operation and resource."""
     denial = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
 
     found = explain(denial, "a:1", {KafkaError.GROUP_AUTHORIZATION_FAILED: "READ on group g"})

@@ -1,4 +1,4 @@
-"""What could be read or answered by others is recognised, however it is spelt."""
+"""Settings that let others read or answer are recognised in any spelling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.kafka.exposure import plaintext_hosts, unverified
     ],
 )
 def test_this_machine_may_be_spoken_to_in_plaintext(servers: str) -> None:
-    """Given addresses of this machine only, when asked, then no host is exposed."""
+    """Given addresses of this machine only, when checked, then no host is exposed."""
     assert plaintext_hosts(servers, "plaintext") == []
 
 
@@ -43,7 +43,7 @@ def test_this_machine_may_be_spoken_to_in_plaintext(servers: str) -> None:
     ],
 )
 def test_other_machines_may_not(servers: str, hosts: list[str]) -> None:
-    """Given any other host, also among local ones, when asked, then it is named, with either protocol."""
+    """Given any other host, also among local ones, when checked, then it is named, with either protocol."""
     for protocol in ("plaintext", "sasl_plaintext"):
         assert plaintext_hosts(servers, protocol) == hosts
 
@@ -68,5 +68,5 @@ def test_a_server_with_a_plaintext_protocol_of_its_own_is_believed() -> None:
     ],
 )
 def test_verification_that_is_turned_off_is_noticed(properties: dict[str, object], key: str | None) -> None:
-    """Given properties, when asked, then the one that turns verification off is named, in any spelling."""
+    """Given properties, when checked, then the one that turns verification off is named, in any spelling."""
     assert unverified(properties) == key

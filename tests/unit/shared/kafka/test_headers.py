@@ -1,4 +1,4 @@
-"""Headers as the client hands them over, of a record that only another client can write."""
+"""Headers as the client returns them, of a record that only another client can write."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_raw(address: str, name: bytes) -> None:
 
 
 def read_one(address: str, partition_count: int) -> Message:
-    """The one record of the topic, from whichever partition it is in."""
+    """The one record of the topic, from any partition."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "g", "log_level": 0})
     consumer.assign([TopicPartition(TOPIC, number, 0) for number in range(partition_count)])
     message = consumer.poll(READ_S)
@@ -59,7 +59,7 @@ def read_one(address: str, partition_count: int) -> Message:
 def test_headers_are_read_or_said_to_be_lost(name: bytes, expected: object) -> None:
     """Given a header whose name is UTF-8 or is not, when read, then it is there, or None says that it cannot be.
 
-    Unforeseen, the client's SystemError ended the process at that record after every restart.
+    When it was not handled, the client's SystemError ended the process at that record after every restart.
     """
     with EmbeddedBroker([TOPIC]) as broker:
         write_raw(broker.address, name)

@@ -10,7 +10,7 @@ from shared.kafka.offset_ranges import last_of
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=6), st.integers(1, 200))
 def test_the_last_records_are_dealt_evenly(lengths: list[int], last: int) -> None:
-    """As many as asked for or as there are, from the ends, in shares that differ by 1 at most."""
+    """As many as requested or available, from the ends, in shares that differ by 1 at most."""
     spans = {partition: range(5, 5 + length) for partition, length in enumerate(lengths)}
 
     found = last_of(spans, last)

@@ -1,4 +1,4 @@
-"""Patterns mean the same in libc, in RE2 and here, or they are refused with both readings."""
+"""Patterns mean the same in libc, in RE2 and here, or they are refused with both interpretations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REG_EXTENDED, REG_NOSUB = 1, 8
 
 
 def libc_matches(pattern: str, topic: str) -> bool:
-    """What librdkafka asks: `regcomp` and `regexec` of libc, extended, anywhere in the name."""
+    """What librdkafka uses: `regcomp` and `regexec` of libc, extended, anywhere in the name."""
     compiled = ctypes.create_string_buffer(1024)  # regex_t has 64 bytes in glibc
     assert POSIX.regcomp(compiled, pattern.encode(), REG_EXTENDED | REG_NOSUB) == 0, pattern
     try:
@@ -85,7 +85,7 @@ def test_what_a_pattern_covers(pattern: str, yes: list[str], no: list[str]) -> N
     ],
 )
 def test_what_the_two_protocols_could_read_differently_is_refused(pattern: str, reason: str) -> None:
-    """Given a pattern of one dialect only, or without an end, then it is refused, and why is said."""
+    """Given a pattern of one dialect only, or without an end, then it is refused with the reason."""
     with pytest.raises(ValueError, match=re.escape(reason)):
         check_pattern(pattern)
 
@@ -104,7 +104,7 @@ TOPIC = st.text("ab0_-.", max_size=8)
 
 @given(pattern=PATTERN, topics=st.lists(TOPIC, min_size=1, max_size=20))
 def test_an_accepted_pattern_means_the_same_in_libc_and_as_a_whole_match(pattern: str, topics: list[str]) -> None:
-    """Given an accepted pattern, then libc finds it in just those names that it matches as a whole."""
+    """Given an accepted pattern, then libc finds it in exactly those names that it matches as a whole."""
     check_pattern(pattern)
 
     for topic in topics:
@@ -129,7 +129,7 @@ def test_whatever_is_accepted_means_the_same_in_libc(pattern: str) -> None:
     "pattern", ["^" + "[a-z]+" * 40 + "$", "^" + "a?" * 80 + "$", "^" + "(a*|.*)" * 30 + "b$"]
 )
 def test_no_name_takes_long(pattern: str) -> None:
-    """Given patterns that take Python minutes on the longest of names, then an answer comes within a second."""
+    """Given patterns that take Python minutes on the longest names, then an answer comes within a second."""
     check_pattern(pattern)
     began = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""What a user may set of librdkafka: a short list, checked before any client sees it."""
+"""The librdkafka properties that a user may set: a short list, checked before any client sees them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DANGEROUS = (
     *("message.send.max.retries", "max.in.flight", "batch.size", "partition.assignment.strategy", "check.crcs"),
     *("enable.partition.eof", "topic.blacklist", "allow.auto.create.topics", "group.instance.id"),
     *("reconnect.backoff.max.ms", "queue.buffering.max.ms", "enable.gapless.guarantee"),
-    # would hold memory that no limit of ours bounds
+    # would hold memory without a limit of ours
     *("queued.max.messages.kbytes", "fetch.max.bytes", "receive.message.max.bytes", "message.copy.max.bytes"),
     *ELSEWHERE,
 )
@@ -71,13 +71,13 @@ def test_refusals_name_keys_but_no_secrets(properties: dict[str, Any], hint: str
 
 
 def takes_any_text(key: str) -> bool:
-    """Whether the key is a free text."""
+    """Whether the key takes any text."""
     return FieldInfo.from_annotation(HINTS[key]).annotation in {str, SecretStr} and key not in {"debug", URL}
 
 
 @pytest.mark.parametrize("key", [key for key in HINTS if not takes_any_text(key)])
 def test_no_refused_value_is_shown(key: str) -> None:
-    """Given a value that a key does not take, when refused, then the error names the key and not the value."""
+    """Given a value that a key does not accept, when refused, then the error names the key and not the value."""
     flags = {"kafka.properties": {key: PRIVATE}}
 
     with pytest.raises(SettingsError, match=f"kafka.properties.{key}: ") as raised:
@@ -87,7 +87,7 @@ def test_no_refused_value_is_shown(key: str) -> None:
 
 
 def samples(key: str) -> list[Any]:
-    """Values that a key takes: its bounds, or each of its choices."""
+    """Values that a key accepts: its bounds, or each of its choices."""
     field = FieldInfo.from_annotation(HINTS[key])
     limits = {name: getattr(one, name) for one in field.metadata for name in ("ge", "le") if hasattr(one, name)}
     if limits:
@@ -100,7 +100,7 @@ def samples(key: str) -> list[Any]:
 
 @pytest.mark.parametrize("key", sorted(HINTS.keys() - {"debug", "log_level", "ssl.crl.location"}))
 def test_librdkafka_takes_whatever_is_accepted(key: str) -> None:
-    """Given the ends of a key's range, when clients are built, then librdkafka's range is no narrower."""
+    """Given the ends of a key's range, when clients are built, then librdkafka accepts both."""
     member = {"group.id": "g", "session.timeout.ms": 1_000, "max.poll.interval.ms": 86_400_000}
     if key == "session.timeout.ms":
         member["heartbeat.interval.ms"] = 100
@@ -116,7 +116,7 @@ def test_librdkafka_takes_whatever_is_accepted(key: str) -> None:
     "value", ["6000x", "1e3", 2**32 + 6_000, "inf", "nan", 1e300, -1, 10**400, 6_000.5, None, [6_000]]
 )
 def test_numbers_that_librdkafka_would_misread_are_refused(value: object) -> None:
-    """Given what librdkafka reads as another number, when loaded, then it is refused."""
+    """Given a value that librdkafka reads as another number, when loaded, then it is refused."""
     with pytest.raises(ValidationError):
         KafkaSettings.model_validate({"properties": {"session.timeout.ms": value}})
 
@@ -132,7 +132,7 @@ def test_numbers_that_librdkafka_would_misread_are_refused(value: object) -> Non
     ],
 )
 def test_timeouts_of_a_member_fit_together(protocol: str, properties: dict[str, int], reason: str) -> None:
-    """Given timeouts with which no member can be built, when loaded, then the error says how they must be."""
+    """Given timeouts with which no member can be built, when loaded, then the error states the condition."""
     with pytest.raises(ValidationError, match=reason):
         ConsumerSettings.model_validate({"group_protocol": protocol, "kafka": {"properties": properties}})
     ConsumerSettings.model_validate(
@@ -142,9 +142,9 @@ def test_timeouts_of_a_member_fit_together(protocol: str, properties: dict[str, 
 
 def test_a_range_is_told() -> None:
     """Given a property out of range, when loaded, then the error holds the range."""
-    told = "kafka.properties.socket.timeout.ms: must be a whole number of at least 1000 and at most 300000"
+    expected = "kafka.properties.socket.timeout.ms: must be a whole number of at least 1000 and at most 300000"
 
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=expected):
         load_settings(ConsumerSettings, flags={"kafka.properties": {"socket.timeout.ms": 1}}, environ={})
 
 

@@ -1,4 +1,4 @@
-"""A model folder is opened only when every file is what the trainer sealed."""
+"""A model folder is opened only if every file is as the trainer sealed it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def manifest(**changes: Any) -> Manifest:
 
 @pytest.fixture
 def unsealed(tmp_path: Path) -> Path:
-    """What a trainer writes before it seals: configuration, weights, and a file in a folder below."""
+    """The files that a trainer writes before it seals: configuration, weights, and a file in a subfolder."""
     folder = tmp_path / "model"
     (folder / "extra").mkdir(parents=True)
     id2label = {str(index): label for index, label in enumerate(LABELS)}
@@ -98,7 +98,7 @@ def alter(name: str, content: bytes | str) -> Callable[[Path], object]:
 
 
 def edit(**changes: Any) -> Callable[[Path], object]:
-    """Changes fields of the manifest behind the trainer's back."""
+    """Changes fields of the manifest without a new seal."""
     return lambda folder: (folder / MANIFEST).write_text(
         json.dumps(json.loads((folder / MANIFEST).read_text()) | changes)
     )
@@ -110,7 +110,7 @@ def remove(name: str) -> Callable[[Path], object]:
 
 
 def link(name: str, target: str) -> Callable[[Path], object]:
-    """Leaves a link, in the place of a file if there is one."""
+    """Creates a link, in place of a file if there is one."""
 
     def harm(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def link(name: str, target: str) -> Callable[[Path], object]:
 
 
 def pipe(name: str) -> Callable[[Path], object]:
-    """Leaves a named pipe, at which a plain open waits until somebody writes."""
+    """Creates a named pipe, at which a plain open waits until somebody writes."""
 
     def harm(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
@@ -130,7 +130,7 @@ def pipe(name: str) -> Callable[[Path], object]:
 
 
 def listen(folder: Path) -> None:
-    """Leaves a socket."""
+    """Creates a socket."""
     with socket.socket(socket.AF_UNIX) as one, contextlib.chdir(folder):  # its name would be too long
         one.bind("vocab.txt")
 
@@ -179,7 +179,7 @@ def listen(folder: Path) -> None:
 def test_an_unfit_folder_is_refused(
     folder: Path, harm: Callable[[Path], object], name: str, why: str, advice: str
 ) -> None:
-    """Given a sealed folder that was harmed, when opened, then the error names file, fault and what to do."""
+    """Given a sealed folder that was damaged, when opened, then the error names file, fault and what to do."""
     harm(folder)
 
     with pytest.raises(ArtifactError) as raised:
@@ -232,7 +232,7 @@ def test_a_file_that_became_a_pipe_does_not_block(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.safetensors", "extra/notes.txt", "config.json"])
 def test_what_was_altered_is_not_vouched_for_anew(folder: Path, name: str) -> None:
-    """Given a file that was altered since, when sealed with the digests of before, then it is found out."""
+    """Given a file that has since been altered, when sealed with the earlier digests, then the change is found."""
     checked = open_artifact(folder)
     (folder / name).write_bytes(b"altered")
 
@@ -272,7 +272,7 @@ def test_no_manifest_ends_in_another_error(folder: Path, field: str, value: Any)
 
 
 def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
-    """Given the name of nothing, when opened, then the error asks for a model folder."""
+    """Given a path that does not exist, when opened, then the error asks for a model folder."""
     with pytest.raises(ArtifactError, match="is not a folder; give a model folder"):
         open_artifact(tmp_path / "nothing")
 
@@ -286,7 +286,7 @@ def test_a_link_to_a_file_is_read(folder: Path, tmp_path: Path) -> None:
 
 
 def version_with(folder: Path, **changes: Any) -> str:
-    """The version of the folder when it is sealed anew."""
+    """The version of the folder after a new seal."""
     return seal(folder, manifest(**changes)).version
 
 
@@ -302,7 +302,7 @@ def test_what_shapes_no_score_leaves_the_version(unsealed: Path, changes: dict[s
 
 @pytest.mark.parametrize("name", ["README.md", "plots/confusion.png", "metrics.json"])
 def test_a_description_leaves_the_version(unsealed: Path, name: str) -> None:
-    """Given a description beside the model, when it is added and rewritten, then the version is the same."""
+    """Given a description next to the model, when it is added and rewritten, then the version is the same."""
     before = version_with(unsealed)
     (unsealed / name).parent.mkdir(exist_ok=True)
     (unsealed / name).write_text("one")
@@ -324,7 +324,7 @@ def test_a_description_leaves_the_version(unsealed: Path, name: str) -> None:
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_shapes_a_score_changes_the_version(unsealed: Path, changes: dict[str, Any]) -> None:
-    """Given another temperature or length or the like, when sealed, then the version differs."""
+    """Given another temperature, length or similar field, when sealed, then the version differs."""
     assert version_with(unsealed, **changes) != version_with(unsealed)
 
 
@@ -337,7 +337,7 @@ def test_other_weights_change_the_version(unsealed: Path) -> None:
 
 
 def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a model, when the normaliser moves on, then the model is refused and both versions are named."""
+    """Given a model, when the normaliser changes, then the model is refused and both versions are named."""
     monkeypatch.setattr(artifact, "NORMALISER_VERSION", 2)
 
     with pytest.raises(ArtifactError, match="normaliser 1, this is version 2"):

@@ -1,7 +1,7 @@
-"""A model folder that changes while it is checked and loaded: what answers is what the version names, or nothing.
+"""A model folder that changes while it is checked and loaded: either the named version answers, or nothing.
 
-The folder is swapped for another, in place, right after a file of it was hashed: after each hash in turn. So a
-loader that opens again what was hashed before, early or late, serves the other model and is caught.
+The folder is swapped for another, in place, right after a file of it was hashed: after each hash in turn. A
+loader that opens a hashed file again, early or late, therefore uses the other model and is caught.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ SWAPS: Final = [
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder; what passes for its int8 graph is not quantised, as that takes a minute."""
+    """A model folder; its int8 graph is a fake that is not quantised, as that takes a minute."""
     return with_graph(tiny_model(tmp_path_factory.mktemp("sealed") / "model"))
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole model of its own, each file of which gives other answers."""
+    """A different whole model, each file of which gives other answers."""
     folder = tiny_model(tmp_path_factory.mktemp("other") / "model")
     weights = load_file(folder / WEIGHTS)
     save_file(weights | {"classifier.weight": -weights["classifier.weight"]}, folder / WEIGHTS)
@@ -89,7 +89,7 @@ def answers(folder: Path, engine: str, then: Callable[[], object] = lambda: None
 
 
 class Swapped:
-    """Stands for hashlib in the modules that read a folder: swaps the folder after the hash of a number."""
+    """Replaces hashlib in the modules that read a folder: swaps the folder after the hash with a given number."""
 
     def __init__(self, swap: Callable[[], object]) -> None:
         self.after = NEVER
@@ -120,7 +120,7 @@ def test_what_answers_is_what_was_hashed(
     monkeypatch: pytest.MonkeyPatch,
     swapped: tuple[str, tuple[str, ...]],
 ) -> None:
-    """Given files that are swapped after any hash, when loaded, they are refused or those of before answer."""
+    """Given files that are swapped after any hash, when loaded, they are refused or the originals answer."""
     engine, names = swapped
     if engine == "torch":
         monkeypatch.setattr(choose, "find_spec", lambda _: None)
@@ -131,7 +131,7 @@ def test_what_answers_is_what_was_hashed(
             shutil.copy(other / name, folder / name)
 
     def served(after: int) -> NDArray[np.float64] | None:
-        """The answers where the swap comes after so many hashes, and again after loading; None: refused."""
+        """The answers for a swap after `number` hashes, and again after loading; None: refused."""
         shutil.copytree(sealed, folder, dirs_exist_ok=True)
         hashes.after, hashes.done = after, 0
         with contextlib.suppress(ArtifactError):
@@ -151,6 +151,6 @@ def test_what_answers_is_what_was_hashed(
     assert all(np.allclose(found, expected, atol=1e-5) for found in outcomes if found is not None)
     if MANIFEST not in names:
         seal(folder, read_manifest(folder))
-    # Or the test could not fail: swapped, they do answer otherwise, or the engine's probe finds so.
+    # Otherwise the test could not fail: swapped files give other answers, or the engine's probe finds the swap.
     with contextlib.suppress(ArtifactError, SettingsError):
         assert not np.allclose(answers(folder, engine), expected, atol=1e-3)

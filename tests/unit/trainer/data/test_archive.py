@@ -1,4 +1,4 @@
-"""The archive on disk: rows as sent, bounded parts, and a folder that tells where to go on."""
+"""The archive on disk: rows as sent, bounded parts, and a folder that knows where to continue."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ODD = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "1e400", "9" * 
 
 
 def record(offset: int = 7, value: bytes | None = b'{"text": "fine"}', partition: int = 2) -> ArchivedRecord:
-    """A record with headers as Kafka allows them: a name twice, a null and bytes that are no text."""
+    """A record with headers as Kafka allows them: a name twice, a null and bytes that are not text."""
     headers = (("trace", b"\x00\xff"), ("trace", None), ("kind", b"tweet"))
     return ArchivedRecord("texts", partition, offset, 1_767_225_600_123, b"\xffkey", headers, value)
 
@@ -43,7 +43,7 @@ def fill(writer: PartWriter, records: list[ArchivedRecord]) -> None:
 
 
 def test_a_row_holds_the_record_byte_for_byte_and_what_its_json_says(tmp_path: Path) -> None:
-    """Through Parquet and back: key, headers in order with doubles and nulls, value, coordinates, times."""
+    """Through Parquet and back: key, headers in order with duplicates and nulls, value, coordinates, times."""
     value = json.dumps({"id": 5, "text": "fine", "source": "web", "created_at": "2026-01-01T01:00:00+01:00"})
     writer = PartWriter(tmp_path, ORIGIN)
     fill(writer, [record(value=value.encode())])
@@ -64,17 +64,19 @@ def test_a_row_holds_the_record_byte_for_byte_and_what_its_json_says(tmp_path: P
     [(None, "null"), (b"{", "not JSON"), (b"\xff", "not UTF-8"), (b'{"text": 5}', "not a string")],
 )
 def test_what_has_no_text_is_archived_with_the_reason(value: bytes | None, reason: str) -> None:
-    """The row keeps the value and gets the id by place, as the consumer gives it."""
+    """The row keeps the value and gets an id from its place, as in the consumer."""
     row = archive_row(record(value=value), JSON)
     assert reason in row["error"]
     assert "text" not in row
     assert (row["id"], row["value"]) == ("texts-2-7", value)
 
 
-@pytest.mark.parametrize("told", ['"created_at": "soon"', '"created_at": 5', '"source": {}', '"created_at": null'])
-def test_odd_extra_fields_do_no_harm(told: str) -> None:
-    """Only text and id are strict; a time or source that is none is null."""
-    row = archive_row(record(value=f'{{"text": "fine", {told}}}'.encode()), JSON)
+@pytest.mark.parametrize(
+    "field", ['"created_at": "soon"', '"created_at": 5', '"source": {}', '"created_at": null']
+)
+def test_odd_extra_fields_do_no_harm(field: str) -> None:
+    """Only text and id are strict; an invalid time or source becomes null."""
+    row = archive_row(record(value=f'{{"text": "fine", {field}}}'.encode()), JSON)
     assert (row["text"], row["created_at"], row["source"]) == ("fine", None, None)
 
 
@@ -87,7 +89,7 @@ def test_bare_text_values_need_no_json() -> None:
 def test_parts_are_cut_by_rows_and_named_by_the_beginning_of_their_range(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interleaved partitions fill parts of their own; what is left is written at the end."""
+    """Interleaved partitions fill parts of their own; the rest is written at the end."""
     monkeypatch.setattr(archive_parts, "PART_ROWS", 3)
     writer = PartWriter(tmp_path, ORIGIN)
     fill(writer, [record(offset, partition=offset % 2) for offset in range(10)])
@@ -100,7 +102,7 @@ def test_parts_are_cut_by_rows_and_named_by_the_beginning_of_their_range(
 
 
 def test_a_range_ends_where_it_was_read_to_with_or_without_records(tmp_path: Path) -> None:
-    """Behind the last record, and in a range without any, offsets of markers count as archived."""
+    """After the last record, and in a range without any, offsets of markers count as archived."""
     writer = PartWriter(tmp_path, ORIGIN)
     writer.begin(2, 5)
     writer.add(archive_row(record(7), JSON), 1)
@@ -114,7 +116,7 @@ def test_a_range_ends_where_it_was_read_to_with_or_without_records(tmp_path: Pat
 
 
 def test_memory_is_bounded_over_all_partitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many partitions with little each: the fullest is written when all together hold too much."""
+    """Many partitions with few rows each: the fullest is written when all together hold too much."""
     monkeypatch.setattr(archive_parts, "HELD_BYTES", 500)
     writer = PartWriter(tmp_path, ORIGIN)
     fill(writer, [record(offset, partition=offset % 50) for offset in range(50)])
@@ -122,7 +124,7 @@ def test_memory_is_bounded_over_all_partitions(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_folder_of_another_topic_or_kind_is_refused(tmp_path: Path) -> None:
-    """Two topics in one folder could not be told apart by offset; other tables are left alone."""
+    """Two topics in one folder would be indistinguishable by offset; other tables are left alone."""
     assert covered(tmp_path / "new", ORIGIN) == {}
     writer = PartWriter(tmp_path / "archive", ORIGIN)
     fill(writer, [record()])
@@ -143,7 +145,7 @@ def test_a_folder_of_another_topic_or_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_labelled_archive_trains(tmp_path: Path) -> None:
-    """The folder and a file of ids and labels are a data set; what has no text is left out."""
+    """The folder and a file of ids and labels are a data set; rows without text are left out."""
     writer = PartWriter(tmp_path / "archive", ORIGIN)
     fill(writer, [record(0), record(1, None), record(2, b'{"id": "own", "text": "bad"}'), record(3)])
     writer.flush()
@@ -194,7 +196,7 @@ def test_no_record_is_too_odd_for_a_row(
     timestamp_ms: int | None,
     kind: Literal["json", "text"],
 ) -> None:
-    """Any value, key, headers and time: one row, byte for byte, with a text just where the consumer sees one."""
+    """Any value, key, headers and time: one row, byte for byte, with a text exactly if the consumer sees one."""
     form = InputFormat(kind=kind)
     row = archive_row(ArchivedRecord("texts", 0, 0, timestamp_ms, key, tuple(headers), value), form)
     table = pa.Table.from_pylist([row], schema=SCHEMA)

@@ -1,4 +1,4 @@
-"""Whatever is archived in whatever order: the folder holds the union of what was asked for, each record once."""
+"""Any archive runs in any order: the folder holds the union of the requested records, each once."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ TOPIC: Final = "texts"
 KAFKA: Final = KafkaSettings()
 EARLIEST: Final = -2
 LATEST: Final = -1
-"""What ListOffsets of the protocol is asked for the first and for the next offset."""
+"""The special timestamps of ListOffsets for the first and for the next offset."""
 
 
 @dataclass
 class Log:
-    """A topic: of each partition, which offsets hold a committed record, and where a reader begins and ends."""
+    """A topic: for each partition, the offsets with a committed record, and where a reader begins and ends."""
 
     records: list[list[bool]]
     ends: list[int]
@@ -52,26 +52,26 @@ class Log:
 
 
 class FakeMessage:
-    """What the client hands out: a record, or the end of a partition."""
+    """What the client returns: a record, or the end of a partition."""
 
     def __init__(self, partition: int, offset: int, *, end: bool = False) -> None:
         self._place = partition, offset
         self._end = end
 
     def error(self) -> KafkaError | None:
-        """Of the end of a partition."""
+        """The error of a partition's end."""
         return KafkaError(KafkaError._PARTITION_EOF) if self._end else None  # noqa: SLF001
 
     def topic(self) -> str:
-        """The only one."""
+        """The only topic."""
         return TOPIC
 
     def partition(self) -> int:
-        """Of the record, or the one that ended."""
+        """Partition of the record, or the one that ended."""
         return self._place[0]
 
     def offset(self) -> int:
-        """Of the record, or where the partition ended."""
+        """Offset of the record, or of the partition's end."""
         return self._place[1]
 
     def timestamp(self) -> tuple[int, int]:
@@ -79,13 +79,13 @@ class FakeMessage:
         return TIMESTAMP_CREATE_TIME, self._place[1]
 
     def key(self) -> None:
-        """None."""
+        """No key."""
 
     def headers(self) -> None:
-        """None."""
+        """No headers."""
 
     def value(self) -> bytes:
-        """A record of its own."""
+        """A distinct value."""
         return b'{"text": "%d-%d"}' % self._place
 
 
@@ -99,33 +99,33 @@ class FakeConsumer:
     _fetched: list[FakeMessage] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        """As the client."""
+        """Like the client."""
         return self
 
     def close(self) -> None:
-        """As the client."""
+        """Like the client."""
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Begins anew."""
+        """Starts at these offsets."""
         self._at = {one.partition: one.offset for one in partitions}
 
     def incremental_unassign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Ends one."""
+        """Stops these partitions."""
         for one in partitions:
             del self._at[one.partition]
 
     def poll(self, timeout: float) -> FakeMessage | None:  # noqa: ARG002
-        """The first of what `consume` fetches; the others are there for the next `consume`."""
+        """Returns the first message of a fetch; the next `consume` returns the rest."""
         self._fetched = self._fetched or self.fetch()
         return self._fetched.pop(0) if self._fetched else None
 
     def consume(self, count: int, timeout: float) -> list[FakeMessage]:  # noqa: ARG002
-        """What was fetched already."""
+        """Returns the messages that are already fetched."""
         fetched, self._fetched = self._fetched, []
         return fetched
 
     def fetch(self) -> list[FakeMessage]:
-        """A few messages of each partition in turn; what was fetched may belong to a partition that has ended."""
+        """A few messages of each partition in turn; a fetched message may belong to a stopped partition."""
         messages = []
         for partition, at in list(self._at.items()):
             following = [offset for offset in self.log.held(partition) if offset >= at][:3]
@@ -142,14 +142,14 @@ class FakeConsumer:
 
 @dataclass
 class FakeAdmin:
-    """librdkafka's admin client, asked for offsets of a reader of committed records."""
+    """librdkafka's admin client for the offsets of a reader of committed records."""
 
     log: Log
 
     def list_offsets(
         self, asked: Mapping[TopicPartition, OffsetSpec], **_: object
     ) -> dict[TopicPartition, Future[SimpleNamespace]]:
-        """The first offset, the first undecided one, or that of the first record so late, else -1."""
+        """The first offset, the first undecided one, or that of the first record at or after a time, else -1."""
         answers = {}
         for place, spec in asked.items():
             future: Future[SimpleNamespace] = Future()
@@ -183,7 +183,7 @@ def archived(folder: Path) -> list[tuple[int, int]]:
 
 
 def expected(log: Log, selection: Selection) -> set[tuple[int, int]]:
-    """The records that a selection means, by looking at the whole topic."""
+    """The records that a selection means, found in the whole topic."""
     held = {partition: log.held(partition) for partition in range(len(log.records))}
     if selection.last is not None:
         shares = last_of({partition: range(len(offsets)) for partition, offsets in held.items()}, selection.last)
@@ -220,7 +220,7 @@ STEPS = st.lists(st.tuples(SELECTIONS, st.integers(0, 40), st.none() | st.intege
 def test_a_folder_holds_what_was_asked_for_each_record_once(
     records: list[list[bool]], steps: list[tuple[Selection, int, int | None]]
 ) -> None:
-    """Any selections in any order, of a topic with gaps that grows, some ended by Kafka and then run again."""
+    """Any selections in any order, of a topic with gaps that grows, some aborted by Kafka and then run again."""
     log = Log(records, [0] * len(records), [0] * len(records))
     asked: set[tuple[int, int]] = set()
     with TemporaryDirectory() as place:
@@ -256,7 +256,7 @@ def test_what_is_left_of_a_span_is_what_nothing_covers(start: int, length: int, 
 
 
 def test_records_behind_an_open_transaction_are_not_taken_for_archived(tmp_path: Path) -> None:
-    """The end that a reader reaches may lie before the one that was promised; what is behind it comes later."""
+    """The end that a reader reaches may lie before the expected one; later records come in the next run."""
     log = Log([[True] * 10], [10], [0])
     promised = {reader.Partition(TOPIC, 0): range(10)}
     with mock.patch.object(reader.TopicReader, "spans", return_value=promised):
@@ -267,7 +267,7 @@ def test_records_behind_an_open_transaction_are_not_taken_for_archived(tmp_path:
 
 
 def test_a_silent_broker_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing arrives though records are left: the error names the partitions."""
+    """Nothing arrives although records are left: the error names the partitions."""
     monkeypatch.setattr(reader, "SILENT_S", -1.0)
     monkeypatch.setattr(FakeConsumer, "fetch", lambda _: [])
     with pytest.raises(SentimentError, match="nothing came for -1 s though there is more"):

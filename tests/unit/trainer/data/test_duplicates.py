@@ -1,4 +1,4 @@
-"""Duplicates go, near-duplicates are found without exception, and no split ever parts them."""
+"""Duplicates are removed, near-duplicates are found without exception, and no split ever separates them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
 from trainer.data.examples import Examples
 from trainer.data.splits import PARTS, Sizes, split
 
-# Few words, so that near-duplicates are common; lengths up to 40, so that 0.8 n has rounding to get wrong.
+# Few words, so that near-duplicates are common; lengths up to 40, so that rounding of 0.8 n matters.
 TEXTS = st.lists(
     st.lists(st.sampled_from(string.ascii_lowercase), min_size=1, max_size=40),
     min_size=30,
@@ -72,7 +72,7 @@ def test_mentions_addresses_and_case_do_not_hide_a_twin() -> None:
 
 @given(TEXTS, st.integers(0, 5), st.booleans())
 def test_near_duplicates_never_straddle_parts(texts: list[str], seed: int, by_time: bool) -> None:
-    """Whatever the texts, the seed and the order: all rows of a group that are used lie in one part."""
+    """Whatever the texts, the seed and the order: all used rows of a group lie in one part."""
     data = examples(texts, [row % 2 for row in range(len(texts))], [row * 7 % 23 for row in range(len(texts))])
     groups = near_duplicate_groups(data.texts)
     try:
@@ -87,7 +87,7 @@ def test_near_duplicates_never_straddle_parts(texts: list[str], seed: int, by_ti
 
 
 def test_random_split_is_exact_stratified_and_repeatable() -> None:
-    """Sizes are met to the row, each part has the labels' shares, and a seed always gives the same rows."""
+    """Sizes are exact to the row, each part has the labels' shares, and a seed always gives the same rows."""
     data = examples([f"text number {row} x{row}" for row in range(400)], [int(row % 4 == 0) for row in range(400)])
     groups = np.arange(400)
     found = split(data, groups, Sizes(40, 20, 100), order="random", seed=3)
@@ -122,7 +122,7 @@ def test_later_twin_of_an_earlier_part_is_dropped() -> None:
 
 
 def test_majority_settles_conflicting_duplicates_and_a_tie_drops_them() -> None:
-    """Of equal texts one row stays, with the label most of them have; where labels tie, none does."""
+    """Of equal texts one row stays, with the label that most of them have; if labels tie, none stays."""
     found = remove_duplicates(
         examples(["so good", "So  good", "so GOOD", "tied", "tied", "alone"], [0, 1, 1, 0, 1, 0])
     )

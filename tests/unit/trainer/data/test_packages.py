@@ -23,7 +23,7 @@ WHEEL = "tiny_words-1.0-py3-none-any.whl"
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
-    """A wheel in a folder that is all pip may look at: no index, no network."""
+    """A wheel in the only folder that pip may search: no index, no network."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     metadata = "Metadata-Version: 2.1\nName: tiny-words\nVersion: 1.0\n"
@@ -44,7 +44,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Package:
 def test_a_package_is_fetched_once_and_kept(
     package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second time pip has nowhere to look, and is not asked."""
+    """The second time pip has nowhere to search, and is not called."""
     found = fetch_package(package, tmp_path / "cache")
     assert zipfile.ZipFile(found).read("tiny_words/words.txt") == b"good\nbad\n"
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "cache"))
@@ -58,14 +58,14 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(package: Package, tmp_path:
 
 
 def test_a_file_with_another_digest_is_refused(package: Package, tmp_path: Path) -> None:
-    """Pip says why, in its own words; nothing reaches the cache."""
+    """Pip gives the reason, in its own words; nothing reaches the cache."""
     with pytest.raises(InputDataError, match=r"cannot fetch tiny-words 1\.0 .*DO NOT MATCH THE HASHES"):
         fetch_package(replace(package, sha256="0" * 64), tmp_path / "cache")
     assert list((tmp_path / "cache" / "packages").iterdir()) == []
 
 
 def test_a_package_that_is_nowhere_names_the_way_out(package: Package, tmp_path: Path) -> None:
-    """The message holds pip's reason and where the file may be put."""
+    """The message has pip's reason and where to put the file."""
     with pytest.raises(InputDataError, match=r"No matching distribution .*PIP_FIND_LINKS"):
         fetch_package(replace(package, version="2.0"), tmp_path / "cache")
 
@@ -81,7 +81,7 @@ def archive_of(name: str, content: bytes) -> bytes:
 
 
 def test_rated_tweets_become_three_labels(tmp_path: Path) -> None:
-    """A mean rating of 0.5 is a sentiment, one of 0.49 is none; lines end in CR LF."""
+    """A mean rating of 0.5 is a sentiment, one of 0.49 is not; lines end in CR LF."""
     lines = b"1\t0.5\tgood one\r\n2\t-0.49\tso so\r\n3\t-3.9\tawful &amp; sad\r\n"
     inner = archive_of("hutto_ICWSM_2014/tweets_GroundTruth.txt", lines)
     outer = archive_of("vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz", inner)

@@ -1,4 +1,4 @@
-"""A data set is read alike from every format, and what cannot be meant is refused with a clear line."""
+"""All formats give the same data set, and invalid input is refused with a clear line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def csv_file(path: Path, text: str) -> Path:
-    """Writes the text as it is."""
+    """Writes the text unchanged."""
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -80,7 +80,7 @@ def test_numbers_take_their_names_from_label_name(tmp_path: Path) -> None:
 
 
 def test_labels_of_their_own_file_are_joined_by_id(tmp_path: Path) -> None:
-    """Rows without a label are left out; labels without a row do no harm."""
+    """Rows without a label are left out; labels without a row are ignored."""
     data = jsonl(tmp_path / "d.jsonl", [{"id": row["id"], "text": row["text"]} for row in ROWS])
     labels = csv_file(tmp_path / "l.csv", "id,label\nc,neutral\na,positive\nz,negative\n")
     found = read_examples(data, labels=labels)
@@ -89,7 +89,7 @@ def test_labels_of_their_own_file_are_joined_by_id(tmp_path: Path) -> None:
 
 
 def test_an_id_labelled_in_two_ways_is_named(tmp_path: Path) -> None:
-    """The same label twice is fine; two different ones are refused."""
+    """The same label twice is allowed; two different ones are refused."""
     data = jsonl(tmp_path / "d.jsonl", ROWS)
     labels = csv_file(tmp_path / "l.csv", "id,label\na,positive\na,positive\nb,negative\nb,neutral\n")
     with pytest.raises(InputDataError, match="1 ids are labelled in two ways, such as b"):
@@ -104,7 +104,7 @@ def test_labels_for_other_rows_are_refused(tmp_path: Path) -> None:
 
 
 def test_rows_without_text_or_label_are_left_out(tmp_path: Path) -> None:
-    """As an archive has them: text null where a record could not be read."""
+    """As in an archive: text is null if a record could not be read."""
     rows = [*ROWS, {"id": "d", "text": None, "label": "neutral"}, {"id": "e", "text": " ", "label": "neutral"}]
     rows.append({"id": "f", "text": "unlabelled", "label": None})
     assert read_examples(jsonl(tmp_path / "d.jsonl", rows)).ids == ("a", "b", "c")
@@ -146,7 +146,7 @@ def test_csv_faults_are_named(tmp_path: Path, content: str, says: str) -> None:
     ],
 )
 def test_values_of_a_wrong_type_are_named(tmp_path: Path, row: dict[str, Any], says: str) -> None:
-    """Text that is no text, labels that are no labels, times that are none."""
+    """Texts of another type, invalid labels, invalid times."""
     with pytest.raises(InputDataError, match=says):
         read_examples(jsonl(tmp_path / "d.jsonl", [row]))
 
@@ -159,7 +159,7 @@ def test_a_number_named_in_two_ways_is_refused(tmp_path: Path) -> None:
 
 
 def test_faults_never_quote_a_text(tmp_path: Path) -> None:
-    """A broken line of JSON is named by its number."""
+    """The error gives the number of a broken line of JSON."""
     path = tmp_path / "d.jsonl"
     path.write_text('{"text": "secret words", "label": }\n', encoding="utf-8")
     with pytest.raises(InputDataError, match="line 1: not JSON") as caught:
@@ -169,7 +169,7 @@ def test_faults_never_quote_a_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.csv", "missing.parquet", "data.xlsx", "empty"])
 def test_unreadable_files_are_refused(tmp_path: Path, name: str) -> None:
-    """Not there, of an unknown kind, or a folder without Parquet files."""
+    """A missing path, an unknown kind, or a folder without Parquet files."""
     (tmp_path / "data.xlsx").write_bytes(b"x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputDataError):
@@ -177,7 +177,7 @@ def test_unreadable_files_are_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
-    """Named .parquet but is not."""
+    """A file with the name .parquet and other content."""
     (tmp_path / "d.parquet").write_bytes(b"not parquet at all")
     with pytest.raises(InputDataError, match="not a readable Parquet file"):
         read_examples(tmp_path / "d.parquet")

@@ -1,4 +1,4 @@
-"""The benchmark for GPUs runs from end to end without one, so that it will run where there is one."""
+"""The GPU benchmark runs from end to end without a GPU, so that it will run on a machine that has one."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def test_the_benchmark_measures_every_way_and_finds_that_all_agree(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """And ends with the code of a usage error."""
+    """It also exits with the code of a usage error."""
     assert gpu.main([]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_operations_are_counted_as_by_hand() -> None:
-    """BERT-base: 170.8 million for each token of a text of 25, of which 0.9 are the attention."""
+    """BERT-base: 170.8 million for each token of a text of 25 tokens, 0.9 of them for the attention."""
     assert flops(AutoConfig.for_model("bert"), [25, 25]) / 50 == pytest.approx(170.8e6, rel=1e-3)
     assert flops(AutoConfig.for_model("distilbert"), [25]) / 25 == pytest.approx(85.4e6, rel=1e-3)

@@ -1,7 +1,7 @@
-"""On each instruction set that this machine has, a row's answer is the same alone, padded and among neighbours.
+"""On each instruction set of this machine, a row's answer is the same alone, padded and among neighbours.
 
-A library picks its kernels by the processor, so what is right on one can be wrong on the next: int8 was, with AMX.
-oneDNN is limited by a variable that it reads once, hence a process for each set.
+A library picks its kernels by the processor, so a correct result on one can be wrong on the next: int8 was, with
+AMX. oneDNN is limited by a variable that it reads once, hence a process for each set.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ NEEDED: Final = {
 """Flags of /proc/cpuinfo by the name of the set. Below AVX2, OpenVINO does not compile the graph."""
 WITHOUT_BF16: Final = {"AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
 WITH_VNNI: Final = {"AVX512_CORE_VNNI", "AVX512_CORE_BF16"}
-"""Sets with which int8 of the tiny model is sure to be right; without, products are added in 16 bits."""
+"""Sets with which int8 of the tiny model is always correct; without them, products are added in 16 bits."""
 
 
 def flags() -> set[str]:
-    """Of the first processor; empty where they are not known."""
+    """Flags of the first processor; empty if they are not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""A model folder gets an int8 graph only if that answers as the model does, and the consumer serves it."""
+"""A model folder gets an int8 graph only if its answers match the model's, and the consumer serves it."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ FIGURES: Final = Int8(
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Labelled texts of which the training part is that of `plain`."""
+    """Labelled texts whose training part is that of `plain`."""
     return write_data(tmp_path_factory.mktemp("data") / "data.parquet")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def own_texts(data: Path) -> Iterator[None]:
-    """Probes the engine with what the tiny model was calibrated on: in other texts its int8 is close to noise."""
+    """Probes the engine with the tiny model's calibration texts: on other texts its int8 is close to noise."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("shared.inference.engines.openvino.engine.PROBE_TEXTS", tuple(read_examples(data).texts[:8]))
         yield
@@ -70,16 +70,16 @@ def own_texts(data: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """A tiny model that says it was trained on the data."""
+    """A tiny model whose manifest names this training data."""
     folder = tiny_model(tmp_path_factory.mktemp("plain") / "model")
     train = draw_sample(read_examples(data), TrainerSettings()).splits.train
-    told = TrainingData(source=train.source, rows=len(train), fingerprint=train.fingerprint())
-    return seal(folder, open_artifact(folder).manifest.model_copy(update={"data": told}))
+    training_data = TrainingData(source=train.source, rows=len(train), fingerprint=train.fingerprint())
+    return seal(folder, open_artifact(folder).manifest.model_copy(update={"data": training_data}))
 
 
 @pytest.fixture(scope="module")
 def exported(plain: Artifact, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The same with an int8 graph, made by the command line, which left nothing in the home folder."""
+    """The same model with an int8 graph from the command line, which left nothing in the home folder."""
     home, folder = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("exported") / "model"
     shutil.copytree(plain.path, folder)
     words = ("export", folder, "--precision", "int8", "--data", data, "--calibration-rows", "40")
@@ -100,13 +100,13 @@ def exported(plain: Artifact, data: Path, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def engine(exported: Artifact) -> OpenVinoEngine:
-    """The engine in int8, as it serves: passes go round the shapes in which this processor answers wrongly."""
+    """The engine in int8, as it serves: passes avoid the shapes for which this processor answers wrongly."""
     return load_engine(exported, "int8")
 
 
 @pytest.fixture
 def copied(plain: Artifact, tmp_path: Path) -> Path:
-    """A copy of the plain folder that may be exported."""
+    """A copy of the plain folder, for an export."""
     return shutil.copytree(plain.path, tmp_path / "model")
 
 
@@ -116,19 +116,19 @@ def run_export(folder: Path, data: Path, **settings: Any) -> Artifact:
 
 
 def unquantised(artifact: Artifact, shape: Any, _tokens: object) -> Any:
-    """Stands for a quantiser that loses nothing."""
+    """Replaces a quantiser by one that loses nothing."""
     return build(artifact, shape)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file beside and below, by path."""
+    """Every file next to it and below it, by path."""
     paths = (path for path in sorted(folder.parent.rglob("*")) if path.is_file())
     return {str(path.relative_to(folder.parent)): path.read_bytes() for path in paths}
 
 
 @pytest.fixture(scope="module")
 def rows(plain: Artifact, data: Path) -> list[Ids]:
-    """Rows like those that the ranges of the numbers were set on, and shorter ones, in no order."""
+    """Rows like those of the calibration, and shorter ones, in no order."""
     found = Tokeniser.load(plain).rows(
         [text[: 60 - index] for index, text in enumerate(read_examples(data).texts[:50])]
     )
@@ -136,12 +136,12 @@ def rows(plain: Artifact, data: Path) -> list[Ids]:
 
 
 def logits(engine: OpenVinoEngine, rows: Sequence[Ids]) -> NDArray[np.float32]:
-    """Of passes of up to 8 rows."""
+    """Logits of passes of up to 8 rows."""
     return np.concatenate([engine.forward(rows[start : start + 8]).logits for start in range(0, len(rows), 8)])
 
 
 def test_an_export_is_sealed_with_its_figures(plain: Artifact, exported: Artifact) -> None:
-    """Manifest and card tell how int8 compares; the model counts as another version; nothing else changed."""
+    """Manifest and card show how int8 compares; the model gets another version; nothing else changed."""
     found = exported.manifest.int8
     assert found is not None
     assert (found.rows, found.calibration_rows) == (80, 40)
@@ -161,12 +161,12 @@ def test_an_export_is_sealed_with_its_figures(plain: Artifact, exported: Artifac
 
 @pytest.mark.parametrize(("precision", "served"), [("auto", "int8"), ("int8", "int8"), ("fp32", "fp32")])
 def test_the_consumer_serves_what_is_fastest_or_asked_for(exported: Artifact, precision: Any, served: str) -> None:
-    """Given an export, when loaded for a CPU, then auto takes int8, and fp32 is still to be had."""
+    """Given an export, when loaded for a CPU, then auto chooses int8, and fp32 is still available."""
     assert f" {served}, lean" in load_scorer(exported, "cpu", precision).describe()["engine"]
 
 
 def test_int8_answers_nearly_as_fp32(exported: Artifact, engine: OpenVinoEngine, rows: list[Ids]) -> None:
-    """Given rows, when scored in int8, then logits are near to those of fp32, yet others."""
+    """Given rows, when scored in int8, then logits are near those of fp32, but not equal."""
     expected = logits(OpenVinoEngine(exported, "fp32"), rows)
     found = logits(engine, rows)
 
@@ -176,7 +176,7 @@ def test_int8_answers_nearly_as_fp32(exported: Artifact, engine: OpenVinoEngine,
 
 
 def test_neighbours_do_not_matter_in_int8(engine: OpenVinoEngine, rows: list[Ids]) -> None:
-    """Given rows, when scored alone, together or shuffled, then nothing moves but the last digits."""
+    """Given rows, when scored alone, together or shuffled, then only the last digits differ."""
     alone = np.concatenate([engine.forward([row]).logits for row in rows])
     order = np.random.default_rng(11).permutation(len(alone))
 
@@ -194,7 +194,7 @@ def test_a_row_that_the_model_cannot_read_fails_its_pass_in_int8(engine: OpenVin
 
 
 def test_int8_without_an_export_names_the_command(plain: Artifact) -> None:
-    """Given a folder without an export, when int8 is asked for, then the error says how to make one."""
+    """Given a folder without an export, when int8 is requested, then the error says how to make one."""
     with pytest.raises(SettingsError, match=f"sentiment-trainer export {plain.path} --precision int8 --data FILE"):
         load_scorer(plain, "cpu", "int8")
 
@@ -223,7 +223,7 @@ def test_an_altered_graph_is_refused(exported: Artifact, tmp_path: Path, name: s
 def test_a_graph_that_this_openvino_cannot_use_says_what_to_do(
     exported: Artifact, tmp_path: Path, name: str, old: bytes, new: bytes
 ) -> None:
-    """Given a graph of another kind, sealed as it is, when loaded, then the error tells to export it again."""
+    """Given a graph of another kind with a valid seal, when loaded, then the error says to export it again."""
     folder = shutil.copytree(exported.path, tmp_path / "model")
     content = (folder / name).read_bytes()
     assert old in content
@@ -236,7 +236,7 @@ def test_a_graph_that_this_openvino_cannot_use_says_what_to_do(
 def test_a_graph_that_loses_too_much_changes_nothing(
     copied: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a quantiser that turns answers around, when exported, then figures and advice, and no byte differs."""
+    """Given a quantiser that reverses answers, when exported, then figures and advice come; no byte differs."""
     before = contents(copied)
     wrong = shutil.copytree(copied, tmp_path.with_name(f"{tmp_path.name}-wrong"))
     weights = load_file(wrong / "model.safetensors")
@@ -253,9 +253,9 @@ def test_a_graph_that_loses_too_much_changes_nothing(
 def test_the_gate_goes_round_passes_that_are_wrong_here(
     copied: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given an int8 that is wrong in a width of the held-out rows, when exported, then the gate is not misled.
+    """Given an int8 that is wrong at a width of the held-out rows, when exported, then the gate still passes it.
 
-    Without the probe it would be.
+    Without the probe it would not.
     """
     monkeypatch.setattr(export, "quantise", unquantised)
     widths: set[int] = set()
@@ -288,7 +288,7 @@ def test_the_gate_goes_round_passes_that_are_wrong_here(
 
 @pytest.mark.parametrize("worse", [{"agreement": 0.989}, {"macro_recall": 0.699}, {"ece": 0.051}, {"ece": 0.03}])
 def test_each_figure_can_fail_the_gate(worse: dict[str, float]) -> None:
-    """Given figures that just pass, when one of them is worse, then they do not."""
+    """Given figures that just pass, when one of them is worse, then they fail."""
     export.judge(FIGURES)
 
     with pytest.raises(ArtifactError, match="int8 loses too much"):
@@ -324,7 +324,7 @@ def test_rows_that_the_model_did_not_learn_from_are_refused(copied: Path, data: 
 def test_an_architecture_without_a_lean_graph_is_refused(
     copied: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a model that no graph was checked for, when exported, then an ArtifactError says so."""
+    """Given a model without a verified graph, when exported, then an ArtifactError says so."""
 
     def refuse(_folder: Path) -> None:
         raise UnknownArchitecture("architecture ['New']")

@@ -1,4 +1,4 @@
-"""The OpenVINO engine answers as the model does in torch, text by text, and says what it cannot do."""
+"""The OpenVINO engine answers as the model does in torch, text by text, and reports what it cannot do."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def engine(sealed: Artifact) -> OpenVinoEngine:
 def artifact(
     request: pytest.FixtureRequest, sealed: Artifact, tmp_path_factory: pytest.TempPathFactory
 ) -> Artifact:
-    """A model of each architecture in which every weight and bias is random, so that a mixed-up one shows."""
+    """A model of each architecture with random weights and biases, so that a swapped one shows."""
     folder = tmp_path_factory.mktemp("model")
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(3)
@@ -105,7 +105,7 @@ def expected(artifact: Artifact) -> NDArray[np.float64]:
 
 
 def mixed_rows() -> list[Ids]:
-    """Rows of 1 to LONGEST random tokens in no order, the token of padding among them."""
+    """Rows of 1 to LONGEST random tokens in no order, some with the padding token."""
     chance = np.random.default_rng(5)
     lengths = [1, 2, 3, 3, 17, 30, 64, 65, 200, LONGEST - 1, LONGEST, *chance.integers(1, 60, 12)]
     return [chance.integers(0, VOCABULARY, length).astype(np.int32) for length in chance.permutation(lengths)]
@@ -153,7 +153,7 @@ def test_answers_are_those_of_torch_one_text_at_a_time(
 
 
 def test_neighbours_and_threads_do_not_matter(engine: OpenVinoEngine) -> None:
-    """Given rows, when scored alone, shuffled, or by more threads than there are requests, then nothing moves."""
+    """Given rows, when scored alone, shuffled, or by more threads than requests, then nothing changes."""
     rows = [row[:128] for row in mixed_rows()] * 3
     expected = np.concatenate([engine.forward([row]).logits for row in rows])
     order = np.random.default_rng(11).permutation(len(rows))
@@ -177,7 +177,7 @@ def test_a_pass_tells_its_padding(engine: OpenVinoEngine) -> None:
 
 
 def test_a_wide_model_takes_all_cores_for_one_pass(sealed: Artifact, tmp_path: Path) -> None:
-    """Given a model as wide as BERT-base, when loaded, then one pass at a time is asked for."""
+    """Given a model as wide as BERT-base, when loaded, then it requests one pass at a time."""
     config = BertConfig(**_COMMON, hidden_size=768, num_hidden_layers=1, intermediate_size=64)
     BertForSequenceClassification(config).save_pretrained(tmp_path)
 
@@ -212,18 +212,18 @@ def test_a_model_that_nobody_checked_is_left_to_another_engine(
 
 
 def without_pooler(weights: dict[str, torch.Tensor]) -> None:
-    """Takes a bias away."""
+    """Removes a bias."""
     del weights["bert.pooler.dense.bias"]
 
 
 def narrower(weights: dict[str, torch.Tensor]) -> None:
-    """Makes a layer of another shape than the config says."""
+    """Gives a layer another shape than the config says."""
     name = "bert.encoder.layer.0.output.dense.weight"
     weights[name] = weights[name][:, :-1].clone()
 
 
 def of_two_labels(weights: dict[str, torch.Tensor]) -> None:
-    """Makes a classifier of fewer outputs than labels."""
+    """Gives the classifier fewer outputs than labels."""
     for name in ("classifier.weight", "classifier.bias"):
         weights[name] = weights[name][:2].clone()
 
@@ -253,7 +253,7 @@ def test_weights_that_are_cut_off_are_refused(sealed: Artifact, tmp_path: Path) 
 
 
 def test_weights_in_16_bits_are_read_or_left_to_another_engine(sealed: Artifact, tmp_path: Path) -> None:
-    """Given weights in fp16, when loaded, then they are scored with; in bf16, numpy cannot read them."""
+    """Given weights in fp16, when loaded, then they are used for scoring; numpy cannot read bf16."""
     row = np.arange(9, dtype=np.int32)
     for name, kind in (("half", torch.float16), ("brain", torch.bfloat16)):
         short = changed(sealed, tmp_path / name)
@@ -274,7 +274,7 @@ def test_weights_in_16_bits_are_read_or_left_to_another_engine(sealed: Artifact,
 def test_a_row_that_the_model_cannot_read_fails_its_pass_only(engine: OpenVinoEngine, row: Ids) -> None:
     """Given too many tokens or no token at all, when scored, then the pass fails and the next does not.
 
-    OpenVINO itself answers to a token outside of the vocabulary.
+    OpenVINO itself gives an answer for a token outside of the vocabulary.
     """
     with pytest.raises(PassFailed):
         engine.forward([row.astype(np.int32)])
@@ -283,7 +283,7 @@ def test_a_row_that_the_model_cannot_read_fails_its_pass_only(engine: OpenVinoEn
 
 
 class _Failing:
-    """An infer request, and a model that makes such, at which every pass fails."""
+    """An infer request, and a model that creates such requests, whose every pass fails."""
 
     def create_infer_request(self) -> _Failing:
         return self
@@ -293,7 +293,7 @@ class _Failing:
 
 
 def test_a_failed_pass_costs_no_request(engine: OpenVinoEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given passes that fail, more than there are requests, when the cause is gone, then fresh ones are made."""
+    """Given passes that fail, more than there are requests, when the cause is gone, then new requests are made."""
     rows = [np.arange(4, dtype=np.int32)]
     before = engine.forward(rows).logits
 
@@ -334,9 +334,10 @@ print([name for name in sys.modules if name.startswith(("torch", "transformers",
 def test_a_lack_of_memory_is_told_from_other_failures_and_nothing_is_reported_home(
     sealed: Artifact, tmp_path: Path
 ) -> None:
-    """Given a process that may not grow, when a pass is too large, then that is said, and the next one fits.
+    """Given a process with a memory limit, when a pass is too large, then it is reported, and the next one fits.
 
-    OpenVINO's telemetry is not loaded and leaves nothing in the home folder; nor are torch and transformers.
+    OpenVINO's telemetry is not loaded and leaves nothing in the home folder. Neither torch nor transformers is
+    loaded.
     """
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
 
@@ -354,7 +355,7 @@ def test_a_lack_of_memory_is_told_from_other_failures_and_nothing_is_reported_ho
 
 
 def test_bf16_is_refused_where_the_cpu_has_none(sealed: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a CPU without bf16, when that is asked for, then a SettingsError names what to choose."""
+    """Given a CPU without bf16, when bf16 is requested, then a SettingsError names what to choose."""
     monkeypatch.setattr(engine_module, "native_precision", lambda: "fp32")
 
     with pytest.raises(SettingsError, match="auto or fp32"):

@@ -1,4 +1,4 @@
-"""Where the tokens of a pass without padding go."""
+"""The positions of tokens in a pass without padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def rows_of(lengths: list[int]) -> list[np.ndarray]:
 
 
 def written(packing: Packing, shape: Shape, first_position: int = 0) -> list[np.ndarray]:
-    """Bounds, ids, positions and first tokens, written over the rubbish of an earlier pass."""
+    """Bounds, ids, positions and first tokens, written over the leftovers of an earlier pass."""
     slab = np.full(sum(shape.parts), -7, dtype=np.int32)
     packing.write(slab, shape, first_position)
     return np.split(slab, np.cumsum(shape.parts)[:-1])
@@ -28,7 +28,7 @@ def written(packing: Packing, shape: Shape, first_position: int = 0) -> list[np.
 
 @given(LENGTHS)
 def test_first_fit_keeps_messages_whole_apart_and_in_as_few_rows_as_the_textbook(lengths: list[int]) -> None:
-    """Compared with first fit in decreasing order, written as the textbook does."""
+    """Compared with first fit in decreasing order, written as in a textbook."""
     starts, used = first_fit(np.array(lengths), WIDTH)
     taken = np.zeros(used * WIDTH, dtype=int)
     for start, length in zip(starts, lengths, strict=True):
@@ -46,7 +46,7 @@ def test_first_fit_keeps_messages_whole_apart_and_in_as_few_rows_as_the_textbook
 def test_every_message_is_found_whole_at_its_first_token(
     lengths: list[int], flat: bool, first_position: int, spare_slots: int, spare_messages: int
 ) -> None:
-    """Also in a shape with room to spare, whatever the slab held before."""
+    """Also in a shape with spare places, whatever the slab held before."""
     rows = rows_of(lengths)
     packing = pack_flat(rows) if flat else pack_rows(rows, WIDTH)
     least = packing.shape

@@ -1,4 +1,4 @@
-"""Which engine a model gets, and what is said when it is not the fastest."""
+"""The engine that a model gets, and the message if it is not the fastest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 @pytest.mark.parametrize("precision", ["auto", "fp32"])
 def test_a_cpu_gets_openvino(artifact: Artifact, precision: choose.Precision) -> None:
-    """Given OpenVINO, when loaded for the CPU, then it serves in the precision that was asked for."""
+    """Given OpenVINO, when loaded for the CPU, then it serves in the requested precision."""
     with capture_logs() as lines:
         described = load_scorer(artifact, "cpu", precision).describe()
 
@@ -47,7 +47,7 @@ def without_openvino(patch: pytest.MonkeyPatch) -> None:
 
 
 def of_unknown_architecture(patch: pytest.MonkeyPatch) -> None:
-    """A model that OpenVINO's graph does not know."""
+    """A model without an OpenVINO graph."""
 
     def refuse(_folder: Path) -> None:
         raise UnknownArchitecture("model_type 'new' is not known")
@@ -76,7 +76,7 @@ def test_torch_stands_in_and_says_so(
 def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a GPU, when a model's architecture is known, then it is packed; else, or in fp32, it is padded.
 
-    So it is where no way of packing gives the right answers.
+    It is also padded if no way of packing gives the correct answers.
     """
     monkeypatch.setattr(choose, "choose_device", lambda _: "cuda:0")
     monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
@@ -100,7 +100,7 @@ def kind(artifact: Artifact, precision: choose.Precision) -> str:
 
 
 class Engine:
-    """Stands for an engine on a GPU."""
+    """Replaces an engine on a GPU."""
 
     right = True
 
@@ -110,11 +110,11 @@ class Engine:
             raise ScorerError("no way gives the model's own answers here")
 
     def warm_up(self) -> None:
-        """Needs nothing."""
+        """Does nothing."""
 
 
 class Padded(Engine):
-    """Stands for the other."""
+    """Replaces the other engine."""
 
     def __init__(self, _artifact: Artifact, device: torch.device) -> None:
         assert device == CUDA

@@ -1,4 +1,4 @@
-"""The steps of a slot on a GPU, in their order, with stand-ins for streams, events and graphs.
+"""The steps of a slot on a GPU, in their order, with fakes of streams, events and graphs.
 
 This shows that the steps fit together, not that CUDA does what they ask for.
 """
@@ -23,10 +23,10 @@ LARGE = Shape(flat=True, slots=8, messages=3, longest=4)
 
 
 class Steps(list[str]):
-    """What the stand-ins were asked to do."""
+    """The calls of the fakes."""
 
     def event(self, *, blocking: bool = False) -> Any:
-        """One that sleeps is the event at the end of a pass."""
+        """A blocking event is the one at the end of a pass."""
         name = "done" if blocking else "copied"
         return _Named(
             {step: lambda step=step: self.append(f"{step} {name}") for step in ("record", "synchronize")}
@@ -44,7 +44,7 @@ class _Named:
 
 @pytest.fixture
 def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
-    """Stand-ins for what of `torch.cuda` a slot uses."""
+    """Fakes for the parts of `torch.cuda` that a slot uses."""
     found = Steps()
     empty = torch.empty
 
@@ -63,7 +63,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 
 def test_a_pass_waits_for_the_last_copy_copies_computes_and_waits_for_its_end(steps: Steps) -> None:
-    """The slab is the one that was staged, also after it grew."""
+    """The slab is the one that was staged, even after it grew."""
     slot = CudaSlot(torch.device("cpu"))
 
     def forward(slab: torch.Tensor, shape: Shape) -> torch.Tensor:
@@ -80,7 +80,7 @@ def test_a_pass_waits_for_the_last_copy_copies_computes_and_waits_for_its_end(st
 def test_a_captured_shape_is_replayed_on_the_slab_it_was_captured_with(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another shape is computed as if none had been captured."""
+    """Another shape is computed without a captured graph."""
     slot = CudaSlot(torch.device("cpu"))
     seen: list[torch.Tensor] = []
 

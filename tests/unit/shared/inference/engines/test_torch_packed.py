@@ -1,6 +1,6 @@
-"""Passes without padding answer as the stock model does to one message at a time, whoever the neighbours are.
+"""Passes without padding answer as the stock model does to one message at a time, with any neighbours.
 
-On the CPU, in fp32, with a loop for `varlen_attn`: the same code as on a GPU but for `CudaSlot`.
+On the CPU, in fp32, with a loop for `varlen_attn`: the same code as on a GPU except for `CudaSlot`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LENGTHS = [1, 512, 2, 25, 3, 128, 129, 40, 7, 256, 257, 12, 25, 25, 60, 1]
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Per operation: so tiny ones wait for each other's threads longer than they compute, on a busy machine."""
+    """Per operation: on a busy machine, tiny ones wait for each other's threads longer than they compute."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -55,14 +55,14 @@ def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """One that starts sooner, for what does not depend on the architecture."""
+    """A model that loads faster, for tests that do not depend on the architecture."""
     return open_artifact(tiny_model_of(tmp_path_factory.mktemp("model"), "bert", max_tokens=64))
 
 
 def engine_of(
     artifact: Artifact, *ways: Way, kernel: Kernel | None = None, batch_tokens: int = 600
 ) -> PackedEngine:
-    """All ways if none is named."""
+    """All ways unless some are named."""
     return PackedEngine(artifact, CPU, batch_tokens=batch_tokens, ways=ways or WAYS, kernel=kernel)
 
 
@@ -74,7 +74,7 @@ def rows_of(lengths: list[int], seed: int = 0) -> list[Ids]:
 
 @torch.inference_mode()
 def stock(artifact: Artifact, rows: list[Ids]) -> Logits:
-    """What transformers answers to one message at a time, fp32, without padding."""
+    """The answers of transformers to one message at a time, in fp32, without padding."""
     model = load_model(artifact)
     answers = [model(input_ids=torch.from_numpy(row[None]).long()).logits.numpy() for row in rows]
     logits: Logits = np.concatenate(answers)
@@ -83,7 +83,7 @@ def stock(artifact: Artifact, rows: list[Ids]) -> Logits:
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_a_pass_answers_as_the_stock_model_does_to_each_message_alone(artifact: Artifact, way: Way) -> None:
-    """Lengths of 1 to 512 in one pass, each in a pass of its own, and all among strangers in another order."""
+    """Lengths of 1 to 512 in one pass, each in a pass of its own, and all among other rows in another order."""
     engine = engine_of(artifact, way)
     rows = rows_of(LENGTHS)
     expected = stock(artifact, rows)
@@ -99,13 +99,13 @@ def test_a_pass_answers_as_the_stock_model_does_to_each_message_alone(artifact: 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_very_short_messages_do_without_a_captured_shape(bert: Artifact, way: Way) -> None:
-    """More of them than a shape has places for answers."""
+    """More rows than a shape has places for answers."""
     rows = rows_of([1, 2] * 100)
     np.testing.assert_allclose(engine_of(bert, way).forward(rows).logits, stock(bert, rows), atol=TOLERANCE)
 
 
 def test_no_token_is_computed_for_nothing_but_where_shapes_are_fixed(bert: Artifact) -> None:
-    """The tokens that an answer reports are the slots that went through the model."""
+    """The reported number of tokens is the number of slots that went through the model."""
     rows = rows_of([30, 30, 30, 30])
     flat, packed, graphs, _ = (engine_of(bert, way) for way in WAYS)
     assert flat.forward(rows).computed_tokens == 120
@@ -114,7 +114,7 @@ def test_no_token_is_computed_for_nothing_but_where_shapes_are_fixed(bert: Artif
 
 
 def test_without_bounds_the_model_raises_rather_than_let_messages_attend_to_each_other(bert: Artifact) -> None:
-    """What transformers itself would do in silence."""
+    """Plain transformers would do this silently."""
     model = load_model(bert)
     PackedModel(model, attend_by_message)
     with pytest.raises(ValueError, match="attend to each other"):
@@ -122,7 +122,7 @@ def test_without_bounds_the_model_raises_rather_than_let_messages_attend_to_each
 
 
 def test_a_kernel_that_lets_neighbours_in_is_excluded_and_said_so(bert: Artifact) -> None:
-    """The rows remain, which do not use it."""
+    """The rows way remains, which does not use it."""
 
     def contaminated(query: Any, key: Any, value: Any, cu_q: Any, cu_k: Any, *_: int, scale: float) -> Any:
         whole = torch.tensor([0, len(key)], dtype=torch.int32)
@@ -140,7 +140,7 @@ def test_a_kernel_that_lets_neighbours_in_is_excluded_and_said_so(bert: Artifact
 
 
 def test_a_way_that_raises_is_excluded_and_the_fastest_of_the_others_is_named(bert: Artifact) -> None:
-    """As `varlen_attn` does on a GPU that is too old."""
+    """As `varlen_attn` does on an old GPU."""
 
     def refuses(*_: Any, **__: Any) -> Any:
         raise NotImplementedError("no kernel for this device")
@@ -156,7 +156,7 @@ def test_a_way_that_raises_is_excluded_and_the_fastest_of_the_others_is_named(be
 
 
 def test_where_no_way_is_right_the_engine_does_not_start(bert: Artifact) -> None:
-    """Whoever chooses engines has others."""
+    """The caller that chooses engines has others."""
     with pytest.raises(ScorerError, match="no way"):
         engine_of(bert, WAYS[0], kernel=lambda query, *_, **__: torch.full_like(query, torch.nan))
 
@@ -173,7 +173,7 @@ def test_where_no_way_is_right_the_engine_does_not_start(bert: Artifact) -> None
 def test_what_would_harm_the_device_or_a_neighbour_is_refused_before_it_gets_there(
     bert: Artifact, row: Ids, reason: str
 ) -> None:
-    """As a failure for which perhaps a row is to blame, so that it is found."""
+    """As a failure that a row may have caused, so that the row is found."""
     engine = engine_of(bert, WAYS[0])
     with pytest.raises(PassFailed, match=reason):
         engine.forward([*rows_of([4]), row])
@@ -186,7 +186,7 @@ def test_what_would_harm_the_device_or_a_neighbour_is_refused_before_it_gets_the
 def test_a_failing_pass_says_what_it_was_and_gives_its_slot_back(
     bert: Artifact, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
 ) -> None:
-    """More failures than there are slots, and then a pass goes through."""
+    """More failures than there are slots, and then a pass succeeds."""
     engine = engine_of(bert, WAYS[0])
     rows = rows_of([4, 8])
 
@@ -204,7 +204,7 @@ def test_a_failing_pass_says_what_it_was_and_gives_its_slot_back(
 def test_passes_in_several_threads_have_slots_of_their_own(
     bert: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As many as promised are inside at once, and none sees the other's rows."""
+    """The promised number of passes is inside at once, and none sees the other's rows."""
     engine = engine_of(bert, WAYS[0])
     together = threading.Barrier(CONCURRENCY)
     run = CpuSlot.run
@@ -222,7 +222,7 @@ def test_passes_in_several_threads_have_slots_of_their_own(
 
 
 def test_the_last_layer_computes_first_tokens_only(bert: Artifact) -> None:
-    """Its feed-forward sees as many rows as there are messages, the layer before all tokens."""
+    """Its feed-forward sees one row per message, the layer before it sees all tokens."""
     model = load_model(bert)
     packed = PackedModel(model, attend_by_message)
     seen = []
@@ -237,6 +237,6 @@ def test_the_last_layer_computes_first_tokens_only(bert: Artifact) -> None:
 
 
 def test_an_architecture_that_is_not_known_is_not_supported(artifact: Artifact, tmp_path: Any) -> None:
-    """Those here are; ALBERT, which repeats one layer, is not."""
+    """The tested architectures are; ALBERT, which repeats one layer, is not."""
     assert supports(artifact)
     assert not supports(open_artifact(tiny_model_of(tmp_path / "albert", "albert")))

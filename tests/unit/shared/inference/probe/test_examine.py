@@ -1,4 +1,4 @@
-"""A model on a CPU serves in shapes of passes in which it was seen to be right, and that is remembered."""
+"""A model on a CPU serves only in pass shapes with verified answers, and the verdict is remembered."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from shared.inference.engines.base import Ids, Logits
 
     Wrong = Callable[[LeanModel, int, int], bool]
-    """Whether a pass of a model, of so many rows and tokens in width, is to be wrong."""
+    """Whether a pass of a model, with this number of rows and width in tokens, gives wrong answers."""
 
 _RUN_IN: Final = LeanModel.run_in
 
@@ -44,14 +44,14 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache folder of the test's own."""
+    """A cache folder for the test alone."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def break_passes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Wrong], None]:
-    """Makes some passes wrong as one kernel was: each row is read to its middle."""
+    """Makes some passes wrong as one kernel was: each row is read only to its middle."""
 
     def install(wrong: Wrong) -> None:
         def run_in(model: LeanModel, rows: Sequence[Ids], width: int) -> Logits:
@@ -77,14 +77,14 @@ def events(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 def test_a_right_engine_is_probed_once_and_avoids_nothing(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
-    """Given an engine that is right, when loaded twice, then it is asked once and avoids nothing."""
+    """Given a correct engine, when loaded twice, then it is probed once and no shape is avoided."""
     if precision == "bf16" and native_precision() != "bf16":
         pytest.skip("this CPU has no bf16")
     with capture_logs() as lines:
         load_engine(artifact, precision)  # type: ignore[arg-type]
     assert events(lines) == ["engine_probed"]
 
-    monkeypatch.setattr(examining, "Probe", None)  # whoever probes again fails
+    monkeypatch.setattr(examining, "Probe", None)  # a second probe fails
     with capture_logs() as lines:
         engine = load_engine(artifact, precision)  # type: ignore[arg-type]
 
@@ -99,7 +99,7 @@ def test_a_right_engine_is_probed_once_and_avoids_nothing(
 def test_a_wrong_width_is_gone_round(artifact: Artifact, break_passes: Callable[[Wrong], None]) -> None:
     """Given an engine that is wrong at 16 tokens, when loaded, then such passes are wider, right and counted.
 
-    So they are when the verdict is remembered.
+    This also holds when the verdict is remembered.
     """
     exact = OpenVinoEngine(artifact, "fp32").forward([row(16)]).logits
     break_passes(lambda _model, _rows, width: width == 16)
@@ -125,16 +125,16 @@ def test_a_wrong_width_is_gone_round(artifact: Artifact, break_passes: Callable[
 
 
 class _HalfOfTheKeys:
-    """OpenVINO's operations, but attention reads half of the values where a head is as wide as the pass.
+    """OpenVINO's operations, but attention reads half of the values if a head is as wide as the pass.
 
-    That is how the fault of int8 with AMX is explained in docs/upstream: the tiles of one product serve the next.
+    docs/upstream explains the int8 fault with AMX this way: the tiles of one product are used for the next.
     """
 
     def __getattr__(self, name: str) -> Any:
         return getattr(opset, name)
 
     def scaled_dot_product_attention(self, query: Any, key: Any, value: Any, mask: Any) -> Any:
-        """As the real one, apart from that."""
+        """Like the real one, apart from that."""
         numbers = query.get_output_partial_shape(0)[3].get_length()
         scores = opset.multiply(opset.matmul(query, key, False, True), np.float32(numbers**-0.5))
         shares = opset.softmax(opset.add(scores, mask), 3)
@@ -147,7 +147,7 @@ class _HalfOfTheKeys:
 def test_the_fault_seen_with_amx_is_found_in_openvino_itself(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a graph with that fault, when loaded, then the width of a head is avoided, and answers are right."""
+    """Given a graph with that fault, when loaded, then the head's width is avoided, and answers are correct."""
     rows = [row(16), row(10)]
     exact = OpenVinoEngine(artifact, "fp32").forward(rows).logits
     monkeypatch.setattr("shared.inference.engines.openvino.graph.opset", _HalfOfTheKeys())
@@ -177,9 +177,9 @@ def test_a_wrong_number_of_rows_is_gone_round(artifact: Artifact, break_passes: 
 def test_a_precision_that_is_wrong_leaves_the_model_to_the_next(
     artifact: Artifact, break_passes: Callable[[Wrong], None]
 ) -> None:
-    """Given a native precision that is wrong everywhere, when loaded with auto, then fp32 serves.
+    """Given a native precision that is always wrong, when loaded with auto, then fp32 serves.
 
-    Where that precision was asked for by name, the error says what to do.
+    If that precision was requested by name, the error says what to do.
     """
     if native_precision() != "bf16":
         pytest.skip("this CPU has no bf16")
@@ -216,7 +216,7 @@ def test_torch_serves_where_openvino_is_wrong_in_all(
 def test_another_model_precision_or_processor_is_probed_anew(
     artifact: Artifact, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """Given a remembered verdict, when one thing that it depends on is another, then the engine is asked again."""
+    """Given a remembered verdict, when one of its inputs changes, then the engine is probed again."""
     load_engine(artifact, "fp32")
     manifest = artifact.manifest
     if change == "files":
@@ -235,7 +235,7 @@ def test_another_model_precision_or_processor_is_probed_anew(
 
 
 def test_a_home_that_cannot_be_written_costs_a_probe_each_time(artifact: Artifact, home: Path) -> None:
-    """Given a file where the cache should be, when loaded twice, then it is probed each time, and serves."""
+    """Given a file in place of the cache folder, when loaded twice, then it is probed each time, and serves."""
     home.write_text("a file")
 
     for _ in range(2):

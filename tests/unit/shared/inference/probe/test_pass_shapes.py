@@ -1,4 +1,4 @@
-"""Padded passes have few shapes, and never one that is to be avoided."""
+"""Padded passes have few shapes, and never one that must be avoided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.inference.probe.pass_shapes import EVERY_WIDTH_TO, NARROWEST, PassSh
 
 @given(st.integers(NARROWEST, 2_048))
 def test_widths_grow_in_steps_of_at_most_an_eighth(longest: int) -> None:
-    """Given a longest row, when widths are chosen, then each to 64 is one, and beyond the next is near."""
+    """Given a longest row, when widths are chosen, then each up to 64 is one, and beyond that the next is near."""
     widths = pass_widths(longest)
 
     assert widths[0] == NARROWEST
@@ -33,7 +33,7 @@ def test_widths_grow_in_steps_of_at_most_an_eighth(longest: int) -> None:
 def test_a_pass_holds_its_rows_and_is_not_avoided(
     longest: int, widths: set[int], numbers: set[int], rows: int, data: st.DataObject
 ) -> None:
-    """Given shapes to avoid, when a pass is laid out, then it fits, has none of them, and says if it grew."""
+    """Given shapes to avoid, when a pass is laid out, then it fits, has none of them, and reports growth."""
     shapes = PassShapes(pass_widths(longest), frozenset(widths - {longest}), frozenset(numbers))
     tokens = data.draw(st.integers(1, longest))
 

@@ -1,4 +1,4 @@
-"""A probe finds the shapes of passes in which an engine answers wrongly, and no others."""
+"""A probe finds the pass shapes for which an engine answers wrongly, and no others."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ SAMPLE: Final = [np.random.default_rng(1).integers(3, VOCABULARY, 40).astype(np.
 
 
 def never(_rows: int, _width: int) -> bool:
-    """No shape."""
+    """Avoids no shape."""
     return False
 
 
 @dataclass
 class StandIn:
-    """An engine whose logits are the mean of what it knows of the tokens, and of half of them where it is `wrong`.
+    """An engine whose logits are the mean of its values for the tokens, and of half of them if it is `wrong`.
 
-    That is what a kernel does that stops half-way through the keys, and about as far off as one seen.
+    A kernel that stops half-way through the keys does the same, and one such kernel was about as far off.
     """
 
     wrong: Callable[[int, int], bool] = never
     """By rows and width of a pass."""
     rounding: float = 0.0
-    """Distance from fp32 that depends on the row alone, as that of int8 does."""
+    """Distance from fp32 that depends on the row alone, as with int8."""
     jitter: float = 0.0
     """Largest distance between two passes of a row."""
     table: NDArray[np.float64] = field(
@@ -59,7 +59,7 @@ class StandIn:
     )
 
     def forward(self, rows: Sequence[Ids], width: int) -> Logits:
-        """As an engine's: [rows, labels]."""
+        """As the engine returns them: [rows, labels]."""
         assert all(len(row) <= width for row in rows)
         share = 2 if self.wrong(len(rows), width) else 1
         return np.array([self._answer(row, len(row) // share, width) for row in rows], np.float32)
@@ -72,7 +72,7 @@ class StandIn:
 
 
 def found(engine: StandIn, precision: Precision = "int8", longest: int = LONGEST) -> Verdict:
-    """The verdict about an engine, next to one that makes no mistake; in fp32 next to itself."""
+    """The verdict about an engine, compared with a correct one; in fp32 compared with itself."""
     probe = Probe(longest, SAMPLE)
     passes, reference = [*probe.passes, *probe.reference_passes()], None
     if precision != "fp32":
@@ -138,7 +138,7 @@ def test_a_wrong_width_is_avoided(width: int, precision: Precision, rounding: fl
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize(("precision", "noise"), [("fp32", 0.0), ("int8", 0.3)])
 def test_a_wrong_number_of_rows_is_avoided(rows: int, precision: Precision, noise: float) -> None:
-    """Given an engine that is wrong with so many rows, when probed, then such passes get another row."""
+    """Given an engine that is wrong with a number of rows, when probed, then such passes get another row."""
     verdict = found(StandIn(lambda r, _: r == rows, noise, noise / 10), precision)
 
     assert verdict.trusted
@@ -177,7 +177,7 @@ def test_what_cannot_be_gone_round_is_not_trusted(wrong: Callable[[int, int], bo
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 @pytest.mark.parametrize("rounding", [0.0, 0.1])
 def test_what_is_wrong_in_every_pass_is_not_trusted(precision: Precision, rounding: float) -> None:
-    """Given an engine that is wrong in all shapes alike, when probed next to fp32, then it is not trusted."""
+    """Given an engine that is wrong in all shapes alike, when compared with fp32, then it is not trusted."""
     same = StandIn(table=np.tile(np.array([3.0, 0.0, -3.0]), (VOCABULARY, 1)))
 
     assert not found(StandIn(lambda _rows, _width: True, rounding), precision).trusted

@@ -1,4 +1,4 @@
-"""A probe's verdict is remembered where that can be done, and nothing depends on it."""
+"""A probe's verdict is remembered if possible, and nothing depends on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICT = Verdict(trusted=True, avoided_widths=(16,), drift=0.25)
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder that does not exist yet."""
+    """The path of an empty cache folder, which does not exist yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -58,7 +58,7 @@ def test_the_file_stays_small(home: Path) -> None:
 def test_a_file_that_is_not_ours_is_ignored_and_replaced(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Given any bytes where the verdicts should be, when recalled, then nothing is found and the next is kept."""
+    """Given any bytes in place of the verdicts, when recalled, then nothing is found and the next one is kept."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(folder))
@@ -71,7 +71,7 @@ def test_a_file_that_is_not_ours_is_ignored_and_replaced(
 
 
 def test_a_home_that_cannot_be_written_is_no_error(home: Path) -> None:
-    """Given a file where the folder should be, when a verdict is kept, then it is not, and nothing is raised."""
+    """Given a file in place of the folder, when a verdict is kept, then nothing is stored or raised."""
     home.write_text("a file")
 
     verdicts.keep("a", VERDICT)
@@ -105,7 +105,7 @@ def test_no_home_at_all_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_writers_at_once_leave_a_whole_file(home: Path) -> None:
-    """Given many writers at once, when they are done, then the file can be read and holds some of theirs."""
+    """Given many writers at once, when all have finished, then the file is valid and holds some verdicts."""
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: verdicts.keep(str(number), VERDICT), range(40)))
 
@@ -116,7 +116,7 @@ def test_writers_at_once_leave_a_whole_file(home: Path) -> None:
 
 
 def test_the_key_depends_on_all_that_it_is_made_of() -> None:
-    """Given facts in another order, when made a key, then it is the same; given other facts, then not."""
+    """Given facts in another order, when made a key, then the key is the same; given other facts, it is not."""
     about = {"precision": "int8", "processor": {"name": "A", "flags": "x y"}}
 
     assert verdicts.key_of(about) == verdicts.key_of(dict(reversed(about.items())))
