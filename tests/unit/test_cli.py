@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from consumer.__main__ import main
 from consumer.check import SENTENCE
@@ -29,6 +30,7 @@ from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from consumer.scorer.bert import BertScorer
@@ -59,7 +61,7 @@ class Command(Protocol):
 
 
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Command]:
     """Runs `sentiment-consumer` within this process, which spares the import of torch.
 
     Logging and signal handling are left out: they would outlive the test.
@@ -83,7 +85,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         assert isinstance(code, int)
         return Ended(code, captured.out, captured.err)
 
-    return run
+    with capture_logs():
+        yield run
 
 
 @pytest.fixture(scope="module")
