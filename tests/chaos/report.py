@@ -20,7 +20,7 @@ tweets with MiniLM, and their answers are held against those of the same scorer 
 Some faults have an answer that is due at once; the invariant *faults answered* counts those that were missing:
 
 - a member whose log is not read, has no reader or meets a full disk works on, and stops within 10 s of SIGTERM;
-  so does any member that is told to stop;
+  so does any member that receives SIGTERM;
 - a pass that hangs ends the process with 71, and an outage that is longer than recoveries allow with 75, as often
   as it takes; no text is dead-lettered for it;
 - a record that no member can unpack (a quarter of a megabyte on the wire, 250 MB in memory, in members that are
