@@ -49,14 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tells the main process which broker this worker's tests ran on."""
+    """Sends the description of this worker's broker to the main process."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["kafka"] = session.config.stash.get(DESCRIPTION, "")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    """Receives it."""
+    """Keeps what a worker sent at its end, for the summary."""
     if description := getattr(node, "workeroutput", {}).get("kafka"):
         node.config.stash[DESCRIPTION] = description
 

@@ -47,13 +47,13 @@ class Quarantine:
         self._waiting.extend(records)
 
     def take(self, max_records: int) -> list[Record]:
-        """Hands out records in order, up to the first that is to be alone."""
-        waiting = self._waiting
-        if not (self._one_by_one or self._is_one_out or self._crash_loop.has_suspects):
-            return [waiting.popleft() for _ in range(min(max_records, len(waiting)))]
+        """Hands out records that are still held, in order, up to the first that is to be alone."""
+        # Asked of each record, `is_careful` costs 0.34 us; mostly nothing can be alone.
+        some_alone = self._one_by_one or self._is_one_out or self._crash_loop.has_suspects
         taken: list[Record] = []
-        while len(taken) < max_records and not self.is_careful and waiting:
-            taken.append(waiting.popleft())
+        while self._waiting and len(taken) < max_records and not (some_alone and self.is_careful):
+            if self._waiting and (record := self._waiting.popleft()).owner.held:
+                taken.append(record)
         return taken
 
     def take_alone(self) -> list[Record]:

@@ -62,6 +62,8 @@ class Setting:
     real: bool = False
     """Whether the members score with the model and not with the oracle."""
     max_rss_mb: int = 400
+    recovery_s: float = SESSION_S + 5
+    """p95 of the recoveries from a death stays below this."""
 
     @property
     def exactly(self) -> bool:
@@ -225,7 +227,7 @@ class Stage:
             reader.letters_intact(letters, self._truth),
             reader.answers_right(results, known, self._truth),
             self.monitor.bounded(),
-            self.monitor.recovered(SESSION_S),
+            self.monitor.recovered(self.setting.recovery_s),
             reader.logs_clean({path.name: path.read_bytes() for path in self._folder.glob("*.log")}),
             reader.faults_answered(self.complaints),
             self._ends_as_expected(),

@@ -252,9 +252,8 @@ def find_java() -> str:
 def find_class_path() -> str:
     """Asks Maven once per version of the pom for the jars; afterwards reads the answer from the cache."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    with FileLock(
-        CACHE / "fetching.lock"
-    ):  # the workers of pytest and the nodes of a cluster ask at the same time
+    # The workers of pytest, and the nodes of a cluster, ask at the same time.
+    with FileLock(CACHE / "fetching.lock"):
         return _class_path()
 
 

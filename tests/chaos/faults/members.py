@@ -75,7 +75,8 @@ class Member:
         self._open = threading.Event()
         """Whether the next life may begin."""
         self._open.set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        """Held while a life starts, so that no order reaches the process before it instead."""
         self._relay: Relay | None = None
         self._process = self._start()
         self._thread = threading.Thread(target=self._supervise, name=name, daemon=True)
@@ -95,20 +96,21 @@ class Member:
         """SIGKILL; `next_life` is added to the environment of the next life only."""
         with self._lock:
             self._next = next_life
-        self._signal(signal.SIGKILL)
+            self._signal(signal.SIGKILL)
 
     def terminate(self, **next_life: str) -> None:
         """SIGTERM; the member is restarted, with `next_life` in the environment of that life only."""
         with self._lock:
             self._next = next_life or self._next
-        if not self._asked:
-            self._asked, self._asked_at = True, None if self._paused else self._clock()
-        self._signal(signal.SIGTERM)
+            if not self._asked:
+                self._asked, self._asked_at = True, None if self._paused else self._clock()
+            self._signal(signal.SIGTERM)
 
     def stop_by(self, limit_s: float) -> float | None:
         """SIGTERM, and SIGKILL after `limit_s`; returns how long it took, None if it had to be killed."""
-        life, began = self._process, self._clock()
-        self.terminate()
+        with self._lock:
+            life, began = self._process, self._clock()
+            self.terminate()
         try:
             life.wait(limit_s)
         except subprocess.TimeoutExpired:
@@ -128,8 +130,9 @@ class Member:
         self._paused = False
 
     def hold(self) -> None:
-        """Prevents the start of the next life."""
-        self._open.clear()
+        """Prevents the start of the next life; one that has started by then is the present life."""
+        with self._lock:
+            self._open.clear()
 
     def release(self) -> None:
         """Allows the start of the next life."""
@@ -163,8 +166,9 @@ class Member:
         """SIGKILL without a restart."""
         self._wanted = False
         self._open.set()
-        self._signal(signal.SIGCONT)
-        self._signal(signal.SIGKILL)
+        with self._lock:
+            self._signal(signal.SIGCONT)
+            self._signal(signal.SIGKILL)
         self._thread.join(STOP_S)
 
     def await_ready(self, timeout_s: float) -> bool:
@@ -198,6 +202,17 @@ class Member:
         relay.start()
         return process
 
+    def _begin_next(self) -> bool:
+        """Starts the next life as soon as it may begin; False where nobody is to take the place."""
+        while True:
+            self._open.wait()
+            with self._lock:
+                if not self._wanted:
+                    return False
+                if self._open.is_set():
+                    self._process = self._start()
+                    return True
+
     def _supervise(self) -> None:
         while True:
             code = self._process.wait()
@@ -208,7 +223,5 @@ class Member:
                 self.hold()
             self._ended(Exit(self.name, self._clock(), code, asked=self._asked, took_s=took_s))
             time.sleep(RESTART_S)
-            self._open.wait()
-            if not self._wanted:
+            if not self._begin_next():
                 return
-            self._process = self._start()

@@ -203,11 +203,11 @@ class Monitor:
             f"at most {use.rss_mb:.0f} MB, {use.fds} file descriptors, {use.threads} threads",
         )
 
-    def recovered(self, session_s: float) -> Verdict:
-        """8: p95 of the recoveries from a death, without a further fault, is below session timeout + 5 s."""
+    def recovered(self, limit_s: float) -> Verdict:
+        """8: p95 of the recoveries from a death, without a further fault, is below the limit."""
         figures = _figures(self.recoveries.undisturbed)
         detail = f"{figures}, longest time without any progress {self.longest_stall_s:.1f} s"
-        return Verdict("recovery", figures.get("p95_s", 0.0) < session_s + 5, detail)
+        return Verdict("recovery", figures.get("p95_s", 0.0) < limit_s, detail)
 
     def _work(self) -> None:
         while not self._stop.wait(LOOK_S):

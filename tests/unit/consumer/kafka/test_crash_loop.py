@@ -450,6 +450,19 @@ def test_what_was_revoked_is_not_handed_out() -> None:
     assert life.quarantine.take(10) == []
 
 
+def test_revoked_records_between_others_are_not_handed_out() -> None:
+    """Given records of two partitions in turn, when one is revoked, then only those of the other are taken."""
+    gone, kept = Ownership(), Ownership()
+    quarantine = Life(Group()).quarantine
+    quarantine.add(
+        [record(partition=number % 2, offset=number, owner=(kept, gone)[number % 2]) for number in range(8)]
+    )
+    gone.held = False
+
+    assert [one.offset for one in quarantine.take(3)] == [0, 2, 4]
+    assert [one.offset for one in quarantine.take(3)] == [6]
+
+
 @pytest.mark.parametrize(
     "text",
     [None, "", "attempts=2", "[]", "3", "{", '{"crashes":-1}', '{"crashes":true}', '{"topic_id":3}', "[" * 5000],
