@@ -60,7 +60,6 @@ def configure_logs(level: Level = "info") -> None:
     """Sends structlog, stdlib logging and warnings to standard error; call once, before the first log line."""
     stream = standard_error()
     processors: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *(

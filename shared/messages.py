@@ -67,8 +67,8 @@ class Result(BaseModel, frozen=True):
     text: str | None = Field(default=None, description="only with --include-text")
     label: str
     score: Probability = Field(description="probability of the label, calibrated")
-    probabilities: dict[str, Probability]
-    uncertain: bool = Field(description="the score is below the consumer's `uncertain_below`")
+    probabilities: dict[str, Probability] = Field(description="six decimals; they sum to 1 within 1e-5")
+    uncertain: bool = Field(description="the score, before rounding, is below the consumer's `uncertain_below`")
     truncated: bool = Field(description="the text was longer than the model reads")
     tokens: int = Field(ge=0, description="tokens the model read, special tokens included")
     model: ModelRef

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
 _SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
 _BOOLEANS: Final = (b"false", b"true")
 
+MIN_DECIMALS: Final = 6
+SUM_TOLERANCE: Final = 1e-5
+"""Written probabilities sum to 1 within this."""
+
+
+def decimals(labels: int) -> int:
+    """Decimals of a written probability: six, and more above 20 labels, as each may be half a unit off."""
+    return max(MIN_DECIMALS, math.ceil(math.log10(labels / 2 / SUM_TOLERANCE)))
+
 
 def answer(
     score: Score,
@@ -45,13 +55,15 @@ def answer(
     uncertain_below: float,
 ) -> Result:
     """Says what a score means: the most probable label and all that goes with it, without the text."""
-    best = max(range(len(labels)), key=score.probabilities.__getitem__)
+    best, places = max(score.probabilities), decimals(len(labels))
     return Result(
         id=identity,
-        label=labels[best],
-        score=score.probabilities[best],
-        probabilities=dict(zip(labels, score.probabilities, strict=True)),
-        uncertain=score.probabilities[best] < uncertain_below,
+        label=labels[score.probabilities.index(best)],
+        score=round(best, places),
+        probabilities={
+            label: round(share, places) for label, share in zip(labels, score.probabilities, strict=True)
+        },
+        uncertain=best < uncertain_below,
         truncated=score.truncated,
         tokens=score.tokens,
         model=model,
@@ -118,17 +130,15 @@ class Encoder:
         return outgoing
 
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:
-        """The JSON of the `Result` that `answer` makes, byte for byte, at a quarter of its time."""
+        """The JSON of the `Result` that `answer` makes, at a quarter of its time."""
         record, shares = document.record, score.probabilities
-        numbers = to_json(shares)[1:-1].split(b",")
         best = max(shares)
-        place = shares.index(best)
         return self._template % (
             to_json(document.id),
             *((to_json(document.text),) if self.include_text else ()),
-            self._names[place],
-            numbers[place],
-            *numbers,
+            self._names[shares.index(best)],
+            best,
+            *shares,
             _BOOLEANS[best < self.uncertain_below],
             _BOOLEANS[score.truncated],
             score.tokens,
@@ -147,12 +157,13 @@ class Encoder:
     def _template(self) -> bytes:
         """The JSON of every `Result`, with places for what differs from one to the next."""
         model = to_json({"name": self.model.name, "version": self.model.version})
+        number = b"%%.%df" % decimals(len(self.labels))
         return b"".join(
             (
                 b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
                 b',"text":%b' if self.include_text else b"",
-                b',"label":%b,"score":%b,"probabilities":{',
-                b",".join(name.replace(b"%", b"%%") + b":%b" for name in self._names),
+                b',"label":%b,"score":' + number + b',"probabilities":{',
+                b",".join(name.replace(b"%", b"%%") + b":" + number for name in self._names),
                 b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
                 model.replace(b"%", b"%%"),
                 b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
@@ -79,7 +81,7 @@ def headers_of(outgoing: Outgoing, one: Record) -> dict[str, str]:
 def test_any_result_is_valid_json_of_the_schema(
     one: Record, text: str, identity: str, weights: list[float], *, include: bool
 ) -> None:
-    """Given any record, text and probabilities, when encoded, then the value is a Result with exactly these."""
+    """Given any record, text and probabilities, when encoded, then the value is the Result of `answer`."""
     model, labels = ModelRef(name='100 %d of "it"', version="%b"), ("%s", *LABELS[1:])
     score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True)
     document = Document(one, identity, text)
@@ -91,8 +93,8 @@ def test_any_result_is_valid_json_of_the_schema(
         id=identity,
         text=text if include else None,
         label=labels[score.probabilities.index(max(score.probabilities))],
-        score=max(score.probabilities),
-        probabilities=dict(zip(labels, score.probabilities, strict=True)),
+        score=round(max(score.probabilities), 6),
+        probabilities={name: round(share, 6) for name, share in zip(labels, score.probabilities, strict=True)},
         uncertain=max(score.probabilities) < 0.5,
         truncated=True,
         tokens=7,
@@ -100,9 +102,38 @@ def test_any_result_is_valid_json_of_the_schema(
         source=SourceRef(topic=one.topic, partition=one.partition, offset=one.offset, timestamp=one.timestamp_ms),
         scored_at=AT,
     )
-    assert outgoing.value == result.model_dump_json(exclude=None if include else {"text"}).encode()
+    assert outgoing.value is not None
+    fields = json.loads(outgoing.value)
+    assert fields == json.loads(result.model_dump_json(exclude=None if include else {"text"}))
+    assert list(fields) == [name for name in Result.model_fields if include or name != "text"]
+    without_text = result.model_copy(update={"text": None})
+    assert without_text == answer(
+        score,
+        identity=identity,
+        source=result.source,
+        labels=labels,
+        model=model,
+        at=AT,
+        uncertain_below=0.5,
+    )
     assert outgoing.source is one
     assert headers_of(outgoing, one) == {"sentiment.schema": "1"}
+
+
+@given(
+    weights=st.lists(st.floats(0, 1), min_size=2, max_size=300).filter(lambda found: sum(found) > 0),
+)
+def test_written_probabilities_are_short_and_sum_to_one(weights: list[float]) -> None:
+    """Given any number of labels, when encoded, then the sum is 1 within 1e-5; six decimals suffice for 20."""
+    labels = tuple(f"label-{number}" for number in range(len(weights)))
+    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=False)
+
+    value = encoded(Document(record(), "1", "a"), score, replace(ENCODER, labels=labels)).value or b""
+
+    written = json.loads(value, parse_float=Decimal)["probabilities"].values()
+    assert abs(sum(written) - 1) <= Decimal("1e-5")
+    decimals = {len(format(number, "f").partition(".")[2]) for number in written}
+    assert decimals == {6 if len(labels) <= 20 else 7 if len(labels) <= 200 else 8}
 
 
 def test_the_text_is_only_there_when_asked_for() -> None:
