@@ -13,7 +13,7 @@ import torch
 from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.data.splits import PARTS
-from trainer.evaluation.report import Look, TrainingReport
+from trainer.evaluation.report import Evaluation, TrainingReport
 
 if TYPE_CHECKING:
     from trainer.data.sample import Sample
@@ -44,7 +44,7 @@ def training_report(sample: Sample, state: TrainingState, engine: str, seconds: 
         best_step=state.history[state.best].step,
         engine=engine,
         history=[
-            Look(
+            Evaluation(
                 step=one.step,
                 epoch=round(one.epoch, 3),
                 training_loss=one.training_loss,

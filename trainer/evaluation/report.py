@@ -24,7 +24,7 @@ CARD: Final = "README.md"
 TEST: Final = "test"
 
 
-class Look(BaseModel, frozen=True):
+class Evaluation(BaseModel, frozen=True):
     """One evaluation on the validation rows during training."""
 
     step: int
@@ -47,7 +47,7 @@ class TrainingReport(BaseModel, frozen=True):
     best_step: int
     engine: str
     """Library, precision and batching that scored the calibration and test rows."""
-    history: list[Look]
+    history: list[Evaluation]
 
 
 class LaterEvaluation(BaseModel, frozen=True):

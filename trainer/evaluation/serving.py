@@ -31,6 +31,8 @@ class Served:
 
     rows: IntArray
     """`[scored]`, the indices of the texts that have a score."""
+    probabilities: FloatArray
+    """`[scored, labels]`, as the consumer gets them before it rounds."""
     logits: FloatArray
     """`[scored, labels]`, before calibration."""
     engine: str
@@ -55,4 +57,9 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
     probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.labels))
     # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
-    return Served(np.array(rows, np.int64), logits * artifact.manifest.temperature, scorer.describe()["engine"])
+    return Served(
+        rows=np.array(rows, np.int64),
+        probabilities=probabilities,
+        logits=logits * artifact.manifest.temperature,
+        engine=scorer.describe()["engine"],
+    )
