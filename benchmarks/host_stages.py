@@ -24,7 +24,6 @@ from shared.inference.batching import make_batches
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.scorer import BertScorer
 from shared.inference.tokenization.rows import TokenRow
-from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
@@ -94,8 +93,7 @@ def _answers(
     documents: Sequence[Document], scorer: BertScorer, settings: ConsumerSettings, clock: CpuClock
 ) -> list[Outgoing]:
     encoder = Encoder(
-        labels=scorer.labels,
-        model=ModelRef(name="none", version="0"),
+        model_version=scorer.model.version,
         include_text=settings.include_text,
         uncertain_below=settings.uncertain_below,
         timestamps=settings.timestamps,

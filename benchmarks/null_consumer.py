@@ -20,7 +20,6 @@ from shared.inference.engines.base import Answer
 from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BertScorer
 from shared.logs import configure_logs, end_process, exit_with
-from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ def main() -> None:
         settings,
         partitions=preflight.partitions(),
         scoring=Scheduler(scorer, window=settings.limits.batch_records, cache=settings.cache),
-        labels=scorer.labels,
-        model=ModelRef(name="none", version="0"),
+        model_version=scorer.model.version,
         stop=stop,
         targets=preflight.targets(),
     )

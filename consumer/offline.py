@@ -18,7 +18,6 @@ from shared.formats.parsed import ParsedInput
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
-from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 from shared.reasons import Reason
 from shared.terminal import SIGNS, printable, say
@@ -47,15 +46,12 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     artifact = open_artifact(settings.model_folder)
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scheduler(scorer, batch_tokens=settings.limits.batch_tokens)
-    model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     form = settings.input_format if as_json and not texts else replace(settings.input_format, kind="text")
     lines = map(_argument, texts) if texts else _lines(sys.stdin.buffer, form.max_bytes)
     numbered = _Numbered("text" if texts else "line", skip=skip)
     results = (
         answer(
             score,
-            labels=scorer.labels,
-            model=model,
             identity=parsed.id or place,
             source=None,
             at=datetime.now(UTC),
@@ -67,7 +63,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
         for result in results:
             say(result.model_dump_json())
     else:
-        _print_tables(results, scorer.labels)
+        _print_tables(results, scorer.model.labels)
 
 
 class _Numbered:

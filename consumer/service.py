@@ -23,7 +23,6 @@ from consumer.stream.recovery import Refusals
 from shared import __version__
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
 from shared.inference.scheduler import Scheduler
-from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
 
@@ -65,13 +64,11 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         cache=settings.cache,
     )
     log.info("model_ready", **scorer.describe())
-    model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     totals = consume(
         settings,
         partitions=partitions,
         scoring=scoring,
-        labels=scorer.labels,
-        model=model,
+        model_version=scorer.model.version,
         stop=stop,
         targets=targets,
     )
@@ -84,8 +81,7 @@ def consume(
     *,
     partitions: Mapping[str, int],
     scoring: Scheduler,
-    labels: tuple[str, ...],
-    model: ModelRef,
+    model_version: str,
     stop: threading.Event,
     targets: Targets,
 ) -> Totals:
@@ -116,8 +112,7 @@ def consume(
         scoring=scoring,
         outbox=outbox,
         encoder=Encoder(
-            labels=labels,
-            model=model,
+            model_version=model_version,
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,

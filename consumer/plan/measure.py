@@ -49,7 +49,7 @@ class Distinct:
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self.labels = scorer.labels
+        self.model = scorer.model
         self.concurrency = scorer.concurrency
         self.batch_tokens = scorer.batch_tokens
         self.padding = scorer.padding

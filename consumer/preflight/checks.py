@@ -62,7 +62,7 @@ def _score_one(scorer: Scorer) -> str:
     (score,) = Scheduler(scorer).score([SENTENCE])
     if isinstance(score, Unscorable):
         raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
-    label, probability = max(zip(scorer.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
+    label, probability = max(zip(score.model.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
     return f"{SENTENCE!r} is {label} ({probability:.2f})"
 
 

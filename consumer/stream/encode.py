@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from pydantic_core import to_json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from consumer.preflight.topic_config import Targets
     from consumer.stream.records import Deletion, Document, Record
-    from shared.inference.types import Score
+    from shared.inference.types import ModelIdentity, Score
     from shared.messages import Headers
 
 _SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
@@ -49,12 +49,11 @@ def answer(
     *,
     identity: str,
     source: SourceRef | None,
-    labels: tuple[str, ...],
-    model: ModelRef,
     at: datetime,
     uncertain_below: float,
 ) -> Result:
     """Says what a score means: the most probable label and all that goes with it, without the text."""
+    labels = score.model.labels
     best, places = max(score.probabilities), decimals(len(labels))
     return Result(
         id=identity,
@@ -66,7 +65,7 @@ def answer(
         uncertain=best < uncertain_below,
         truncated=score.truncated,
         tokens=score.tokens,
-        model=model,
+        model=ModelRef(name=score.model.name, version=score.model.version),
         source=source,
         scored_at=at,
     )
@@ -89,8 +88,8 @@ class Moment(NamedTuple):
 class Encoder:
     """Writes results, deletions and dead letters as records that `targets` take."""
 
-    labels: tuple[str, ...]
-    model: ModelRef
+    model_version: str
+    """Of the model that serves, for dead letters: a result has that of its score."""
     include_text: bool
     uncertain_below: float
     timestamps: Literal["input", "now"]
@@ -133,10 +132,11 @@ class Encoder:
         """The JSON of the `Result` that `answer` makes, at a quarter of its time."""
         record, shares = document.record, score.probabilities
         best = max(shares)
-        return self._template % (
+        template, names = _template(score.model, self.include_text)
+        return template % (
             to_json(document.id),
             *((to_json(document.text),) if self.include_text else ()),
-            self._names[shares.index(best)],
+            names[shares.index(best)],
             best,
             *shares,
             _BOOLEANS[best < self.uncertain_below],
@@ -147,27 +147,6 @@ class Encoder:
             record.offset,
             to_json(record.timestamp_ms),
             at.json,
-        )
-
-    @cached_property
-    def _names(self) -> tuple[bytes, ...]:
-        return tuple(map(to_json, self.labels))
-
-    @cached_property
-    def _template(self) -> bytes:
-        """The JSON of every `Result`, with places for what differs from one to the next."""
-        model = to_json({"name": self.model.name, "version": self.model.version})
-        number = b"%%.%df" % decimals(len(self.labels))
-        return b"".join(
-            (
-                b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
-                b',"text":%b' if self.include_text else b"",
-                b',"label":%b,"score":' + number + b',"probabilities":{',
-                b",".join(name.replace(b"%", b"%%") + b":" + number for name in self._names),
-                b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
-                model.replace(b"%", b"%%"),
-                b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
-            )
         )
 
     def dead_letter(self, letter: DeadLetter) -> Outgoing:
@@ -205,7 +184,7 @@ class Encoder:
             message=letter.reason.encode()[:REASON_BYTES].decode(errors="ignore"),
             original_timestamp=None if record.timestamp_ms is None else str(record.timestamp_ms),
             service_version=__version__,
-            model_version=self.model.version,
+            model_version=self.model_version,
         )
 
     def _timestamp_ms(self, record: Record, at: Moment) -> int:
@@ -227,6 +206,26 @@ class Encoder:
     @cached_property
     def _max_letter_bytes(self) -> int:
         return min(self.max_bytes, self.targets.dlq.max_record_bytes)
+
+
+@cache
+def _template(model: ModelIdentity, include_text: bool) -> tuple[bytes, tuple[bytes, ...]]:
+    """The JSON of every `Result` of a model, with places for what differs, and the JSON of its labels."""
+    names = tuple(map(to_json, model.labels))
+    number = b"%%.%df" % decimals(len(names))
+    reference = to_json({"name": model.name, "version": model.version})
+    template = b"".join(
+        (
+            b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
+            b',"text":%b' if include_text else b"",
+            b',"label":%b,"score":' + number + b',"probabilities":{',
+            b",".join(name.replace(b"%", b"%%") + b":" + number for name in names),
+            b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
+            reference.replace(b"%", b"%%"),
+            b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
+        )
+    )
+    return template, names
 
 
 def _with_schema(headers: Headers) -> Headers:

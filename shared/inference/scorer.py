@@ -10,7 +10,7 @@ from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.inference.types import Score, Unscorable
+from shared.inference.types import ModelIdentity, Score, Unscorable
 from shared.reasons import Reason
 from shared.text import normalise
 
@@ -34,7 +34,8 @@ class BertScorer:
     """Scores with any engine; the last digits of a score depend on the other texts of its pass."""
 
     def __init__(self, artifact: Artifact, engine: Engine) -> None:
-        self.labels = artifact.manifest.labels
+        manifest = artifact.manifest
+        self.model = ModelIdentity(manifest.name, artifact.version, manifest.labels)
         self.concurrency = engine.concurrency
         self.batch_tokens = engine.batch_tokens
         self.padding = engine.padding
@@ -56,8 +57,8 @@ class BertScorer:
     def describe(self) -> dict[str, str]:
         """Model name and version, engine and device."""
         return {
-            "name": self._artifact.manifest.name,
-            "version": self._artifact.version,
+            "name": self.model.name,
+            "version": self.model.version,
             "engine": self._engine.name,
             "device": self._engine.device,
         }
@@ -83,7 +84,7 @@ class BertScorer:
         scaled = answer.logits / np.float32(self._artifact.manifest.temperature)
         share = answer.computed_tokens / len(rows)
         return [
-            Score(tuple(numbers), len(row), share, row.truncated) if good else None
+            Score(tuple(numbers), len(row), share, row.truncated, self.model) if good else None
             for row, numbers, good in zip(
                 rows, softmax(scaled).tolist(), np.isfinite(scaled).all(axis=1).tolist(), strict=True
             )

@@ -11,15 +11,25 @@ if TYPE_CHECKING:
     from shared.reasons import Reason
 
 
+class ModelIdentity(NamedTuple):
+    """The model that gave a score: two models may answer within one process, each with its own labels."""
+
+    name: str
+    version: str
+    """Of the sealed folder; see `Artifact.version`."""
+    labels: tuple[str, ...]
+
+
 class Score(NamedTuple):
     """The model's answer to one text."""
 
     probabilities: tuple[float, ...]
-    """Calibrated, in the order of the model's labels; they sum to 1."""
+    """Calibrated, in the order of `model.labels`; they sum to 1."""
     tokens: int
     computed_tokens: float
     """Cost: the text's share of the tokens of its pass, padding included; 0 for a copy of a scored text."""
     truncated: bool
+    model: ModelIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +48,8 @@ class Scorer(Protocol):
     """
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the probabilities of every score, in their order."""
+    def model(self) -> ModelIdentity:
+        """Gives the scores."""
         ...
 
     @property

@@ -27,10 +27,9 @@ from consumer.service import consume
 from consumer.signals import stop_on_signals
 from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.scheduler import Scheduler
-from shared.inference.types import Score
+from shared.inference.types import ModelIdentity, Score
 from shared.kafka import transactions
 from shared.logs import configure_logs, end_process, exit_with
-from shared.messages import ModelRef
 from shared.model_folder.artifact import open_artifact
 from tests.chaos.faults import failpoints
 from tests.chaos.patching import replace
@@ -55,13 +54,13 @@ LOOK_S: Final = 0.01
 class OracleScorer:
     """Answers with `oracle`. A pass takes `pass_s`. Its rows are the texts, each of TOKENS tokens."""
 
-    labels = oracle.LABELS
     concurrency = 1
     batch_tokens = FULL_TOKENS
     padding = 0
 
     def __init__(self, version: str, *, pass_s: float = 0.004, out_of_memory: float = 0.02) -> None:
         self._version = version
+        self.model = ModelIdentity("oracle", version, oracle.LABELS)
         self._oracle = oracle.Oracle()
         self._pass_s = pass_s
         self._out_of_memory = out_of_memory
@@ -96,7 +95,9 @@ class OracleScorer:
         return {"name": "oracle", "version": self._version, "engine": "oracle", "device": "none"}
 
     def _score(self, text: str) -> Score:
-        return Score(self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False)
+        return Score(
+            self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False, model=self.model
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,7 @@ def main() -> None:
         settings,
         partitions=partitions,
         scoring=scoring,
-        labels=scorer.labels,
-        model=ModelRef(name=scorer.describe()["name"], version=artifact.version),
+        model_version=scorer.model.version,
         stop=stop,
         targets=preflight.targets(),
     )

@@ -17,7 +17,6 @@ from confluent_kafka import Producer
 
 from consumer.stream.encode import Encoder
 from consumer.stream.records import DeadLetter
-from shared.messages import ModelRef
 from shared.reasons import Stage
 from tests.integration.conftest import Topics
 from tests.support.fakes import TARGETS, record
@@ -398,7 +397,7 @@ def _write_letters(topics: Topics, count: int) -> Counter[Content]:
 
 
 def _as_letter(letter: DeadLetter, partition: int) -> Sent:
-    encoder = Encoder(("a",), ModelRef(name="m", version="1"), False, 0.5, "input", "skip", 100_000, TARGETS)
+    encoder = Encoder("1", False, 0.5, "input", "skip", 100_000, TARGETS)
     outgoing = encoder.dead_letter(letter)
     return Sent(outgoing.value, letter.record.key, outgoing.headers, partition=partition)
 

@@ -18,7 +18,7 @@ from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.crash_loop import CrashLoop
 from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.stream.records import Ownership, PublishFailed, Record
-from shared.inference.types import Score, Unscorable
+from shared.inference.types import ModelIdentity, Score, Unscorable
 from shared.reasons import Reason
 
 if TYPE_CHECKING:
@@ -63,11 +63,14 @@ def text_value(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
+ORACLE: Final = ModelIdentity("oracle", "1", LABELS)
+
+
 def oracle(text: str) -> Score:
     """The score that FakeScorer gives to a text; different for nearly every text."""
     weights = [1 + byte for byte in hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3]]
     tokens = 2 + len(text.split())
-    return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False)
+    return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False, model=ORACLE)
 
 
 UNSCORABLE: Final = Unscorable(Reason.FORWARD_PASS_FAILED, "the fake cannot score it")
@@ -80,7 +83,7 @@ class FakeScorer:
     Its rows are the texts themselves.
     """
 
-    labels = LABELS
+    model = ORACLE
     concurrency = 1
     batch_tokens = 100_000
     padding = None

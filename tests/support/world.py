@@ -13,11 +13,10 @@ from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
 from shared.formats import InputFormat
 from shared.inference.scheduler import Scheduler
-from shared.messages import ModelRef, Result
+from shared.messages import Result
 from tests.support.fakes import (
     DLQ,
     INPUT,
-    LABELS,
     OUTPUT,
     TARGETS,
     FakeClock,
@@ -74,8 +73,7 @@ class World:
             scoring=self.scoring,
             outbox=self.outbox,
             encoder=Encoder(
-                labels=LABELS,
-                model=ModelRef(name="oracle", version="1"),
+                model_version="1",
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",

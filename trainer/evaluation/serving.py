@@ -54,7 +54,7 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
     if reasons := {answer.reason for answer in answers if isinstance(answer, Unscorable)}:
         log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
     found = [answer.probabilities for answer in answers if isinstance(answer, Score)]
-    probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.labels))
+    probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.model.labels))
     # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
     return Served(

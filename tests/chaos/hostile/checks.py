@@ -20,7 +20,7 @@ from shared.inference.types import Score
 from shared.messages import SCHEMA_HEADER, DeadLetterHeaders, Result
 from shared.settings import effective, load_settings
 from shared.text import NormaliserOptions, normalise
-from tests.chaos.hostile.inputs import MARKER
+from tests.chaos.hostile.inputs import MARKER, MODEL
 from trainer.settings import OTHER_COMMANDS as TRAINERS_OTHERS
 from trainer.settings import TrainerEnvironment
 
@@ -49,7 +49,7 @@ def check_record(record: Record, form: InputFormat, encoder: Encoder, probabilit
     if isinstance(decoded, Document):
         assert 0 < len(decoded.id) <= MAX_ID_CHARS
         check_text(decoded.text)
-        score = Score(probabilities, 3, 3, truncated=False)
+        score = Score(probabilities, 3, 3, truncated=False, model=MODEL)
         encoded = encoder.result(decoded, score, Moment.of(AT))
         if isinstance(encoded, Outgoing):
             _check_result(encoded, decoded, encoder)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.stream.encode import Encoder
 from shared.formats import InputFormat
-from shared.messages import ModelRef
+from shared.inference.types import ModelIdentity
 from tests.support.fakes import LABELS, TARGETS, record
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ RECORDS: st.SearchStrategy[Record] = st.builds(
     key=KEYS,
     headers=HEADERS,
 )
+MODEL = ModelIdentity("tiny", "0123456789ab", LABELS)
 ENCODERS = tuple(
-    Encoder(LABELS, ModelRef(name="tiny", version="0123456789ab"), text, 0.5, times, "skip", size, TARGETS)
+    Encoder(MODEL.version, text, 0.5, times, "skip", size, TARGETS)
     for text in (False, True)
     for times in ("input", "now")
     for size in (SMALL_BYTES, LARGE_BYTES)

@@ -15,7 +15,17 @@ from consumer.stream.records import DeadLetter, Document, Outgoing
 from shared.formats import InputFormat
 from shared.inference.types import Score
 from tests.chaos.hostile.checks import AT, check_environment, check_file, check_record, check_text, wire_bytes
-from tests.chaos.hostile.inputs import ENCODERS, FORMS, MARKER, PROBABILITIES, RECORDS, TEXTS, mutated, picked
+from tests.chaos.hostile.inputs import (
+    ENCODERS,
+    FORMS,
+    MARKER,
+    MODEL,
+    PROBABILITIES,
+    RECORDS,
+    TEXTS,
+    mutated,
+    picked,
+)
 from tests.chaos.hostile.settings import ENVIRONMENTS, FILES
 from tests.support.fakes import oracle, record
 
@@ -191,7 +201,7 @@ def test_an_id_of_control_characters_is_carried_escaped() -> None:
     )
     document = decode(record(b'{"text": "a", "id": "\\u0000\\n"}'), InputFormat())
     assert isinstance(document, Document)
-    result = ENCODERS[1].result(document, Score(CERTAIN, 1, 1, truncated=False), Moment.of(AT))
+    result = ENCODERS[1].result(document, Score(CERTAIN, 1, 1, truncated=False, model=MODEL), Moment.of(AT))
     assert isinstance(result, Outgoing)
     assert b'"id":"\\u0000\\n"' in (result.value or b"")
 

@@ -19,7 +19,6 @@ from consumer.stall_watchdog import StallWatchdog
 from shared.inference.activity import Work
 from shared.inference.isolation import PassFailed
 from shared.inference.scheduler import Scheduler
-from shared.messages import ModelRef
 from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource, text_value
 from tests.support.stderr import KINDS, script
 from tests.support.world import World
@@ -313,8 +312,7 @@ def test_the_service_watches_its_scheduler(monkeypatch: pytest.MonkeyPatch) -> N
         ConsumerSettings(delivery="at-least-once"),
         partitions={},
         scoring=Scheduler(scorer),
-        labels=scorer.labels,
-        model=ModelRef(name="oracle", version="1"),
+        model_version="1",
         stop=stop,
         targets=TARGETS,
     )

@@ -17,17 +17,16 @@ from consumer.preflight.topic_config import TopicConfig
 from consumer.stream.encode import Encoder, Moment, answer
 from consumer.stream.records import DeadLetter, Deletion, Document, Outgoing, Record
 from shared import __version__
-from shared.inference.types import Score
+from shared.inference.types import ModelIdentity, Score
 from shared.messages import ModelRef, Result, SourceRef
 from shared.reasons import Stage
 from tests.support.fakes import DLQ, LABELS, OUTPUT, TARGETS, TIMESTAMP_MS, oracle, record
 
 AT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 AT_MS = int(AT.timestamp() * 1000)
-MODEL = ModelRef(name="tiny", version="abc")
+MODEL = ModelIdentity("tiny", "abc", LABELS)
 ENCODER = Encoder(
-    labels=LABELS,
-    model=MODEL,
+    model_version="abc",
     include_text=False,
     uncertain_below=0.5,
     timestamps="input",
@@ -82,11 +81,12 @@ def test_any_result_is_valid_json_of_the_schema(
     one: Record, text: str, identity: str, weights: list[float], *, include: bool
 ) -> None:
     """Given any record, text and probabilities, when encoded, then the value is the Result of `answer`."""
-    model, labels = ModelRef(name='100 %d of "it"', version="%b"), ("%s", *LABELS[1:])
-    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True)
+    labels = ("%s", *LABELS[1:])
+    model = ModelIdentity('100 %d of "it"', "%b", labels)
+    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True, model=model)
     document = Document(one, identity, text)
 
-    outgoing = encoded(document, score, replace(ENCODER, include_text=include, model=model, labels=labels))
+    outgoing = encoded(document, score, replace(ENCODER, include_text=include))
 
     result = read(outgoing)
     assert result == Result(
@@ -98,7 +98,7 @@ def test_any_result_is_valid_json_of_the_schema(
         uncertain=max(score.probabilities) < 0.5,
         truncated=True,
         tokens=7,
-        model=model,
+        model=ModelRef(name=model.name, version=model.version),
         source=SourceRef(topic=one.topic, partition=one.partition, offset=one.offset, timestamp=one.timestamp_ms),
         scored_at=AT,
     )
@@ -111,8 +111,6 @@ def test_any_result_is_valid_json_of_the_schema(
         score,
         identity=identity,
         source=result.source,
-        labels=labels,
-        model=model,
         at=AT,
         uncertain_below=0.5,
     )
@@ -126,9 +124,10 @@ def test_any_result_is_valid_json_of_the_schema(
 def test_written_probabilities_are_short_and_sum_to_one(weights: list[float]) -> None:
     """Given any number of labels, when encoded, then the sum is 1 within 1e-5; six decimals suffice for 20."""
     labels = tuple(f"label-{number}" for number in range(len(weights)))
-    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=False)
+    model = ModelIdentity("tiny", "abc", labels)
+    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=False, model=model)
 
-    value = encoded(Document(record(), "1", "a"), score, replace(ENCODER, labels=labels)).value or b""
+    value = encoded(Document(record(), "1", "a"), score).value or b""
 
     written = json.loads(value, parse_float=Decimal)["probabilities"].values()
     assert abs(sum(written) - 1) <= Decimal("1e-5")
@@ -148,11 +147,9 @@ def test_the_text_is_only_there_when_asked_for() -> None:
 def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> None:
     """Given a score of 0.6, when the limit is above it, and only then, then the result is uncertain."""
     result = answer(
-        Score((0.1, 0.6, 0.3), 3, 3, truncated=False),
+        Score((0.1, 0.6, 0.3), 3, 3, truncated=False, model=MODEL),
         identity="1",
         source=None,
-        labels=LABELS,
-        model=MODEL,
         at=AT,
         uncertain_below=below,
     )

@@ -164,7 +164,7 @@ def test_the_scorer_says_what_it_is(artifact: Artifact) -> None:
     scorer = load_scorer(artifact, "cpu")
     described = scorer.describe()
 
-    assert scorer.labels == LABELS
+    assert scorer.model.labels == LABELS
     assert (described["name"], described["version"], described["device"]) == ("tiny", artifact.version, "cpu")
 
 
