@@ -33,7 +33,7 @@ class _Watch:
     at_s: float
     waiting: dict[Place, int]
     disturbed: bool = False
-    """Whether another fault struck before the group had recovered."""
+    """Whether the group was recovering from another death, or another fault struck or ended meanwhile."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Recoveries:
     """How long after a death every partition that had work to do then had moved on, in seconds."""
 
     undisturbed: list[float] = field(default_factory=list)
-    """Those during which no further fault struck."""
+    """Those from a death while the group was whole, during which no fault struck or ended."""
     disturbed: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, dict[str, float]]:
@@ -115,7 +115,7 @@ class Monitor:
         return sum(max(0, offset) for offset in self.committed.values())
 
     def disturb(self) -> None:
-        """A fault strikes."""
+        """A fault strikes, or one that lasts ends."""
         with self._lock:
             for watch in self._watches:
                 watch.disturbed = True
@@ -126,7 +126,7 @@ class Monitor:
         waiting = self.waiting()
         with self._lock:
             if waiting:
-                self._watches.append(_Watch(self._clock(), waiting))
+                self._watches.append(_Watch(self._clock(), waiting, disturbed=bool(self._watches)))
 
     def waiting(self) -> dict[Place, int]:
         """The commits of all partitions with work to do."""
@@ -204,7 +204,7 @@ class Monitor:
         )
 
     def recovered(self, limit_s: float) -> Verdict:
-        """8: p95 of the recoveries from a death, where no other fault followed, is below the limit."""
+        """8: p95 of the undisturbed recoveries is below the limit."""
         figures = _figures(self.recoveries.undisturbed)
         detail = f"{figures}, longest time without any progress {self.longest_stall_s:.1f} s"
         return Verdict("recovery", figures.get("p95_s", 0.0) < limit_s, detail)
