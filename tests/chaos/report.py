@@ -36,8 +36,8 @@ members are down.
 
 
 RECOVERIES = """Recoveries are the times from a process's death until every partition with work to do had moved
-on, median / p95 / maximum; *undisturbed* where the group was not recovering from another death already, and no fault
-struck or ended meanwhile."""
+on, median / p95 / maximum; *undisturbed* where the group was not recovering from another death already, and no
+fault struck or ended meanwhile."""
 
 MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the invariant that
 should; under the same faults the product itself holds. {date}, commit {commit}."""
