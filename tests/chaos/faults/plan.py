@@ -292,6 +292,7 @@ class Chaos:
             try:
                 time.sleep(seconds)
                 end(node)
+                self.stage.monitor.disturb()
             finally:
                 self._broker_lock.release()
 

@@ -33,7 +33,7 @@ class _Watch:
     at_s: float
     waiting: dict[Place, int]
     disturbed: bool = False
-    """Whether another fault struck before the group had recovered."""
+    """Whether the group was recovering from another death, or another fault struck or ended meanwhile."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Recoveries:
     """Seconds from a death until every partition that had work at that time had advanced."""
 
     undisturbed: list[float] = field(default_factory=list)
-    """Those without a further fault in the meantime."""
+    """From a death while the group was complete, during which no fault struck or ended."""
     disturbed: list[float] = field(default_factory=list)
 
     def summary(self) -> dict[str, dict[str, float]]:
@@ -115,7 +115,7 @@ class Monitor:
         return sum(max(0, offset) for offset in self.committed.values())
 
     def disturb(self) -> None:
-        """Records that a fault has struck."""
+        """Records that a fault has struck or ended."""
         with self._lock:
             for watch in self._watches:
                 watch.disturbed = True
@@ -126,7 +126,7 @@ class Monitor:
         waiting = self.waiting()
         with self._lock:
             if waiting:
-                self._watches.append(_Watch(self._clock(), waiting))
+                self._watches.append(_Watch(self._clock(), waiting, disturbed=bool(self._watches)))
 
     def waiting(self) -> dict[Place, int]:
         """The commits of all partitions with work to do."""
@@ -204,7 +204,7 @@ class Monitor:
         )
 
     def recovered(self, limit_s: float) -> Verdict:
-        """8: p95 of the recoveries from a death, without a further fault, is below the limit."""
+        """8: p95 of the undisturbed recoveries is below the limit."""
         figures = _figures(self.recoveries.undisturbed)
         detail = f"{figures}, longest time without any progress {self.longest_stall_s:.1f} s"
         return Verdict("recovery", figures.get("p95_s", 0.0) < limit_s, detail)

@@ -36,7 +36,8 @@ are down.
 
 
 RECOVERIES = """Recoveries are the times from a process's death until every partition with work had advanced,
-median / p95 / maximum; *undisturbed* means without a further fault in this time."""
+median / p95 / maximum; *undisturbed* means that the group was not recovering from another death already, and that
+no fault struck or ended in this time."""
 
 MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the expected
 invariant; under the same faults the product itself passes. {date}, commit {commit}."""
