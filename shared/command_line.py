@@ -69,7 +69,8 @@ class SettingOptions(Generic[S]):
                 Parameter(CONFIG, Parameter.KEYWORD_ONLY, default=None, annotation=_Config),
             ]
             parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own] + added
-            # typer reads defaults from the signature and types from the annotations; `wraps` set the command's.
+            # typer reads defaults from the signature and types from the annotations; `wraps` has set those of the
+            # command, without the options.
             run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
             run.__annotations__ = {one.name: one.annotation for one in parameters}
             return run

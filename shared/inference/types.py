@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from shared.reasons import Reason
 
 
+# A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
 class Score(NamedTuple):
     """The model's answer to one text."""
 

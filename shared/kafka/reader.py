@@ -179,7 +179,7 @@ class TopicReader:
                     # librdkafka asks for the group's coordinator although nothing joins.
                     if is_about_the_group(message):
                         continue
-                    # It may be of a partition that was unassigned after it was fetched.
+                    # A message may be of a partition that was unassigned after it had been fetched.
                     partition, offset = _where(message)
                     is_end = is_partition_end(message)
                     if partition in ends and not is_end and offset < ends[partition]:
