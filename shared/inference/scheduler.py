@@ -86,7 +86,7 @@ class Scheduler:
         self._open.add(future)
         future.add_done_callback(self._open.discard)
         self._submitted.put(Submission(future, texts, [None] * len(texts), [], [], []))
-        # Asked last: a thread that ends before sets `_lost`, and one that ends later finds the future in `_open`.
+        # Checked last: a thread that ended before has set `_lost`; one that ends later finds this in `_open`.
         if self._lost is not None:
             fail([future], self._lost)
         return future
