@@ -69,6 +69,8 @@ class SettingOptions(Generic[S]):
                 Parameter(CONFIG, Parameter.KEYWORD_ONLY, default=None, annotation=_Config),
             ]
             parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own] + added
+            # typer reads defaults from the signature and types from the annotations; `wraps` has set those of the
+            # command, without the options.
             run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
             run.__annotations__ = {one.name: one.annotation for one in parameters}
             return run
@@ -84,6 +86,8 @@ class SettingOptions(Generic[S]):
 
     def _option(self, parameter: str, name: str) -> Parameter:
         field = field_of(self._model, name)
+        # Not int or float: the settings model parses, so a wrong value has the same error and exit code (78) from
+        # every source. typer would end with a usage error (2).
         kind: Any = str
         if field.annotation is bool:
             kind = bool
@@ -93,7 +97,7 @@ class SettingOptions(Generic[S]):
             *(*self._aliases.get(name, ()), flag(name)),
             help=_help(field),
             metavar=None if kind is bool else _values(field),
-            show_default=False,
+            show_default=False,  # the option's own default is None, for not given; `_help` shows the setting's
         )
         return Parameter(
             parameter, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
@@ -106,6 +110,7 @@ def _parameter(name: str) -> str:
 
 def _unless_empty(value: object) -> object:
     """Returns None for an option that was not given."""
+    # A switch has no `--no-` form, so False only means that it was not given: it must not override a variable.
     return None if value is False or value == [] else value
 
 

@@ -75,9 +75,10 @@ class ScorerError(SentimentError):
 class TooManyDeadLetters(SentimentError):  # noqa: N818
     """The dead-letter limit is exceeded: the cause is not in the records, and a restart does not help."""
 
-    exit_code = 79
+    exit_code = 79  # sysexits(3) ends at 78
 
 
+# Not a SentimentError: a handler for the end of the process must never catch one bad record.
 class BadRecord(ValueError):  # noqa: N818 - a reason, turned into a dead letter at once
     """An input record cannot be scored; the message says why and never quotes the payload."""
 

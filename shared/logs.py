@@ -52,6 +52,7 @@ SIGKILL could end the process.
 def standard_error() -> StderrQueue:
     """The queue in front of standard error, one per process."""
     queue = StderrQueue(stderr_fd())
+    # Its writer is a daemon thread, which a normal exit would cut off in the middle of the last lines.
     atexit.register(queue.drain, FLUSH_S)
     return queue
 
@@ -71,6 +72,7 @@ def configure_logs(level: Level = "info") -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        # Not PrintLogger, whose print writes a line and its end separately: lines of two threads could mix.
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
@@ -97,8 +99,10 @@ def exit_with(command: Callable[[], object], end: Callable[[int], NoReturn] = sy
     `end` is `end_process` if threads may be inside native code: when a forward pass was still running while Python
     cleaned up, OpenVINO aborted the process in five of six cases, with exit code 134 instead of its own.
     """
+    # click and rich write to sys.stderr themselves; an unread pipe must not block them either.
     with redirect_stderr(standard_error()):
         code = _run(command)
+        # `end_process` flushes nothing, and a full disk may show only here: lost output is no success.
         code = _run(lambda: sys.stdout and sys.stdout.flush()) or code
     standard_error().drain(FLUSH_S)
     end(code)
@@ -119,6 +123,7 @@ def _run(command: Callable[[], object]) -> int:
         say_error("interrupted")
         return EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place that handles unexpected exceptions
+        # Only for standard output: a broken pipe anywhere else is an error.
         if isinstance(error, BrokenPipeError) and _reader_left():
             # Nobody reads the rest. Python would try to flush it at exit, and end with exit code 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -170,5 +175,5 @@ def _short(filename: str) -> str:
 def _reader_left() -> bool:
     """Whether the reader of standard output has closed it."""
     poller = select.poll()
-    poller.register(1, 0)
+    poller.register(1, 0)  # no events: POLLERR and POLLHUP are reported in any case
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poller.poll(0))

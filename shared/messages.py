@@ -78,6 +78,7 @@ class Result(BaseModel, frozen=True):
 
 def is_result(value: bytes) -> bool:
     """Whether a value is a valid `Result` of this service."""
+    # The schema header is not enough: programs copy headers to what they make of a result.
     try:
         Result.model_validate_json(value)
     except ValidationError:

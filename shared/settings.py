@@ -42,6 +42,7 @@ _PLAIN = re.compile(r"[\w.-]{1,100}")
 """Names that an error may quote. YAML reads {sasl_password:secret}, without a space, as one name."""
 
 
+# Not pydantic-settings: 2.16.3 accepts a misspelt variable at the top level, also with extra="forbid".
 class Settings(BaseModel):
     """Base class of every group of settings: frozen, without unknown names, and with finite numbers only.
 
@@ -51,6 +52,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        # The input of a faulty setting may be a secret.
         hide_input_in_errors=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
@@ -243,6 +245,7 @@ def _is_ours(
     if name in known:
         return True
     foreign = name.startswith(others)
+    # A foreign name is probably meant for its own command, so it must be very close to count as misspelt.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.85 if foreign else 0.5)
     if foreign and not near:
         return False
@@ -266,6 +269,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
+        # Without the message of PyYAML, which quotes the file and so perhaps a secret.
         raise SettingsError(f"the settings file {file} is not valid YAML{line}") from None
     if not isinstance(tree, dict | None):
         raise SettingsError(f"the settings file {file} must hold names and values")
@@ -280,6 +284,7 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 
 
 def _fault(item: Any, flags: Mapping[str, object], model: type[BaseModel]) -> str:
+    # pydantic puts "Value error, " in front of what a validator raises.
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
     if not item["loc"]:  # the message names several settings itself
         return str(message)

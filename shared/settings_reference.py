@@ -32,6 +32,7 @@ def reference(*models: type[Settings]) -> str:
 
 
 def _table(model: type[Settings]) -> Iterator[str]:
+    # chr(10): before Python 3.12 an f-string may not contain a backslash.
     yield f"## {(model.__doc__ or '').partition(chr(10))[0].rstrip('.')}\n"
     yield "| setting | default | values | meaning |"
     yield "|---|---|---|---|"

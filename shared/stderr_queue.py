@@ -138,6 +138,7 @@ class StderrQueue(io.TextIOBase):
                 self._line_ended = rest[written - 1 : written] == b"\n"
                 rest = rest[written:]
         except OSError:
+            # If only the end of the line is missing, the next write adds it, so the line is not lost.
             return rest == b"\n"
         self._whole = True
         return True

@@ -24,7 +24,7 @@ SIGNS: Final = {
 """Sign and colour by label: labels also differ without colour, and no pair is red and green."""
 
 _SHOWN_AS_ESCAPE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINER: Final = "\u200d"
+_JOINER: Final = "\u200d"  # of category Cf too, but harmless, and without it one emoji falls apart into several
 _LINE_ENDS: Final = str.maketrans("\t\n\r", "   ")
 
 

@@ -37,8 +37,10 @@ _KEPT_FORMAT: Final = "\u200d"  # the zero-width joiner inside emoji; removed on
 
 _LONG_CHARS: Final = 2_000
 """Texts up to this length go to NFC directly: even the worst takes 3 ms."""
+# 262 kB of emoji and joiners took 24 to 48 s (docs/reliability/hostile.md).
 _JOINER_WORK: Final = 1_000_000
 """Limit of joiners times characters in one call of `emoji`: it searches a list of joiners for each character."""
+# An emoji on a cut is named in two parts.
 _WINDOW = re.compile(r"(?s).{1,255}\s|.{1,256}")
 
 _STOP_WORDS: Final = frozenset(
@@ -68,6 +70,7 @@ def normalise(text: str, options: NormaliserOptions = DEFAULT_OPTIONS) -> str:
     format characters are removed, URLs and user mentions become placeholders, emoji become words, white space is
     collapsed and one pair of enclosing quotes is removed.
     """
+    # 11 % of TweetEval's training rows have literal escapes, and none of its test rows.
     if "\\u" in text:
         text = _decode_escapes(text)
     if "&" in text:
@@ -80,6 +83,7 @@ def normalise(text: str, options: NormaliserOptions = DEFAULT_OPTIONS) -> str:
     text = _put_placeholders(text)
     if not text.isascii():
         if not _IN_EMOJI.isdisjoint(text):
+            # 6.6 % of TweetEval's test rows have emoji; as they are, 6.8 % of the rows have an [UNK] for BERT.
             text = _spell_emoji(text)
         text = text.replace(_KEPT_FORMAT, "")
     text = _unquote(" ".join(text.split()))
@@ -134,6 +138,7 @@ def _emoji_words(chars: str, data: dict[str, str]) -> str:
 
 
 def _unquote(text: str) -> str:
+    # 20 % of TweetEval's training rows begin with a quote, closed or not.
     if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
         return text[1:-1].strip()
     return text.removeprefix('"').strip() if text.count('"') == 1 else text

@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Makes sentiment models: fetch or archive texts, train on them, evaluate.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
+    pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
 for command in (fetch, train, archive, evaluate, export):
     app.command()(command)

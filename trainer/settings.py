@@ -57,22 +57,26 @@ class TrainerSettings(Settings):
     calibration_fraction: Fraction = 0.06
     """Share of them for the temperature."""
 
+    # With 4, on one split: accuracy .850 instead of .832, but NLL .443 instead of .432 (decision 4).
     epochs: int = Field(default=3, gt=0, le=1_000)
     """Passes over the training rows, at most."""
     learning_rate: float | None = Field(default=None, gt=0, lt=1)
     """Peak rate; default: 1e-4 for small encoders, else 3e-5."""
+    # With 16, on one split: accuracy .840 instead of .832, NLL .448 instead of .432, nearly twice the time.
     batch_size: int = Field(default=32, gt=0, le=10_000)
     """Rows per step."""
     max_tokens: int | None = Field(default=None, ge=8, le=65_536)
     """Longest input; default: what 99.5 % of the training texts fit in, from 64 up."""
-    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)  # the default of transformers is 0
     """Not applied to biases and norms."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps with a rising rate."""
     max_grad_norm: float = Field(default=1.0, gt=0, le=1_000)
     """Gradients are clipped to this norm."""
+    # Compared with 0, 0.5 raised macro-recall by 0.003 to 0.025 on three splits (decision 4).
     class_weighting: float = Field(default=0.5, ge=0, le=1)
-    """0: rows count alike; 1: labels do, however rare; 0.5: half-way."""
+    """0: all rows have the same weight; 1: all labels do; 0.5: between the two."""
+    # On three splits the average of weights left the NLL as it was or lowered it by up to 0.021 (decision 4).
     ema_decay: float = Field(default=0.98, ge=0, lt=1)
     """Decay of the exponential moving average of the weights; 0: none."""
     evaluations_per_epoch: int = Field(default=2, gt=0, le=1_000)

@@ -29,9 +29,10 @@ def _json_object(value: bytes) -> dict[str, Any]:
             "so configure the producer with a plain JSON serialiser"
         )
     try:
+        # Not json.loads: it takes NaN, UTF-16 and lone surrogates, with which no result can be encoded.
         tree = from_json(value, allow_inf_nan=False)
     except ValueError as error:
-        utf8(value)
+        utf8(value)  # raises the plainer reason if the fault is in the encoding
         # The parser's messages name the fault and its position, never the bytes.
         raise BadRecord(f"the value is not JSON: {error}") from None
     if tree is None:

@@ -9,6 +9,7 @@ from shared.errors import BadRecord
 MAX_ID_CHARS: Final = 512
 
 
+# A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
 class ParsedInput(NamedTuple):
     """The fields of one input value that the scorer needs."""
 
@@ -39,8 +40,10 @@ def checked_id(value: Any, field: str) -> str | None:
     """Returns the id as a string, None if there is none; raises BadRecord."""
     if value is None:
         return None
+    # bool is a subclass of int: `true` would become the id "True".
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadRecord(f"the field {field!r} is a JSON {json_type(value)}, not a string or an integer")
+    # Never a ValueError for too many digits: the JSON parser refuses numbers of more than 4,300.
     text = str(value)
     if not 0 < len(text) <= MAX_ID_CHARS:
         raise BadRecord(f"the field {field!r} is empty or longer than {MAX_ID_CHARS} characters")

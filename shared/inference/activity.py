@@ -54,4 +54,4 @@ class Progress:
 
     def running(self) -> list[Work]:
         """All work that has not ended."""
-        return list(self._work.values())
+        return list(self._work.values())  # one step under the GIL, so that it needs no lock

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def fingerprint(text: str) -> bytes:
     """The 16-byte BLAKE2b digest of a text, so that the size of an entry does not depend on the text."""
+    # 0.4 us for a tweet. xxh128 takes 0.08 us, but a score of MiniLM that is saved took about 850 us on 2 cores.
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

@@ -48,6 +48,7 @@ class _Gpu:
         self._device = device
 
     def reset(self) -> None:
+        # The peak restarts at what is reserved, and cached blocks of earlier passes are.
         self._cuda.empty_cache()
         self._cuda.reset_peak_memory_stats(self._device)
 

@@ -86,6 +86,7 @@ class Scheduler:
         self._open.add(future)
         future.add_done_callback(self._open.discard)
         self._submitted.put(Submission(future, texts, [None] * len(texts), [], [], []))
+        # Checked last: a thread that ended before has set `_lost`; one that ends later finds this in `_open`.
         if self._lost is not None:
             fail([future], self._lost)
         return future
@@ -167,6 +168,7 @@ class Scheduler:
             self._start(window)
             if not waiting:
                 waiting.append(self._tokenised.get())
+        # The first two threads are `tokenise` and `batch`; each of the others ends at one None.
         for _ in self._threads[2:]:
             self._passes.put(None)
 
@@ -203,6 +205,7 @@ class Scheduler:
                 try:
                     last = not one.is_void and self._isolation.run_batch(one.window, one.batch)
                 finally:
+                    # Before `settle`: other threads go on with the next window while this one isolates failures.
                     self._room.release()
                 if last:
                     self._finish(one.submissions, self._isolation.settle(one.window))
@@ -212,8 +215,10 @@ class Scheduler:
         left = iter(answers)
         for submission in submissions:
             known: list[tuple[bytes, Score]] = []
+            # Not strict, and `left` last: zip stops at the keys before it takes an answer of the next submission.
             for key, (first, *again), answer in zip(submission.keys, submission.places, left, strict=False):
                 submission.answers[first] = answer
+                # Failures are not cached: a text that lacked memory may fit on another day (decision 6).
                 if isinstance(answer, Score):
                     known.append((key, answer))
                 for place in again:

@@ -72,6 +72,7 @@ class BertScorer:
 
         Raises ScorerError if the tokenizer fails on every text.
         """
+        # Tokens are counted, not characters: a lone accent survives the normaliser, but not BERT's tokenizer.
         special = self._tokeniser.special_tokens
         return [
             BLANK if isinstance(row, TokenRow) and len(row) <= special else row

@@ -20,6 +20,7 @@ class ModelIdentity(NamedTuple):
     labels: tuple[str, ...]
 
 
+# A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
 class Score(NamedTuple):
     """The model's answer to one text."""
 

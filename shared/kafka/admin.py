@@ -32,9 +32,11 @@ def cluster_metadata(
     deadline = time.monotonic() + CONNECT_TIMEOUT_S
     while True:
         try:
+            # In short tries: what no retry fixes, such as a refused login, then ends the wait at the next poll.
             return client.list_topics(topic=topic, timeout=CONNECT_TIMEOUT_S / 4)
         except KafkaException as error:
             client.poll(0)  # the client calls `errors` only inside of poll
+            # The exception only says that no broker answered in time; `errors` knows why.
             reason = errors.last or error.args[0]
             if reason.code() in HOPELESS or time.monotonic() >= deadline:
                 raise explain(reason, servers) from None
@@ -46,6 +48,7 @@ def require_topics(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str,
     Raises KafkaRefused if the broker denies this user a topic.
     """
     found = metadata.topics
+    # librdkafka lists a topic that was asked for by name and is missing, with an error and without partitions.
     missing = [name for name in names if name not in found or not found[name].partitions]
     hidden = [name for name in missing if name in found and is_denied(found[name].error)]
     if hidden:

@@ -44,12 +44,15 @@ def client_config(
     """Builds a librdkafka configuration; the user's properties win over `ours`."""
     theirs = _theirs(settings)
     if "group.protocol" not in ours:
+        # max.poll.interval.ms=6000 is right for a member with group.protocol=consumer, but below the default
+        # session.timeout.ms (45000), so librdkafka would not build a consumer of the classic protocol with it.
         theirs = {key: value for key, value in theirs.items() if key not in MEMBERSHIP}
     plain = {
         key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in theirs.items()
     }
     # The client's log lines repeat error_cb. It must not write them to standard error itself: see KAFKA_LOGGER.
     quiet = {"log_level": 2, "logger": logging.getLogger(KAFKA_LOGGER), "error_cb": errors}
+    # Theirs come last: the allow-list in properties.py has no key that changes what is delivered (decision 17).
     return {**quiet, **ours, **plain}
 
 

@@ -15,6 +15,7 @@ MAX_LENGTH: Final = 249
 
 _CLASS: Final = r"\[\^?-?(?:[a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|[A-Za-z0-9._])+-?\]"
 _ONE: Final = rf"[A-Za-z0-9_-]|\\\.|\.|{_CLASS}"
+# RE2 repeats at most 1,000 times, and reads {,3} as plain characters, libc as a range.
 _PIECE: Final = rf"(?:{_ONE})(?:[*+?]|\{{[1-9][0-9]{{0,2}}\}})?"
 _GROUP: Final = rf"\((?:{_PIECE})+(?:\|(?:{_PIECE})+)*\)\??"
 _ITEM: Final = re.compile(rf"{_PIECE}|{_GROUP}")

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic refuses that of typing before Python 3.12
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +48,8 @@ Properties = TypedDict(
         "socket.send.buffer.bytes": Bytes,
         "socket.timeout.ms": Annotated[int, Field(ge=1_000, le=300_000)],
         # Group membership and fetching
+        # Not group.instance.id: one settings file serves many processes, and two members of one name end each
+        # other. Not fetch.max.bytes and queued.*: they bound memory (decision 17).
         "fetch.min.bytes": Annotated[int, Field(ge=1, le=100_000_000)],
         "fetch.wait.max.ms": Annotated[int, Field(ge=0, le=30_000)],
         "heartbeat.interval.ms": Annotated[int, Field(ge=100, le=600_000)],
@@ -55,6 +57,8 @@ Properties = TypedDict(
         "session.timeout.ms": Annotated[int, Field(ge=1_000, le=1_800_000)],
         "topic.metadata.refresh.interval.ms": Annotated[int, Field(ge=100, le=3_600_000)],
         # Producing
+        # Not batch.size: a topic refuses a batch above its limit with all its records (decision 17).
+        # Not retry.backoff.*: a repeated commit must stay slower than a healthy one (decision 9).
         "compression.level": Annotated[int, Field(ge=-1, le=12)],
         "compression.type": Literal["none", "gzip", "snappy", "lz4", "zstd"],
         "linger.ms": Annotated[float, Field(ge=0, le=10_000)],
@@ -133,12 +137,14 @@ def check_keys(properties: Any) -> Any:
 def check_membership(properties: Properties, group_protocol: str) -> None:
     """Raises ValueError for timeouts, in milliseconds, that a client of that group protocol cannot have."""
     if group_protocol == "consumer":
+        # max.poll.interval.ms is the client's in both protocols.
         if broken := sorted(MEMBERSHIP & properties.keys() - {"max.poll.interval.ms"}):
             raise ValueError(
                 f"{', '.join(broken)} cannot be set in kafka.properties with group_protocol consumer: there it is "
                 "the broker's, group.consumer.session.timeout.ms or group.consumer.heartbeat.interval.ms"
             )
         return
+    # 45 s and 300 s are librdkafka's defaults.
     session_ms = properties.get("session.timeout.ms", 45_000)
     if properties.get("heartbeat.interval.ms", 0) >= session_ms:
         raise ValueError(f"heartbeat.interval.ms must be below session.timeout.ms, which is {session_ms}")

@@ -76,8 +76,9 @@ class TopicReader:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
+            # A start that retention deletes before it is read moves to the first record that is left.
             "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": 16_384,
+            "queued.max.messages.kbytes": 16_384,  # librdkafka's default prefetches 64 MiB
         }
         try:
             self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
@@ -105,6 +106,7 @@ class TopicReader:
         counts: dict[str, int] = {}
         self._topics = list(topics)
         for topic in self._topics:
+            # Not by the admin client: its request for a missing topic may create it.
             metadata = cluster_metadata(self._consumer, self._errors, self._servers, topic)
             counts |= require_topics(metadata, [topic])
         return counts
@@ -174,8 +176,10 @@ class TopicReader:
                 # `consume` waits for its whole timeout unless it is full: 0 returns what is fetched already.
                 messages = [] if first is None else [first, *self._consumer.consume(_FETCH_RECORDS, 0)]
                 for message in messages:
+                    # librdkafka asks for the group's coordinator although nothing joins.
                     if is_about_the_group(message):
                         continue
+                    # A message may be of a partition that was unassigned after it had been fetched.
                     partition, offset = _where(message)
                     is_end = is_partition_end(message)
                     if partition in ends and not is_end and offset < ends[partition]:
@@ -185,6 +189,7 @@ class TopicReader:
                     if partition in ends and (reached >= ends[partition] or (is_end and not waits)):
                         self._consumer.incremental_unassign([TopicPartition(*partition)])
                         yield SpanRead(partition, min(reached, ends.pop(partition)))
+                # After the yields: the time that the caller takes for the messages is not the broker's silence.
                 if messages:
                     heard = time.monotonic()
                 elif time.monotonic() - heard > SILENT_S:

@@ -42,6 +42,7 @@ class KafkaSettings(Settings):
     properties: Annotated[Properties, BeforeValidator(check_keys)] = Field(default_factory=Properties)
     """Further keys of librdkafka, such as {"session.timeout.ms": 6000}; the runbook lists those allowed."""
 
+    # Last of the fields, since its validator sees only those above it.
     insecure: bool = Field(default=False, validate_default=True)
     """Allow plaintext, or a broker that is not verified, off this machine."""
 
@@ -61,6 +62,7 @@ class KafkaSettings(Settings):
     @classmethod
     def _stay_private(cls, insecure: bool, info: ValidationInfo) -> bool:
         """Refuses connections that others could read, or answer in the broker's place, without `insecure`."""
+        # A field that has an error of its own is missing from `data`.
         if insecure or not {"bootstrap_servers", "security_protocol", "properties"} <= info.data.keys():
             return insecure
         hosts = plaintext_hosts(info.data["bootstrap_servers"], info.data["security_protocol"])

@@ -27,7 +27,9 @@ RETRY_BACKOFF_MS: Final = 300
 Measured on Apache Kafka 4.3.1 behind a proxy that resets the connection: 60 repeated commits took 251 to 385 ms,
 60 healthy ones 3 to 53. At 100 ms the two overlap, so users may not set this key.
 """
+# Above the longest publish: limits.commit_timeout_s is at most 50 s.
 TRANSACTION_TIMEOUT_MS: Final = 60_000
+# It took 0.06 to 0.5 s (decision 9), and 1 to 4 s while a broker was down.
 INIT_S: Final = 60.0
 """Seconds that a new transactional producer may take to end its predecessor's transaction."""
 ABORT_S: Final = 5.0
@@ -40,7 +42,10 @@ FENCED: Final = frozenset(
         KafkaError._FENCED,  # noqa: SLF001 - the client's public constants
     }
 )
-"""Another producer with the same transactional id has started."""
+"""Another producer with the same transactional id has started, or the transaction has timed out.
+
+The client does not distinguish the two.
+"""
 REFUSED: Final = frozenset(
     {
         KafkaError.INVALID_MSG,
@@ -82,6 +87,7 @@ def producer_config(
         "message.max.bytes": max_record_bytes + 65_536,
         "batch.size": max_batch_bytes or max_record_bytes,
         "retry.backoff.ms": RETRY_BACKOFF_MS,
+        # Below the transaction's timeout, so that a request can be lost and repeated within one transaction.
         "socket.timeout.ms": 30_000,
         "reconnect.backoff.max.ms": RECONNECT_MS,
     }
@@ -125,12 +131,14 @@ def abort(producer: Producer) -> None:
     """
     try:
         producer.abort_transaction(ABORT_S)
+    # SystemError: confluent-kafka raises it where a delivery callback follows a fatal error.
     except (KafkaException, SystemError) as error:
         log.debug("abort_failed", error=str(error))
 
 
 def drop(producer: Producer) -> None:
     """Drops queued records; otherwise closing would wait for a broker that may be gone."""
+    # With a broker that was down, closing took 6.0 s (message.timeout.ms), after a purge 0.0 s.
     producer.purge()
     with contextlib.suppress(KafkaException, SystemError):
         producer.flush(0)

@@ -34,7 +34,9 @@ PICKLE_SUFFIXES: Final = frozenset(
 )
 """Suffixes of files that can contain code or that a loader might unpickle; a folder with one is refused."""
 
+# Protocols 2 to 5, and a zip file, which is what torch.save writes.
 _PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+# `int8` has only figures; the digest of the graph is among the files, so an export changes the version.
 _DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
 """Manifest fields that describe a model without affecting its scores; they are not part of its version."""
 
@@ -81,6 +83,7 @@ def seal(folder: Path, manifest: Manifest, sealed: Mapping[str, str] | None = No
     known = sealed or {}
     files = {name: known.get(name) or model_files.sha256(folder / name) for name in _listing(folder)}
     text = manifest.model_copy(update={"files": files}).model_dump_json(indent=2) + "\n"
+    # A manifest that is cut off would make the whole folder invalid.
     partial = folder / f"{MANIFEST}.partial"
     partial.write_text(text, encoding="utf-8")
     partial.replace(folder / MANIFEST)
@@ -181,6 +184,7 @@ def _check_config(artifact: Artifact) -> None:
             f"{folder}: the labels of {MANIFEST} {list(labels)} differ from the model's own "
             f"{list(own)}; train the model again"
         )
+    # For several labels a text, the scorer's softmax would be wrong without an error.
     problem = config.get("problem_type")
     if problem is not None and problem != "single_label_classification":
         raise ArtifactError(f"{folder}: problem_type {problem!r} is not single-label classification")
@@ -193,4 +197,5 @@ def _version(manifest: Manifest) -> str:
 
 
 def _shapes_a_score(name: str) -> bool:
+    # Evaluating a model again writes its card and figures, and must not make it another model (decision 3).
     return not name.endswith((".md", ".png", ".svg", "metrics.json"))

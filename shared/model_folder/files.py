@@ -23,11 +23,13 @@ def listing(folder: Path) -> list[str]:
     """
     names = []
 
+    # By default os.walk passes over a folder that it cannot read.
     def fail(error: OSError) -> None:
         raise _unreadable(Path(error.filename), error) from None
 
     for parent, folders, files in os.walk(folder, onerror=fail):
         for path in (Path(parent, name) for name in folders):
+            # os.walk does not enter it, so its files would be neither listed nor hashed.
             if path.is_symlink():
                 raise ArtifactError(f"{path} is a link to a folder; copy the model folder with its files")
         for path in (Path(parent, name) for name in files):
@@ -47,6 +49,7 @@ def opened(path: Path) -> Iterator[BufferedReader]:
     except OSError as error:
         raise _unreadable(path, error) from None
     with os.fdopen(descriptor, "rb") as file:
+        # Of the descriptor: at the path there may be another file by now.
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise _special(path)
         yield file

@@ -59,6 +59,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")
     normaliser: Normaliser = Normaliser(version=NORMALISER_VERSION)
+    # Two are special tokens: with 2, no token of a text is read.
     max_tokens: int = Field(gt=2, le=MAX_TOKENS, description="special tokens included; longer texts are truncated")
     temperature: float = Field(
         default=1.0,

@@ -169,7 +169,7 @@ def test_a_topic_made_anew_is_told_from_the_one_in_the_folder(
     run(kafka, name, tmp_path / "a")
     kafka_admin.delete_topics([name])[name].result(30)
     made_anew(kafka_admin, name)
-    with pytest.raises(InputDataError, match="deleted and made anew"):
+    with pytest.raises(InputDataError, match="deleted and created again"):
         run(kafka, name, tmp_path / "a")
 
 

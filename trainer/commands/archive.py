@@ -12,7 +12,7 @@ from shared.terminal import show
 from trainer.commands.options import INPUT, settings_options
 from trainer.settings import TrainerEnvironment
 
-LAST_OFFSET: Final = 2**63 - 1
+LAST_OFFSET: Final = 2**63 - 1  # Kafka's offsets are signed numbers of 64 bits
 
 
 @settings_options("kafka.bootstrap_servers", "kafka.insecure", *INPUT, "log_level")

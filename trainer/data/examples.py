@@ -68,6 +68,7 @@ class Examples:
         """SHA-256 over texts and labels in order; a zero byte, which no tokenizer keeps, ends each part."""
         digest = hashlib.sha256()
         for text, label in zip(self.texts, self.labels, strict=True):
+            # JSON can hold lone surrogates, which strict UTF-8 refuses.
             digest.update(f"{text}\0{self.label_names[label]}\0".encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 

@@ -96,7 +96,7 @@ def _texts(values: list[Any], path: Path) -> list[str | None]:
     if wrong:
         kind = type(values[wrong[0]]).__name__
         raise InputDataError(
-            f"{path}: the text of row {wrong[0] + 1} is no text but {kind} ({len(wrong)} such rows)"
+            f"{path}: the text of row {wrong[0] + 1} is of type {kind}, not text ({len(wrong)} such rows)"
         )
     return [value if value and not value.isspace() else None for value in values]
 
@@ -112,6 +112,7 @@ def _label_names(columns: Columns, names: ColumnNames, path: Path) -> list[str |
     if names.label not in columns and names.label_name in columns:
         return [_label(value, path) for value in columns[names.label_name]]
     labels = [_label(value, path) for value in _require(columns, names.label, path, "--label-column")]
+    # `label_name` has names for the default column only; another column was chosen for its own values.
     if names.label_name not in columns or names.label != DEFAULT_COLUMNS.label:
         return labels
     given = [_label(value, path) for value in columns[names.label_name]]
@@ -162,6 +163,7 @@ def _ordered(labels: Sequence[str], path: Path) -> tuple[str, ...]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in counts:
         spellings[name.casefold()].append(name)
+    # Two spellings would be trained as two labels (AutoTrain #71).
     for several in spellings.values():
         if len(several) > 1:
             raise InputDataError(

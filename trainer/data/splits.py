@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainer.data.examples import Examples, IntArray
 
 Order = Literal["time", "random"]
+# Calibration after validation: the temperature is fitted on later rows, nearer to those that will be scored.
 PARTS: Final = ("train", "validation", "calibration", "test")
 """In order of time."""
 
@@ -97,6 +98,8 @@ def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
     """Indices into PARTS, `[rows]`, or -1 if the group began in an earlier part."""
     if examples.created_at is None:
         raise InputDataError("a split by time needs created_at in every row; use --split random")
+    # TweetEval is split by time too: 15.6 % of its training rows (2011 to 2015) and 32.3 % of its test rows (2016)
+    # are negative. A random split would hide such a shift.
     newest_first = np.argsort(-examples.created_at, kind="stable")
     part_of = np.zeros(len(examples), dtype=np.int64)
     start = 0

@@ -46,6 +46,7 @@ def _read_parquet(path: Path, wanted: set[str]) -> Columns:
     try:
         present = pq.read_schema(files[0]).names
         kept = [name for name in present if name in wanted]
+        # Promoted: a column without any value in one file has the type null there.
         table = pa.concat_tables([pq.read_table(file, columns=kept) for file in files], promote_options="default")
     except pa.ArrowException as error:
         raise InputDataError(f"{path} is not a readable Parquet file ({type(error).__name__})") from None
@@ -56,10 +57,12 @@ def _read_parquet(path: Path, wanted: set[str]) -> Columns:
 
 def _csv_rows(path: Path) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(_CSV_FIELD_CHARS)
+    # -sig: spreadsheets write a byte order mark, which would become part of the first column's name.
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True, restkey="")
         try:
             for row in reader:
+                # DictReader puts surplus fields under `restkey` and None for missing ones, without an error.
                 if "" in row or None in row.values():
                     raise InputDataError(
                         f"{path} line {reader.line_num}: not {len(reader.fieldnames or ())} fields as in the "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainer.data.examples import IntArray
     from trainer.models.predict import FloatArray
 
-BINS: Final = 15
+BINS: Final = 15  # as in Guo et al. 2017
 TEMPERATURES: Final = (0.1, 10.0)
 """Bounds of the search. Without them, a few rows that are all predicted correctly give a temperature of zero."""
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
@@ -70,6 +70,7 @@ def ece(probabilities: FloatArray, gold: IntArray, bins: int = BINS) -> float:
     """Mean gap between confidence and accuracy over bins of equal width of confidence, weighted by rows."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == gold
+    # A probability of 1 belongs to the last bin.
     bin_of = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(bin_of, weights=confidence - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(gold))

@@ -30,6 +30,7 @@ def training_settings(config: TrainingConfig, sample: Sample, device: str) -> di
         "split": sample.splits.order,
         **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
         "device": device,
+        # They decide the order of sums, and with it the last bits of the weights.
         "threads": torch.get_num_threads(),
     }
 

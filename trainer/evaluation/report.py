@@ -73,6 +73,7 @@ class Report(BaseModel, frozen=True):
 
     def with_later(self, evaluation: LaterEvaluation) -> Report:
         """The report with one more evaluation; it replaces an older one of the same engine on the same rows."""
+        # Not by name: files of one name replaced each other's figures.
         others = [one for one in self.later if (one.sha256, one.engine) != (evaluation.sha256, evaluation.engine)]
         return self.model_copy(update={"later": [*others, evaluation]})
 
@@ -141,6 +142,7 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
     if manifest.int8:
         parts += ["## In int8", _int8(manifest.int8)]
     parts += ["## Use", _use(manifest), "## Limits", _LIMITS, "## How it was made", _settings(manifest)]
+    # Names and labels are untrusted, and a card is read on terminals. `escaped` would escape the line ends too.
     return "\n".join(map(escaped, "\n\n".join(parts).split("\n"))) + "\n"
 
 
@@ -166,11 +168,11 @@ def _overall(found: Figures) -> list[tuple[str, str, str]]:
 
 
 def _data(manifest: Manifest, training: TrainingReport) -> str:
-    cut = "by time" if training.order == "time" else "at random, the labels' shares kept"
+    cut = "by time" if training.order == "time" else "at random, with the same shares of labels in each part"
     left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in training.left_out.items() if rows)
     priors = ", ".join(f"{label} {share:.1%}" for label, share in manifest.class_priors.items())
     return (
-        f"Split {cut}; near-duplicates are kept on one side.\n\n"
+        f"Split {cut}; near-duplicates are kept in one part.\n\n"
         + _markdown(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
         + f"\n\nLeft out: {left_out or 'nothing'}. Labels of the training rows: {priors}."
     )
@@ -205,8 +207,8 @@ def _int8(found: Int8) -> str:
     ]
     return (
         f"`openvino/` holds the same model in int8, for CPUs. On {found.rows:,} held-out rows (validation, "
-        f"calibration and test) it gave the label of fp32 to {found.agreement:.2%}; its ranges were set on "
-        f"{found.calibration_rows:,} training rows.\n\n" + _markdown(("", "int8", "fp32"), rows)
+        f"calibration and test) it agrees with fp32 on {found.agreement:.2%} of the labels; its ranges were set "
+        f"on {found.calibration_rows:,} training rows.\n\n" + _markdown(("", "int8", "fp32"), rows)
     )
 
 

@@ -41,6 +41,7 @@ class Checkpoint:
                 for index, values in state.optimizer.state_dict()["state"].items()
                 for name, value in values.items()
             },
+            # For dropout; the order of the rows depends on seed and epoch alone.
             "chance.cpu": torch.get_rng_state(),
         }
         if state.average is not state.model:
@@ -55,6 +56,7 @@ class Checkpoint:
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.partial")
+        # safetensors refuses tensors that are not contiguous or that share memory.
         whole = {name: tensor.detach().contiguous().clone() for name, tensor in tensors.items()}
         save_file(whole, partial, metadata={"training": json.dumps(training)})
         partial.replace(self.path)
@@ -92,6 +94,7 @@ def _restore(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
     for name, value in _without("optimizer", tensors).items():
         index, key = name.split(".")
         moments.setdefault(int(index), {})[key] = value
+    # Not saved: they follow from the config, and the rate is set before each step.
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
     torch.set_rng_state(tensors["chance.cpu"])

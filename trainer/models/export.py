@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from trainer.data.splits import Splits
     from trainer.settings import TrainerSettings
 
+# Of 600 test rows, one row of a rare label moves macro-recall by 0.003, so they would be too few (decision 13).
 HELD_OUT: Final = ("validation", "calibration", "test")
 """Parts for the comparison: no training step fitted the weights to them."""
+# The demo's MiniLM on 1,095 rows: 99.54 % agreement, 0.0012 less macro-recall, ECE 0.0075 away (decision 13).
 MIN_AGREEMENT: Final = 0.99
 MAX_RECALL_LOSS: Final = 0.003
 MAX_ECE_CHANGE: Final = 0.01
@@ -96,20 +98,21 @@ def export_int8(
         shutil.copytree(folder, fresh, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FOLDER, "*.partial"))
         write_int8(fresh, quantise(artifact, shape, rows.calibration))
         copied = {name: digest for name, digest in manifest.files.items() if not name.startswith(f"{FOLDER}/")}
+        # Sealed first, so that the graph is compared as a consumer reads it: from the disk.
         quantised = seal(fresh, manifest, copied)
         found = _compare(quantised, shape, rows)
         judge(found)
         described = quantised.manifest.model_copy(update={"int8": found})
         sealed = publish(fresh, described, read_report(quantised))
-    return replace(sealed, path=folder)
+    return replace(sealed, path=folder)  # it was sealed under its temporary name
 
 
 def _rows(artifact: Artifact, splits: Splits, calibration_rows: int) -> Rows:
     manifest, train = artifact.manifest, splits.train
     if train.label_names != manifest.labels or train.fingerprint() != manifest.data.fingerprint:
         raise InputDataError(
-            f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} learnt "
-            "from; give the data, and the options for columns, split and seed, that it was trained with"
+            f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} was "
+            "trained on; give the data, and the options for columns, split and seed, that it was trained with"
         )
     chosen = np.random.default_rng(0).permutation(len(train))[:calibration_rows]
     held_out = [getattr(splits, name) for name in HELD_OUT]
@@ -181,6 +184,7 @@ def judge(found: Int8) -> None:
 def figures(found: Int8) -> str:
     """The comparison in one line, for display."""
     return (
-        f"On {found.rows:,} held-out rows int8 gave {found.agreement:.2%} of the labels of fp32, macro-recall "
-        f"{found.macro_recall:.4f} for {found.macro_recall_fp32:.4f}, ECE {found.ece:.4f} for {found.ece_fp32:.4f}"
+        f"On {found.rows:,} held-out rows int8 and fp32 agree on {found.agreement:.2%} of the labels, "
+        f"macro-recall {found.macro_recall:.4f} for {found.macro_recall_fp32:.4f}, "
+        f"ECE {found.ece:.4f} for {found.ece_fp32:.4f}"
     )

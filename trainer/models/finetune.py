@@ -57,6 +57,8 @@ def finetune(
     losses: list[torch.Tensor] = []
     while not state.finished(config):
         epoch, done = divmod(state.step, state.per_epoch)
+        # The order depends on seed and epoch alone, so a resumed epoch goes on with the same batches; in the
+        # Trainer of transformers it may not (#11323, #17032).
         for rows in training_batches(train.tokens, config.batch_size, (config.seed, epoch))[done:]:
             losses.append(_step(state, train, rows, config))
             if state.step % REPORT_STEPS == 0:
@@ -66,6 +68,7 @@ def finetune(
             _evaluate(state, validation, config, float(torch.stack(losses).mean()))
             losses.clear()
             reporter.evaluated(state.history[-1], best=state.best == len(state.history) - 1)
+            # Only here, where `losses` is empty: a resumed training reports the same mean losses.
             if checkpoint:
                 checkpoint.save(state)
             if state.finished(config):
@@ -94,6 +97,8 @@ def _optimizer(model: Any, config: TrainingConfig) -> torch.optim.AdamW:
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
+    # AdamW of torch corrects the bias of its moments, without which fine-tuning on few rows is unstable
+    # (arXiv 2006.05987).
     return torch.optim.AdamW(groups, lr=config.learning_rate)
 
 
@@ -161,6 +166,7 @@ def _evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig,
         macro_f1=float(macro_f1(matrix)),
     )
     state.history.append(found)
+    # Macro-recall is TweetEval's measure: accuracy would favour weights that ignore rare labels.
     if state.best < 0 or found.macro_recall > state.history[state.best].macro_recall:
         state.best = len(state.history) - 1
         weights = state.average.state_dict()

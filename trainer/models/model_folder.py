@@ -32,11 +32,11 @@ log = structlog.get_logger()
 def check_output(output: Path, *, overwrite: bool) -> None:
     """Raises SettingsError if writing to `output` would lose files. Call before training."""
     if output.exists() and not output.is_dir():
-        raise SettingsError(f"--output {output} is a file; give the folder that the model shall be")
+        raise SettingsError(f"--output {output} is a file; give a folder for the model")
     if not output.exists() or not any(output.iterdir()):
         return
     if not (output / MANIFEST).is_file():
-        raise SettingsError(f"--output {output} holds files that are no model; give a new or empty folder")
+        raise SettingsError(f"--output {output} holds files that are not a model; give a new or empty folder")
     if not overwrite:
         raise SettingsError(f"--output {output} holds a model; add --overwrite to replace it, or choose another")
     if strangers := _strangers(output):
@@ -111,7 +111,9 @@ def _sibling(output: Path, state: str) -> Path:
 def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> None:
     """Writes the model, in fp32, and the tokenizer; leaves the model on the CPU."""
     model.cpu().float().save_pretrained(folder)
+    # For plain transformers; the consumer reads the manifest.
     tokenizer.model_max_length = max_tokens
+    # `Tokeniser` has set a truncation since the base was loaded.
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
@@ -122,9 +124,10 @@ def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> Non
 def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
     """Raises ArtifactError unless the saved model and `model` have equal logits for `probe`, on the CPU."""
     ours, theirs = (score(one, probe.tokens, probe.pad_id) for one in (model, load_model(artifact)))
+    # Exactly: both are fp32 on a CPU. Elsewhere reloaded models predicted differently (simpletransformers #813).
     if not np.array_equal(ours, theirs):
         raise ArtifactError(
-            f"{artifact.path}: the saved model does not answer as the trained one; please report this"
+            f"{artifact.path}: the saved model gives other answers than the trained one; please report this"
         )
 
 
@@ -136,6 +139,7 @@ def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
     kept = {name: digest for name, digest in manifest.files.items() if name not in {METRICS, CARD}}
     described = manifest.model_copy(update={"metrics": headline(report)})
     _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
+    # The card names the version, which exists only once the rest is sealed.
     version = seal(folder, described, kept).version
     _replace(folder / CARD, card(described, report, version))
     return seal(folder, described, kept)

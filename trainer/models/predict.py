@@ -41,5 +41,5 @@ def score(model: Any, tokens: Sequence[Ids], pad_id: int, device: str = "cpu") -
         for rows in make_batches([len(row) for row in tokens], BATCH_TOKENS, padding=BATCH_TOKENS):
             ids, mask = padded([tokens[row] for row in rows], pad_id)
             out = model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
-            logits[rows] = out.float().cpu().numpy()
+            logits[rows] = out.float().cpu().numpy()  # numpy has no bf16
     return logits

@@ -72,6 +72,7 @@ class _Lines:
     def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
         pace_s = (time.monotonic() - self._began) / evaluation.step
         left = f"  about {pace_s * (self._steps - evaluation.step):.0f} s left"
+        # rich takes a file for 80 columns wide and would wrap the line.
         self._console.print(_line(evaluation, best=best) + left, highlight=False, soft_wrap=True)
 
 

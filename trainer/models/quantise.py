@@ -40,7 +40,9 @@ def quantise(artifact: Artifact, shape: Shape, rows: Sequence[Ids]) -> Any:
         return nncf.quantize(
             build(artifact, shape),
             nncf.Dataset(batches),
-            subset_size=len(batches),
+            subset_size=len(batches),  # in items of the data set, which are batches; the default is 300
+            # With the default SmoothQuant 99.24 % of 4,200 tweets kept their label; without it 98.95 %, with alpha
+            # 0.6 99.12 %, with attention left out 99.26 %.
             preset=nncf.QuantizationPreset.MIXED,
             model_type=nncf.ModelType.TRANSFORMER,
         )

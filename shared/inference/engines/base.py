@@ -63,5 +63,6 @@ def pad(rows: Sequence[Ids], pad_id: int, width: int = 0) -> tuple[Ids, NDArray[
     """
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     ids = np.full((len(rows), max(width, lengths.max())), pad_id, np.int32)
+    # numpy fills a mask row by row, which is the order of the concatenated ids.
     ids[np.arange(ids.shape[1]) < lengths[:, None]] = np.concatenate(rows)
     return ids, lengths

@@ -48,9 +48,11 @@ def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
         try:
             return load_engine(artifact, one)
         except UnknownArchitecture as unknown:
+            # OpenVINO runs it in no other precision either.
             return _padded(artifact, "cpu", precision, str(unknown))
         except Untrusted as wrong:
             why = str(wrong)
+    # The last resort: torch is not probed (decision 16).
     return _padded(artifact, "cpu", precision, why)
 
 
@@ -63,6 +65,7 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
 
     if precision == "int8":
         raise SettingsError("precision int8: only the CPU's engine computes in it; use auto, or --device cpu")
+    # `varlen_attn` takes fp16 and bf16 only.
     if precision == "fp32":
         return _padded(artifact, device, precision, "packed passes are not computed in fp32")
     if not supports(artifact):

@@ -102,6 +102,7 @@ def _distances(verdict: Verdict) -> dict[str, float]:
 
 def _key(model: LeanModel, files: Mapping[str, str], longest: int) -> str:
     """The key of everything that a verdict depends on; the version of OpenVINO includes that of oneDNN."""
+    # Without the card and metrics.json: evaluating a model again needs no new probe.
     shaping = {
         name: digest for name, digest in files.items() if name.endswith((".safetensors", "config.json", ".xml"))
     }

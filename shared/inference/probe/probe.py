@@ -192,6 +192,7 @@ def judge(
             np.median(errors) <= error_bound
             and len(avoided) <= MAX_AVOIDED * len(probe.widths)
             and len(avoided_rows) <= MAX_AVOIDED * len(ROWS)
+            # There is no wider pass to pad the widest to.
             and probe.widths[-1] not in avoided
         ),
         avoided_widths=tuple(sorted(avoided)),
@@ -209,6 +210,7 @@ def _wrong_rows(passes: Sequence[ProbePass], wrong: NDArray[np.bool_]) -> set[in
     counts = {
         rows: [bad for one, bad in zip(passes, wrong, strict=True) if len(one.rows) == rows] for rows in ROWS
     }
+    # A single wrong pass may be the fault of its width.
     return {rows for rows, bad in counts.items() if len(bad) > 1 and sum(bad) > WRONG_ROWS * len(bad)}
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from shared.inference.engines.openvino.runtime import openvino
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
-_TELLING: Final = {"model name", "stepping", "microcode", "flags", "Features", "CPU part"}
+_TELLING: Final = {"model name", "stepping", "microcode", "flags", "Features", "CPU part"}  # the last two on Arm
 _VARIABLES: Final = ("ONEDNN_", "DNNL_", "OV_CPU_")
 """Name prefixes of the environment variables that change the selection, such as ONEDNN_MAX_CPU_ISA."""
 

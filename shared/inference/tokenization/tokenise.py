@@ -77,8 +77,10 @@ class Tokeniser:
 
     def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises all texts together; if that fails, the control sentence and then the texts one by one."""
+        # Only this error: a fault of our own must not be hidden by the slow path.
         with suppress(TokenizerFailed):  # the calls below find the cause
             return [*self._together(texts)]
+        # Not in halves: one by one is cheap enough that halving would gain nothing (decision 6).
         control, *rows = [self._alone(text) for text in (CONTROL, *texts)]
         if isinstance(control, Unscorable):
             raise ScorerError(f"the tokenizer fails on the control sentence too: {control.reason}")

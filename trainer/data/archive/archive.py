@@ -109,6 +109,7 @@ def _newest(
     Searches backwards from the ends, in growing spans, until each partition has its even share or no more records.
     Each returned span begins at a record.
     """
+    # Records, not offsets: transaction markers and aborted records take offsets, so the last ones may have none.
     found = {partition: array("q") for partition in spans}
     seen_from = {partition: span.stop for partition, span in spans.items()}
     while True:
@@ -152,10 +153,12 @@ def _copy(
     with Progress(console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("archiving", total=_offsets(left))
         try:
+            # One range of each partition at a time: the client has a single position for each.
             for number in range(max(map(len, left.values()), default=0)):
                 spans = {partition: ranges[number] for partition, ranges in left.items() if len(ranges) > number}
                 for partition, span in spans.items():
                     writer.begin(partition.number, span.start)
+                # What is behind an open transaction is left for a later run.
                 for one in reader.read(spans, waits=False):
                     if isinstance(one, SpanRead):
                         writer.end(one.partition.number, one.end)

@@ -82,6 +82,7 @@ def archive_row(record: ArchivedRecord, form: InputFormat) -> dict[str, Any]:
         parsed = parse_input(record.value, form)
     except BadRecord as reason:
         return row | {"error": str(reason)}
+    # Cannot fail: `parse_input` refuses more than 200 nested brackets and numbers of more than 4,300 digits.
     fields = json.loads(record.value or b"{}") if form.kind == "json" else {}
     source = fields.get("source")
     return row | {
@@ -180,6 +181,7 @@ class PartWriter:
             coverage = _Coverage(**asdict(self._origin), partition=partition, start=part.start, end=end)
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"part-{partition:05d}-{part.start:020d}.parquet"
+            # Without the suffix .parquet: what is left of a run that was ended does not count as archived.
             partial = path.with_suffix(".partial")
             schema = SCHEMA.with_metadata({_METADATA: coverage.model_dump_json()})
             pq.write_table(pa.Table.from_pylist(part.rows, schema=schema), partial, compression="zstd")
@@ -198,8 +200,8 @@ def covered(folder: Path, origin: Origin) -> dict[int, list[range]]:
             raise InputDataError(f"{folder} holds an archive of the topic {part.topic!r}; use another folder")
         if part.topic_id != origin.topic_id:
             raise InputDataError(
-                f"{folder} holds an archive of an older topic {part.topic!r}, which was deleted and made anew "
-                "since; use another folder"
+                f"{folder} holds an archive of an older topic {part.topic!r}, which has been deleted and "
+                "created again since; use another folder"
             )
         found.setdefault(part.partition, []).append(range(part.start, part.end))
     return found
@@ -209,9 +211,9 @@ def _coverage(path: Path) -> _Coverage:
     try:
         schema = pq.read_schema(path)
         if not schema.equals(SCHEMA):
-            raise InputDataError(f"{path} is no part of an archive; use another folder")
+            raise InputDataError(f"{path} is not part of an archive; use another folder")
         return _Coverage.model_validate_json((schema.metadata or {}).get(_METADATA, b""))
     except (pa.ArrowException, OSError, ValidationError) as error:
         raise InputDataError(
-            f"{path} is no part of an archive ({type(error).__name__}); use another folder"
+            f"{path} is not part of an archive ({type(error).__name__}); use another folder"
         ) from None

@@ -48,6 +48,7 @@ class Layout:
     """Whether padding has position `pad_id` and the n-th other token has position `pad_id + n`."""
 
 
+# transformers hard-codes the activations of the heads; config.json does not have them.
 _ROBERTA: Final = ("roberta", ("classifier.dense", "tanh", "classifier.out_proj"))
 LAYOUTS: Final = {
     "bert": Layout("BertForSequenceClassification", "bert", ("bert.pooler.dense", "tanh", "classifier")),
@@ -114,7 +115,7 @@ def read_shape(artifact: Artifact) -> Shape:
         positions=config["max_position_embeddings"] - (pad_id + 1 if layout.counts_positions else 0),
         pad_id=pad_id,
         activation=activation,
-        epsilon=1e-12 if distil else config["layer_norm_eps"],
+        epsilon=1e-12 if distil else config["layer_norm_eps"],  # transformers hard-codes that of DistilBERT
         labels=len(config["id2label"]),
     )
 

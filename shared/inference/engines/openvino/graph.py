@@ -116,15 +116,18 @@ class _Graph:
         return opset.transpose(parted, [0, 2, 1, 3])
 
     def _linear(self, name: str, rows: Node) -> Node:
+        # torch stores weights as [out, in].
         product = opset.matmul(rows, self._constant(f"{name}.weight"), False, True)
         return opset.add(product, self._constant(f"{name}.bias"))
 
     def _norm(self, name: str, rows: Node) -> Node:
+        # torch, too, adds epsilon within the square root.
         normalised = opset.mvn(rows, [-1], True, self._shape.epsilon, "inside_sqrt")
         scaled = opset.multiply(normalised, self._constant(f"{name}.weight"))
         return opset.add(scaled, self._constant(f"{name}.bias"))
 
     def _constant(self, name: str) -> Node:
+        # Shared: otherwise the weights are in memory twice while the graph is compiled.
         return opset.constant(self._weights[name], shared_memory=True)
 
 

@@ -30,6 +30,7 @@ def write_int8(folder: Path, model: Any) -> None:
     """Writes a quantised `openvino.Model` into a folder that has none yet."""
     graph = folder / GRAPH
     graph.parent.mkdir()
+    # By default the weights that stay in fp32 would be rounded to fp16.
     openvino.save_model(model, graph, compress_to_fp16=False)
     raw = graph.with_suffix(".bin")
     (folder / WEIGHTS).write_bytes(save({"weights": np.fromfile(raw, np.uint8)}))

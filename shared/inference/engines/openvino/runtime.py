@@ -15,7 +15,7 @@ from typing import Final, Literal
 sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import openvino  # noqa: E402
-from openvino import opset13 as opset  # noqa: E402
+from openvino import opset13 as opset  # noqa: E402 - the first with scaled_dot_product_attention
 
 __all__ = ["native_precision", "openvino", "opset"]
 

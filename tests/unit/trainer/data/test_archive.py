@@ -131,16 +131,16 @@ def test_a_folder_of_another_topic_or_kind_is_refused(tmp_path: Path) -> None:
     writer.flush()
     with pytest.raises(InputDataError, match="holds an archive of the topic 'texts'"):
         covered(tmp_path / "archive", Origin("other", "id-2"))
-    with pytest.raises(InputDataError, match="an older topic 'texts', which was deleted and made anew"):
+    with pytest.raises(InputDataError, match="an older topic 'texts', which has been deleted and created again"):
         covered(tmp_path / "archive", Origin("texts", "id-2"))
     pq.write_table(
         pq.read_table(tmp_path / "archive").replace_schema_metadata(), tmp_path / "archive" / "w.parquet"
     )
-    with pytest.raises(InputDataError, match=r"w\.parquet is no part of an archive"):
+    with pytest.raises(InputDataError, match=r"w\.parquet is not part of an archive"):
         covered(tmp_path / "archive", ORIGIN)
     (tmp_path / "archive" / "w.parquet").unlink()
     (tmp_path / "archive" / "x.parquet").write_bytes(b"x")
-    with pytest.raises(InputDataError, match=r"x\.parquet is no part of an archive"):
+    with pytest.raises(InputDataError, match=r"x\.parquet is not part of an archive"):
         covered(tmp_path / "archive", ORIGIN)
 
 

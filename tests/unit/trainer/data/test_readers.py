@@ -139,7 +139,7 @@ def test_csv_faults_are_named(tmp_path: Path, content: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"text": 5, "label": "a"}, "the text of row 1 is no text but int"),
+        ({"text": 5, "label": "a"}, "the text of row 1 is of type int, not text"),
         ({"text": "x", "label": True}, "a label is bool"),
         ({"text": "x", "label": 0.5}, "a label is float"),
         ({"text": "x", "label": "a", "created_at": "yesterday"}, "row 1: the time is neither RFC 3339"),

@@ -246,7 +246,7 @@ def test_an_output_that_is_no_model_is_never_touched(tmp_path: Path) -> None:
     check_output(tmp_path / "mine", overwrite=False)
     check_output(tmp_path / "new", overwrite=False)
     (tmp_path / "mine" / "thesis.txt").write_text("x", encoding="utf-8")
-    with pytest.raises(SettingsError, match="files that are no model"):
+    with pytest.raises(SettingsError, match="files that are not a model"):
         check_output(tmp_path / "mine", overwrite=True)
     tiny_model(tmp_path / "model")
     check_output(tmp_path / "model", overwrite=True)

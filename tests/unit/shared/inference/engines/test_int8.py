@@ -92,7 +92,7 @@ def exported(plain: Artifact, data: Path, tmp_path_factory: pytest.TempPathFacto
     )
     assert done.returncode == 0, done.stderr
     found = open_artifact(folder)
-    assert done.stdout.startswith("On 80 held-out rows int8 gave ")
+    assert done.stdout.startswith("On 80 held-out rows int8 and fp32 agree on ")
     assert f"version {found.version}, now with int8" in done.stdout
     assert list(home.iterdir()) == []
     return found
@@ -155,7 +155,7 @@ def test_an_export_is_sealed_with_its_figures(plain: Artifact, exported: Artifac
     }
     assert exported.version != plain.version
     card = (exported.path / "README.md").read_text(encoding="utf-8")
-    assert f"gave the label of fp32 to {found.agreement:.2%}" in card
+    assert f"agrees with fp32 on {found.agreement:.2%} of the labels" in card
     assert exported.version in card
 
 
