@@ -5,12 +5,13 @@ Settings of the consumer may be set in the same environment: they are ignored.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from shared.cache_folder import cache_folder
+from shared.errors import SettingsError
 from shared.formats import Kind  # noqa: TC001 - pydantic needs it at run time
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
@@ -22,8 +23,11 @@ Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
 def default_cache_dir() -> Path:
-    """The user's cache folder by the XDG convention; downloads are kept in it."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sentiment-stream"
+    """The user's cache folder; raises SettingsError without a home folder."""
+    folder = cache_folder()
+    if folder is None:
+        raise SettingsError("there is no home folder for downloads: set trainer.cache_dir")
+    return folder
 
 
 class TrainerSettings(Settings):

@@ -36,8 +36,7 @@ def cluster_metadata(
             return client.list_topics(topic=topic, timeout=CONNECT_TIMEOUT_S / 4)
         except KafkaException as error:
             client.poll(0)  # the client calls `errors` only inside of poll
-            # The exception only says that no broker answered in time; `errors` knows why.
-            reason = errors.last or error.args[0]
+            reason = errors.cause(error.args[0])
             if reason.code() in HOPELESS or time.monotonic() >= deadline:
                 raise explain(reason, servers) from None
 

@@ -31,6 +31,10 @@ HOPELESS: Final = DENIED | _UNAUTHENTICATED | {KafkaError._SSL}  # noqa: SLF001
 """Errors that no retry fixes."""
 
 
+_NO_ANSWER: Final = frozenset({KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN})  # noqa: SLF001
+"""Errors of a request that only say that no broker answered in time; the client's callback knows why."""
+
+
 class ClientErrors:
     """librdkafka's error callback: remembers the last error for `explain`; called on the polling thread."""
 
@@ -42,6 +46,10 @@ class ClientErrors:
         specific = error.code() != KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - the client's public constants
         if specific or self.last is None:
             self.last = error
+
+    def cause(self, error: KafkaError) -> KafkaError:
+        """What to explain for a request that failed with `error`: that, or why no broker could be asked."""
+        return self.last if self.last is not None and error.code() in _NO_ANSWER else error
 
 
 def refused_configuration(error: KafkaException) -> SettingsError:
@@ -68,7 +76,7 @@ def explain(error: KafkaError, servers: str, rights: Mapping[int, str] = Mapping
         return KafkaUnreachable(_no_tls(error.str(), servers))
     if code == KafkaError._RESOLVE:  # noqa: SLF001
         return KafkaUnreachable(f"the host name of Kafka at {servers} is unknown; check --bootstrap-servers")
-    if code in {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN}:  # noqa: SLF001
+    if code in _NO_ANSWER:
         return KafkaUnreachable(
             f"Kafka at {servers} does not answer within {CONNECT_TIMEOUT_S:.0f} s; "
             "check --bootstrap-servers, that the broker runs, and kafka.security_protocol"

@@ -144,9 +144,11 @@ def check_membership(properties: Properties, group_protocol: str) -> None:
                 "the broker's, group.consumer.session.timeout.ms or group.consumer.heartbeat.interval.ms"
             )
         return
-    # 45 s and 300 s are librdkafka's defaults.
+    # 3 s, 45 s and 300 s are librdkafka's defaults. It builds a client whose session is shorter than its heartbeat.
+    heartbeat_ms = properties.get("heartbeat.interval.ms", 3_000)
     session_ms = properties.get("session.timeout.ms", 45_000)
-    if properties.get("heartbeat.interval.ms", 0) >= session_ms:
-        raise ValueError(f"heartbeat.interval.ms must be below session.timeout.ms, which is {session_ms}")
+    if heartbeat_ms >= session_ms:
+        both = f"they are {heartbeat_ms} and {session_ms}"
+        raise ValueError(f"heartbeat.interval.ms must be below session.timeout.ms: {both}")
     if properties.get("max.poll.interval.ms", 300_000) < session_ms:
         raise ValueError(f"max.poll.interval.ms must be at least session.timeout.ms, which is {session_ms}")

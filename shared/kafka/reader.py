@@ -191,12 +191,16 @@ class TopicReader:
                         yield SpanRead(partition, min(reached, ends.pop(partition)))
                 # After the yields: the time that the caller takes for the messages is not the broker's silence.
                 if messages:
-                    heard = time.monotonic()
+                    # An error that has passed must not explain a later silence, such as that of an open transaction.
+                    heard, self._errors.last = time.monotonic(), None
                 elif time.monotonic() - heard > SILENT_S:
                     raise self._silence(ends)
 
     def first(self, partitions: Iterable[Partition], within_s: float) -> Message | None:
-        """The first record to arrive from any of the partitions; None if none arrives in time."""
+        """The first record to arrive from any of the partitions; None if none arrives in time.
+
+        Errors count as nothing: who asks has checked the rights before.
+        """
         self._consumer.assign([TopicPartition(*partition, OFFSET_BEGINNING) for partition in partitions])
         deadline = time.monotonic() + within_s
         while (left_s := deadline - time.monotonic()) > 0:
@@ -232,7 +236,7 @@ class TopicReader:
             yield
         except KafkaException as error:
             rights = {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {', '.join(self._topics)}"}
-            raise explain(self._errors.last or error.args[0], self._servers, rights) from None
+            raise explain(self._errors.cause(error.args[0]), self._servers, rights) from None
 
 
 def _where(message: Message) -> tuple[Partition, int]:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from shared.cache_folder import cache_folder
 from shared.inference.probe.probe import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FILE: Final = Path("sentiment-stream") / "probes.json"
+FILE: Final = "probes.json"
 ENTRIES: Final = 64
 """Maximum verdicts, about 300 bytes each; the oldest are dropped. There is one for each model, precision, library
 and processor."""
@@ -58,6 +59,11 @@ def keep(key: str, verdict: Verdict) -> None:
         log.info("probe_not_remembered", file=str(path), why=type(error).__name__)
 
 
+def _path() -> Path | None:
+    folder = cache_folder()
+    return folder / FILE if folder else None
+
+
 def _read() -> dict[str, Verdict]:
     path = _path()
     if path is None:
@@ -77,14 +83,3 @@ def _replace(path: Path, content: bytes) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
-
-
-def _path() -> Path | None:
-    """None without a home folder. A relative XDG_CACHE_HOME is ignored, as its specification requires."""
-    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if given.is_absolute():
-        return given / FILE
-    try:
-        return Path.home() / ".cache" / FILE
-    except RuntimeError:
-        return None

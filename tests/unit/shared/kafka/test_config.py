@@ -265,3 +265,22 @@ def test_what_others_could_read_or_answer_needs_a_word(
     with pytest.raises(ValidationError, match=re.escape(reason)):
         settings(insecure=False)
     assert settings(insecure=True).bootstrap_servers == servers
+
+
+@pytest.mark.parametrize(
+    ("last", "error", "explained"),
+    [
+        (KafkaError._AUTHENTICATION, KafkaError._TRANSPORT, KafkaError._AUTHENTICATION),
+        (KafkaError._RESOLVE, KafkaError._TIMED_OUT, KafkaError._RESOLVE),
+        (None, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT),
+        (KafkaError._TRANSPORT, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED),
+        (KafkaError._TRANSPORT, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_OR_PART),
+    ],
+)
+def test_an_error_that_has_passed_hides_no_answer(last: int | None, error: int, explained: int) -> None:
+    """Only a request without an answer is explained by what the client last complained of."""
+    errors = ClientErrors()
+    if last is not None:
+        errors(KafkaError(last))
+
+    assert errors.cause(KafkaError(error)).code() == explained

@@ -127,6 +127,7 @@ def test_numbers_that_librdkafka_would_misread_are_refused(value: object) -> Non
         ("classic", {"session.timeout.ms": 400_000}, "max.poll.interval.ms must be at least session.timeout.ms"),
         ("classic", {"max.poll.interval.ms": 6_000}, "max.poll.interval.ms must be at least session.timeout.ms"),
         ("classic", {"heartbeat.interval.ms": 45_000}, "heartbeat.interval.ms must be below session.timeout.ms"),
+        ("classic", {"session.timeout.ms": 3_000}, "session.timeout.ms: they are 3000 and 3000"),
         ("consumer", {"session.timeout.ms": 6_000}, "it is the broker's"),
         ("consumer", {"heartbeat.interval.ms": 500}, "it is the broker's"),
     ],
