@@ -5,7 +5,7 @@ Settings of the consumer may be set in the same environment: they are ignored.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

@@ -144,7 +144,7 @@ def check_membership(properties: Properties, group_protocol: str) -> None:
                 "the broker's, group.consumer.session.timeout.ms or group.consumer.heartbeat.interval.ms"
             )
         return
-    # 3 s, 45 s and 300 s are librdkafka's defaults. It builds a client whose session is shorter than its heartbeat.
+    # 3 s, 45 s and 300 s are librdkafka's defaults. It takes a session that is shorter than the heartbeat.
     heartbeat_ms = properties.get("heartbeat.interval.ms", 3_000)
     session_ms = properties.get("session.timeout.ms", 45_000)
     if heartbeat_ms >= session_ms:

@@ -191,7 +191,7 @@ class TopicReader:
                         yield SpanRead(partition, min(reached, ends.pop(partition)))
                 # After the yields: the time that the caller takes for the messages is not the broker's silence.
                 if messages:
-                    # An error that has passed must not explain a later silence, such as that of an open transaction.
+                    # An error that has passed must not explain a later silence, as that of an open transaction.
                     heard, self._errors.last = time.monotonic(), None
                 elif time.monotonic() - heard > SILENT_S:
                     raise self._silence(ends)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.inference.probe import verdicts
 from shared.inference.probe.probe import Verdict
 
+FILE = "sentiment-stream/" + verdicts.FILE
 VERDICT = Verdict(trusted=True, avoided_widths=(16,), drift=0.25)
 
 
@@ -44,7 +45,7 @@ def test_the_file_stays_small(home: Path) -> None:
 
     assert verdicts.recall("4") is None
     assert verdicts.recall("5") == verdicts.recall(str(verdicts.ENTRIES + 4)) == VERDICT
-    assert (home / verdicts.FILE).stat().st_size < 400 * verdicts.ENTRIES
+    assert (home / FILE).stat().st_size < 400 * verdicts.ENTRIES
 
 
 @given(
@@ -62,8 +63,8 @@ def test_a_file_that_is_not_ours_is_ignored_and_replaced(
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(folder))
-        (folder / verdicts.FILE).parent.mkdir()
-        (folder / verdicts.FILE).write_bytes(content)
+        (folder / FILE).parent.mkdir()
+        (folder / FILE).write_bytes(content)
 
         assert verdicts.recall("a") is None
         verdicts.keep("a", VERDICT)
@@ -109,10 +110,10 @@ def test_writers_at_once_leave_a_whole_file(home: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: verdicts.keep(str(number), VERDICT), range(40)))
 
-    content = json.loads((home / verdicts.FILE).read_text(encoding="utf-8"))
+    content = json.loads((home / FILE).read_text(encoding="utf-8"))
     assert content
     assert all(Verdict.model_validate(one) == VERDICT for one in content.values())
-    assert list((home / verdicts.FILE).parent.iterdir()) == [home / verdicts.FILE]
+    assert list((home / FILE).parent.iterdir()) == [home / FILE]
 
 
 def test_the_key_depends_on_all_that_it_is_made_of() -> None:
