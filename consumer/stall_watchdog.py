@@ -100,6 +100,7 @@ class StallWatchdog:
         while not self._left.wait(self._timeout_s / LOOKS):
             if stall := self.stalled(time.monotonic()):
                 work, exit_code = stall
+                # The report may block or raise: a log call may be what holds the loop.
                 try:
                     log_aside(lambda: _report(work), REPORT_S)  # noqa: B023 - the loop ends here
                 finally:

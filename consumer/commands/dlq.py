@@ -146,6 +146,7 @@ def replay_letters(
 
     request = Request(_wanted(stage, error, since, topic), to, again, limit)
     stop = threading.Event()
+    # A dry run writes nothing, so a signal may end it at once.
     if dry_run:
         outcome = Outcome.foreseen(preview(loaded.settings, request), request)
     else:

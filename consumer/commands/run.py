@@ -31,6 +31,7 @@ def run(loaded: Loaded[ConsumerSettings]) -> None:
     stop = threading.Event()
     from consumer.signals import stop_on_signals  # noqa: PLC0415
 
+    # Before the next import: a thread that a library starts must inherit the blocked signals.
     stop_on_signals(stop)
     from consumer.service import serve  # noqa: PLC0415 - the model's libraries take seconds: settings fail first
 

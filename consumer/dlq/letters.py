@@ -1,6 +1,6 @@
 """Records of the dead-letter topic, read back: letters, receipts of replays, and filters of letters.
 
-Pure. Reading the topic belongs to `dead_letter_topic`, writing letters to `encode`, replaying them to `replay`.
+Pure. `topic` reads the topic, `consumer.stream.encode` writes letters, and `replay` replays them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 class Origin(NamedTuple):
     """Which input a letter is about; two letters with one origin are a repetition after a crash.
 
-    The timestamp tells inputs apart that stood at one place before and after a topic was made anew.
+    The timestamp distinguishes inputs that had one place before and after a topic was created again.
     """
 
     topic: str
@@ -109,7 +109,7 @@ def read_entry(
             return _receipt(place, key, value, headers)
         added = headers[begin:]
         return Letter(_envelope(place, written_ms, added, keyless=key is None), key, value, headers[:begin], added)
-    except ValueError:  # a name is missing, text is no UTF-8, or it is not what this service can have written
+    except ValueError:  # a name is missing, text is not UTF-8, or this service cannot have written it
         return None
 
 
@@ -141,6 +141,7 @@ def _topic(name: str) -> str:
 
 def _number(text: str, least: int, end: int) -> int:
     number = int(text)
+    # `int` also reads `+1`, `1_0` and other scripts' digits; a number above the bounds overflows in the producer.
     if str(number) != text or not least <= number < end:
         raise ValueError("not as this service writes a number, or beyond what Kafka counts")
     return number
@@ -163,6 +164,7 @@ def _receipt(place: Place, key: bytes | None, value: bytes | None, headers: Head
         return None
     ((name, topic),) = headers
     letter = Place(int(match[1]), int(match[2]))
+    # A receipt is always behind its letter, in the same partition.
     if letter.partition != place.partition or letter.offset >= place.offset:
         return None
     read = ReplayReceiptHeaders.model_validate({name: (topic or b"").decode()})
@@ -214,8 +216,10 @@ def build_index(entries: Iterable[Envelope | Receipt | None]) -> Index:
             receipts.append(entry)
         else:
             foreign += 1
+    # Merged, not sorted: within a partition offsets give the order, even where clocks went backwards.
     merged = list(heapq.merge(*letters.values(), key=lambda envelope: envelope.written_ms))
     origins = {envelope.place: envelope.origin for envelope in merged} if receipts else {}
+    # By input, not by letter: a crash under at-least-once leaves two letters of one input, to be replayed once.
     replayed: dict[Origin, list[str]] = {}
     for receipt in receipts:
         if receipt.letter in origins:  # else retention has taken the letter

@@ -41,6 +41,7 @@ class DeadLetterLimit:
             in_a_row = in_a_row + 1 if is_letter else 0
             if in_a_row >= limits.dlq_in_a_row:
                 raise TooManyDeadLetters(_stopped(f"{in_a_row} dead letters in a row", "dlq_in_a_row"))
+            # Of a full window even while it fills: of the first four records one letter is above 20 %.
             if letters > limits.dlq_share * limits.dlq_window:
                 share = f"{letters} dead letters among the last {limits.dlq_window} records"
                 raise TooManyDeadLetters(_stopped(share, "dlq_share"))
@@ -69,6 +70,7 @@ class DeadLetterLimit:
         """
         self._in_a_row = max(self._in_a_row, metadata.letters_in_a_row)
         count, letters = min(metadata.window, self._limits.dlq_window), metadata.letters
+        # All partitions of the life that was ended carry the same counts, so only the first one is taken.
         if not self._window and 0 < letters <= count:
             self._window.extend(
                 (place + 1) * letters // count > place * letters // count for place in range(count)

@@ -131,11 +131,13 @@ def plan(
         origin = envelope.origin
         if envelope not in request.wanted:
             continue
+        # `done` have receipts by now as well, but of this run.
         if origin not in done and origin in index.replayed and not request.again:
             before += 1
         elif origin in met:
             repeated += 1
         elif origin in done:
+            # In an earlier round: with `again` the receipt alone would not keep it out.
             met.add(origin)
         elif reason := _left_behind(envelope) or refusal(envelope):
             left_behind.append(LeftBehind(envelope, reason))
@@ -199,9 +201,10 @@ class Replay:
         return self._outcome()
 
     def _round(self, topic: DeadLetterTopic, targets: Targets) -> bool:
-        """Replays with one producer; tells whether there is nothing left to do."""
+        """Replays with one producer; returns whether nothing is left to do."""
         refused = len(self._refused)
         with TransactionalWriter(self._settings) as writer:
+            # After the takeover, and past open transactions: a missed receipt is an input that is written twice.
             self._plan = plan(topic.index(complete=True), self._request, self._done, self._refusal(targets))
             targets.warn_of_expiry(self._plan.chosen)
             letters = topic.letters([envelope.place for envelope in self._plan.chosen])
@@ -210,6 +213,7 @@ class Replay:
                 self._send(writer, targets, chunk)
                 if writer.suspect or self._stop.is_set():
                     return False
+        # The limit counts what is replayed, so a refused letter makes room for another one.
         return self._request.limit is None or len(self._refused) == refused
 
     def _send(self, writer: TransactionalWriter, targets: Targets, chunk: list[Letter]) -> None:
@@ -228,6 +232,7 @@ class Replay:
             else:
                 self._done |= {one.envelope.origin: self._request.target(one.envelope) for one in part}
                 self._suspects = max(0, self._suspects - len(part))
+                # One refused letter of 500 costs some 10 transactions of a few milliseconds each.
                 self._most = min((self._suspects + 1) // 2 or 2 * self._most, self._pacer.chunk_letters)
                 log.info("letters_replayed", letters=len(part), in_all=len(self._done))
             chunk = chunk[len(part) :]

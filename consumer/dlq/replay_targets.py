@@ -53,6 +53,7 @@ class Target:
 
     @property
     def _keeps_timestamps(self) -> bool:
+        # With LogAppendTime the broker stamps records anew, whatever a replay asks for.
         return self.config.get("message.timestamp.type", "CreateTime") == "CreateTime"
 
 
@@ -63,6 +64,8 @@ class Targets:
         """Raises an explained error where the one topic that is asked for cannot be written to."""
         self._topic = topic
         self._request = request
+        # The topic of --to must exist. Whoever can write a dead letter chooses the other names, so none of those
+        # may end a replay.
         self._found: dict[str, Target | str] = {} if request.to is None else {request.to: self._ask(request.to)}
         self._warned: set[str] = set()
 

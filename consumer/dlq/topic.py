@@ -36,7 +36,7 @@ class DeadLetterTopic:
         """Makes sure that the topic exists; raises an explained error."""
         try:
             count = self.partitions_of([self.name])[self.name]
-        except BaseException:
+        except BaseException:  # `__exit__` is not called when `__enter__` raises
             self._reader.close()
             raise
         self._partitions = [Partition(self.name, number) for number in range(count)]
@@ -85,6 +85,7 @@ class DeadLetterTopic:
         if partition not in self._partitions:
             raise KafkaStateError(f"{self.name} has no partition {place.partition}")
         end = self._reader.spans([partition])[partition].stop
+        # Beyond the end the reader would wait SILENT_S for a record.
         span = range(place.offset, min(place.offset + 1, end))
         found = [message for message in self._reader.messages({partition: span}) if _place(message) == place]
         entry = _entry(found[0]) if found else None
@@ -95,7 +96,7 @@ class DeadLetterTopic:
             there = f"the receipt for the letter {entry.letter}, replayed to {entry.topic}"
         elif not found:
             there = "nothing, or nothing any more"
-        raise KafkaStateError(f"at {place} of {self.name} stands {there}; see sentiment-consumer dlq list")
+        raise KafkaStateError(f"{place} of {self.name} holds {there}; see sentiment-consumer dlq list")
 
 
 def _entry(message: Message) -> Letter | Receipt | None:

@@ -67,6 +67,7 @@ def print_json(index: Index, wanted: Wanted, limit: int | None) -> None:
             "value_left_bytes": envelope.value_left_bytes,
             "replayed_to": index.replayed.get(origin, []),
         }
+        # ASCII, so that no control or direction character reaches a terminal.
         print(json.dumps(fields))  # noqa: T201
 
 
@@ -115,7 +116,7 @@ def _newest_first(index: Index, wanted: Wanted) -> list[Envelope]:
 
 
 def _groups(index: Index, newest_first: Iterable[Envelope]) -> list[tuple[str, ...]]:
-    """Counts by stage, error and reason, in the order of their newest letters; numbers in reasons do not part."""
+    """Counts by stage, error and reason, newest first; reasons that differ only in numbers are one group."""
     newest: dict[tuple[str, str, str], int] = {}
     letters: Counter[tuple[str, str, str]] = Counter()
     replayed: Counter[tuple[str, str, str]] = Counter()

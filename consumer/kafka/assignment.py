@@ -55,6 +55,7 @@ class Assignment:
     def begin(self, commit: Commit, *, is_new: bool) -> None:
         """Begins to fetch a partition; `is_new`: the group had no commit there."""
         partition = self.owned[commit.place]
+        # First, as it may raise: then the partition still waits, and `KafkaSource.begin` tries again.
         self._assign(TopicPartition(*commit.place, commit.offset))
         self.waiting.pop(commit.place, None)
         partition.is_begun = True
@@ -77,6 +78,7 @@ class Assignment:
         for place in places:
             self.waiting.pop(place, None)
             if (partition := self.owned.pop(place, None)) is not None:
+                # The mutant `no_token` leaves this out: 325 of 2,500 messages came twice.
                 partition.owner.held = False
 
     def clear(self) -> None:
@@ -105,6 +107,8 @@ class Assignment:
             self.is_paused = False
             self._consumer().resume([TopicPartition(*place) for place in self.begun])
             for partition in self.owned.values():
+                # A pause must not count as silence, for which `TopicChanges` replaces the client. `max` keeps the
+                # infinity of a partition that has answered.
                 partition.asked_for_s = max(partition.asked_for_s, time.monotonic())
 
     def probe(self, place: Place) -> None:
@@ -122,7 +126,8 @@ class Assignment:
     def _assign(self, target: TopicPartition) -> None:
         try:
             self._consumer().incremental_assign([target])
-            # The client remembers of a partition that was taken away while it was paused that it is paused.
+            # librdkafka keeps the pause of a partition across unassign and assign: one that was taken away during
+            # a pause came back paused, and its last 170 messages were not read for four minutes.
             is_paused = self.is_paused and (target.topic, target.partition) != self._probe
             (self._consumer().pause if is_paused else self._consumer().resume)([target])
         except KafkaException as error:

@@ -40,7 +40,7 @@ class CommitMetadata(NamedTuple):
         """Reads what `encode` wrote; metadata of other tools says nothing."""
         try:
             said = json.loads(text or "{}")
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError):  # `json` raises the latter for deep nesting
             return cls()
         if not isinstance(said, dict):
             return cls()
@@ -59,6 +59,7 @@ def _valid(value: Any, default: Any) -> Any:
     """The value where it is one that `encode` writes in the default's place."""
     if isinstance(default, str):
         return value if isinstance(value, str) else default
+    # `isinstance` would let a JSON `true` pass as the number 1.
     return value if type(value) is int and 0 <= value < 2**31 else default
 
 

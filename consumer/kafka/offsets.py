@@ -42,7 +42,7 @@ class GroupOffsets:
         is_read: Callable[[str], bool],
         end_if_denied: Callable[[KafkaError, str | None], None],
     ) -> None:
-        """`consumer`: the present client. `is_read` tells whether a topic is one of the inputs."""
+        """`consumer`: the present client. `is_read` says whether a topic is one of the inputs."""
         self._consumer = consumer
         self._admin = admin
         self._is_read = is_read
@@ -87,6 +87,7 @@ class GroupOffsets:
         except KafkaException as error:
             self._end_if_denied(error.args[0], None)
             raise PublishFailed(f"the commit failed: {error.args[0].name()}") from None
+        # The call can succeed although the broker refused a partition; only the entry of that partition says so.
         for partition in done or ():
             if partition.error is not None:
                 self._end_if_denied(partition.error, partition.topic)
@@ -100,7 +101,7 @@ class GroupOffsets:
         except KafkaException as error:
             self._end_if_denied(error.args[0], topic)
             reason = error.args[0].name()
-            raise PublishFailed(f"the leader of {topic}-{partition} does not tell its offsets: {reason}") from None
+            raise PublishFailed(f"the offsets of {topic}-{partition} are not known: {reason}") from None
         return int(low), int(high)
 
     def ends(self, places: Collection[Place]) -> dict[Place, int]:
@@ -121,8 +122,9 @@ class GroupOffsets:
         return [(name, number) for name, one in topics.items() if self._is_read(name) for number in one.partitions]
 
     def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The id of each topic that exists, or "" where the broker does not tell it; raises PublishFailed."""
+        """The id of each topic that exists, or "" where the broker gives none; raises PublishFailed."""
         if self.watch is None:
+            # One topic by name: without one the answer lists the whole cluster, 6.6 kB for 88 topics.
             if str(self._metadata(next(iter(topics))).cluster_id).startswith(EMBEDDED):
                 return dict.fromkeys(topics, "")
             self.watch = TopicWatch(self._admin)

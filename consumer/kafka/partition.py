@@ -34,6 +34,7 @@ class Partition:
     def go_to(self, offset: int) -> None:
         """Reads on from an offset; nothing read so far is held any more."""
         self.owner.held = False
+        # A new token: records in hand carry the old one, and must stay dropped.
         self.owner = Ownership()
         self.next = self.committed = self.asked_at = self.known_to = offset
         self.last = -1

@@ -46,6 +46,7 @@ class Sender:
         self._output_topic = settings.output_topic
         self._dlq_topic = settings.dlq_topic
         self._servers = settings.kafka.bootstrap_servers
+        # Counted once: partitions added to an output topic are used from the next start on (decision 2).
         self._partitions = partitions
         written = f"WRITE on topic {settings.output_topic} or {settings.dlq_topic}"
         self._rights = {
@@ -68,6 +69,7 @@ class Sender:
             transactional_id=settings.transactional_id if transactional else None,
             timeout_s=settings.limits.commit_timeout_s,
             max_record_bytes=settings.limits.max_output_bytes,
+            # Else a topic with a small max.message.bytes refuses every batch.
             max_batch_bytes=max_batch_bytes,
         )
         self.producer = self._new()
@@ -81,6 +83,7 @@ class Sender:
     def flush(self) -> None:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
         waiting = self._serve(lambda: self.producer.flush(self.deadline_s))
+        # Failures first: they say why the other records are still waiting.
         if self._failures:
             raise self._ended(_cause(self._failures))
         if waiting:
@@ -105,6 +108,7 @@ class Sender:
         `read` are the input topics that the call was about: to write their offsets takes the right to read.
         """
         topics = ", ".join(sorted(read))
+        # Final for an output topic, but an input of a pattern may be deleted: the recovery drops its records.
         if topics and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             return PublishFailed(f"{error.name()}: one of the topics {topics} was deleted")
         if topics:
@@ -116,11 +120,13 @@ class Sender:
         record = outgoing.source
         while True:
             try:
+                # Not `produce_batch`, which drops headers without an error (confluent-kafka 2.16).
                 self.producer.produce(
                     topic,
                     value=outgoing.value,
                     key=record.key,
                     headers=list(outgoing.headers),
+                    # Not by the key: librdkafka's partitioner is CRC32 and Java's murmur2 (decision 2).
                     partition=record.partition % self._partitions[topic],
                     timestamp=outgoing.timestamp_ms,
                     on_delivery=self._delivered,
@@ -130,6 +136,7 @@ class Sender:
                 if time.monotonic() > deadline:
                     raise PublishFailed("the producer's queue stayed full") from None
             except KafkaException as error:
+                # `produce` sets none of the flags fatal, retriable and abortable, so only the code counts.
                 raise self._ended(error.args[0]) from None
             else:
                 return
@@ -142,9 +149,9 @@ class Sender:
             raise refused_configuration(error) from None
 
     def _serve(self, call: Callable[[], int]) -> int:
-        """Runs a call that runs callbacks, out of which the client raises an error that is fatal to it.
+        """Runs a call that runs callbacks; the client raises out of it an error that is fatal to the producer.
 
-        Where a delivery callback follows that error, confluent-kafka 2.16 spoils it into a SystemError.
+        If a delivery callback follows that error, confluent-kafka 2.16 raises a SystemError instead.
         """
         try:
             return call()

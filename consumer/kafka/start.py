@@ -60,7 +60,7 @@ class Broker(Protocol):
         ...
 
     def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """The id of each topic that exists, or "" where the broker does not tell it."""
+        """The id of each topic that exists, or "" where the broker gives none."""
         ...
 
 
@@ -90,13 +90,16 @@ class StartPolicy:
         return same
 
     def _without_commit(self, places: list[Place], owned: Collection[Place]) -> list[Commit]:
+        # Sorted: all members must agree on the first partition, whose owner commits for all of them.
         everything = sorted({*self._broker.all_places(), *places})
         known = {one.place: one for one in self._broker.committed(everything) if one.offset >= 0}
-        by_another = [known[place] for place in places if place in known]  # meanwhile
+        # Under `latest` the owner of the first partition may have committed since `places` were asked for.
+        by_another = [known[place] for place in places if place in known]
         new = [place for place in places if place not in known]
         if known or self._has_begun:
             if new:
                 log.info("partitions_added", partitions=_names(new), begin="their first record")
+            # `CrashLoop.begin` commits these with its count, before the first fetch.
             return by_another + [Commit(place, self._broker.bounds(place)[0]) for place in new]
         if self._reset == "none":
             raise KafkaStateError(
@@ -118,6 +121,8 @@ class StartPolicy:
         if self._reset == "earliest":
             return [Commit(place, self._broker.bounds(place)[0]) for place in new]
         ends = {place: Commit(place, self._broker.bounds(place)[1]) for place in everything}
+        # Kept in memory only, they move on while no member runs: 3,000 of 3,000 messages were left undone with the
+        # mutant `pin_not_committed`.
         self._broker.commit(list(ends.values()))
         return [ends[place] for place in new]
 

@@ -1,4 +1,4 @@
-"""What becomes of partitions whose topics are deleted or created again, or of which the client fetches nothing."""
+"""Reacts to topics that are deleted or created again, and to partitions from which the client fetches nothing."""
 
 from __future__ import annotations
 
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 SILENT_S: Final = 10.0
-"""A partition of which neither a record nor its end came for so long is asked about; an end takes half a second.
+"""Seconds without a record or the end of a partition after which its leader is asked; an end takes half a second.
 
-Where its leader answers and has records, the client is at fault and is replaced. librdkafka 2.16 never fetches
-again from a topic that was deleted and created again, if its leader had changed before: it takes the leader epochs
-of the new topic, which begin at 0, for outdated answers.
+If the leader answers and has records, the client is at fault and is replaced.
 """
 
 
@@ -68,12 +66,14 @@ class TopicChanges:
             return
         if answers := watch.answers():
             self._end_if_deleted(watch.gone())
+            # Without waiting for GONE_S: a topic of a pattern is begun again if it comes back.
             self._wait_for({topic for topic, answer in answers.items() if answer is None} - self._named)
             for place, partition in self._assignment.owned.items():
                 now = answers.get(place[0])
                 if now and partition.is_begun:
                     if partition.topic_id not in {"", now}:
                         self._begin_recreated(place, partition, now)
+                    # Not `next`: the answer says nothing of records that were read after the question.
                     partition.known_to = partition.asked_at
         if watch.is_due:
             self._replace_client_if_silent(drained_s)
@@ -94,14 +94,18 @@ class TopicChanges:
         silent = [
             place
             for place in self._assignment.begun
+            # `drained_s` and not now: while the client holds records of other partitions it has not had its turn.
             if not self._assignment.is_paused and drained_s - owned[place].asked_for_s > SILENT_S
         ]
         if not self._asked_ends and silent:
+            # In the background: a leader that is away would hold the loop up for seconds.
             self._asked_ends = self._offsets.ask_ends(silent)
         elif self._asked_ends and all(answer.done() for answer in self._asked_ends.values()):
             ends, self._asked_ends = known_ends(self._asked_ends), {}
             for place in silent:
                 owned[place].asked_for_s = now
+            # librdkafka 2.16 never fetches from a new topic of an old name whose leader had changed: it takes the
+            # leader epochs, which begin at 0 again, for outdated. Assigning the partition anew did not help.
             if stuck := [place for place in silent if ends.get(place, -1) > owned[place].next]:
                 log.warning("client_replaced", silent=[f"{topic}-{number}" for topic, number in stuck])
                 self._replace_client()
@@ -114,6 +118,7 @@ class TopicChanges:
         if partition.next != partition.known_to:
             raise recreated(place, partition.next, self._group)
         first, _ = self._offsets.bounds(place)
+        # Committed first: if the group still has the old topic's offset, `StartPolicy` would halt there.
         self._offsets.commit([Commit(place, first, CommitMetadata(topic_id=now))])
         log.warning("topic_recreated", partition=f"{place[0]}-{place[1]}", begin=first)
         self._unbegin(place)

@@ -1,6 +1,6 @@
 """Notices that a topic was deleted, or deleted and created again: the id of a topic is asked for once a second.
 
-The client does not tell: it goes on at the old offset in the new topic, and what lies before it is never read.
+The client reports nothing: it goes on at the old offset in the new topic, and what lies before it is never read.
 Brokers before 2.8 and embedded ones have no ids; then nothing is noticed here.
 """
 
@@ -38,7 +38,7 @@ class TopicWatch:
         self._missing_since: dict[str, float] = {}
 
     def ids(self, topics: Collection[str]) -> dict[str, str]:
-        """The id of each topic that exists, or "" where the broker does not tell it.
+        """The id of each topic that exists, or "" where the broker gives none.
 
         Blocks; raises PublishFailed where the broker does not answer.
         """
@@ -84,8 +84,9 @@ class TopicWatch:
 
 
 def _id_of(future: Future[Any]) -> str | None:
-    """The id that a question brought; None for a topic that does not exist, "" where the broker does not tell."""
+    """The id in an answer; None for a topic that does not exist, "" where the broker gives no id."""
     try:
+        # The client's own timeout comes first and names a reason; the second more is for a client that gives none.
         return str(future.result(REQUEST_S + 1).topic_id)
     except KafkaException as error:
         reason: KafkaError = error.args[0]

@@ -153,6 +153,8 @@ def deadline(settings: ConsumerSettings) -> Deadline:
 
 def refusal(setting: Setting, *, longest: Cost, inflight: int, limit: Deadline) -> Refused | None:
     """Says no to a setting that could have texts in hand for longer than the limit, were all of the longest."""
+    # Cautious: the loop polls while it scores, and a transaction is open only around a publish. But a crash
+    # repeats as much work.
     worst_s = inflight * setting.batch_records * longest.text_s
     return Refused(setting, f"worst batch {worst_s:,.0f} s") if worst_s > limit.seconds else None
 

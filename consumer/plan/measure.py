@@ -116,12 +116,15 @@ class Meter:
             self._scoring(window=setting.batch_records, batch_tokens=setting.batch_tokens) as scoring,
             closing(self._latencies(scoring, setting.batch_records)) as latencies,
         ):
+            # Warm-up: OpenVINO prepares itself for each new shape, which took 5 to 16 % of a pass (decision 10).
             deque(islice(latencies, self._inflight), maxlen=0)
             began, elapsed_s = self._clock(), 0.0
             took: list[float] = []
+            # On a slow device a batch may take longer than the measurement, and is waited for.
             while elapsed_s < self._seconds or len(took) < self._inflight:
                 took.append(next(latencies))
                 elapsed_s = self._clock() - began
+            # Its passes were halved, so the figures would be those of a smaller budget.
             if scoring.out_of_memory:
                 return Refused(setting, "out of memory")
             texts_per_s = len(took) * setting.batch_records / elapsed_s

@@ -103,7 +103,7 @@ def described(wanted: list[Right], granted: list[Right]) -> str:
 
 
 def _ask(right: Right, admin: AdminClient, settings: ConsumerSettings) -> bool | None:
-    """Whether a right is granted; None where the broker does not tell."""
+    """Whether a right is granted; None where the broker does not say."""
     if right.kind == "topic":
         return _told(right, lambda: admin.describe_topics(TopicCollection([right.name]), **_question()))
     if right.kind == "group":
@@ -128,6 +128,7 @@ def _told(right: Right, ask: Callable[[], dict[str, Future[Any]]]) -> bool | Non
                 return None
             if code not in _LOADING or time.monotonic() > deadline:
                 raise
+            # Right after the start of a broker its coordinators are still loading.
             time.sleep(_RETRY_S)
         else:
             return right.operation in operations if operations else None
@@ -158,4 +159,5 @@ def _may_transact(settings: ConsumerSettings) -> bool | None:
         if code in DENIED or code in _UNTOLD or error.args[0].retriable():
             return None
         raise
+    # A broker with a large transaction.max.timeout.ms grants even this; under this id it fences nobody.
     return True

@@ -103,6 +103,7 @@ class Preflight:
         if first is None:
             return "nothing to compare: no input record yet"
         problems = first_problems(output, first, own_time=self._settings.timestamps == "input")
+        # No fault: such results are written, with the time of writing.
         replaced = problems.pop("timestamps_replaced", None)
         if problems:
             raise KafkaStateError("; ".join(problems.values()))
@@ -114,6 +115,7 @@ class Preflight:
         inputs = self._inputs(metadata)
         names = [*inputs, self._settings.output_topic, self._settings.dlq_topic]
         there = {name: len(metadata.topics[name].partitions) for name in names if name in metadata.topics}
+        # The largest count: modulo this, no two partitions of one input share an output partition (decision 2).
         count = partitions or max((there[name] for name in inputs if name in there), default=4)
         lines = [f"{name}: exists, {there[name]} partitions" for name in names if name in there]
         missing = [NewTopic(name, count, replication) for name in names if name not in there]
@@ -147,7 +149,7 @@ class Preflight:
         return sorted(name for name in names if name not in ours and re.match(pattern, name))
 
     def _peek(self) -> FirstRecords | None:
-        """What one first record of the input tells, read without a group's commits; None where there is none."""
+        """What a first record of the input shows, read without a group's commits; None where there is none."""
         metadata = self._metadata()
         counts = require_topics(metadata, self._inputs(metadata))
         if not counts:
@@ -178,4 +180,5 @@ def describe_topics(counts: Mapping[str, int], unmatched: Iterable[str]) -> str:
 
 
 def _answer(future: Future[T]) -> T:
+    # The client's own timeout comes first, and its error names a reason.
     return future.result(timeout=REQUEST_S + 5)

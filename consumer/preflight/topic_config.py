@@ -34,6 +34,7 @@ class TopicConfig:
     """Whether the broker has answered: to be asked takes the right DESCRIBE_CONFIGS."""
     compacted: bool = False
     """Whether it refuses records without a key and may keep only the last of each key."""
+    # Not Kafka's default: a guess would make dead letters of results that the topic takes.
     max_message_bytes: int = 2**31 - 1
     """Bytes of a batch as it is written, its frame included; no bound where it is not known."""
     before_ms: int = UNLIMITED_MS
@@ -51,6 +52,7 @@ class TopicConfig:
         before = int(values.get("message.timestamp.before.max.ms") or unlimited)
         after = int(values.get("message.timestamp.after.max.ms") or unlimited)
         retention = int(values.get("retention.ms") or -1)
+        # With LogAppendTime the broker writes its own time and checks none.
         by_record = values.get("message.timestamp.type", "CreateTime") == "CreateTime"
         return cls(
             name=name,
@@ -70,6 +72,7 @@ class TopicConfig:
     @property
     def oldest_ms(self) -> int:
         """Timestamps further back than this, in milliseconds, might be refused."""
+        # A sixth at most: ten minutes would leave nothing of a short bound.
         return self.before_ms - min(_MARGIN_MS, self.before_ms // 6)
 
     @property
@@ -108,7 +111,7 @@ class Targets(NamedTuple):
 
 
 class FirstRecords(NamedTuple):
-    """What the records that were read first tell of those to come."""
+    """What the records that were read first say about those to come."""
 
     oldest_ms: int | None
     """The smallest timestamp in epoch milliseconds; None where no record has one."""

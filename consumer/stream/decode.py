@@ -26,7 +26,7 @@ def decode(record: Record, form: InputFormat) -> Document | Deletion | DeadLette
         return DeadLetter(record, Stage.DECODE, Reason.ALREADY_SCORED, reason)
     try:
         parsed = parse_input(record.value, form)
-    except NullRecord as null:
+    except NullRecord as null:  # before BadRecord, its base class
         return Deletion(record, str(null))
     except BadRecord as error:
         return DeadLetter(record, Stage.DECODE, Reason.BAD_RECORD, str(error))
@@ -36,10 +36,11 @@ def decode(record: Record, form: InputFormat) -> Document | Deletion | DeadLette
 def _already_scored(record: Record, form: InputFormat) -> bool:
     """Whether a result has come back as an input.
 
-    The header alone does not tell: programs between two topics copy headers to what they make of a result.
+    The header alone is not enough: programs between two topics copy headers to what they make of a result.
     """
     if not any(name == SCHEMA_HEADER for name, _ in record.headers):
         return False
+    # A value above the limit is not even parsed for this; `parse_input` rejects it for its size.
     return record.value is not None and len(record.value) <= form.max_bytes and is_result(record.value)
 
 

@@ -84,6 +84,7 @@ class Moment(NamedTuple):
         return cls(to_json(at), int(at.timestamp() * 1000))
 
 
+# Without slots: `cached_property` needs the instance's dictionary.
 @dataclass(frozen=True)
 class Encoder:
     """Writes results, deletions and dead letters as records that `targets` take."""
@@ -119,6 +120,7 @@ class Encoder:
 
     def _output(self, record: Record, value: bytes | None, at: Moment) -> Outgoing | DeadLetter:
         output, limit = self.targets.output, self._max_output_bytes
+        # Before it is written: a refused record fails its whole batch, which is then read again one by one.
         if output.compacted and record.key is None:
             reason = f"{output.name} is compacted and takes no record without a key"
             return DeadLetter(record, Stage.ENCODE, Reason.RECORD_WITHOUT_KEY, reason)
@@ -152,11 +154,12 @@ class Encoder:
     def dead_letter(self, letter: DeadLetter) -> Outgoing:
         """Encodes a dead letter: the input byte for byte, plus headers that say why.
 
-        What is too large to be written stays behind: the value, of which the letter then carries size and
-        digest, and where that is not enough key and headers too. The record itself is still where the
+        What is too large to be written stays behind: the value, whose size and digest the letter then
+        carries, and where that is not enough key and headers too. The record itself is still where the
         letter's headers say, until the input topic's retention takes it.
         """
         record, why = letter.record, self._reason(letter)
+        # 0, the time of writing: with old timestamps a broker's first retention check deleted 317 of 320 letters.
         whole = Outgoing(record, record.value, (*record.headers, *why.as_headers()), 0)
         if whole.size <= self._max_letter_bytes:
             return whole
@@ -164,6 +167,7 @@ class Encoder:
         if value is not None:
             digest = hashlib.sha256(value).hexdigest()
             why = why.model_copy(update={"value_bytes": str(len(value)), "value_sha256": digest})
+            # Not None: a letter with a null value is that of a null record.
             value = b""
         pointer = Outgoing(record, value, (*record.headers, *why.as_headers()), 0)
         if pointer.size <= self._max_letter_bytes:
@@ -219,6 +223,7 @@ def _template(model: ModelIdentity, include_text: bool) -> tuple[bytes, tuple[by
             b'{"schema_version":%d,"id":%%b' % SCHEMA_VERSION,
             b',"text":%b' if include_text else b"",
             b',"label":%b,"score":' + number + b',"probabilities":{',
+            # A label may hold a per cent sign, which the template would take for a place.
             b",".join(name.replace(b"%", b"%%") + b":" + number for name in names),
             b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
             reference.replace(b"%", b"%%"),

@@ -55,6 +55,8 @@ class Publication:
         now = Moment.of(datetime.now(UTC))
         self.nulls = 0
         """Deletions that are skipped or forwarded."""
+        # Before the outbox begins, so encoding and sending do not overlap: 0.7 % of the rate in exactly-once, with
+        # a scorer of 1 ms for 32 messages (decision 9).
         for batch in batches:
             for one, score in _in_order(batch):
                 if not one.record.owner.held:
@@ -68,6 +70,7 @@ class Publication:
                 if encoded is not None:
                     self.outgoing.append(encoded)
         self.letters = [encoder.dead_letter(letter) for letter in letters]
+        # By identity: a named tuple is hashed and compared by all of its content.
         dead = {id(letter.record) for letter in letters}
         # Deletions are ordinary: they are no letters, and between bad records they must not hide that all are bad.
         neutral = {id(deletion.record) for batch in batches for deletion in batch.deletions}

@@ -95,6 +95,8 @@ class Outgoing(NamedTuple):
 def _size(headers: Headers) -> int:
     size = 0
     for name, value in headers:
+        # In bytes: with long names outside ASCII the size was too small, and the client refused the record at
+        # every start.
         size += len(name.encode()) + len(value or b"") + _FRAME_BYTES
     return size
 
@@ -150,9 +152,9 @@ class Source(Protocol):
         ...
 
     def commits_at_ends(self) -> list[Commit]:
-        """What may be committed where all records are published, and what follows them to the end are no records.
+        """The ends of partitions whose records are all committed, if only transaction markers or the like follow.
 
-        Such as the markers of transactions; once for each end.
+        An end is returned until it is committed.
         """
         ...
 

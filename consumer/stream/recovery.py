@@ -50,7 +50,7 @@ class RecoveryCap:
 
 
 class Refusals:
-    """Records of which Kafka refuses the result, until their dead letters are published."""
+    """Records whose results Kafka refuses, until their dead letters are published."""
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
