@@ -136,7 +136,7 @@ def _windows(inputs: Iterable[ParsedInput | Unscorable]) -> Iterator[list[Parsed
     size = 0
     for one in inputs:
         window.append(one)
-        size += len(one.text) if isinstance(one, ParsedInput) else 0
+        size += len(one.text.encode(errors="surrogatepass")) if isinstance(one, ParsedInput) else 0
         if len(window) == WINDOW_LINES or size >= WINDOW_BYTES:
             yield window
             window, size = [], 0

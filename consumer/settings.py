@@ -89,7 +89,7 @@ class Limits(Settings):
     is at least that.
     """
     # Leaves 3 of the 9 s of `signals.GRACE_S` for closing the outbox and leaving the group.
-    shutdown_s: float = Field(default=6, gt=0, le=60)
+    shutdown_s: float = Field(default=6, gt=0, le=8)
     """Seconds that a stopping process waits for the batch in hand before it abandons it."""
     max_recoveries: int = Field(default=5, ge=0, le=1_000)
     """Failed publishes within `recovery_window_s` that are recovered from. One more ends the process (75)."""

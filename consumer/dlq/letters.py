@@ -82,7 +82,7 @@ class Letter:
     @property
     def size(self) -> int:
         """Bytes of key, value and the input's headers."""
-        carried = sum(len(name) + len(value or b"") for name, value in self.headers)
+        carried = sum(len(name.encode()) + len(value or b"") for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + carried
 
 

@@ -175,11 +175,11 @@ class CrashLoop:
 
         Raises PublishFailed.
         """
-        if self._probe is not None and self._clock() - self._probed_at > PROBE_S:
-            log.warning("probe_without_answer", partition=f"{self._probe[0]}-{self._probe[1]}", waited_s=PROBE_S)
+        probe, waited_s = self._probe, self._clock() - self._probed_at
+        if probe is not None and probe not in self._owed and waited_s > PROBE_S:
+            log.warning("probe_without_answer", partition=f"{probe[0]}-{probe[1]}", waited_s=PROBE_S)
             # A leader that does not answer says nothing about the batch: the others begin, and nothing is counted.
-            self._owed.setdefault(self._probe, self._restored(self._probe))
-            self._probe = None
+            self._owed[probe] = self._restored(probe)
         self._settle()
 
     def _settle(self) -> None:

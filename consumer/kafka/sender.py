@@ -76,9 +76,11 @@ class Sender:
 
     def send(self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing]) -> None:
         """Queues all, in order and the results first; waits while the client's own queue is full."""
+        # One for the whole publish: the stall watchdog counts a full queue once.
+        deadline = time.monotonic() + self.deadline_s
         for topic, records in ((self._output_topic, results), (self._dlq_topic, dead_letters)):
             for one in records:
-                self._queue(topic, one)
+                self._queue(topic, one, deadline)
 
     def flush(self) -> None:
         """Returns when the broker has acknowledged all that was queued; raises PublishFailed."""
@@ -115,8 +117,7 @@ class Sender:
             return self._ended(error, {KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topics}"})
         return self._ended(error)
 
-    def _queue(self, topic: str, outgoing: Outgoing) -> None:
-        deadline = time.monotonic() + self.deadline_s
+    def _queue(self, topic: str, outgoing: Outgoing, deadline: float) -> None:
         record = outgoing.source
         while True:
             try:
@@ -170,10 +171,11 @@ class Sender:
     def _ended(self, error: KafkaError, rights: Mapping[int, str] = MappingProxyType({})) -> Exception:
         if error.code() in _FINAL:
             return explain(error, self._servers, {**self._rights, **rights})
-        if error.code() in FENCED:
+        # Without transactions a broker that has lost its producer state may answer INVALID_PRODUCER_EPOCH, too.
+        if error.code() in FENCED and (shared := self._config.get("transactional.id")):
             return PublishFailed(
-                f"{error.name()}: another producer took the transactional id {self._config['transactional.id']} "
-                "over (if this repeats, two processes share it: give each its own --instance-id)"
+                f"{error.name()}: another producer took the transactional id {shared} over (if this repeats, two "
+                "processes share it: give each its own --instance-id)"
             )
         refused = error.name() if error.code() in REFUSED else None
         return PublishFailed(f"{error.name()}: {error.str()}", refused=refused)

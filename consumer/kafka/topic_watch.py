@@ -51,9 +51,13 @@ class TopicWatch:
         return not self._asked and self._clock() - self._asked_at >= CHECK_S
 
     def ask(self, topics: Collection[str]) -> None:
-        """Asks in the background."""
+        """Asks in the background, also for topics that were missing a short time ago."""
         self._asked_at = self._clock()
-        self._asked = self._ask(topics)
+        # Their partitions may be another member's by now. Without another answer such a topic would count as gone
+        # although it was missing only once, from a broker that had just started.
+        missing = {t: since for t, since in self._missing_since.items() if self._asked_at - since < 2 * GONE_S}
+        self._missing_since = missing
+        self._asked = self._ask({*topics, *missing})
 
     def gone(self) -> set[str]:
         """Topics that no broker has known for GONE_S."""

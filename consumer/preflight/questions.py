@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from itertools import chain
@@ -15,12 +14,14 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from consumer.kafka.offsets import EMBEDDED
 from consumer.preflight.acl import described, needed, require
 from consumer.preflight.topic_config import FirstRecords, Targets, TopicConfig, first_problems
 from shared.errors import KafkaStateError
 from shared.kafka.admin import REQUEST_S, cluster_metadata, require_topics
 from shared.kafka.client import client_config
 from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.patterns import matches
 from shared.kafka.reader import Partition, TopicReader
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ T = TypeVar("T")
 
 PEEK_S: Final = 3.0
 """How long `check` waits for a first record of the input."""
-_EMBEDDED: Final = "mockCluster"
-"""How librdkafka's embedded brokers call themselves; they never answer a question for rights."""
 
 
 class Preflight:
@@ -133,7 +132,7 @@ class Preflight:
         return cluster_metadata(self._admin, self._errors, self._servers)
 
     def _is_embedded(self) -> bool:
-        return str(self._metadata().cluster_id).startswith(_EMBEDDED)
+        return str(self._metadata().cluster_id).startswith(EMBEDDED)
 
     def _patterns(self) -> list[str]:
         return [name for name in self._settings.input_topics if name.startswith("^")]
@@ -146,7 +145,7 @@ class Preflight:
 
     def _matching(self, pattern: str, names: Iterable[str]) -> list[str]:
         ours = {self._settings.output_topic, self._settings.dlq_topic}
-        return sorted(name for name in names if name not in ours and re.match(pattern, name))
+        return sorted(name for name in names if name not in ours and matches(pattern, name))
 
     def _peek(self) -> FirstRecords | None:
         """What a first record of the input shows, read without a group's commits; None where there is none."""

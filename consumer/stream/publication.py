@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Deletion, Document
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from consumer.stream.encode import Encoder
     from consumer.stream.records import Outgoing, Record
     from shared.inference.types import Unscorable
+
+
+_POSITION: Final = attrgetter("record.topic", "record.partition", "record.offset")
 
 
 @dataclass(slots=True)
@@ -69,6 +73,8 @@ class Publication:
                 self.nulls += isinstance(one, Deletion)
                 if encoded is not None:
                     self.outgoing.append(encoded)
+        # They were found step by step; a replay sends them in their order, which is to be that of the input.
+        letters.sort(key=_POSITION)
         self.letters = [encoder.dead_letter(letter) for letter in letters]
         # By identity: a named tuple is hashed and compared by all of its content.
         dead = {id(letter.record) for letter in letters}

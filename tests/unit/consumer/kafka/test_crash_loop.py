@@ -424,6 +424,25 @@ def test_a_leader_that_is_away_keeps_nobody_waiting() -> None:
     assert {place: group.committed[place] for place in marks} == marks
 
 
+def test_a_probe_without_an_answer_is_settled_even_if_the_first_commit_fails() -> None:
+    """Given a silent leader and a commit that fails once, when settled again, then nothing is counted."""
+    marks = {PLACES[0]: Commit(PLACES[0], 0, CommitMetadata(fetching=1))}
+    group = Group(committed=dict(marks))
+    life = Life(group)
+    life.loop.begin(group.ask([PLACES[0]]), alone=True)
+    life.now += PROBE_S + 1
+
+    group.away = True
+    with pytest.raises(PublishFailed):
+        life.loop.settle()
+    assert life.loop.is_probing
+    group.away = False
+    life.loop.settle()
+
+    assert not life.loop.is_probing
+    assert {place: group.committed[place] for place in marks} == marks
+
+
 def test_a_count_whose_answer_is_lost_is_not_counted_twice() -> None:
     """Given a count that is committed although it seemed to fail, when retried, then it is still one life."""
     group = Group(lost_answers=1.0)

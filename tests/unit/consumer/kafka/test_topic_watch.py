@@ -12,6 +12,8 @@ from consumer.kafka.topic_watch import CHECK_S, GONE_S, TopicWatch
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from confluent_kafka import TopicCollection
 
 
@@ -33,11 +35,11 @@ class Brokers:
         return answers
 
 
-def asked(watch: TopicWatch, clock: FakeClock) -> dict[str, str | None]:
+def asked(watch: TopicWatch, clock: FakeClock, topics: Collection[str] = ("texts",)) -> dict[str, str | None]:
     """One request and its answer, when it is due."""
     clock.now_s += CHECK_S
     assert watch.is_due
-    watch.ask({"texts"})
+    watch.ask(topics)
     return watch.answers()
 
 
@@ -64,3 +66,29 @@ def test_a_topic_that_stays_away_is_gone() -> None:
     brokers.known = {"texts": "another"}
     assert asked(watch, clock) == {"texts": "another"}
     assert watch.gone() == set()
+
+
+def test_a_topic_that_was_missing_once_is_not_gone_when_its_partitions_move_away() -> None:
+    """Given one answer that lacks a topic, when only others are owned from then on, then it is not deleted."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    brokers.known = {"more": "1"}
+    asked(watch, clock, ("texts", "more"))
+    brokers.known = {"texts": "id", "more": "1"}
+
+    while clock.now_s < 2 * GONE_S:
+        assert asked(watch, clock, ("more",))["more"] == "1"
+        assert watch.gone() == set()
+
+
+def test_a_deleted_topic_of_a_pattern_is_not_asked_for_without_end() -> None:
+    """Given a topic that stays away and that nobody reads any more, then in the end it is not asked for."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    brokers.known = {"more": "1"}
+    asked(watch, clock, ("texts", "more"))
+
+    while clock.now_s < 3 * GONE_S:
+        found = asked(watch, clock, ("more",))
+
+    assert found == {"more": "1"}

@@ -29,6 +29,18 @@ def test_dead_letters_carry_what_could_not_be_read() -> None:
     assert world.committed(0) == 3
 
 
+def test_letters_of_a_partition_are_in_the_order_of_their_inputs() -> None:
+    """Given records that fail in scoring and in decoding by turns, when published, then letters keep order."""
+    world = World(unscorable=["no"], partitions=1)
+    for number in range(6):
+        value = text_value("no") if number % 2 else UNREADABLE
+        world.kafka.produce(value, key=str(number).encode())
+
+    world.run()
+
+    assert [one.key for one in world.kafka.partitions(DLQ)[0]] == [str(number).encode() for number in range(6)]
+
+
 def test_a_result_too_large_to_be_written_is_a_dead_letter() -> None:
     """Given a record whose result is above the limit, when run, then a letter takes its place."""
     world = World(max_bytes=1_500)
