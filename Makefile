@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling
 
-.PHONY: help setup demo test hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test unit hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +36,9 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+
+unit: setup ## Runs the tests that need no broker, in less than a minute.
+	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadgroup -m 'not kafka' $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)

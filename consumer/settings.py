@@ -44,7 +44,7 @@ def _split(value: object) -> object:
 
 def _topic_name(name: str) -> str:
     if not _TOPIC.fullmatch(name):
-        raise ValueError(f"{name[:249]!r} is no valid topic name")
+        raise ValueError(f"{name[:249]!r} is not a valid topic name")
     return name
 
 

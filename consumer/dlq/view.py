@@ -155,7 +155,7 @@ def _header_lines(headers: Headers) -> list[tuple[str, str]]:
 
 
 def _decoded(content: bytes | None) -> str:
-    """What `printable` takes: bytes that are no UTF-8 as escapes."""
+    """Decodes for `printable`; bytes that are not UTF-8 become escapes."""
     return "null" if content is None else content.decode(errors="backslashreplace")
 
 

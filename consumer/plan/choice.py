@@ -27,7 +27,7 @@ POLL_INTERVAL_MS: Final = 300_000
 
 @dataclass(frozen=True, slots=True, order=True)
 class Setting:
-    """Two limits that are chosen together; the smaller one has less in hand."""
+    """Two limits that `plan` chooses together. Ordered: a smaller setting keeps fewer records in flight."""
 
     batch_records: int
     batch_tokens: int

@@ -99,7 +99,7 @@ class Meter:
             return Latency.of(self._repeat(lambda: scoring.score(self._next(1))))
 
     def longest_text(self, max_tokens: int) -> Cost:
-        """What a text of `max_tokens` costs, in passes that are full of such."""
+        """Cost of a text of `max_tokens`, in passes that hold only such texts."""
         rows = self._scorer.concurrency * max(1, self._scorer.batch_tokens // max_tokens)
         texts = [_WORD * max_tokens] * rows
         with self._scoring() as scoring:

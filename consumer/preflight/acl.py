@@ -60,7 +60,7 @@ class Right:
     name: str
 
     def __str__(self) -> str:
-        """As a person reads it: `READ on topic texts`."""
+        """For an error message: `READ on topic texts`."""
         return f"{self.operation.name} on {self.kind} {self.name}"
 
 

@@ -255,11 +255,11 @@ def test_the_consumer_reads_lists_and_skips_its_sisters(clean_environment: pytes
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"input_topics": ["bad topic!"]}, "'bad topic!' is no valid topic name"),
-        ({"input_topics": ["."]}, "'.' is no valid topic name"),
-        ({"input_topics": ["a" * 250]}, "is no valid topic name"),
-        ({"output_topic": "a b"}, "output_topic: 'a b' is no valid topic name"),
-        ({"dlq_topic": ".."}, "dlq_topic: '..' is no valid topic name"),
+        ({"input_topics": ["bad topic!"]}, "'bad topic!' is not a valid topic name"),
+        ({"input_topics": ["."]}, "'.' is not a valid topic name"),
+        ({"input_topics": ["a" * 250]}, "is not a valid topic name"),
+        ({"output_topic": "a b"}, "output_topic: 'a b' is not a valid topic name"),
+        ({"dlq_topic": ".."}, "dlq_topic: '..' is not a valid topic name"),
         ({"input_topics": ["^texts"]}, "end it with .* or $"),
         ({"input_topics": ["^a$", "b", "^["]}, "input_topics: '^[': not accepted from character 2 on"),
         ({"input_topics": []}, "at least 1 item"),
