@@ -132,7 +132,7 @@ def consume(
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
         heartbeat=watchdog.heartbeat,
     )
     source.subscribe()

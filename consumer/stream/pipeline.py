@@ -61,7 +61,10 @@ class Totals:
 
 
 class Pipeline:
-    """Source to outbox, until it is stopped. `heartbeat` is called once per turn of the loop."""
+    """Source to outbox, until it is stopped.
+
+    `inspect` is shown the records of each read; `heartbeat` is called once per turn of the loop.
+    """
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class Pipeline:
         stop: threading.Event,
         until_idle_s: float | None = None,
         max_records: int | None = None,
-        observe: Callable[[Sequence[Record]], None] | None = None,
+        inspect: Callable[[Sequence[Record]], None] = lambda _: None,
         heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,7 +95,7 @@ class Pipeline:
         self._stop = stop
         self._until_idle_s = until_idle_s
         self._max_records = max_records
-        self._observe = observe
+        self._inspect = inspect
         self._heartbeat = heartbeat
         self._clock = clock
         self._inflight: deque[Batch] = deque()
@@ -181,8 +184,7 @@ class Pipeline:
         records = self._source.read(max_records, wait_s)
         self._read_out = not records
         if records:
-            if self._observe is not None:
-                self._observe(records)
+            self._inspect(records)
             self._quarantine.add(records)
 
     def _room(self) -> int:

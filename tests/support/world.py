@@ -52,7 +52,7 @@ class World:
         unscorable: Collection[str] = (),
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
-        observe: Callable[[Sequence[Record]], None] | None = None,
+        inspect: Callable[[Sequence[Record]], None] = lambda _: None,
         heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
@@ -88,7 +88,7 @@ class World:
             stop=self.stop,
             until_idle_s=until_idle_s,
             max_records=max_records,
-            observe=observe,
+            inspect=inspect,
             heartbeat=heartbeat,
             clock=self.clock,
         )
