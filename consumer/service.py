@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
+from consumer.events import ModelLoaded
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
+from consumer.log_events import log_event
 from consumer.preflight.questions import Preflight
 from consumer.preflight.topic_config import FirstRecordsWatch
 from consumer.signals import ending_within_grace
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
+    from consumer.events import Observer
     from consumer.kafka.commit_metadata import CommitMetadata
     from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
+def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer = log_event) -> None:
     """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
@@ -63,8 +66,9 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         window=settings.limits.batch_records,
         batch_tokens=settings.limits.batch_tokens,
         cache=settings.cache,
+        observer=observer,
     )
-    log.info("model_ready", **scorer.describe())
+    observer(ModelLoaded(**scorer.describe()))
     model = ModelRef(name=artifact.manifest.name, version=artifact.version)
     totals = consume(
         settings,
@@ -74,6 +78,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         model=model,
         stop=stop,
         targets=targets,
+        observer=observer,
     )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
@@ -88,6 +93,7 @@ def consume(
     model: ModelRef,
     stop: threading.Event,
     targets: Targets,
+    observer: Observer = log_event,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -96,7 +102,7 @@ def consume(
     """
     gc.collect()
     gc.freeze()
-    source = KafkaSource(settings)
+    source = KafkaSource(settings, observer)
     sender = Sender(
         settings,
         partitions,
@@ -133,6 +139,7 @@ def consume(
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
         inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        observer=observer,
         heartbeat=watchdog.heartbeat,
     )
     source.subscribe()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from consumer.events import BatchPublished
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.inference.types import Score
@@ -68,14 +70,15 @@ class Publication:
                 if encoded is not None:
                     self.outgoing.append(encoded)
         self.letters = [encoder.dead_letter(letter) for letter in letters]
+        self._errors = Counter((letter.stage, letter.error) for letter in letters)
         dead = {id(letter.record) for letter in letters}
         # Deletions are ordinary: they are no letters, and between bad records they must not hide that all are bad.
         neutral = {id(deletion.record) for batch in batches for deletion in batch.deletions}
         self.outcomes = [id(record) in dead for record in self.records if id(record) not in neutral]
         """For each of `records` but deletions whether it is a dead letter."""
 
-    def cost(self) -> dict[str, float]:
-        """Tokens that the model read, the share of computed ones that were padding, and texts that cost none."""
+    def event(self, *, scored_after_s: float, publish_s: float, lag_records: int) -> BatchPublished:
+        """What observers are told once it is committed. Its tokens are those of revoked records as well."""
         computed, tokens, repeated = 0.0, 0, 0
         for score in chain.from_iterable(batch.scores.result() for batch in self._batches):
             if isinstance(score, Score) and score.computed_tokens:
@@ -83,11 +86,18 @@ class Publication:
                 tokens += score.tokens
             else:
                 repeated += isinstance(score, Score)
-        return {
-            "tokens": tokens,
-            "padding": round(1 - tokens / computed, 3) if computed else 0.0,
-            "repeated": repeated,
-        }
+        return BatchPublished(
+            records=len(self.records),
+            results=self.results,
+            dead_letters=self._errors,
+            nulls=self.nulls,
+            tokens=tokens,
+            computed_tokens=computed,
+            repeated=repeated,
+            scored_after_s=scored_after_s,
+            publish_s=publish_s,
+            lag_records=lag_records,
+        )
 
 
 def _encoded(
