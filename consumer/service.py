@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
+from consumer.events import ModelLoaded
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
+from consumer.log_events import log_event
 from consumer.preflight.questions import Preflight
 from consumer.preflight.topic_config import FirstRecordsWatch
 from consumer.signals import ending_within_grace
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
+    from consumer.events import Observer
     from consumer.kafka.commit_metadata import CommitMetadata
     from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
+def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer = log_event) -> None:
     """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
@@ -62,8 +65,9 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         window=settings.limits.batch_records,
         batch_tokens=settings.limits.batch_tokens,
         cache=settings.cache,
+        observer=observer,
     )
-    log.info("model_ready", **scorer.describe())
+    observer(ModelLoaded(**scorer.describe()))
     totals = consume(
         settings,
         partitions=partitions,
@@ -71,6 +75,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         model_version=scorer.model.version,
         stop=stop,
         targets=targets,
+        observer=observer,
     )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
@@ -84,6 +89,7 @@ def consume(
     model_version: str,
     stop: threading.Event,
     targets: Targets,
+    observer: Observer = log_event,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -92,7 +98,7 @@ def consume(
     """
     gc.collect()
     gc.freeze()
-    source = KafkaSource(settings)
+    source = KafkaSource(settings, observer)
     sender = Sender(
         settings,
         partitions,
@@ -127,7 +133,8 @@ def consume(
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        observer=observer,
         heartbeat=watchdog.heartbeat,
     )
     source.subscribe()

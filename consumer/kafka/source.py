@@ -23,12 +23,14 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
+from consumer.events import PartitionsAssigned, PartitionsRevoked
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
 from consumer.kafka.crash_loop import CrashLoop
 from consumer.kafka.offsets import GroupOffsets
 from consumer.kafka.start import StartPolicy, out_of_range, recreated
 from consumer.kafka.topic_changes import TopicChanges
+from consumer.log_events import log_event
 from consumer.stream.records import PublishFailed, Record
 from shared.errors import SentimentError
 from shared.kafka.client import RECONNECT_MS, client_config
@@ -39,6 +41,7 @@ from shared.kafka.patterns import matches
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from consumer.events import Observer
     from consumer.kafka.commit_metadata import Place
     from consumer.kafka.partition import Partition
     from consumer.settings import ConsumerSettings
@@ -74,7 +77,8 @@ _TRANSIENT: Final = frozenset(
 class KafkaSource:
     """A member of a consumer group; every method is called by one thread."""
 
-    def __init__(self, settings: ConsumerSettings) -> None:
+    def __init__(self, settings: ConsumerSettings, observer: Observer = log_event) -> None:
+        self._observer = observer
         self._servers = settings.kafka.bootstrap_servers
         self._group = settings.group_id
         self._errors = ClientErrors()
@@ -389,7 +393,7 @@ class KafkaSource:
             places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
             self._assignment.add(places)
             self.joined = True
-            log.info("partitions_assigned", partitions=_names(assigned), owned=len(self._assignment.owned))
+            self._observer(PartitionsAssigned(_names(assigned), owned=len(self._assignment.owned)))
         except KafkaException as error:
             self._callback_failure = error
 
@@ -416,10 +420,10 @@ class KafkaSource:
         self._assignment.let_go(places)
         try:
             self._consumer.incremental_unassign([TopicPartition(*place) for place in begun])
-            log.info("partitions_revoked", partitions=_names(partitions), owned=len(self._assignment.owned))
+            self._observer(PartitionsRevoked(_names(partitions), owned=len(self._assignment.owned)))
         except KafkaException as error:
             self._callback_failure = error
 
 
-def _names(partitions: Iterable[TopicPartition]) -> list[str]:
-    return [f"{partition.topic}-{partition.partition}" for partition in partitions]
+def _names(partitions: Iterable[TopicPartition]) -> tuple[str, ...]:
+    return tuple(f"{partition.topic}-{partition.partition}" for partition in partitions)

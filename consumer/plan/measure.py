@@ -158,9 +158,9 @@ class Meter:
         return took
 
     @contextmanager
-    def _scoring(self, **limits: int) -> Iterator[Scheduler]:
+    def _scoring(self, window: int | None = None, batch_tokens: int | None = None) -> Iterator[Scheduler]:
         """Threads of their own for one measurement, without a cache; raises ScorerError if they do not end."""
-        scoring = Scheduler(self._scorer, **limits)
+        scoring = Scheduler(self._scorer, window=window, batch_tokens=batch_tokens)
         try:
             yield scoring
         finally:

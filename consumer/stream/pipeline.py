@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from consumer.events import Recovering
+from consumer.log_events import log_event
 from consumer.stream.decode import split
 from consumer.stream.publication import Batch, Publication
 from consumer.stream.records import PublishFailed
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.dlq.limit import DeadLetterLimit
+    from consumer.events import Observer
     from consumer.settings import Limits
     from consumer.stream.encode import Encoder
     from consumer.stream.quarantine import Quarantine
@@ -61,7 +64,10 @@ class Totals:
 
 
 class Pipeline:
-    """Source to outbox, until it is stopped. `heartbeat` is called once per turn of the loop."""
+    """Source to outbox, until it is stopped.
+
+    `inspect` is shown the records of each read; `heartbeat` is called once per turn of the loop.
+    """
 
     def __init__(
         self,
@@ -78,7 +84,8 @@ class Pipeline:
         stop: threading.Event,
         until_idle_s: float | None = None,
         max_records: int | None = None,
-        observe: Callable[[Sequence[Record]], None] | None = None,
+        inspect: Callable[[Sequence[Record]], None] = lambda _: None,
+        observer: Observer = log_event,
         heartbeat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -92,7 +99,8 @@ class Pipeline:
         self._stop = stop
         self._until_idle_s = until_idle_s
         self._max_records = max_records
-        self._observe = observe
+        self._inspect = inspect
+        self._observer = observer
         self._heartbeat = heartbeat
         self._clock = clock
         self._inflight: deque[Batch] = deque()
@@ -181,8 +189,7 @@ class Pipeline:
         records = self._source.read(max_records, wait_s)
         self._read_out = not records
         if records:
-            if self._observe is not None:
-                self._observe(records)
+            self._inspect(records)
             self._quarantine.add(records)
 
     def _room(self) -> int:
@@ -255,16 +262,12 @@ class Pipeline:
         self._totals.results += rows.results
         self._totals.dead_letters += len(rows.letters)
         self._totals.nulls += rows.nulls
-        log.info(
-            "batch",
-            records=len(rows.records),
-            results=rows.results,
-            dead_letters=len(rows.letters),
-            nulls=rows.nulls,
-            **rows.cost(),
-            scored_after_ms=round((began - batches[0].read_at) * 1000, 1),
-            publish_ms=round((self._clock() - began) * 1000, 1),
-            lag=self._source.lag_records(),
+        self._observer(
+            rows.event(
+                scored_after_s=began - batches[0].read_at,
+                publish_s=self._clock() - began,
+                lag_records=self._source.lag_records(),
+            )
         )
 
     def _write(
@@ -294,7 +297,7 @@ class Pipeline:
         self._heartbeat()
         self._totals.recoveries += 1
         recent = self._cap.count(failure) if failure.refused is None else None
-        log.warning("recovering", reason=str(failure), refused=failure.refused, recent=recent)
+        self._observer(Recovering(str(failure), failure.refused, recent))
         for batch in self._inflight:
             batch.scores.cancel()
             self._totals.records -= len(batch.records)

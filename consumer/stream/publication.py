@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
@@ -9,6 +10,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from consumer.events import BatchPublished
 from consumer.stream.encode import Moment
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.inference.types import Score
@@ -76,6 +78,7 @@ class Publication:
         # They were found step by step; a replay sends them in their order, which is to be that of the input.
         letters.sort(key=_POSITION)
         self.letters = [encoder.dead_letter(letter) for letter in letters]
+        self._errors = Counter((letter.stage, letter.error) for letter in letters)
         # By identity: a named tuple is hashed and compared by all of its content.
         dead = {id(letter.record) for letter in letters}
         # Deletions are ordinary: they are no letters, and between bad records they must not hide that all are bad.
@@ -83,8 +86,8 @@ class Publication:
         self.outcomes = [id(record) in dead for record in self.records if id(record) not in neutral]
         """For each of `records` but deletions whether it is a dead letter."""
 
-    def cost(self) -> dict[str, float]:
-        """Tokens that the model read, the share of computed ones that were padding, and texts that cost none."""
+    def event(self, *, scored_after_s: float, publish_s: float, lag_records: int) -> BatchPublished:
+        """What observers are told once it is committed. Its tokens are those of revoked records as well."""
         computed, tokens, repeated = 0.0, 0, 0
         for score in chain.from_iterable(batch.scores.result() for batch in self._batches):
             if isinstance(score, Score) and score.computed_tokens:
@@ -92,11 +95,18 @@ class Publication:
                 tokens += score.tokens
             else:
                 repeated += isinstance(score, Score)
-        return {
-            "tokens": tokens,
-            "padding": round(1 - tokens / computed, 3) if computed else 0.0,
-            "repeated": repeated,
-        }
+        return BatchPublished(
+            records=len(self.records),
+            results=self.results,
+            dead_letters=self._errors,
+            nulls=self.nulls,
+            tokens=tokens,
+            computed_tokens=computed,
+            repeated=repeated,
+            scored_after_s=scored_after_s,
+            publish_s=publish_s,
+            lag_records=lag_records,
+        )
 
 
 def _encoded(

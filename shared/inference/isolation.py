@@ -7,14 +7,14 @@ whether the cause of a failure is a text, memory or the device.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import structlog
 
 from shared.errors import ScorerError
 from shared.inference.batching import cost, make_batches
-from shared.inference.types import Unscorable
+from shared.inference.types import BatchIsolated, Unscorable
 from shared.reasons import Reason
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ class Window(Generic[Row, Answer]):
     """Whether a pass has succeeded since the last one that failed."""
 
 
+def log_isolated(event: BatchIsolated) -> None:
+    """Logs an event; the observer of a `Scheduler` that is given none, as in `score` and in the trainer."""
+    log.warning("isolated", **asdict(event))
+
+
 class Isolation(Generic[Row, Answer]):
     """Runs rows through `forward` and finds those that cannot be answered.
 
@@ -105,7 +110,8 @@ class Isolation(Generic[Row, Answer]):
     through `forward` and raises PassFailed or OutOfMemory if that fails.
 
     `open_window` cuts a window of rows into batches. `run_batch` runs one, in any thread, and returns whether it
-    was the last; then `settle` returns the answers. `padding` is that of `batching.make_batches`.
+    was the last; then `settle` returns the answers, and tells `observer` of a window with failures. `padding` is
+    that of `batching.make_batches`.
     """
 
     def __init__(
@@ -115,6 +121,7 @@ class Isolation(Generic[Row, Answer]):
         budget: TokenBudget,
         *,
         padding: int | None,
+        observer: Callable[[BatchIsolated], None],
     ) -> None:
         self.budget = budget
         self.out_of_memory = 0
@@ -122,6 +129,7 @@ class Isolation(Generic[Row, Answer]):
         self._forward = forward
         self._control = control
         self._padding = padding
+        self._observer = observer
         self._lock = threading.Lock()
 
     def open_window(
@@ -157,13 +165,14 @@ class Isolation(Generic[Row, Answer]):
             self._prove_well(window)
         unscorable = sum(isinstance(answer, Unscorable) for answer in window.answers.values())
         if window.failed or unscorable or window.passes:
-            log.warning(
-                "isolated",
-                texts=len(window.rows),
-                unscorable=unscorable,
-                extra_passes=window.passes,
-                out_of_memory=window.out_of_memory,
-                budget_tokens=self.budget.tokens,
+            self._observer(
+                BatchIsolated(
+                    texts=len(window.rows),
+                    unscorable=unscorable,
+                    extra_passes=window.passes,
+                    out_of_memory=window.out_of_memory,
+                    budget_tokens=self.budget.tokens,
+                )
             )
         return [window.answers[index] for index in range(len(window.rows))]
 

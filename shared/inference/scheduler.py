@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from shared.errors import ScorerError
 from shared.inference.activity import Progress, Work
 from shared.inference.cache import ScoreCache, fingerprint
-from shared.inference.isolation import CONTROL, Isolation, PassFailed, TokenBudget
+from shared.inference.isolation import CONTROL, Isolation, PassFailed, TokenBudget, log_isolated
 from shared.inference.submission import Pass, Submission, fail, failing
 from shared.inference.types import Score, Unscorable
 from shared.logs import unforeseen
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.inference.submission import Scores
-    from shared.inference.types import Scorer
+    from shared.inference.types import BatchIsolated, Scorer
 
 
 class Scheduler:
@@ -41,7 +41,13 @@ class Scheduler:
     """
 
     def __init__(
-        self, scorer: Scorer, *, window: int | None = None, batch_tokens: int | None = None, cache: int = 0
+        self,
+        scorer: Scorer,
+        *,
+        window: int | None = None,
+        batch_tokens: int | None = None,
+        cache: int = 0,
+        observer: Callable[[BatchIsolated], None] = log_isolated,
     ) -> None:
         """`window` is the maximum rows of a window, unless one batch has more; None: all rows that wait.
 
@@ -51,7 +57,9 @@ class Scheduler:
         self._window = window
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
-        self._isolation = Isolation[Any, Score](self._forward, self._control, budget, padding=scorer.padding)
+        self._isolation = Isolation[Any, Score](
+            self._forward, self._control, budget, padding=scorer.padding, observer=observer
+        )
         self._device = {name: value for name, value in scorer.describe().items() if name in {"engine", "device"}}
         self._progress = Progress()
         self._open: set[Future[Scores]] = set()

@@ -41,6 +41,24 @@ class Unscorable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class BatchIsolated:
+    """Passes of a window of texts failed, ran out of memory or were taken apart, and the window is answered.
+
+    On the scheduler thread that ran the window's last pass: several windows may end at the same time.
+    """
+
+    texts: int
+    unscorable: int
+    """Texts without a score."""
+    extra_passes: int
+    """Passes in addition to those of a window without failures."""
+    out_of_memory: int
+    """Passes that ran out of memory."""
+    budget_tokens: int
+    """Maximum tokens of a pass after it, padding included."""
+
+
 class Scorer(Protocol):
     """A loaded model, in the steps that `Scheduler` runs on its threads.
 

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Literal
 
 from consumer.dlq.limit import DeadLetterLimit
+from consumer.log_events import log_event
 from consumer.settings import Limits
 from consumer.stream.encode import Encoder
 from consumer.stream.pipeline import Pipeline, Totals
@@ -31,6 +32,7 @@ from tests.support.fakes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from consumer.events import Observer
     from consumer.stream.records import Record
     from shared.inference.types import Scorer
     from tests.support.fakes import Written
@@ -53,7 +55,8 @@ class World:
         scorer: Scorer | None = None,
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
-        observe: Callable[[Sequence[Record]], None] | None = None,
+        inspect: Callable[[Sequence[Record]], None] = lambda _: None,
+        observer: Observer = log_event,
         heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
@@ -88,7 +91,8 @@ class World:
             stop=self.stop,
             until_idle_s=until_idle_s,
             max_records=max_records,
-            observe=observe,
+            inspect=inspect,
+            observer=observer,
             heartbeat=heartbeat,
             clock=self.clock,
         )

@@ -303,7 +303,7 @@ def test_the_service_watches_its_scheduler(monkeypatch: pytest.MonkeyPatch) -> N
         stop.set()
         scorer.release.set()
 
-    monkeypatch.setattr(service, "KafkaSource", lambda _: source)
+    monkeypatch.setattr(service, "KafkaSource", lambda *_: source)
     monkeypatch.setattr(service, "Sender", lambda *_, **__: None)
     monkeypatch.setattr(service, "AtLeastOnceOutbox", lambda *_: FakeOutbox(kafka, source))
     monkeypatch.setattr(service, "StallWatchdog", lambda _, **given: StallWatchdog(SOON_S, end=end, **given))

@@ -94,7 +94,7 @@ def test_what_is_in_hand_is_bounded(limits: Limits, at_once: int) -> None:
     """Given a stalled scorer, when the pipeline is full, then it reads no further and keeps polling."""
     gate = threading.Event()
     read: list[int] = []
-    world = World(limits=limits, gates=[gate], observe=lambda records: read.append(len(records)))
+    world = World(limits=limits, gates=[gate], inspect=lambda records: read.append(len(records)))
     world.produce(10)
     in_hand: deque[int] = deque()
 
@@ -141,10 +141,10 @@ def test_nothing_is_scored_while_a_partition_is_probed() -> None:
     assert world.results(0) == keys(2)
 
 
-def test_observers_see_every_record_read() -> None:
-    """Given an observer, when run, then it is shown all records in order."""
+def test_every_record_read_is_inspected() -> None:
+    """Given `inspect`, when run, then it is shown all records in order."""
     seen: list[bytes | None] = []
-    world = World(observe=lambda records: seen.extend(one.key for one in records))
+    world = World(inspect=lambda records: seen.extend(one.key for one in records))
     world.produce(5)
 
     world.run()

@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from shared.errors import ScorerError
 from shared.inference.batching import make_batches
 from shared.inference.isolation import FORGET_AFTER, GROW_AFTER, Isolation, OutOfMemory, PassFailed, TokenBudget
-from shared.inference.types import Unscorable
+from shared.inference.types import BatchIsolated, Unscorable
 from shared.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 ROOM = 1_000_000
 """Enough tokens for all rows of a test at once."""
+
+
+def isolation(
+    forward: Callable[[Sequence[str]], Sequence[str | None]],
+    control: Callable[[], None],
+    budget: int = ROOM,
+    observer: Callable[[BatchIsolated], None] = lambda _: None,
+) -> Isolation[str, str]:
+    """An isolation whose passes have room for all rows of a test."""
+    return Isolation(forward, control, TokenBudget(budget), padding=ROOM, observer=observer)
 
 
 def run(isolation: Isolation[str, str], rows: Sequence[str], lengths: Sequence[int]) -> list[str | Unscorable]:
@@ -50,7 +59,8 @@ class Engine:
         self.passes: list[tuple[str, ...]] = []
         self.controls = 0
         self.batches = 0
-        self.isolation = Isolation(self.forward, self.control, TokenBudget(budget), padding=ROOM)
+        self.events: list[BatchIsolated] = []
+        self.isolation = isolation(self.forward, self.control, budget, self.events.append)
 
     def forward(self, rows: Sequence[str]) -> list[str | None]:
         """One pass."""
@@ -147,9 +157,9 @@ def test_a_failure_that_does_not_come_again_blames_nobody() -> None:
         finally:
             engine.bad = ()
 
-    isolation = Isolation(heal, engine.control, TokenBudget(ROOM), padding=ROOM)
+    healing = isolation(heal, engine.control)
 
-    assert run(isolation, list("abcd"), [1] * 4) == list("ABCD")
+    assert run(healing, list("abcd"), [1] * 4) == list("ABCD")
     assert engine.controls == 0
 
 
@@ -284,7 +294,7 @@ def test_weights_that_answer_nothing_finite_blame_no_text() -> None:
         raise PassFailed("its answer is not finite")
 
     with pytest.raises(ScorerError, match="not finite"):
-        run(Isolation(engine.forward, nan, TokenBudget(ROOM), padding=ROOM), "abc", [1] * 3)
+        run(isolation(engine.forward, nan), "abc", [1] * 3)
     assert engine.outcome("abc") == ["NotFinite"] * 3
     assert engine.controls == 1
 
@@ -297,7 +307,7 @@ def test_memory_that_is_gone_altogether_blames_no_text() -> None:
         raise OutOfMemory
 
     with pytest.raises(ScorerError, match="OutOfMemory"):
-        run(Isolation(engine.forward, starve, TokenBudget(ROOM), padding=ROOM), ["a" * 10], [10])
+        run(isolation(engine.forward, starve), ["a" * 10], [10])
 
 
 def test_the_control_is_asked_only_if_nothing_else_proves_the_device() -> None:
@@ -319,7 +329,7 @@ def test_a_device_error_ends_it_at_once() -> None:
         raise ScorerError("gone")
 
     with pytest.raises(ScorerError, match="gone"):
-        run(Isolation(gone, lambda: None, TokenBudget(ROOM), padding=ROOM), "abcd", [1] * 4)
+        run(isolation(gone, lambda: None), "abcd", [1] * 4)
     assert passes == 1
 
 
@@ -341,40 +351,32 @@ def test_a_failed_pass_is_let_go_of_before_the_next(kind: type[Exception]) -> No
             raise kind
         return list(rows)
 
-    run(Isolation(forward, lambda: None, TokenBudget(ROOM), padding=ROOM), "abcd", [1] * 4)
+    run(isolation(forward, lambda: None), "abcd", [1] * 4)
 
     assert len(seen) > 2
     assert not any(seen)
 
 
-def test_a_window_without_failures_is_not_logged() -> None:
-    """Given good rows, when run, then there is neither a log line nor an extra pass, also in several passes."""
+def test_a_window_without_failures_is_no_event() -> None:
+    """Given good rows, when run, then there is neither an event nor an extra pass, also in several passes."""
     engine = Engine(budget=10)
 
-    with capture_logs() as lines:
-        engine.run(numbered([5] * 20))
-    assert lines == []
+    engine.run(numbered([5] * 20))
+
+    assert engine.events == []
     assert (len(engine.passes), engine.extra_passes) == (10, 0)
 
 
-def test_what_was_isolated_is_logged_in_numbers() -> None:
-    """Given a bad row and too little memory, when run, then one line has the counts and nothing quotes a text."""
+def test_what_was_isolated_is_an_event_in_numbers() -> None:
+    """Given a bad row and too little memory, when run, then one event has the counts; nothing quotes a text."""
     rows = ["private row", *numbered([11] * 7)]
     engine = Engine(bad={"private row"}, memory=60)
 
-    with capture_logs() as lines:
-        (unscorable, *_) = engine.run(rows)
+    (unscorable, *_) = engine.run(rows)
+
     assert unscorable == Unscorable(
         Reason.FORWARD_PASS_FAILED, "IndexError in a forward pass of this text alone, of 11 tokens"
     )
-    assert lines == [
-        {
-            "event": "isolated",
-            "log_level": "warning",
-            "texts": 8,
-            "unscorable": 1,
-            "extra_passes": engine.extra_passes,
-            "out_of_memory": 1,
-            "budget_tokens": 44,
-        }
+    assert engine.events == [
+        BatchIsolated(texts=8, unscorable=1, extra_passes=engine.extra_passes, out_of_memory=1, budget_tokens=44)
     ]
