@@ -21,12 +21,12 @@ def fetch(
     output: Annotated[Path, typer.Option("--output", help="Parquet file to write.")],
 ) -> None:
     """Fetches a named public data set and writes it as Parquet."""
-    from trainer.data.datasets import fetch_dataset  # noqa: PLC0415
+    from trainer.data.datasets import find_dataset  # noqa: PLC0415
     from trainer.data.examples import write_examples  # noqa: PLC0415
     from trainer.data.packages import sha256  # noqa: PLC0415
 
     with busy(f"fetching {name}"):
-        examples = fetch_dataset(name, loaded.settings.trainer.cache_dir)
+        examples = find_dataset(name).load(loaded.settings.trainer.cache_dir)
         write_examples(examples, output)
     counts = ", ".join(f"{rows:,} {label}" for label, rows in examples.counts().items())
     show(f"{output}: {len(examples):,} rows ({counts}), SHA-256 {sha256(output)}")
