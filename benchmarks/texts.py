@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow.parquet as pq
 
 from benchmarks.measure import ROOT, WORK
-from trainer.data.datasets import DATASETS
+from trainer.data.datasets.vader_tweets import VADER_TWEETS
 from trainer.data.packages import fetch_package
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def tweets() -> list[str]:
 
 def reviews() -> list[str]:
     """Customers' reviews of products, of at least REVIEW_WORDS words."""
-    distribution = fetch_package(DATASETS["vader-tweets"].package, WORK)
+    distribution = fetch_package(VADER_TWEETS.package, WORK)
     with (
         tarfile.open(distribution) as outer,
         tarfile.open(fileobj=io.BytesIO(_read(outer, _ARCHIVE))) as inner,

@@ -51,12 +51,8 @@ def _trainer(*arguments: str) -> None:
 
 def _inputs_digest() -> str:
     """Digest of everything that can change the trained model: the trainer, its shared code, and the pins."""
-    sources = [
-        *sorted((ROOT / "trainer").glob("*.py")),
-        ROOT / "shared" / "text.py",
-        ROOT / "shared" / "artifact.py",
-    ]
+    code = sorted(path for package in ("trainer", "shared") for path in (ROOT / package).rglob("*.py"))
     digest = hashlib.sha256()
-    for path in [*sources, ROOT / "constraints.txt", Path(__file__)]:
+    for path in [*code, ROOT / "constraints.txt", Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -27,10 +27,10 @@ def evaluate(
     write: Annotated[bool, typer.Option("--write/--no-write", help="Write the result into the folder.")] = True,
 ) -> None:
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
+    from trainer.data.readers import column_names  # noqa: PLC0415
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415
     from trainer.models.base import hush_transformers  # noqa: PLC0415
-    from trainer.models.train import column_names  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     hush_transformers()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int64]
 
+SENTIMENTS: Final = ("negative", "neutral", "positive")
+"""Labels that are always in this order; others are in the order of the alphabet, or of the numbers."""
+
 SCHEMA: Final = pa.schema(
     [
         pa.field("text", pa.string(), nullable=False),

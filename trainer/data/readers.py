@@ -1,5 +1,6 @@
 """Reads labelled texts from a file of any supported format, and checks them.
 
+`checked_examples` does the same for columns from elsewhere, such as those of a data set of the hub.
 An error names the file, the column and a few rows by number or id, never a text.
 """
 
@@ -14,8 +15,7 @@ import numpy as np
 import structlog
 
 from shared.errors import InputDataError
-from trainer.data.datasets import SENTIMENTS
-from trainer.data.examples import Examples
+from trainer.data.examples import SENTIMENTS, Examples
 from trainer.data.tables import Columns, read_columns
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from trainer.data.examples import IntArray
+    from trainer.settings import TrainerSettings
 
 _NAMED: Final = 3
 """Maximum rows, ids or names that an error lists."""
@@ -48,101 +49,123 @@ class ColumnNames:
 DEFAULT_COLUMNS: Final = ColumnNames()
 
 
+def column_names(settings: TrainerSettings) -> ColumnNames:
+    """The names of the columns to read, from the settings."""
+    return ColumnNames(
+        text=settings.text_column,
+        label=settings.label_column,
+        id=settings.id_column,
+        time=settings.time_column,
+    )
+
+
 def read_examples(data: Path, names: ColumnNames = DEFAULT_COLUMNS, labels: Path | None = None) -> Examples:
     """Reads and checks a data set; raises InputDataError.
 
     With `labels`, a file of ids and labels, each row gets the label of its id. Rows without a label or
     without a text are left out and counted in one log line.
     """
-    columns = read_columns(data, names.all())
-    texts = _texts(_require(columns, names.text, data, "--text-column"), data)
-    ids = _ids(columns.get(names.id), data, len(texts))
-    found = _joined(labels, names, ids) if labels else _label_names(columns, names, data)
+    return checked_examples(
+        read_columns(data, names.all()), names, where=str(data), source=data.stem, labels=labels
+    )
+
+
+def checked_examples(
+    columns: Columns, names: ColumnNames, *, where: str, source: str, labels: Path | None = None
+) -> Examples:
+    """Checks columns as `read_examples` does; raises InputDataError.
+
+    Errors call the data `where`. `source` becomes the source of the examples, and begins the ids of rows that have
+    none.
+    """
+    texts = _texts(_require(columns, names.text, where, "--text-column"), where)
+    ids = _ids(columns.get(names.id), source, len(texts))
+    found = _joined(labels, names, ids) if labels else _label_names(columns, names, where)
     usable = [row for row, text in enumerate(texts) if text and found[row] is not None]
     log.info(
         "data_read",
-        file=data.name,
+        data=where,
         rows=len(texts),
         usable=len(usable),
         without_text=sum(not text for text in texts),
         without_label=sum(label is None for label in found),
     )
     chosen = [str(found[row]) for row in usable]
-    label_names = _ordered(chosen, labels or data)
-    times = _times(columns.get(names.time), data)
+    label_names = _ordered(chosen, str(labels or where))
+    times = _times(columns.get(names.time), where)
     return Examples(
         texts=tuple(str(texts[row]) for row in usable),
         labels=np.array([label_names.index(label) for label in chosen], dtype=np.int64),
         label_names=label_names,
         ids=tuple(ids[row] for row in usable),
-        source=data.stem,
+        source=source,
         created_at=_complete(times, usable),
     )
 
 
-def _require(columns: Columns, name: str, path: Path, flag: str) -> list[Any]:
+def _require(columns: Columns, name: str, where: str, flag: str) -> list[Any]:
     if name not in columns:
         raise InputDataError(
-            f"{path} has no column {name!r}; columns found: {', '.join(sorted(columns)) or 'none'}; "
+            f"{where} has no column {name!r}; columns found: {', '.join(sorted(columns)) or 'none'}; "
             f"choose with {flag}"
         )
     if not columns[name]:
-        raise InputDataError(f"{path} holds no rows")
+        raise InputDataError(f"{where} holds no rows")
     return columns[name]
 
 
-def _texts(values: list[Any], path: Path) -> list[str | None]:
+def _texts(values: list[Any], where: str) -> list[str | None]:
     wrong = [row for row, value in enumerate(values) if not isinstance(value, str | None)]
     if wrong:
         kind = type(values[wrong[0]]).__name__
         raise InputDataError(
-            f"{path}: the text of row {wrong[0] + 1} is of type {kind}, not text ({len(wrong)} such rows)"
+            f"{where}: the text of row {wrong[0] + 1} is of type {kind}, not text ({len(wrong)} such rows)"
         )
     return [value if value and not value.isspace() else None for value in values]
 
 
-def _ids(values: list[Any] | None, path: Path, rows: int) -> list[str]:
+def _ids(values: list[Any] | None, source: str, rows: int) -> list[str]:
     if not values:
-        return [f"{path.stem}-{row + 1}" for row in range(rows)]
-    return [f"{path.stem}-{row + 1}" if value is None else str(value) for row, value in enumerate(values)]
+        return [f"{source}-{row + 1}" for row in range(rows)]
+    return [f"{source}-{row + 1}" if value is None else str(value) for row, value in enumerate(values)]
 
 
-def _label_names(columns: Columns, names: ColumnNames, path: Path) -> list[str | None]:
+def _label_names(columns: Columns, names: ColumnNames, where: str) -> list[str | None]:
     """One name per row. If `label_name` is present, it must have one name for each number of `label`."""
     if names.label not in columns and names.label_name in columns:
-        return [_label(value, path) for value in columns[names.label_name]]
-    labels = [_label(value, path) for value in _require(columns, names.label, path, "--label-column")]
+        return [_label(value, where) for value in columns[names.label_name]]
+    labels = [_label(value, where) for value in _require(columns, names.label, where, "--label-column")]
     # `label_name` has names for the default column only; another column was chosen for its own values.
     if names.label_name not in columns or names.label != DEFAULT_COLUMNS.label:
         return labels
-    given = [_label(value, path) for value in columns[names.label_name]]
+    given = [_label(value, where) for value in columns[names.label_name]]
     named: dict[str | None, set[str | None]] = defaultdict(set)
     for label, name in zip(labels, given, strict=True):
         named[label].add(name)
     for label, several in named.items():
         if len(several) > 1:
             raise InputDataError(
-                f"{path}: {names.label} {label!r} is named in {len(several)} ways by {names.label_name}: "
+                f"{where}: {names.label} {label!r} is named in {len(several)} ways by {names.label_name}: "
                 f"{', '.join(sorted(map(repr, several))[:_NAMED])}"
             )
     return given
 
 
-def _label(value: Any, path: Path) -> str | None:
+def _label(value: Any, where: str) -> str | None:
     if value is None or (isinstance(value, float) and value.is_integer()):
         return None if value is None else str(int(value))  # 1.0: a column of numbers with gaps
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputDataError(f"{path}: a label is {type(value).__name__}; labels are strings or integers")
+        raise InputDataError(f"{where}: a label is {type(value).__name__}; labels are strings or integers")
     return str(value).strip() or None
 
 
 def _joined(path: Path, names: ColumnNames, ids: Sequence[str]) -> list[str | None]:
     """The label of each of the given ids, from a separate file; None if the file has no label for it."""
     columns = read_columns(path, names.all())
-    keys = [str(value) for value in _require(columns, names.id, path, "--id-column")]
+    keys = [str(value) for value in _require(columns, names.id, str(path), "--id-column")]
     label_of: dict[str, str] = {}
     conflicts = Counter[str]()
-    for key, label in zip(keys, _label_names(columns, names, path), strict=True):
+    for key, label in zip(keys, _label_names(columns, names, str(path)), strict=True):
         if label is not None and label_of.setdefault(key, label) != label:
             conflicts[key] += 1
     if conflicts:
@@ -157,7 +180,7 @@ def _joined(path: Path, names: ColumnNames, ids: Sequence[str]) -> list[str | No
     return [label_of.get(key) for key in ids]
 
 
-def _ordered(labels: Sequence[str], path: Path) -> tuple[str, ...]:
+def _ordered(labels: Sequence[str], where: str) -> tuple[str, ...]:
     """The label names in the model's order; raises InputDataError for two spellings of a label, or no label."""
     counts = Counter(labels)
     spellings: dict[str, list[str]] = defaultdict(list)
@@ -167,18 +190,18 @@ def _ordered(labels: Sequence[str], path: Path) -> tuple[str, ...]:
     for several in spellings.values():
         if len(several) > 1:
             raise InputDataError(
-                f"{path}: one label in several spellings: {', '.join(f'{n!r} ({counts[n]})' for n in several)}"
+                f"{where}: one label in several spellings: {', '.join(f'{n!r} ({counts[n]})' for n in several)}"
             )
     if not counts:
-        raise InputDataError(f"{path}: no row has both a text and a label")
+        raise InputDataError(f"{where}: no row has both a text and a label")
     if counts.keys() <= set(SENTIMENTS):
         return tuple(name for name in SENTIMENTS if name in counts)
     numbers = all(name.lstrip("-").isdecimal() for name in counts)
     return tuple(sorted(counts, key=int if numbers else str))
 
 
-def _times(values: list[Any] | None, path: Path) -> list[int | None]:
-    return [] if not values else [epoch_ms(value, f"{path} row {row}") for row, value in enumerate(values, 1)]
+def _times(values: list[Any] | None, where: str) -> list[int | None]:
+    return [] if not values else [epoch_ms(value, f"{where} row {row}") for row, value in enumerate(values, 1)]
 
 
 def epoch_ms(value: Any, where: str) -> int | None:

@@ -14,7 +14,7 @@ from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from trainer.data.examples import write_examples
-from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.readers import column_names, read_examples
 from trainer.data.sample import Sample, draw_sample
 from trainer.data.splits import PARTS
 from trainer.evaluation.calibration import fit_temperature
@@ -163,16 +163,6 @@ def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
     temperature = fit_temperature(served["calibration"].logits, gold["calibration"])
     found = figures(served["test"].logits, gold["test"], raw.manifest.labels, temperature)
     return temperature, Tested(found, served["test"].engine)
-
-
-def column_names(settings: TrainerSettings) -> ColumnNames:
-    """The names of the columns to read, from the settings."""
-    return ColumnNames(
-        text=settings.text_column,
-        label=settings.label_column,
-        id=settings.id_column,
-        time=settings.time_column,
-    )
 
 
 def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:

