@@ -1,4 +1,4 @@
-"""The contenders of `gpu.py`: engines over one window of rows, and a peer in 16 bits that pads."""
+"""Engines over one window of rows or texts, and a peer in 16 bits that pads."""
 
 from __future__ import annotations
 

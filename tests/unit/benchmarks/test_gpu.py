@@ -10,7 +10,8 @@ import structlog
 import torch
 from transformers import AutoConfig
 
-from benchmarks import gpu, measure
+from benchmarks import measure
+from benchmarks.gpu import __main__ as gpu
 from benchmarks.roofline import flops
 from tests.support.tiny import tiny_model_of, vocabulary
 

@@ -26,7 +26,7 @@ import structlog
 import torch
 from transformers import AutoConfig
 
-from benchmarks.contenders import HalfPadded, OverRows, OverTexts
+from benchmarks.gpu.contenders import HalfPadded, OverRows, OverTexts
 from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
