@@ -57,9 +57,10 @@ def _on_cpu(artifact: Artifact, precision: Precision) -> Engine:
 
 
 def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
-    """Packed passes in 16 bits if the architecture is supported, else padded passes in fp32."""
+    """Packed passes in bf16 if the architecture is supported and their answers are right, else padded in fp32."""
     import torch  # noqa: PLC0415 - takes seconds, and OpenVINO does not need it
 
+    from shared.inference.engines.torch.cuda import cuda  # noqa: PLC0415
     from shared.inference.engines.torch.packed import PackedEngine  # noqa: PLC0415
     from shared.inference.engines.torch.packed_model import supports  # noqa: PLC0415
 
@@ -71,9 +72,10 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
     if not supports(artifact):
         return _padded(artifact, device, precision, "its architecture is not one of those that can be packed")
     try:
-        return PackedEngine(artifact, torch.device(device))
+        return PackedEngine(artifact, cuda(torch.device(device)))
     except ScorerError as reason:  # a broken device fails the control sentence of the next engine too
-        return _padded(artifact, device, precision, str(reason))
+        why = str(reason)
+    return _padded(artifact, device, precision, why)  # only now is the memory of the first engine released
 
 
 def _padded(artifact: Artifact, device: str, precision: Precision, why: str) -> Engine:

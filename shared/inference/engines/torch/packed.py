@@ -1,29 +1,31 @@
-"""The engine for CUDA: passes without padding between messages, three in flight, in the fastest correct way.
+"""The engine for CUDA: passes without padding between messages, three in flight.
 
-At start-up every way of `packed_ways` is compared with one message at a time in fp32 and timed, and the fastest is
-used until the process ends, for each class of lengths. All of this also runs on a CPU, for the tests. Only
-`slots.CudaSlot` and PyTorch's `varlen_attn` do not; neither has ever run in this project.
+All tokens of a pass are end to end, and attention keeps to the bounds of each message (`varlen_attn`). The engine
+does not start unless it answers as the stock model does in fp32 to one message at a time. All except `cuda.py` is
+tested on a CPU; nothing has ever run on a GPU.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
+import structlog
 import torch
-from torch.nn.attention.varlen import varlen_attn
 
+from shared.inference.engines.base import Answer
 from shared.inference.engines.torch.loading import classify, load_model
-from shared.inference.engines.torch.packed_model import PackedModel, attend_by_message, first_position
-from shared.inference.engines.torch.packed_ways import NARROWEST, WAYS, Runner, Trial
-from shared.inference.engines.torch.slots import CpuSlot, CudaSlot
+from shared.inference.engines.torch.packed_check import KnownAnswers, excluding
+from shared.inference.engines.torch.packed_model import PackedModel, longest_message
+from shared.inference.engines.torch.packing import pack
 from shared.inference.isolation import OutOfMemory, PassFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shared.inference.engines.base import Answer, Ids
-    from shared.inference.engines.torch.packed_model import Kernel
-    from shared.inference.engines.torch.packed_ways import Way
+    from shared.inference.engines.base import Ids
+    from shared.inference.engines.torch.cuda import Hardware, Slot
     from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 32_768
@@ -31,51 +33,35 @@ BATCH_TOKENS: Final = 32_768
 CONCURRENCY: Final = 3
 """Passes in flight: one on the device, one queued after it, one on the host."""
 
+log = structlog.get_logger()
+
 
 class PackedEngine:
-    """Runs a model that `packed_model.supports` accepts on one GPU, in bf16 if the GPU supports it, else in fp16.
-
-    Starting takes seconds, most of them for measurements. On a CPU, for tests, it computes in fp32 and loops over
-    messages in attention.
-    """
+    """Runs a model that `packed_model.supports` accepts on one GPU. Starting takes seconds."""
 
     concurrency = CONCURRENCY
     padding = None
 
-    def __init__(
-        self,
-        artifact: Artifact,
-        device: torch.device,
-        *,
-        batch_tokens: int = BATCH_TOKENS,
-        ways: Sequence[Way] = WAYS,
-        kernel: Kernel | None = None,
-    ) -> None:
-        """Raises ArtifactError if the model cannot be loaded, ScorerError if no way is correct."""
+    def __init__(self, artifact: Artifact, hardware: Hardware, batch_tokens: int = BATCH_TOKENS) -> None:
+        """Raises ArtifactError if the model cannot be loaded, ScorerError if packed passes fail or are wrong."""
         # For every new shape cuDNN builds and keeps a plan, in 40 ms or more (pytorch #191576, #190388), and
-        # passes rarely have equal shapes. Otherwise PyTorch uses FlashAttention or its memory-efficient kernel.
+        # passes rarely have equal shapes. Otherwise PyTorch uses FlashAttention.
         torch.backends.cuda.enable_cudnn_sdp(enabled=False)
-        model = load_model(artifact).to(device)
-        self.longest = min(
-            artifact.manifest.max_tokens, model.config.max_position_embeddings - first_position(model.config)
-        )
-        """Maximum tokens of a row."""
-        trials = [Trial(model, width, self.longest, batch_tokens) for width in _widths(self.longest)]
-        dtype = best_dtype(device)
-        if kernel is None:
-            kernel = cast("Kernel", varlen_attn) if _on_gpu(device) else attend_by_message
-        packed = PackedModel(model.to(dtype), kernel)
-        self._runners: dict[int, Runner] = {}
-        for trial in trials:
-            runners = [Runner(way, packed, _slots(device)) for way in ways]
-            self._runners[trial.width] = trial.choose(runners, batch_tokens, dtype)
-            del runners
-            torch.cuda.empty_cache()  # of the graphs that were not chosen; has no effect without CUDA
-        self._device = device
         self.batch_tokens = batch_tokens
-        self.device = torch.cuda.get_device_name(device) if _on_gpu(device) else "cpu"
-        kept = " and ".join(dict.fromkeys(runner.way.name for runner in self._runners.values()))
-        self.name = f"torch {torch.__version__} {str(dtype).removeprefix('torch.')}, {kept}"
+        self.device = hardware.name
+        self.name = f"torch {torch.__version__} {str(hardware.dtype).removeprefix('torch.')}, varlen"
+        self._device = hardware.device
+        self._slots: SimpleQueue[Slot] = SimpleQueue()
+        with excluding(self.name):
+            model = load_model(artifact).to(hardware.device)
+            self.longest = longest_message(artifact, model.config)
+            """Maximum tokens of a row."""
+            known = KnownAnswers(model, self.longest, batch_tokens)
+            self._model = PackedModel(model.to(hardware.dtype), hardware.attention)
+            for _ in range(CONCURRENCY):
+                self._slots.put(hardware.new_slot())
+            difference = known.difference(self._run, CONCURRENCY, hardware.tolerance)
+        log.info("engine_checked", engine=self.name, difference_from_fp32=round(difference, 5))
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
         """See `Engine`; a thread beyond `concurrency` waits for a free slot."""
@@ -84,9 +70,8 @@ class PackedEngine:
             raise PassFailed("EmptyRow")
         if max(lengths) > self.longest:
             raise PassFailed("MoreTokensThanPositions")
-        width = next(width for width in self._runners if max(lengths) <= width)
         try:
-            return self._runners[width].run(rows, width)
+            return self._run(rows)
         except (RuntimeError, IndexError, ValueError, MemoryError) as error:
             failure = classify(error, self._device)
         # Only after the `except` block are the tensors of the failed pass released (pytorch #18853).
@@ -94,25 +79,15 @@ class PackedEngine:
             torch.cuda.empty_cache()
         raise failure
 
-
-def _widths(longest: int) -> list[int]:
-    """The classes of lengths: 128, 256 and so on, until the longest message fits."""
-    widths = [NARROWEST]
-    while widths[-1] < longest:
-        widths.append(2 * widths[-1])
-    return widths
-
-
-def _on_gpu(device: torch.device) -> bool:
-    return device.type == "cuda"
-
-
-def best_dtype(device: torch.device) -> torch.dtype:
-    """16 bits on a GPU, fp32 on a CPU. Before compute capability 8.0, bf16 is emulated."""
-    if not _on_gpu(device):
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
-
-
-def _slots(device: torch.device) -> Sequence[CpuSlot | CudaSlot]:
-    return [CudaSlot(device) if _on_gpu(device) else CpuSlot() for _ in range(CONCURRENCY)]
+    @torch.inference_mode()
+    def _run(self, rows: Sequence[Ids]) -> Answer:
+        packing = pack(rows, self._model.first_position)
+        _, ids, _ = packing.parts()
+        if ids.view(np.uint32).max() >= self._model.vocabulary:  # on a GPU it would end CUDA for the process
+            raise PassFailed("TokenOutsideVocabulary")
+        slot = self._slots.get()
+        try:
+            logits = slot.run(lambda slab: self._model(slab, packing.shape), packing.slab)
+        finally:
+            self._slots.put(slot)
+        return Answer(logits, packing.shape.tokens)

@@ -74,24 +74,38 @@ def test_torch_stands_in_and_says_so(
 
 
 def test_cuda_gets_packed_passes(artifact: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a GPU, when a model's architecture is known, then it is packed; else, or in fp32, it is padded.
-
-    It is also padded if no way of packing gives the correct answers.
-    """
-    monkeypatch.setattr(choose, "choose_device", lambda _: "cuda:0")
-    monkeypatch.setattr(choose, "BertScorer", lambda _, engine: engine)
-    monkeypatch.setattr("shared.inference.engines.torch.packed.PackedEngine", Engine)
-    monkeypatch.setattr("shared.inference.engines.torch.padded.PaddedEngine", Padded)
-
+    """Given a GPU, when a model's architecture is known, then it is packed; else, or in fp32, it is padded."""
+    on_cuda(monkeypatch)
     assert kind(artifact, "auto") == kind(artifact, "bf16") == "Engine"
     assert kind(artifact, "fp32") == "Padded"
     with pytest.raises(SettingsError, match="precision int8: only the CPU"):
         kind(artifact, "int8")
-    monkeypatch.setattr(Engine, "right", False)
-    assert kind(artifact, "auto") == "Padded"
-    monkeypatch.setattr(Engine, "right", True)
     monkeypatch.setattr("shared.inference.engines.torch.packed_model.supports", lambda _: False)
     assert kind(artifact, "auto") == "Padded"
+
+
+def test_padded_passes_serve_on_cuda_if_packed_ones_fail_their_check(
+    artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says why; a precision that only packed passes have is refused with the same reason."""
+    on_cuda(monkeypatch)
+    monkeypatch.setattr(Engine, "right", False)
+    with capture_logs() as lines:
+        assert kind(artifact, "auto") == "Padded"
+    (line,) = lines
+    assert line["event"] == "engine_falls_back"
+    assert (line["to"], line["why"]) == ("torch, padded, fp32", "its answers differ from the model's own")
+    with pytest.raises(SettingsError, match=r"precision bf16: its answers differ .* computes in fp32; use auto"):
+        kind(artifact, "bf16")
+
+
+def on_cuda(patch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU, and engines that do not need one."""
+    patch.setattr(choose, "choose_device", lambda _: "cuda:0")
+    patch.setattr(choose, "BertScorer", lambda _, engine: engine)
+    patch.setattr("shared.inference.engines.torch.cuda.cuda", lambda device: device)
+    patch.setattr("shared.inference.engines.torch.packed.PackedEngine", Engine)
+    patch.setattr("shared.inference.engines.torch.padded.PaddedEngine", Padded)
 
 
 def kind(artifact: Artifact, precision: choose.Precision) -> str:
@@ -107,7 +121,7 @@ class Engine:
     def __init__(self, _artifact: Artifact, device: torch.device) -> None:
         assert device == CUDA
         if not self.right:
-            raise ScorerError("no way gives the model's own answers here")
+            raise ScorerError("its answers differ from the model's own")
 
     def warm_up(self) -> None:
         """Does nothing."""

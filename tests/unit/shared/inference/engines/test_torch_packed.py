@@ -1,6 +1,6 @@
 """Passes without padding answer as the stock model does to one message at a time, with any neighbours.
 
-On the CPU, in fp32, with a loop for `varlen_attn`: the same code as on a GPU except for `CudaSlot`.
+On the CPU, in fp32, with a loop for `varlen_attn`: the same code as on a GPU except for what is in `cuda.py`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,21 +19,27 @@ from structlog.testing import capture_logs
 from shared.errors import ScorerError
 from shared.inference.engines.torch.loading import load_model
 from shared.inference.engines.torch.packed import CONCURRENCY, PackedEngine
-from shared.inference.engines.torch.packed_model import PackedModel, attend_by_message, supports
-from shared.inference.engines.torch.packed_ways import WAYS, Way
-from shared.inference.engines.torch.packing import pack_flat
-from shared.inference.engines.torch.slots import CpuSlot
+from shared.inference.engines.torch.packed_model import PackedModel, supports
+from shared.inference.engines.torch.packing import pack
 from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.model_folder.artifact import Artifact, open_artifact
-from tests.support.tiny import tiny_model_of, vocabulary
+from tests.support.packed import (
+    CpuSlot,
+    attend_by_message,
+    lets_neighbours_in,
+    processor,
+    refuses,
+    rows_of,
+    stock,
+)
+from tests.support.tiny import tiny_model_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shared.inference.engines.base import Ids, Logits
-    from shared.inference.engines.torch.packed_model import Kernel
+    from shared.inference.engines.torch.packed_model import Attention
 
-CPU = torch.device("cpu")
 MAX_TOKENS = 512
 TOLERANCE = 1e-4
 LENGTHS = [1, 512, 2, 25, 3, 128, 129, 40, 7, 256, 257, 12, 25, 25, 60, 1]
@@ -59,32 +66,14 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return open_artifact(tiny_model_of(tmp_path_factory.mktemp("model"), "bert", max_tokens=64))
 
 
-def engine_of(
-    artifact: Artifact, *ways: Way, kernel: Kernel | None = None, batch_tokens: int = 600
-) -> PackedEngine:
-    """All ways unless some are named."""
-    return PackedEngine(artifact, CPU, batch_tokens=batch_tokens, ways=ways or WAYS, kernel=kernel)
+def engine_of(artifact: Artifact, attention: Attention = attend_by_message) -> PackedEngine:
+    """On the CPU, in passes of 600 tokens."""
+    return PackedEngine(artifact, processor(attention), batch_tokens=600)
 
 
-def rows_of(lengths: list[int], seed: int = 0) -> list[Ids]:
-    """Random tokens, the padding token left out: RoBERTa counts positions without it."""
-    random = np.random.default_rng(seed)
-    return [random.integers(1, len(vocabulary()), size=length, dtype=np.int32) for length in lengths]
-
-
-@torch.inference_mode()
-def stock(artifact: Artifact, rows: list[Ids]) -> Logits:
-    """The answers of transformers to one message at a time, in fp32, without padding."""
-    model = load_model(artifact)
-    answers = [model(input_ids=torch.from_numpy(row[None]).long()).logits.numpy() for row in rows]
-    logits: Logits = np.concatenate(answers)
-    return logits
-
-
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-def test_a_pass_answers_as_the_stock_model_does_to_each_message_alone(artifact: Artifact, way: Way) -> None:
+def test_a_pass_answers_as_the_stock_model_does_to_each_message_alone(artifact: Artifact) -> None:
     """Lengths of 1 to 512 in one pass, each in a pass of its own, and all among other rows in another order."""
-    engine = engine_of(artifact, way)
+    engine = engine_of(artifact)
     rows = rows_of(LENGTHS)
     expected = stock(artifact, rows)
     assert np.ptp(expected, axis=0).min() > 100 * TOLERANCE, "the answers must differ, or the test shows nothing"
@@ -97,20 +86,15 @@ def test_a_pass_answers_as_the_stock_model_does_to_each_message_alone(artifact: 
     np.testing.assert_allclose(engine.forward(mixed).logits[1::2], expected[order], atol=TOLERANCE)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
-def test_very_short_messages_do_without_a_captured_shape(bert: Artifact, way: Way) -> None:
-    """More rows than a shape has places for answers."""
+def test_a_pass_of_very_short_messages_is_right(bert: Artifact) -> None:
+    """Two hundred of one or two tokens."""
     rows = rows_of([1, 2] * 100)
-    np.testing.assert_allclose(engine_of(bert, way).forward(rows).logits, stock(bert, rows), atol=TOLERANCE)
+    np.testing.assert_allclose(engine_of(bert).forward(rows).logits, stock(bert, rows), atol=TOLERANCE)
 
 
-def test_no_token_is_computed_for_nothing_but_where_shapes_are_fixed(bert: Artifact) -> None:
+def test_no_token_is_computed_for_nothing(bert: Artifact) -> None:
     """The reported number of tokens is the number of slots that went through the model."""
-    rows = rows_of([30, 30, 30, 30])
-    flat, packed, graphs, _ = (engine_of(bert, way) for way in WAYS)
-    assert flat.forward(rows).computed_tokens == 120
-    assert packed.forward(rows).computed_tokens == 128
-    assert graphs.forward(rows).computed_tokens == 128, "an eighth of the budget, in whole rows"
+    assert engine_of(bert).forward(rows_of([30, 30, 30, 30])).computed_tokens == 120
 
 
 def test_without_bounds_the_model_raises_rather_than_let_messages_attend_to_each_other(bert: Artifact) -> None:
@@ -121,44 +105,63 @@ def test_without_bounds_the_model_raises_rather_than_let_messages_attend_to_each
         model(input_ids=torch.ones(1, 9, dtype=torch.int64), first_tokens=torch.zeros(1, dtype=torch.int64))
 
 
-def test_a_kernel_that_lets_neighbours_in_is_excluded_and_said_so(bert: Artifact) -> None:
-    """The rows way remains, which does not use it."""
+def takes_no_scale(*_: Any) -> Any:
+    """As in another version of PyTorch."""
 
-    def contaminated(query: Any, key: Any, value: Any, cu_q: Any, cu_k: Any, *_: int, scale: float) -> Any:
-        whole = torch.tensor([0, len(key)], dtype=torch.int32)
-        if len(query) != len(key):
-            return attend_by_message(query, key, value, cu_q, cu_k, 10**6, 10**6, scale=scale)
-        return attend_by_message(query, key, value, whole, whole, len(query), len(key), scale=scale)
 
+@pytest.mark.parametrize(
+    ("attention", "reason"),
+    [
+        (lets_neighbours_in, "its answers differ from the model's own in fp32 by 0."),
+        (lambda query, *_, **__: torch.full_like(query, torch.nan), "its answers differ .* by nan"),
+        (refuses, "NotImplementedError: no kernel for this device$"),
+        (takes_no_scale, "TypeError: .* unexpected keyword argument 'scale'$"),
+    ],
+)
+def test_an_engine_that_fails_its_check_does_not_start_and_says_why(
+    bert: Artifact, attention: Attention, reason: str
+) -> None:
+    """The caller that chooses engines has another; one warning names the engine and the reason."""
+    with capture_logs() as logs, pytest.raises(ScorerError, match=f"float32, varlen was excluded .*: {reason}"):
+        engine_of(bert, attention)
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("engine_excluded", "warning")
+    assert line["engine"] == f"torch {torch.__version__} float32, varlen"
+    assert re.search(reason, line["reason"])
+
+
+def test_an_engine_whose_slots_cannot_be_made_does_not_start(bert: Artifact) -> None:
+    """Its memory cannot be pinned, for instance."""
+
+    def no_slot() -> Any:
+        raise RuntimeError("CUDA error: out of memory")
+
+    with pytest.raises(ScorerError, match="RuntimeError: CUDA error: out of memory"):
+        PackedEngine(bert, replace(processor(), new_slot=no_slot), batch_tokens=600)
+
+
+def test_an_engine_that_passes_its_check_logs_how_far_it_is_from_fp32(
+    bert: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check runs as many passes at once as there are slots: alone, together, and full."""
+    sizes = []
+    run = CpuSlot.run
+
+    def note(slot: CpuSlot, forward: Any, slab: Any) -> Logits:
+        logits = run(slot, forward, slab)
+        sizes.append((id(slot), len(logits)))
+        return logits
+
+    monkeypatch.setattr(CpuSlot, "run", note)
     with capture_logs() as logs:
-        engine = engine_of(bert, kernel=contaminated)
-    excluded = [entry["way"] for entry in logs if entry["event"] == "way_excluded"]
-    assert excluded == ["varlen", "varlen, graphs"]
-    assert re.search(r"float32, rows(, graphs)?$", engine.name)
-    rows = rows_of([5, 64, 9])
-    np.testing.assert_allclose(engine.forward(rows).logits, stock(bert, rows), atol=TOLERANCE)
-
-
-def test_a_way_that_raises_is_excluded_and_the_fastest_of_the_others_is_named(bert: Artifact) -> None:
-    """As `varlen_attn` does on an old GPU."""
-
-    def refuses(*_: Any, **__: Any) -> Any:
-        raise NotImplementedError("no kernel for this device")
-
-    with capture_logs() as logs:
-        engine = engine_of(bert, kernel=refuses)
-    reasons = [entry["reason"] for entry in logs if entry["event"] == "way_excluded"]
-    assert reasons == ["NotImplementedError: no kernel for this device"] * 2
-    (chosen,) = (entry for entry in logs if entry["event"] == "way_chosen")
-    assert chosen["tokens_per_s"].keys() == {"rows", "rows, graphs"}
-    assert chosen["way"] == max(chosen["tokens_per_s"], key=chosen["tokens_per_s"].get)
-    assert engine.name.endswith(chosen["way"])
-
-
-def test_where_no_way_is_right_the_engine_does_not_start(bert: Artifact) -> None:
-    """The caller that chooses engines has others."""
-    with pytest.raises(ScorerError, match="no way"):
-        engine_of(bert, WAYS[0], kernel=lambda query, *_, **__: torch.full_like(query, torch.nan))
+        engine = engine_of(bert)
+    (line,) = logs
+    assert (line["event"], line["engine"]) == ("engine_checked", engine.name)
+    assert 0 <= line["difference_from_fp32"] < TOLERANCE
+    assert len({slot for slot, _ in sizes}) == CONCURRENCY
+    *others, full = sorted(messages for _, messages in sizes)
+    assert others == [1] * 8 + [8] * CONCURRENCY
+    assert full > 8
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_what_would_harm_the_device_or_a_neighbour_is_refused_before_it_gets_the
     bert: Artifact, row: Ids, reason: str
 ) -> None:
     """As a failure that a row may have caused, so that the row is found."""
-    engine = engine_of(bert, WAYS[0])
+    engine = engine_of(bert)
     with pytest.raises(PassFailed, match=reason):
         engine.forward([*rows_of([4]), row])
 
@@ -187,7 +190,7 @@ def test_a_failing_pass_says_what_it_was_and_gives_its_slot_back(
     bert: Artifact, monkeypatch: pytest.MonkeyPatch, error: Exception, raised: type[Exception]
 ) -> None:
     """More failures than there are slots, and then a pass succeeds."""
-    engine = engine_of(bert, WAYS[0])
+    engine = engine_of(bert)
     rows = rows_of([4, 8])
 
     def fails(*_: Any) -> Any:
@@ -205,13 +208,13 @@ def test_passes_in_several_threads_have_slots_of_their_own(
     bert: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The promised number of passes is inside at once, and none sees the other's rows."""
-    engine = engine_of(bert, WAYS[0])
+    engine = engine_of(bert)
     together = threading.Barrier(CONCURRENCY)
     run = CpuSlot.run
 
-    def meet(slot: CpuSlot, forward: Any, shape: Any) -> Logits:
-        together.wait(timeout=30)  # breaks unless that many slots are taken and written
-        return run(slot, forward, shape)
+    def meet(slot: CpuSlot, forward: Any, slab: Any) -> Logits:
+        together.wait(timeout=30)  # breaks unless that many slots are taken
+        return run(slot, forward, slab)
 
     monkeypatch.setattr(CpuSlot, "run", meet)
     batches = [rows_of([1 + number % 60, 30, 9], seed=number) for number in range(4 * CONCURRENCY)]
@@ -229,10 +232,8 @@ def test_the_last_layer_computes_first_tokens_only(bert: Artifact) -> None:
     first, last = (getattr(layer, "layer", layer) for layer in model.bert.encoder.layer)
     for layer in (first, last):
         layer.intermediate.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].shape[:-1].numel()))
-    packing = pack_flat(rows_of([5, 6, 7]))
-    slab = np.zeros(sum(packing.shape.parts), dtype=np.int32)
-    packing.write(slab, packing.shape, packed.first_position)
-    packed(torch.from_numpy(slab), packing.shape)
+    packing = pack(rows_of([5, 6, 7]), packed.first_position)
+    packed(torch.from_numpy(packing.slab), packing.shape)
     assert seen == [18, 3]
 
 

@@ -1,4 +1,4 @@
-"""The contenders of `gpu.py`: engines over one window of rows, and a peer in 16 bits that pads."""
+"""Engines over one window of rows or texts, and a peer in 16 bits that pads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import torch
 from shared.inference.batching import make_batches
 from shared.inference.engines.base import Answer, pad
 from shared.inference.engines.torch.loading import load_model
-from shared.inference.engines.torch.packed import best_dtype
 from shared.inference.scheduler import Scheduler
 from shared.inference.scorer import BertScorer
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.inference.engines.base import Engine, Ids, Logits
+    from shared.inference.engines.torch.cuda import Hardware
     from shared.model_folder.artifact import Artifact
 
 CHUNK = 512
@@ -36,13 +36,12 @@ class HalfPadded:
 
     concurrency = 1
 
-    def __init__(self, artifact: Artifact, device: torch.device, batch_tokens: int) -> None:
+    def __init__(self, artifact: Artifact, hardware: Hardware, batch_tokens: int) -> None:
         self.name = "transformers in 16 bits, padded"
-        self.device = str(device)
+        self.device = hardware.name
         self.batch_tokens = self.padding = batch_tokens
-        self._on = device
-        model: Any = load_model(artifact)
-        self._model: Any = model.to(device, best_dtype(device))
+        self._on = hardware.device
+        self._model: Any = load_model(artifact).to(hardware.device, hardware.dtype)
 
     @torch.inference_mode()
     def forward(self, rows: Sequence[Ids]) -> Answer:

@@ -1,13 +1,15 @@
-"""Whether the engine for CUDA is correct on this GPU, and how fast each way of running it is.
+"""Whether the engine for CUDA is correct on this GPU, how fast it is and, with `--ways`, if others are faster.
 
     python -m benchmarks.gpu
+    python -m benchmarks.gpu --ways all
 
-For each model, kind of text and size of a pass: every way alone and the one that the engine chooses, against
-padded batches in fp32 and in 16 bits; then texts to scores, tokenizer included. Measured in turn, medians of the
-rounds after a discarded one: messages and tokens a second, the share of the data sheet's peak (`mfu`) and of a
-multiplication timed here (`of_ceiling`). Answers are compared with fp32 first; exit code 1 if some differ. Without
-a GPU it ends with exit code 2; `--device cpu` runs the same code to test the benchmark, not a machine. Needs the
-model and the tweets of `make demo`, or `--model`, `--tokenizer` and `--texts`.
+For each model, kind of text and size of a pass: the engine that serves, and the ways that only this benchmark has,
+against padded batches in fp32 and in 16 bits; then texts to scores, tokenizer included. Measured in turn, medians
+of the rounds after a discarded one: messages and tokens a second, the share of the data sheet's peak (`mfu`) and
+of a multiplication timed here (`of_ceiling`). Answers are compared with fp32 first; exit code 1 if some differ or
+the engine that serves is excluded. Without a GPU it ends with exit code 2; `--device cpu` runs the same code with
+the stand-ins of the tests, to test the benchmark, not a machine. Needs the model and the tweets of `make demo`, or
+`--model`, `--tokenizer` and `--texts`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import argparse
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,13 +30,14 @@ import structlog
 import torch
 from transformers import AutoConfig
 
-from benchmarks.contenders import HalfPadded, OverRows, OverTexts
+from benchmarks.gpu.contenders import HalfPadded, OverRows, OverTexts
+from benchmarks.gpu.ways import WAYS, WayEngine
 from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
 from shared.errors import ScorerError
-from shared.inference.engines.torch.packed import PackedEngine, best_dtype
-from shared.inference.engines.torch.packed_ways import COMPILED, TOLERANCE, WAYS
+from shared.inference.engines.torch.cuda import cuda
+from shared.inference.engines.torch.packed import PackedEngine
 from shared.inference.engines.torch.padded import PaddedEngine
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
@@ -40,14 +45,16 @@ from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import normalise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shared.inference.engines.base import Engine
+    from shared.inference.engines.torch.cuda import Hardware
 
 DEMO: Final = Path(".demo/model")
 TWEETS: Final = Path(".demo/vader-tweets.parquet")
 PEER: Final = "padded, fp32"
-CHOSEN: Final = "chosen at start-up"
+SERVING: Final = "varlen"
+"""The engine that serves."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,14 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("info"))
     device = torch.device(options.device)
+    hardware = _hardware(device)
     texts = _texts(options.texts)
-    ceiling = matmul_ceiling(device, best_dtype(device), 8_192 if device.type == "cuda" else 256)
+    ceiling = matmul_ceiling(device, hardware.dtype, 8_192 if device.type == "cuda" else 256)
     figures: dict[str, Any] = {}
     for model in options.model or [BERT_BASE, str(DEMO)]:
         with tempfile.TemporaryDirectory() as folder:
             artifact = _artifact(model, options, Path(folder) / "model")
             for tokens in options.batch_tokens:
-                measured = _measured(_Bench(artifact, device, tokens, ceiling, options), texts)
+                measured = _measured(_Bench(artifact, hardware, tokens, ceiling, options), texts)
                 figures[f"{model}, {tokens} tokens a pass"] = measured
     write(
         "gpu" if device.type == "cuda" else "gpu-selftest",
@@ -75,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         **_about(device, ceiling),
     )
     kinds = [kind for measured in figures.values() for kind in measured["texts"].values()]
-    return 0 if all(row["agrees"] for kind in kinds for row in kind["engines"].values()) else 1
+    agree = all(row["agrees"] for kind in kinds for row in kind["engines"].values())
+    return 0 if agree and all(SERVING in kind["engines"] for kind in kinds) else 1
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -90,7 +99,21 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.set_defaults(quick=False)
     parser.add_argument("--seconds", type=float, default=1.0, help="approximate length of one measurement")
-    return parser.parse_args(arguments)
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS, "all"], default=[], help="measured as well")
+    options = parser.parse_args(arguments)
+    if "all" in options.ways:
+        options.ways = list(WAYS)
+    return options
+
+
+def _hardware(device: torch.device) -> Hardware:
+    """The GPU, in fp16 where it has no bf16, which `rows` can use; or the stand-ins of the tests."""
+    if device.type != "cuda":
+        from tests.support.packed import processor  # noqa: PLC0415 - only this dry run needs it
+
+        return processor()
+    found = cuda(device)
+    return found if torch.cuda.get_device_capability(device) >= (8, 0) else replace(found, dtype=torch.float16)
 
 
 def _measured(bench: _Bench, texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -102,20 +125,22 @@ class _Bench:
     """All engines for one model and one size of a pass, and their measurements."""
 
     def __init__(
-        self, artifact: Artifact, device: torch.device, tokens: int, ceiling: float, options: argparse.Namespace
+        self, artifact: Artifact, hardware: Hardware, tokens: int, ceiling: float, options: argparse.Namespace
     ) -> None:
         self.excluded: dict[str, str] = {}
-        self._artifact, self._device, self._tokens, self._ceiling = artifact, device, tokens, ceiling
+        self._artifact, self._hardware, self._tokens, self._ceiling = artifact, hardware, tokens, ceiling
         self._options = options
         self._config = AutoConfig.from_pretrained(artifact.path)
         self._engines: dict[str, Engine] = {
-            PEER: PaddedEngine(artifact, device),
-            "padded, 16 bits": HalfPadded(artifact, device, tokens),
+            PEER: PaddedEngine(artifact, hardware.device),
+            "padded, 16 bits": HalfPadded(artifact, hardware, tokens),
         }
-        for name, ways in [(CHOSEN, WAYS)] + [(way.name, (way,)) for way in (*WAYS, COMPILED)]:
+        packed: dict[str, Callable[[], Engine]] = {SERVING: partial(PackedEngine, artifact, hardware, tokens)}
+        packed |= {name: partial(WayEngine, artifact, hardware, name, tokens) for name in options.ways}
+        for name, start in packed.items():
             try:
-                self._engines[name] = PackedEngine(artifact, device, batch_tokens=tokens, ways=ways)
-            except ScorerError as error:  # the log has the reason
+                self._engines[name] = start()
+            except ScorerError as error:
                 self.excluded[name] = str(error)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Any]:
@@ -131,12 +156,14 @@ class _Bench:
         checked = self._checked(engines)
         measured = interleaved({name: one.rate for name, one in engines.items()}, options.rounds)
         waiting = int(2 * PackedEngine.concurrency * self._tokens / lengths.mean()) + 1
-        scored = {
+        scored: dict[str, Callable[[], float]] = {
             name: OverTexts(
                 self._artifact, self._engines[name], texts, self._tokens, waiting, options.seconds
             ).rate
-            for name in (PEER, CHOSEN)
+            for name in (PEER, SERVING)
+            if name in self._engines
         }
+        speeds = rates(measured, PEER)
         return {
             "tokens": {
                 "mean": round(lengths.mean(), 1),
@@ -145,15 +172,19 @@ class _Bench:
             },
             "engines": {
                 name: row | self._shares(row["messages_per_s"]["median"], lengths) | checked[name]
-                for name, row in rates(measured, PEER).items()
+                for name, row in speeds.items()
             },
+            "fastest": max(
+                (name for name in speeds if checked[name]["agrees"]),
+                key=lambda name: speeds[name]["messages_per_s"]["median"],
+            ),
             "texts to scores": rates(interleaved(scored, options.rounds), PEER),
         }
 
     def _checked(self, engines: Mapping[str, OverRows]) -> dict[str, dict[str, Any]]:
         """Compares the answers to real texts with those in fp32; the peer is the first."""
         expected, _ = engines[PEER].answers()
-        allowed = TOLERANCE[best_dtype(self._device)] * max(1.0, float(np.abs(expected).max()))
+        allowed = self._hardware.tolerance * max(1.0, float(np.abs(expected).max()))
         found = {}
         for name, engine in engines.items():
             logits, computed = engine.answers()
@@ -170,7 +201,7 @@ class _Bench:
 
     def _shares(self, messages_per_s: float, lengths: Any) -> dict[str, Any]:
         reached = messages_per_s * flops(self._config, lengths) / len(lengths)
-        peak = nominal_peak(self._device)
+        peak = nominal_peak(self._hardware.device)
         return {
             "tokens_per_s": round(messages_per_s * float(lengths.mean())),
             "mfu": round(reached / peak, 4) if peak else None,
