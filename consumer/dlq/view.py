@@ -105,7 +105,7 @@ def print_outcome(outcome: Outcome, *, dry_run: bool = False) -> None:
         f"{'would replay' if dry_run else 'replayed'} {done.total()} letters{f': {each}' if each else ''}",
         *([f"{outcome.unsent} left, as it was stopped or they are gone"] if outcome.unsent else []),
         *([f"{len(todo.left_behind)} cannot be"] if todo.left_behind else []),
-        *([f"{todo.replayed_before} were before"] if todo.replayed_before else []),
+        *([f"{todo.replayed_before} skipped: already replayed"] if todo.replayed_before else []),
         *([f"{todo.repeated} repeat an input"] if todo.repeated else []),
     ]
     console.print(Text("; ".join(parts)))

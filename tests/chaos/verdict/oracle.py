@@ -46,7 +46,7 @@ _SCHEMA_DIGITS: Final = frozenset({58, 59})
 class Oracle:
     """Invented texts, and the answers of a scorer that needs no model."""
 
-    tolerance = 0.0
+    tolerance = 1e-6
     """The largest difference between a probability and the oracle's."""
 
     def letter_of(self, number: int) -> str | None:

@@ -62,7 +62,7 @@ def test_an_unforeseen_error_keeps_its_message_to_itself(capfd: pytest.CaptureFi
 
     said = capfd.readouterr().err
     assert raised.value.code == 70
-    assert re.search(r"unforeseen ValueError at unit/test_logs\.py:\d+ command < shared/logs\.py:\d+ _run", said)
+    assert re.search(r"unforeseen ValueError at shared/test_logs\.py:\d+ command < shared/logs\.py:\d+ _run", said)
     assert PRIVATE not in said
     assert "Traceback" not in said
 

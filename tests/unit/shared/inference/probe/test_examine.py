@@ -270,5 +270,5 @@ def test_a_start_needs_no_torch_and_leaves_one_small_file(artifact: Artifact, ho
         assert ("engine_probed" in done.stdout + done.stderr) == expected
 
     kept = [path for path in home.rglob("*") if path.is_file()]
-    assert kept == [home / verdicts.FILE]
+    assert kept == [home / "sentiment-stream" / verdicts.FILE]
     assert kept[0].stat().st_size < 1_000

@@ -164,7 +164,7 @@ def test_a_label_beyond_its_names_is_refused(tmp_path: Path) -> None:
             "has no column 'label'; columns found: mood, text; choose with --label-column",
         ),
         ({"body": "x", "mood": "a"}, "has no column 'text'; columns found: body, mood"),
-        ({"text": 5, "label": "a"}, "the text of row 1 is no text but int"),
+        ({"text": 5, "label": "a"}, "the text of row 1 is of type int, not text"),
         ({"text": "x", "label": ["a", "b"]}, "a label is list; labels are strings or integers"),
     ],
 )
