@@ -121,7 +121,7 @@ class Source(Protocol):
 
     @property
     def is_probing(self) -> bool:
-        """Whether a partition is to be fetched, or is being, that may end the process: nothing is scored then."""
+        """Whether a partition that may crash the process is fetched now, or next: nothing is scored meanwhile."""
         ...
 
     def begin(self, *, alone: bool) -> list[Commit]:
@@ -173,8 +173,7 @@ class Source(Protocol):
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
         """Leaves the group.
 
-        With `mark` the process ends in order: what counts this life as one that ended without a word is taken
-        back.
+        With `mark` the process ends in order, so this life no longer counts as a crash.
         """
         ...
 

@@ -149,6 +149,6 @@ def test_an_outcome_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert capsys.readouterr().out == (
         f"0:4 cannot be replayed: refused {HARMLESS}; its input was texts-0-4\n"
-        "replayed 3 letters: a 1, b 2; 1 left, as it was stopped or they are gone; 1 cannot be; 5 skipped: already replayed; "
-        "6 repeat an input\n"
+        "replayed 3 letters: a 1, b 2; 1 left, as it was stopped or they are gone; 1 cannot be; "
+        "5 skipped: already replayed; 6 repeat an input\n"
     )
