@@ -35,10 +35,10 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term $(ARGS)
 
 unit: setup ## Runs the tests that need no broker, in less than a minute.
-	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadgroup -m 'not kafka' $(ARGS)
+	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka' $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)

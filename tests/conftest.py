@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.kafka import ADDRESS_VARIABLE, Broker, NoBrokerError, broker
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import MakeTopic
 
+ORDER = ("unit", "chaos", "integration", "contract")
+"""Folders of tests as they run."""
 VISIBLE_S = 20.0
 DESCRIPTION = pytest.StashKey[str]()
 
@@ -39,13 +42,29 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks every test that uses a broker, directly or through another fixture, as `kafka`.
 
-    The tests of one file run in one worker, and so do all that use the cluster: three nodes are enough.
+    Sorts them: the quick ones first, then folders whose files take longest, so that the workers end together.
     """
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if {"kafka", "secure_broker"} & fixtures:
+        if {"kafka", "secure_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-        item.add_marker(pytest.mark.xdist_group("cluster" if "cluster" in fixtures else str(item.path)))
+    items.sort(key=lambda item: ORDER.index(item.nodeid.split("/")[1]))
+
+
+class _OneCluster(LoadFileScheduling):
+    """Runs a file in one worker, and all of the chaos suite: its three nodes are enough for all of it.
+
+    Not by `--dist loadgroup`: xdist 3.8 appends the group to `Item._nodeid`, which pytest 9.2 does not read.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "chaos" if nodeid.startswith("tests/chaos/") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Distributes the tests over the workers in the order of `pytest_collection_modifyitems`."""
+    config.option.loadscopereorder = False
+    return _OneCluster(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
