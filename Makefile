@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling
 
-.PHONY: help setup demo test unit hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,7 +35,10 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+coverage: setup ## Runs every test and shows the lines and branches that none reaches.
+	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
 
 unit: setup ## Runs the tests that need no broker, in less than a minute.
 	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka' $(ARGS)

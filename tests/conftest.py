@@ -50,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ORDER.index(item.nodeid.split("/")[1]))
 
 
-class _OneCluster(LoadFileScheduling):
+class _OneCluster(LoadFileScheduling):  # type: ignore[misc]
     """Runs a file in one worker, and all of the chaos suite: its three nodes are enough for all of it.
 
     Not by `--dist loadgroup`: xdist 3.8 appends the group to `Item._nodeid`, which pytest 9.2 does not read.

@@ -10,6 +10,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from uuid import uuid4
 
@@ -20,13 +21,13 @@ from tests.chaos.brokers.node import LOCALHOST, Node, Ports
 from tests.chaos.brokers.proxy import Proxy
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 PORTS: Final = range(20_000, 32_000)
 """Below the ports that systems give to outgoing connections: the port of a dead node must stay free."""
 TRANSACTION_TOPIC: Final = "__transaction_state"
 GROUP_TOPIC: Final = "__consumer_offsets"
+STOPPED_S: Final = 10.0
 LOOK_UP_S: Final = 20.0
 
 
@@ -84,8 +85,14 @@ class Cluster:
         self._nodes[node].await_answer()
 
     def pause(self, node: int) -> None:
-        """Pauses a node (SIGSTOP): its sockets stay open, but it does not answer."""
+        """Pauses a node (SIGSTOP): its sockets stay open, but it does not answer. Returns once it has stopped."""
         self._nodes[node].signal(signal.SIGSTOP)
+        # The threads of a busy process stop one after the other, so a request that is sent at once may be answered.
+        status, deadline = Path(f"/proc/{self.pid(node)}/status"), time.monotonic() + STOPPED_S
+        while self.alive(node) and "T (stopped)" not in status.read_text(encoding="ascii"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"node {node} has not stopped within {STOPPED_S:.0f} s")
+            time.sleep(0.001)
 
     def resume(self, node: int) -> None:
         """Resumes a paused node (SIGCONT)."""

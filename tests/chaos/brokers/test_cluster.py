@@ -206,7 +206,8 @@ def test_a_producer_suffers_a_fault_and_gets_over_it(cluster: Cluster) -> None:
     assert producer.flush(TIMEOUT_S) == 0
 
     assert [error is None for error in errors] == [True, False, True]
-    assert [message.value() for message in read_all(cluster.direct, topic)] == [b"before", b"after"]
+    # A producer without idempotence may write a record twice if its first answer is late.
+    assert list(dict.fromkeys(one.value() for one in read_all(cluster.direct, topic))) == [b"before", b"after"]
 
 
 @pytest.mark.parametrize("paused", [False, True])
