@@ -87,7 +87,7 @@ class Cluster:
     def pause(self, node: int) -> None:
         """Pauses a node (SIGSTOP): its sockets stay open, but it does not answer. Returns once it has stopped."""
         self._nodes[node].signal(signal.SIGSTOP)
-        # The threads of a busy process stop one after the other, so a request that is sent at once may be answered.
+        # The threads of a busy process stop one by one, so a request that is sent at once may be answered.
         status, deadline = Path(f"/proc/{self.pid(node)}/status"), time.monotonic() + STOPPED_S
         while self.alive(node) and "T (stopped)" not in status.read_text(encoding="ascii"):
             if time.monotonic() > deadline:
