@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling
 
-.PHONY: help setup demo test hostile lint types chaos mutants bench bench-setup kafka schemas clean
+.PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,7 +35,13 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+coverage: setup ## Runs every test and shows the lines and branches that none reaches.
+	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
+
+unit: setup ## Runs the tests that need no broker, in less than a minute.
+	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka' $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)
@@ -68,8 +74,10 @@ $(VENV)/.bench: $(STAMP)
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
 	@$(PYTHON) -m tests.support.kafka $(ARGS)
 
-schemas: setup ## Writes docs/schemas/ anew from shared/messages.py.
+reference: setup ## Writes docs/schemas/ and docs/settings.md anew from the models.
 	@$(PYTHON) -m shared.messages docs/schemas
+	@$(PYTHON) -m shared.settings_reference docs/settings.md \
+		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
 
 clean: ## Removes what the targets above made here.
 	rm -rf $(VENV) .cache .demo

@@ -1,7 +1,8 @@
-"""How near to the limit of this CPU a model of the size of BERT-base comes, in bfloat16.
+"""How close a model of the size of BERT-base comes to the limit of this CPU, in bfloat16.
 
-The limit is a multiplication of two large matrices, by PyTorch and by OpenVINO, in turn with the model, whose
-weights are random: its speed does not depend on them. Texts to scores, tokenizer included, no Kafka, no cache.
+The limit is a multiplication of two large matrices, by PyTorch and by OpenVINO, in turn with the model. Its
+weights are random, since its speed does not depend on them. Texts to scores, tokenizer included, no Kafka, no
+cache.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.programs import bare
 from benchmarks.roofline import flops, lean_flops, matmul_ceiling
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from consumer.scorer.rows import TokenRow
-from consumer.scorer.tokenise import Tokeniser
-from shared.openvino import openvino, opset
+from shared.inference.engines.openvino.runtime import openvino, opset
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
 from shared.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 SIZE: Final = 2_048
-"""Of the matrices; at 4,096 the rate was the same within noise."""
+"""Size of the matrices; at 4,096 the rate was the same within noise."""
 CHAINED: Final = 8
 """Multiplications in OpenVINO's graph, so that reading its input counts for little."""
 LIMIT: Final = "multiplication, torch"
@@ -73,11 +74,11 @@ def main() -> None:
 
 
 class _Work:
-    """What the texts of a corpus take: nominally, every layer whole, and as computed, both without padding."""
+    """The operations for a corpus without padding: nominal, with every layer whole, and as computed."""
 
     def __init__(self, artifact: Artifact, texts: Sequence[str]) -> None:
         config = AutoConfig.from_pretrained(artifact.path)
-        rows = [row.ids for row in Tokeniser(artifact).rows(texts) if isinstance(row, TokenRow)]
+        rows = [row.ids for row in Tokeniser.load(artifact).rows(texts) if isinstance(row, TokenRow)]
         lengths = [len(row) for row in rows]
         self.texts = len(texts)
         self.nominal = flops(config, lengths)
@@ -85,7 +86,7 @@ class _Work:
         self._tokens = float(np.mean(lengths))
 
     def about(self) -> dict[str, Any]:
-        """For the JSON."""
+        """The figures for the JSON."""
         return {"tokens": round(self._tokens, 1), "computed": round(self._lean / self.nominal, 4)}
 
 

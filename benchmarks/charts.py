@@ -35,7 +35,7 @@ STYLE: Final[dict[Any, object]] = {
 
 
 def main() -> None:
-    """Draws all that there are results of."""
+    """Draws every chart that has results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--output", type=Path, default=CHARTS)
@@ -95,7 +95,7 @@ def latency(figures: Mapping[str, Any]) -> Figure:
 
 
 def scaling(figures: Mapping[str, Any]) -> Figure:
-    """Cost for a message over messages and partitions, rate over processes, memory over messages."""
+    """Cost per message over messages and partitions, rate over processes, memory over messages."""
     figure, panels = plt.subplots(2, 2, figsize=(9, 6))
     colours = dict(zip(("at-least-once", "exactly-once"), (OTHERS, OURS), strict=True))
     of_panels = (

@@ -1,4 +1,4 @@
-"""What exactly-once costs: its rate against at-least-once, on a real Kafka, in one run, interleaved.
+"""The cost of exactly-once: its rate against at-least-once, on a real Kafka, in one run, interleaved.
 
 Two scorers: one that costs 1 ms for 32 messages, so that everything around the model is the limit, and the
 demo's model (`make demo` trains it).

@@ -1,10 +1,10 @@
-"""Messages a second from a topic to a topic of a real Kafka: this project's consumer and what others would write.
+"""Messages a second from topic to topic on a real Kafka: this project's consumer and typical user programs.
 
-All have the same model and no text twice; see `streams.run` for how the clock runs. Ours get more texts than the
-others, who are slower, so that each is busy for long enough, and more before the clock runs, for an engine
-prepares itself for each shape of a pass that it has not seen. The ceiling of ours is the bare scorer without
-Kafka: once with the consumer's windows, and once handed all texts at once, to be sorted as no stream can be.
-Ours run in the processor's own precision, and in int8 too where the model folder holds an export.
+All have the same model and no text twice; `streams.run` describes how the time is measured. Ours get more texts
+than the others, which are slower, so that each is busy for long enough. Ours also get more texts before the
+clock starts, since an engine prepares itself for each new shape of a pass. The ceiling of ours is the bare
+scorer without Kafka: once with the consumer's windows, and once with all texts at once, sorted as no stream can
+be. Ours run in the processor's own precision, and also in int8 if the model folder holds an export.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DELIVERIES: Final = ("at-least-once", "exactly-once")
 OURS: Final = "ours"
 SHARE: Final = {"tweets": 8, "reviews": 4}
-"""How many times more texts ours get."""
+"""Factor between our number of texts and that of the others."""
 OWN_WARM_UP: Final = {"tweets": 8_192, "reviews": 512}
 WINDOW: Final = Limits().batch_records
 PEER: Final = "users' loop, pipeline batch 32"

@@ -1,7 +1,7 @@
-"""The same model on the engines that others would take: text in, probabilities out, as their users write it.
+"""The same model on other engines: text in, probabilities out, written as their users would write it.
 
-All but the pipeline tokenise all texts at once, sort them by length and run batches of 32, each padded to its
-longest row. Each answers probabilities `[texts, labels]`, fp32 on the host, in input order.
+All except the pipeline tokenise all texts at once, sort them by length and run batches of 32, each padded to its
+longest row. Each returns probabilities `[texts, labels]`, fp32 on the host, in input order.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def onnx_runtime(model: Path, *, int8: bool) -> Predict:
 def openvino_converted(model: Path) -> Predict:
     """OpenVINO on its own conversion of the Hugging Face model, with the hint that optimum-intel gives.
 
-    That is what optimum-intel does inside; it itself does not run with this version of transformers.
-    OpenVINO chooses the precision: bfloat16 where the processor computes it.
+    optimum-intel does the same internally, but does not run with this version of transformers. OpenVINO chooses
+    the precision: bfloat16 if the processor supports it.
     """
     import openvino  # noqa: PLC0415 - of the extra `bench`
 
@@ -133,7 +133,7 @@ def _exported(model: Path, tokenizer: Any, classifier: Any) -> Path:
     path = WORK / "onnx" / f"{model.name}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     known = _example(tokenizer)
-    # This exporter names inputs by their place in `forward`, whatever the order of the example.
+    # This exporter names inputs by their position in `forward`, whatever the order of the example.
     example = {name: known[name] for name in inspect.signature(classifier.forward).parameters if name in known}
     dynamic = {name: {0: "rows", 1: "tokens"} for name in example}
     with warnings.catch_warnings():

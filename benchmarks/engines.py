@@ -1,7 +1,7 @@
-"""Texts a second of this project's scorer and of the engines that others would take, and how alike they answer.
+"""Texts a second of this project's scorer and of other engines, and how similar their answers are.
 
 No Kafka. The same model, the same tweets and long reviews, all in one process, in turn. Answers are compared
-with those of one text at a time in fp32, after the temperature that the model folder carries.
+with those of one text at a time in fp32, after the temperature of the model folder.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from benchmarks.measure import arguments, chosen, interleaved, rates, write
 from benchmarks.models import long_model
 from benchmarks.programs import bare
 from benchmarks.texts import distinct, of_file, reviews, tweets
-from consumer.records import Score
-from shared.artifact import open_artifact
 from shared.errors import SentimentError
+from shared.inference.types import Score
+from shared.model_folder.artifact import open_artifact
 from shared.text import normalise
 
 if TYPE_CHECKING:
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from consumer.scorer.choose import Precision
+    from shared.inference.engines.select import Precision
 
 PRECISIONS: Final[tuple[Precision, ...]] = ("auto", "fp32", "bf16", "int8")
 LEAST_ALIKE: Final = 0.95
-"""Share of equal labels below which an engine was put together wrongly; int8 has 0.99."""
+"""Share of equal labels below which an engine must be set up wrongly; int8 has 0.99."""
 PEER: Final = "Hugging Face pipeline, batch 32"
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=192)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
-    quiet: Any = transformers_logging  # which has no types
+    quiet: Any = transformers_logging  # this module is untyped
     quiet.disable_progress_bar()
     quiet.set_verbosity_error()
     if options.quick:
@@ -85,7 +85,7 @@ def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Names
 def _load(
     model: Path, only: str, ours: dict[str, str]
 ) -> tuple[dict[str, Callable[[Sequence[str]], Any]], dict[str, str]]:
-    """The engines, loaded, by name, and why others are left out; `ours` is told what is behind our names."""
+    """Loads the engines; returns them by name, and why others are left out; `ours` gets our engines' names."""
     makers: dict[str, Callable[[], Callable[[Sequence[str]], Any]]] = {
         "Hugging Face pipeline, batch 1": lambda: peers.pipeline(model, 1),
         PEER: lambda: peers.pipeline(model, peers.BATCH),
@@ -117,7 +117,7 @@ def _rate(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> f
 
 
 def _calibrated(probabilities: peers.Probabilities, temperature: float) -> peers.Probabilities:
-    """What the same logits give when they are divided by the temperature."""
+    """The probabilities for the same logits after division by the temperature."""
     powers = probabilities.astype(np.float64) ** (1 / temperature)
     shares: peers.Probabilities = powers / powers.sum(axis=1, keepdims=True)
     return shares

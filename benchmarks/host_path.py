@@ -1,8 +1,8 @@
-"""What the host does for a message, without a model: how fast, with how much processor, and what is the limit.
+"""The work of the host per message, without a model: its rate, its processor time, and its limit.
 
 - Streams: this project's consumer around a scorer that tokenises but has no model, one and two processes of
   it, against a loop that only copies from topic to topic.
-- Stages: processor time for a message of each step by itself, all threads together, in this process.
+- Stages: processor time per message of each step by itself, all threads together, in this process.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ def _streams(servers: str, texts: Sequence[str], options: argparse.Namespace) ->
 
 
 def _busy(runs: Sequence[Run], kind: str) -> float:
-    """How many cores were kept busy; one that is near to 1 in the main thread is the limit."""
+    """How many cores were busy; a value near 1 in the main thread means that it is the limit."""
     return round(statistics.median(one.cpu_s[kind] / one.seconds for one in runs), 2)
 
 
 def _stages(servers: str, texts: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
-    """Microseconds of processor time for a message by stage; rounds one after the other, a first discarded."""
+    """Microseconds of processor time per message by stage; rounds in sequence, a first one discarded."""
     seen: dict[str, list[float]] = {}
     for number in range(options.rounds + 1):
         for stage, seconds in cpu_of_stages(servers, options.model, texts).items():

@@ -12,29 +12,28 @@ from confluent_kafka import Producer
 
 from benchmarks.null_consumer import NullEngine
 from benchmarks.streams import fresh_topics, produce, quiet
-from consumer.batching import plan
-from consumer.cache import ScoreCache, fingerprint
-from consumer.decode import split
-from consumer.encode import Encoder, Moment
-from consumer.preflight import Preflight
-from consumer.records import Outgoing
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.rows import TokenRow
-from consumer.sender import Sender
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
+from consumer.preflight.questions import Preflight
+from consumer.preflight.topic_config import Targets, TopicConfig
 from consumer.settings import ConsumerSettings
-from consumer.source import KafkaSource
-from consumer.topic_config import Targets, TopicConfig
-from shared.artifact import open_artifact
-from shared.messages import ModelRef
+from consumer.stream.decode import split
+from consumer.stream.encode import Encoder, Moment
+from consumer.stream.records import Outgoing
+from shared.inference.batching import make_batches
+from shared.inference.cache import ScoreCache, fingerprint
+from shared.inference.scorer import BertScorer
+from shared.inference.tokenization.rows import TokenRow
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from consumer.records import Document, Record
+    from consumer.stream.records import Document, Record
 
 CHUNK: Final = 512
-"""Records that a step is given at a time."""
+"""Records per call of a step."""
 
 T = TypeVar("T")
 
@@ -94,8 +93,7 @@ def _answers(
     documents: Sequence[Document], scorer: BertScorer, settings: ConsumerSettings, clock: CpuClock
 ) -> list[Outgoing]:
     encoder = Encoder(
-        labels=scorer.labels,
-        model=ModelRef(name="none", version="0"),
+        model_version=scorer.model.version,
         include_text=settings.include_text,
         uncertain_below=settings.uncertain_below,
         timestamps=settings.timestamps,
@@ -114,7 +112,7 @@ def _answers(
             tokenised = scorer.tokenise(texts)
         rows = [row for row in tokenised if isinstance(row, TokenRow)]
         with clock("plan"):
-            plan([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
+            make_batches([len(row) for row in rows], scorer.batch_tokens, padding=scorer.padding)
         with clock("softmax"):
             scores = scorer.forward(rows)
         at = Moment.of(datetime.now(UTC))

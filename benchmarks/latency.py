@@ -1,8 +1,8 @@
-"""How long a message takes at a given load, from when it was due to be sent until a subscriber has its result.
+"""The time at a given load from a message's due time until a subscriber has its result.
 
-The load is open: messages are due at times that do not depend on answers, so a stall is felt by all that come
-meanwhile (no coordinated omission). Loads are shares of the capacity that the same run measures before. A
-result counts when a `read_committed` subscriber has it; the broker's own time of it is given beside.
+The load is open: due times do not depend on answers, so a stall delays all messages that come in the meantime
+(no coordinated omission). Loads are shares of the capacity that the same run measures before. A result counts
+when a `read_committed` subscriber has it; the broker's own time of it is given as well.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ DELIVERIES: Final = ("at-least-once", "exactly-once")
 LOADS: Final = (0.10, 0.50, 0.80, 0.95)
 PERCENTILES: Final = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
 ANSWER_S: Final = 60.0
-"""How long after the last message results may still come."""
+"""How long after the last message results may still arrive."""
 
 
 def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
-    parser.add_argument("--seconds", type=float, default=20, help="of each load in each round")
-    parser.add_argument("--messages", type=int, default=4_096, help="of the measurement of the capacity")
+    parser.add_argument("--seconds", type=float, default=20, help="duration of each load in each round")
+    parser.add_argument("--messages", type=int, default=4_096, help="for the measurement of the capacity")
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.messages = 2, 512
@@ -87,7 +87,7 @@ def _capacity(servers: str, program: Contender, texts: Sequence[str]) -> float:
 def _loads(
     servers: str, program: Contender, source: list[str], capacity: float, *, seed: int, seconds: float
 ) -> dict[float, dict[str, float]]:
-    """All loads in turn on one process that is warm."""
+    """All loads in turn on one warm process."""
     counts = [int(capacity * load * seconds * 1.5) + 10 for load in LOADS]
     texts = iter(distinct(source, WARM_UP + sum(counts)))
     answers = {}
@@ -135,11 +135,11 @@ class Subscriber:
         )
 
     def close(self) -> None:
-        """Ends it before its broker does."""
+        """Stops it before its broker stops."""
         self._consumer.close()
 
     def receive(self, count: int) -> None:
-        """Takes so many results and forgets them."""
+        """Takes `count` results and discards them."""
         deadline = time.monotonic() + ANSWER_S
         while count and time.monotonic() < deadline:
             message = self._consumer.poll(0.1)
@@ -150,8 +150,8 @@ class Subscriber:
     def follow(self, sender: subprocess.Popen[str]) -> tuple[dict[str, float], list[float], list[float]]:
         """Takes results until there is one for each message that the sender sent; raises TimeoutError.
 
-        Returns what the sender said, and of each message the milliseconds from when it was due until its
-        result was read here, and until the broker had it.
+        Returns the sender's report, and for each message the milliseconds from its due time until its result was
+        read here, and until the broker had it.
         """
         said: dict[str, float] = {}
         latencies: list[float] = []

@@ -1,4 +1,4 @@
-"""What every benchmark does alike: rounds in turn, medians and ratios, and a JSON that says where and of what."""
+"""The shared parts of all benchmarks: rounds in turn, medians and ratios, and a JSON with place and version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results"
 WORK: Final = ROOT / ".cache" / "bench"
-"""What benchmarks make for themselves: exported models, logs, and the results of quick tries."""
+"""Files that benchmarks create: exported models, logs, and the results of quick runs."""
 QUICK: Final = WORK / "quick"
 ROUNDS: Final = 3
 
@@ -47,16 +47,16 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured ones; another before is discarded")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measured rounds; one before is discarded")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, measures nothing")
     parser.add_argument("--model", type=Path, default=ROOT / ".demo/model", help="folder made by `make demo`")
     parser.add_argument("--texts", type=Path, help="own texts: one a line, or a Parquet file with a column text")
-    parser.add_argument("--only", default="", metavar="WORDS", help="contenders whose names hold one, by commas")
+    parser.add_argument("--only", default="", metavar="WORDS", help="parts of contenders' names, by commas")
     return parser
 
 
 def chosen(contenders: Mapping[str, T], only: str, always: Sequence[str] = ()) -> dict[str, T]:
-    """The contenders that `--only` names; those of `always`, which are compared with, stay."""
+    """The contenders that `--only` names; those in `always`, which others are compared with, stay."""
     words = [word.strip() for word in only.split(",")]
     return {
         name: contender
@@ -66,7 +66,7 @@ def chosen(contenders: Mapping[str, T], only: str, always: Sequence[str] = ()) -
 
 
 def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int, show: str = "{}") -> dict[str, list[T]]:
-    """Runs all in turn, A B C A B C, a discarded round first; returns what each answered, by name."""
+    """Runs all in turn, A B C A B C, a discarded round first; returns the measurements by name."""
     answers: dict[str, list[T]] = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, contender in contenders.items():
@@ -78,7 +78,7 @@ def interleaved(contenders: Mapping[str, Callable[[], T]], rounds: int, show: st
 
 
 def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
-    """Median, least and greatest."""
+    """Median, minimum and maximum."""
     return {
         "median": round(statistics.median(values), digits),
         "range": [round(min(values), digits), round(max(values), digits)],
@@ -86,7 +86,7 @@ def spread(values: Sequence[float], digits: int = 1) -> dict[str, Any]:
 
 
 def ratio(values: Sequence[float], peer: Sequence[float]) -> float:
-    """The median over rounds of a value by the peer's of the same round."""
+    """The median over rounds of a value divided by the peer's of the same round."""
     return round(statistics.median(a / b for a, b in zip(values, peer, strict=True)), 3)
 
 
@@ -98,13 +98,13 @@ def rates(values: Mapping[str, Sequence[float]], peer: str) -> dict[str, dict[st
 
 
 def _commit() -> str:
-    """What was measured: marked where anything but the results of benchmarks differs from the commit."""
+    """The measured commit, marked if anything except the results of benchmarks differs from it."""
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results")
     return _git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
 def write(name: str, figures: Mapping[str, Any], options: argparse.Namespace, **about: Any) -> None:
-    """Writes the figures with date, commit, machine and versions; a quick try's are kept out of `results/`."""
+    """Writes the figures with date, commit, machine and versions; those of quick runs stay out of `results/`."""
     result = {
         "benchmark": name,
         "date": datetime.now(UTC).date().isoformat(),
@@ -124,7 +124,7 @@ def write(name: str, figures: Mapping[str, Any], options: argparse.Namespace, **
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, and the GPU where torch was loaded and sees one."""
+    """Processor, cores, memory, and the GPU if torch was loaded and sees one."""
     described: dict[str, Any] = {
         "cpu": _field("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),

@@ -6,15 +6,15 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.measure import WORK
-from shared.artifact import open_artifact, seal
+from shared.model_folder.artifact import open_artifact, seal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 REVIEW_TOKENS: Final = 256
-"""Reviews are cut there; the demo's model itself cuts at 64, which its tweets rarely reach."""
+"""Reviews are truncated there; the demo's own model truncates at 64, which its tweets rarely reach."""
 BERT_BASE: Final = "bert-base"
 
 
@@ -38,9 +38,9 @@ def long_model(model: Path) -> Path:
 
 
 def bert_base(folder: Path, tokenizer: Path, weights: str | None = None) -> Artifact:
-    """BERT-base with a fresh head, written to `folder`; without `weights`, a name of the hub or a folder, random.
+    """BERT-base with a fresh head, written to `folder`; random without `weights`, a name of the hub or a folder.
 
-    Speed does not depend on weights, but how much 16 bits cost does. `tokenizer` is a model folder, uncased.
+    Speed does not depend on weights, but the loss of 16 bits does. `tokenizer` is a model folder, uncased.
     """
     import torch  # noqa: PLC0415 - seconds to import
     from transformers import AutoConfig, AutoModelForSequenceClassification  # noqa: PLC0415

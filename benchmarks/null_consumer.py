@@ -1,6 +1,6 @@
 """This project's consumer without a model; started by `programs.null`, set by SENTIMENT_ variables.
 
-What is left is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
+The rest is the host's work: read, decode, normalise, tokenise, plan, encode, write, commit.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer import settings as consumer_settings
-from consumer.preflight import Preflight
-from consumer.scorer.bert import BertScorer
-from consumer.scorer.engine import Answer
-from consumer.scoring import Scoring
+from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
-from shared.artifact import open_artifact
+from shared.inference.engines.base import Answer
+from shared.inference.scheduler import Scheduler
+from shared.inference.scorer import BertScorer
 from shared.logs import configure_logs, end_process, exit_with
-from shared.messages import ModelRef
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.scorer.engine import Ids
+    from shared.inference.engines.base import Ids
 
 
 class NullEngine:
@@ -43,7 +42,7 @@ class NullEngine:
         self._row_s = pass_ms / 1000 / 32
 
     def forward(self, rows: Sequence[Ids]) -> Answer:
-        """Logits of no meaning."""
+        """Meaningless logits."""
         if self._row_s:
             time.sleep(self._row_s * len(rows))
         return Answer(np.zeros((len(rows), self._labels), np.float32), sum(map(len, rows)))
@@ -61,9 +60,8 @@ def main() -> None:
     consume(
         settings,
         partitions=preflight.partitions(),
-        scoring=Scoring(scorer, window=settings.limits.batch_records, cache=settings.cache),
-        labels=scorer.labels,
-        model=ModelRef(name="none", version="0"),
+        scoring=Scheduler(scorer, window=settings.limits.batch_records, cache=settings.cache),
+        model_version=scorer.model.version,
         stop=stop,
         targets=preflight.targets(),
     )

@@ -1,7 +1,7 @@
-"""Whether `sentiment-consumer plan` tells the truth: the rate it promises, and the one that `run` then reaches.
+"""Whether `sentiment-consumer plan` is accurate: its predicted rate, and the rate that `run` then reaches.
 
-`plan` measures a sample of tweets and writes a settings file; the consumer is started with that file on a real
-Kafka and works off as many tweets. Both are processes like an operator's.
+`plan` measures a sample of tweets and writes a settings file. The consumer is started with that file on a real
+Kafka and processes as many tweets. Both are processes like an operator's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
     parser.add_argument("--messages", type=int, default=4_096)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement of plan")
+    parser.add_argument("--seconds", type=float, default=3.0, help="duration of each measurement of plan")
     options = parser.parse_args()
     if options.quick:
         options.messages, options.seconds = 512, 0.2
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _plan(model: Path, sample: Path, file: Path, seconds: float) -> float:
-    """Lets `plan` write the file; returns the rate that stands in it."""
+    """Lets `plan` write the file; returns the rate in it."""
     program = str(Path(sys.executable).with_name("sentiment-consumer"))
     arguments_: Sequence[str] = ["--model", str(model), "--sample", str(sample), "--seconds", str(seconds)]
     subprocess.run(
@@ -73,7 +73,7 @@ def _plan(model: Path, sample: Path, file: Path, seconds: float) -> float:
     )
     found = re.search(r"([\d,]+) texts/s", file.read_text(encoding="utf-8"))
     if found is None:
-        raise LookupError(f"{file} does not tell a rate")
+        raise LookupError(f"{file} does not show a rate")
     return float(found[1].replace(",", ""))
 
 

@@ -1,4 +1,4 @@
-"""What the kernel says of a process: CPU time and memory. Linux only."""
+"""CPU time and memory of a process, as reported by the kernel. Linux only."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def resident_mib(pid: int) -> float:
 
 
 def cpu_s(pid: int) -> dict[str, float]:
-    """CPU seconds since the process began, of all threads and by kind of those that live.
+    """CPU seconds since the process began, of all threads and by kind of the running ones.
 
-    librdkafka names its threads `rdk:...`; what a thread of Python or of a model is for is not to be seen.
+    librdkafka names its threads `rdk:...`; the purpose of a Python or model thread is not visible.
     """
     seconds = {ALL: _seconds(Path(f"/proc/{pid}/stat")), MAIN: 0.0, CLIENT: 0.0, OTHERS: 0.0}
     for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -37,6 +37,6 @@ def cpu_s(pid: int) -> dict[str, float]:
 
 
 def _seconds(stat: Path) -> float:
-    """User and system time; the fields after the name, which stands in brackets and may hold anything."""
+    """User and system time: the fields after the name, which is in brackets and may contain anything."""
     fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * _TICK_S

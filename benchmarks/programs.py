@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.measure import ROOT
 from benchmarks.streams import Command
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.streams import Contender, Job
-    from consumer.records import Score, Unscorable
-    from consumer.scorer.choose import Precision
+    from shared.inference.engines.select import Precision
+    from shared.inference.types import Score, Unscorable
 
 PEERS: Final = ROOT / "benchmarks" / "peers"
 QUIX: Final = ROOT / ".cache" / "bench-peers"
@@ -51,7 +51,7 @@ def peer(script: str, model: Path, *more: str, python: Path = Path(sys.executabl
 
 
 def quix_python() -> Path:
-    """The Python of Quix Streams' own environment, which is made where it is missing or its pins changed."""
+    """The Python of Quix Streams' own environment, which is created if it is missing or its pins have changed."""
     pins = ROOT / "benchmarks" / "peers.txt"
     stamp, python = QUIX / "installed.txt", QUIX / "bin" / "python"
     if not stamp.is_file() or stamp.read_text() != pins.read_text():
@@ -78,14 +78,14 @@ def bare(
 ) -> tuple[Callable[[Sequence[str]], list[Score | Unscorable]], str]:
     """This project's scorer without Kafka and cache, as `consumer.service` makes it, and its engine's name.
 
-    With `window` it is handed so many texts at a time and sorts no more together, as in the consumer; else all.
-    Raises SentimentError for a precision that is not to be had with this model or machine.
+    With `window` it gets that number of texts at a time and sorts only those, as in the consumer; else all.
+    Raises SentimentError for a precision that is not available with this model or machine.
     """
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - seconds to import
-    from consumer.scoring import Scoring  # noqa: PLC0415
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - seconds to import
+    from shared.inference.scheduler import Scheduler  # noqa: PLC0415
 
     scorer = load_scorer(open_artifact(model), precision=precision)
-    scoring = Scoring(scorer, window=window)
+    scoring = Scheduler(scorer, window=window)
 
     def score(texts: Sequence[str]) -> list[Score | Unscorable]:
         step = window or len(texts)
@@ -96,8 +96,8 @@ def bare(
 
 
 def precisions(model: Path) -> list[Precision]:
-    """This processor's own, and int8 where the model was exported."""
-    from shared.openvino import native_precision  # noqa: PLC0415
+    """This processor's own precision, and int8 if the model was exported."""
+    from shared.inference.engines.openvino.runtime import native_precision  # noqa: PLC0415
 
     return [native_precision(), *(["int8"] if open_artifact(model).manifest.int8 else [])]  # type: ignore[list-item]
 
@@ -122,6 +122,6 @@ def _consumer(command: Sequence[str], model: Path, delivery: str, settings: dict
 
 
 def _clean() -> dict[str, str]:
-    """The environment without settings of this project that may stand in it; modules are found from here."""
+    """The environment without variables of this project; modules are found from here."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SENTIMENT_")}
     return {**inherited, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""What a device could do at best: multiplications that a model needs, and the rate at which a device does them."""
+"""The best case of a device: the multiplications of a model, and the rate at which the device does them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PEAKS_TFLOPS: Final = {
     "A10": 125,
     "T4": 65,
 }
-"""Dense 16-bit tensor-core peaks from NVIDIA's data sheets, by a part of the GPU's name; the first that fits."""
+"""Dense 16-bit tensor-core peaks from NVIDIA's data sheets, by a part of the GPU's name; the first match."""
 _CEILING_ROUNDS: Final = 5
 
 
@@ -41,7 +41,7 @@ def flops(config: Any, lengths: Sequence[int]) -> float:
 
 
 def lean_flops(config: Any, lengths: Sequence[int]) -> float:
-    """The same with only that of the last layer which the first token needs: all keys and values, one query."""
+    """The same with only the part of the last layer that the first token needs: all keys and values, one query."""
     hidden = config.hidden_size
     inner = getattr(config, "intermediate_size", None) or config.hidden_dim
     tokens = np.asarray(lengths, dtype=np.float64)
@@ -51,7 +51,7 @@ def lean_flops(config: Any, lengths: Sequence[int]) -> float:
 
 
 def nominal_peak(device: torch.device) -> float | None:
-    """Of the data sheet, in FLOP/s; None for a device that is not listed."""
+    """The peak of the data sheet, in FLOP/s; None for an unlisted device."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return next((peak * 1e12 for part, peak in PEAKS_TFLOPS.items() if part in name), None)
 
@@ -66,7 +66,7 @@ def matmul_ceiling(device: torch.device, dtype: torch.dtype, size: int) -> float
         for _ in range(10):
             left @ right
         _wait(device)
-        if number:  # the first chooses its kernel
+        if number:  # the first one chooses its kernel
             rates.append(10 * 2 * size**3 / (time.perf_counter() - began))
     return statistics.median(rates)
 

@@ -1,7 +1,7 @@
-"""What a message costs as the stream grows: more messages, more partitions, a second process; without a model.
+"""The cost of a message as the stream grows: more messages, more partitions, a second process; without a model.
 
-Cost is processor time for a message. Memory is what the process holds while up to a million messages go by; it
-counts from the 100,000th on, when the score cache (50,000 entries) has long been full.
+Cost is processor time per message. Memory is that of the process during up to a million messages. It counts from
+the 100,000th on, when the score cache (50,000 entries) has long been full.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def _figures(runs: list[Run], first: list[Run]) -> dict[str, Any]:
 
 
 def _drift(one: Run) -> float | None:
-    """How far memory strays from its median after the first SETTLED messages, as a share of it.
+    """The largest deviation of memory from its median after the first SETTLED messages, as a share of it.
 
-    None for a run that has too few moments after that.
+    None for a run with too few samples after that.
     """
     settled = [resident for written, resident in one.memory if SETTLED <= written < one.messages]
     if len(settled) < LEAST_MOMENTS:

@@ -1,8 +1,8 @@
-"""An open-loop sender: each message is due at a time of its own and never waits for an answer.
+"""An open-loop sender: each message has its own due time and never waits for an answer.
 
-Messages come as a Poisson process, as those of many independent users do. What counts is the time at which one
-was due, which stands in its id (`number:microseconds`); if the sender is late, that is part of the latency.
-Started by `latency.py` as a process of its own; prints how late it was, in milliseconds.
+Messages form a Poisson process, like those of many independent users. What counts is a message's due time, which
+is in its id (`number:microseconds`); if the sender is late, that is part of the latency. Started by `latency.py`
+as a process of its own; prints how late it was, in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.streams import HEADERS, KEYS, PARTITIONS, quiet
 
 
 def main() -> None:
-    """Sends `seconds` long, `rate` messages a second; texts stand in a file of JSON Lines."""
+    """Sends `rate` messages a second for `seconds`; the texts are in a file of JSON Lines."""
     servers, topic, file, rate, seconds, seed = sys.argv[1:]
     texts = Path(file).read_text(encoding="utf-8").splitlines()
     gaps = random.Random(int(seed))  # noqa: S311 - a schedule

@@ -1,9 +1,8 @@
 """Measures a program that carries messages from topic to topic, from outside: by its topics and its process.
 
-The messages wait in the input topic inside an open transaction, which hides them from readers that are
-`read_committed`. Meanwhile the program starts, loads its model and answers some messages that come before,
-to be warm. Committing the transaction lets all out at once: that is when the clock starts. It stops with the
-broker's own time of the last result.
+The messages wait in the input topic inside an open transaction, which hides them from `read_committed` readers.
+In the meantime the program starts, loads its model and answers some earlier messages, to be warm. Committing the
+transaction releases all at once: that starts the clock. It stops with the broker's own time of the last result.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
         """A program to be measured."""
 
         def __call__(self, job: Job, member: int, /) -> Command:
-            """How it is started, as the so-manieth member of its group."""
+            """Its command, for the nth member of its group."""
             ...
 
 
@@ -76,13 +75,13 @@ class Command:
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen of one run."""
+    """The measurements of one run."""
 
     messages: int
     seconds: float
     """From the moment the messages could be read to the broker's time of the last result."""
     cpu_s: dict[str, float]
-    """CPU time of all members meanwhile, in all and by kind of thread."""
+    """CPU time of all members during that time, in total and by kind of thread."""
     memory: list[tuple[int, float]] = field(repr=False)
     """Results written so far and resident MiB of the first member, ten times a second."""
 
@@ -93,7 +92,7 @@ class Run:
 
     @property
     def cpu_us(self) -> float:
-        """CPU time for a message."""
+        """CPU time per message."""
         return self.cpu_s[ALL] / self.messages * 1e6
 
 
@@ -106,9 +105,9 @@ def run(
     members: int = 1,
     warm_up: int = WARM_UP,
 ) -> Run:
-    """Measures how fast `contender` gets through the texts after the first `warm_up`, which are not counted.
+    """Measures how fast `contender` processes the texts after the first `warm_up`, which are not counted.
 
-    Raises an error where it ends, stands still, or does not answer each message exactly once.
+    Raises an error if it ends, stalls, or does not answer each message exactly once.
     """
     warm, measured = texts[:warm_up], texts[warm_up:]
     with contextlib.ExitStack() as stack:
@@ -132,7 +131,7 @@ def run(
         reader.await_results(len(warm), processes, START_S)
         producer.begin_transaction()
         produce(producer, job.source, measured, partitions, len(warm))
-        time.sleep(1)  # what the fill left to do is done
+        time.sleep(1)  # the work that the fill left is done
         before = [cpu_s(process.pid) for process in processes]
         began = time.time()
         producer.commit_transaction(30)
@@ -169,7 +168,7 @@ class Reader:
     def await_results(
         self, count: int, processes: Sequence[subprocess.Popen[bytes]], timeout_s: float
     ) -> list[tuple[int, float]]:
-        """Waits for so many results in all; returns how many were written, and the memory in use, over time."""
+        """Waits for `count` results in total; returns how many were written, and the memory in use, over time."""
         deadline = time.monotonic() + timeout_s
         seen = []
         while len(self._ids) < count:
@@ -191,7 +190,7 @@ class Reader:
             raise AssertionError(f"{len(self._ids)} results, {len(set(self._ids))} ids, of {count} messages")
 
     def close(self) -> None:
-        """Ends it before its topic does."""
+        """Stops it before its topic is deleted."""
         self._consumer.close()
 
     def _written(self) -> int:
@@ -222,7 +221,7 @@ def fresh_topics(servers: str, partitions: int = PARTITIONS) -> Iterator[Job]:
     try:
         yield job
     finally:
-        made = [topic for topic in admin.list_topics(timeout=10).topics if name in topic]  # a peer's own too
+        made = [topic for topic in admin.list_topics(timeout=10).topics if name in topic]  # also a peer's
         for future in admin.delete_topics(made).values():
             future.result()
 
@@ -261,7 +260,7 @@ def _await_group(job: Job, processes: Sequence[subprocess.Popen[bytes]], partiti
     while time.monotonic() < deadline:
         if any(process.poll() is not None for process in processes):
             raise ChildProcessError(f"a program ended before it read; see {WORK / 'logs' / job.group}*")
-        with contextlib.suppress(KafkaException):  # no such group yet
+        with contextlib.suppress(KafkaException):  # the group does not exist yet
             group = admin.describe_consumer_groups([job.group])[job.group].result()
             owned = sum(
                 partition.topic == job.source
@@ -276,7 +275,7 @@ def _await_group(job: Job, processes: Sequence[subprocess.Popen[bytes]], partiti
 
 
 def quiet(servers: str) -> dict[str, Any]:
-    """Settings that every client of the benchmarks' own has."""
+    """Settings of all clients of the benchmarks themselves."""
     return {"bootstrap.servers": servers, "log_level": 3}
 
 

@@ -17,7 +17,7 @@ README: Final = ROOT / "benchmarks" / "README.md"
 
 
 def main() -> None:
-    """Fills the tables that there are results of and leaves the others as they are."""
+    """Fills the tables that have results and leaves the others unchanged."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--readme", type=Path, default=README)
@@ -55,7 +55,7 @@ def engines(figures: Mapping[str, Any]) -> Iterable[str]:
 
 
 def ceiling(figures: Mapping[str, Any]) -> Iterable[str]:
-    """What BERT-base makes of the machine's multiplications."""
+    """The speed of BERT-base relative to the machine's multiplications."""
     yield from _table(
         "bfloat16",
         ("GFLOP/s", "of torch's multiplication", "of it computed", "texts/s"),
@@ -142,7 +142,7 @@ def latency(figures: Mapping[str, Any]) -> Iterable[str]:
 
 
 def planned(figures: Mapping[str, Any]) -> Iterable[str]:
-    """What was promised and what was reached."""
+    """The promised and the reached rates."""
     yield from _table(
         "tweets",
         ("messages/s", "of the promise"),

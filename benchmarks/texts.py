@@ -1,7 +1,7 @@
 """Texts to measure with: real tweets and real reviews, and no text twice.
 
-Tweets are those that `make demo` keeps. Reviews are the customers' reviews in the source distribution that
-the tweets came in, which holds them cut into sentences: they are put together again.
+The tweets are those of `make demo`. The reviews are the customers' reviews in the source distribution of the
+tweets, which holds them cut into sentences: they are put together again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pyarrow.parquet as pq
 
 from benchmarks.measure import ROOT, WORK
-from trainer.datasets import DATASETS
-from trainer.packages import fetch_package
+from trainer.data.datasets.vader_tweets import VADER_TWEETS
+from trainer.data.packages import fetch_package
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _REVIEWS: Final = "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt"
 
 
 def tweets() -> list[str]:
-    """4,200 tweets; FileNotFoundError says what makes them."""
+    """4,200 tweets; FileNotFoundError says how to get them."""
     if not TWEETS.is_file():
         raise FileNotFoundError(f"{TWEETS.relative_to(ROOT)} is made by `make demo`")
     return [str(text) for text in pq.read_table(TWEETS, columns=["text"]).column("text").to_pylist()]
@@ -37,7 +37,7 @@ def tweets() -> list[str]:
 
 def reviews() -> list[str]:
     """Customers' reviews of products, of at least REVIEW_WORDS words."""
-    distribution = fetch_package(DATASETS["vader-tweets"].package, WORK)
+    distribution = fetch_package(VADER_TWEETS.package, WORK)
     with (
         tarfile.open(distribution) as outer,
         tarfile.open(fileobj=io.BytesIO(_read(outer, _ARCHIVE))) as inner,
@@ -52,7 +52,7 @@ def reviews() -> list[str]:
 
 
 def of_file(path: Path) -> list[str]:
-    """Texts of the user's own."""
+    """The user's own texts."""
     if path.suffix == ".parquet":
         return [str(text) for text in pq.read_table(path, columns=["text"]).column("text").to_pylist()]
     return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -70,5 +70,5 @@ def distinct(texts: Sequence[str], count: int) -> list[str]:
 def _read(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     if file is None:
-        raise FileNotFoundError(f"{name} is no file of the archive")
+        raise FileNotFoundError(f"{name} is not in the archive")
     return file.read()

@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from consumer.encode import answer
-from consumer.records import Score, Unscorable
-from consumer.scorer.choose import load_scorer
-from consumer.scoring import Scoring
-from shared.artifact import open_artifact
+from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
-from shared.messages import InputFormat, ModelRef, ParsedInput, parse_input
+from shared.formats import InputFormat, parse_input
+from shared.formats.parsed import ParsedInput
+from shared.inference.engines.select import load_scorer
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Score, Unscorable
+from shared.model_folder.artifact import open_artifact
+from shared.reasons import Reason
 from shared.terminal import SIGNS, printable, say
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 WINDOW_LINES: Final = 1_024
 WINDOW_BYTES: Final = 8 * 2**20
-"""Lines are scored together, and answered once they are so many, hold so many bytes, or the input ends."""
+"""Lines and bytes of one window: its lines are scored together and answered when it is full or the input ends."""
 NAMED: Final = 20
 """Skipped lines that are named; further ones are only counted, so that a wrong file does not flood a terminal."""
 
@@ -43,16 +45,13 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
     """
     artifact = open_artifact(settings.model_folder)
     scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scoring(scorer, batch_tokens=settings.limits.batch_tokens)
-    model = ModelRef(name=artifact.manifest.name, version=artifact.version)
+    scoring = Scheduler(scorer, batch_tokens=settings.limits.batch_tokens)
     form = settings.input_format if as_json and not texts else replace(settings.input_format, kind="text")
     lines = map(_argument, texts) if texts else _lines(sys.stdin.buffer, form.max_bytes)
     numbered = _Numbered("text" if texts else "line", skip=skip)
     results = (
         answer(
             score,
-            labels=scorer.labels,
-            model=model,
             identity=parsed.id or place,
             source=None,
             at=datetime.now(UTC),
@@ -64,7 +63,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
         for result in results:
             say(result.model_dump_json())
     else:
-        _print_tables(results, scorer.labels)
+        _print_tables(results, scorer.model.labels)
 
 
 class _Numbered:
@@ -77,10 +76,11 @@ class _Numbered:
         self._skipped = 0
 
     def scored(
-        self, scoring: Scoring, inputs: Iterable[ParsedInput | Unscorable]
+        self, scoring: Scheduler, inputs: Iterable[ParsedInput | Unscorable]
     ) -> Iterator[tuple[str, ParsedInput, Score]]:
         """Scores in windows; yields a line's name, as line-7, with what it says. Raises InputDataError."""
         for window in _windows(inputs):
+            # A bad line waits for its turn: raised while it was read, it cost up to 1,023 others their results.
             scores = iter(scoring.score([one.text for one in window if isinstance(one, ParsedInput)]))
             for one in window:
                 self._lines += 1
@@ -105,11 +105,13 @@ class _Numbered:
 
 
 def _argument(text: str) -> bytes:
+    # Python turns bytes of an argument that are not UTF-8 into surrogates; the decoder is to see the bytes.
     return text.encode(errors="surrogateescape")
 
 
 def _lines(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
     """Lines without their ends; of one of more than `max_bytes` only a part that is more, which bounds memory."""
+    # Room for one byte too many, by which `_input` sees that the line is too long, and for a line end.
     while line := stream.readline(max_bytes + len("x\r\n")):
         rest = line
         while rest and not rest.endswith(b"\n"):
@@ -120,13 +122,13 @@ def _lines(stream: BinaryIO, max_bytes: int) -> Iterator[bytes]:
 def _input(line: bytes, form: InputFormat) -> ParsedInput | Unscorable:
     """Reads a line as the stream reads a value; a blank one has no text, whatever the format."""
     if len(line) > form.max_bytes:
-        return Unscorable(BadRecord.__name__, f"it has more bytes than the limit of {form.max_bytes}")
+        return Unscorable(Reason.BAD_RECORD, f"it has more bytes than the limit of {form.max_bytes}")
     if not line.strip():
-        return Unscorable(BadRecord.__name__, "it is blank; there is no text to score")
+        return Unscorable(Reason.BAD_RECORD, "it is blank; there is no text to score")
     try:
         return parse_input(line, form)
     except BadRecord as error:
-        return Unscorable(BadRecord.__name__, str(error))
+        return Unscorable(Reason.BAD_RECORD, str(error))
 
 
 def _windows(inputs: Iterable[ParsedInput | Unscorable]) -> Iterator[list[ParsedInput | Unscorable]]:
@@ -134,7 +136,7 @@ def _windows(inputs: Iterable[ParsedInput | Unscorable]) -> Iterator[list[Parsed
     size = 0
     for one in inputs:
         window.append(one)
-        size += len(one.text) if isinstance(one, ParsedInput) else 0
+        size += len(one.text.encode(errors="surrogatepass")) if isinstance(one, ParsedInput) else 0
         if len(window) == WINDOW_LINES or size >= WINDOW_BYTES:
             yield window
             window, size = [], 0

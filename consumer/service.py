@@ -8,43 +8,45 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from consumer.dead_letter_limit import DeadLetterLimit
-from consumer.encode import Encoder
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
-from consumer.pipeline import Pipeline, Totals
-from consumer.preflight import Preflight
-from consumer.quarantine import Quarantine
-from consumer.recovery import Refusals
-from consumer.scoring import Scoring
-from consumer.sender import Sender
+from consumer.dlq.limit import DeadLetterLimit
+from consumer.events import ModelLoaded
+from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
+from consumer.log_events import log_event
+from consumer.preflight.questions import Preflight
+from consumer.preflight.topic_config import FirstRecordsWatch
 from consumer.signals import ending_within_grace
-from consumer.source import KafkaSource
 from consumer.stall_watchdog import StallWatchdog
-from consumer.topic_config import FirstRecordsWatch
+from consumer.stream.encode import Encoder
+from consumer.stream.pipeline import Pipeline, Totals
+from consumer.stream.quarantine import Quarantine
+from consumer.stream.recovery import Refusals
 from shared import __version__
-from shared.artifact import open_artifact
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
-from shared.messages import ModelRef
+from shared.inference.scheduler import Scheduler
+from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping
 
-    from consumer.commit_metadata import CommitMetadata
-    from consumer.records import Outbox
+    from consumer.events import Observer
+    from consumer.kafka.commit_metadata import CommitMetadata
+    from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
-    from consumer.topic_config import Targets
+    from consumer.stream.records import Outbox
 
 log = structlog.get_logger()
 
 
-def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
+def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer = log_event) -> None:
     """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - `consume` does without torch
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
     folder = settings.model_folder
@@ -58,22 +60,22 @@ def serve(settings: ConsumerSettings, stop: threading.Event) -> None:
         log.warning("topic_unfit", problem=problem)
     artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
     scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scoring(
+    scoring = Scheduler(
         scorer,
         window=settings.limits.batch_records,
         batch_tokens=settings.limits.batch_tokens,
         cache=settings.cache,
+        observer=observer,
     )
-    log.info("model_ready", **scorer.describe())
-    model = ModelRef(name=artifact.manifest.name, version=artifact.version)
+    observer(ModelLoaded(**scorer.describe()))
     totals = consume(
         settings,
         partitions=partitions,
         scoring=scoring,
-        labels=scorer.labels,
-        model=model,
+        model_version=scorer.model.version,
         stop=stop,
         targets=targets,
+        observer=observer,
     )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
@@ -83,11 +85,11 @@ def consume(
     settings: ConsumerSettings,
     *,
     partitions: Mapping[str, int],
-    scoring: Scoring,
-    labels: tuple[str, ...],
-    model: ModelRef,
+    scoring: Scheduler,
+    model_version: str,
     stop: threading.Event,
     targets: Targets,
+    observer: Observer = log_event,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -96,7 +98,7 @@ def consume(
     """
     gc.collect()
     gc.freeze()
-    source = KafkaSource(settings)
+    source = KafkaSource(settings, observer)
     sender = Sender(
         settings,
         partitions,
@@ -116,8 +118,7 @@ def consume(
         scoring=scoring,
         outbox=outbox,
         encoder=Encoder(
-            labels=labels,
-            model=model,
+            model_version=model_version,
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
             timestamps=settings.timestamps,
@@ -132,7 +133,8 @@ def consume(
         stop=stop,
         until_idle_s=settings.until_idle_s,
         max_records=settings.max_messages,
-        observe=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
+        observer=observer,
         heartbeat=watchdog.heartbeat,
     )
     source.subscribe()

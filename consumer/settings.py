@@ -10,19 +10,19 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from consumer.patterns import check_pattern
 from shared.errors import SettingsError
-from shared.kafka import KafkaSettings
+from shared.formats import InputFormat, Kind
+from shared.kafka.patterns import check_pattern
+from shared.kafka.properties import check_membership
+from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001
-from shared.messages import InputFormat
-from shared.properties import check_membership
-from shared.settings import Settings, load_settings, sources
+from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OTHER_COMMANDS: Final = ("trainer.", "dashboard.")
-"""Starts of the settings of sister commands, which may stand in the same environment or file."""
+"""Prefixes of the settings of other commands, which may be in the same environment or file."""
 
 
 DAY_S: Final = 86_400
@@ -44,7 +44,7 @@ def _split(value: object) -> object:
 
 def _topic_name(name: str) -> str:
     if not _TOPIC.fullmatch(name):
-        raise ValueError(f"{name[:249]!r} is no valid topic name")
+        raise ValueError(f"{name[:249]!r} is not a valid topic name")
     return name
 
 
@@ -55,48 +55,55 @@ FieldPath = Annotated[str, Field(min_length=1, max_length=1_000)]
 class Limits(Settings):
     """How much may be in hand at once, and how long anything may take."""
 
+    # 5 % more texts a second than 512, on two cores.
     batch_records: int = Field(default=1_024, gt=0, le=100_000)
-    """Records of one micro-batch at most: the window within which texts are sorted by length."""
+    """Records of one micro-batch at most. It is also the window within which texts are sorted by length."""
     batch_tokens: int | None = Field(default=None, gt=0, le=4_194_304)
-    """Tokens of one forward pass, padding included; by default what the engine is best at: 1,024 with OpenVINO on
-    a CPU, 32,768 on CUDA."""
+    """Tokens of one forward pass, padding included. Default: the engine's best, 1,024 with OpenVINO on a CPU and
+    32,768 on CUDA."""
     inflight_batches: int = Field(default=2, ge=1, le=64)
-    """So many times `batch_records` may wait for their scores: one on the device and one ready for it."""
+    """Micro-batches of `batch_records` that may wait for their scores: one on the device, one ready for it."""
+    # In addition the Kafka client may hold a quarter as much, and one fetched batch.
     inflight_bytes: int = Field(default=64 * 2**20, gt=0, le=64 * 2**30)
-    """Bytes of input in hand; reading pauses above it."""
+    """Bytes of input in hand. Above it reading pauses."""
+    # 262 kB of emoji become 2.8 million characters, which a tokenizer reads in about 5 s: lower it where producers
+    # are not trusted.
     max_record_bytes: int = Field(default=2**18, gt=0, le=256 * 2**20)
-    """Larger input values are dead-lettered unread."""
+    """Bytes of an input value. Larger ones become dead letters unread."""
     max_output_bytes: int = Field(default=1_000_000, ge=4_096, le=256 * 2**20)
-    """Largest record written, key and headers included; below `max.message.bytes` of the topics written to.
+    """Bytes of a record that is written, key and headers included. Keep it below the topics' `max.message.bytes`.
 
-    The headers of a dead letter take up to 1,900 bytes, so that with the least of limits any letter fits.
+    The headers of a dead letter take up to 1,900 bytes, so that any letter fits the least value.
     """
     read_wait_s: float = Field(default=0.1, gt=0, le=1)
-    """How long a read waits when there is nothing to do."""
+    """Seconds that a read waits when there is nothing to do."""
+    # With a scorer of 1 ms for 32 messages this raised exactly-once from 0.80 to 0.88 of the at-least-once rate.
     commit_interval_s: float = Field(default=0.1, ge=0, le=10)
-    """Under load scores are published so often, all that there are in one transaction; else at once."""
+    """Seconds between two publishes under load. All scores that are ready share one transaction."""
     commit_timeout_s: float = Field(default=20, ge=0.1, le=50)
-    """Deadline for the broker to acknowledge one micro-batch; below the transaction timeout of 60 s."""
+    """Seconds for the broker to acknowledge one publish. It is below the transaction timeout of 60 s."""
     stall_timeout_s: float = Field(default=240, gt=PUBLISH_S, le=3_600)
-    """What makes no progress for so long hangs inside a library and ends the process: the loop with exit code 75,
-    a step of the scorer with 71.
+    """Seconds without progress after which the process ends: exit code 75 for the loop, 71 for the scorer.
 
-    While brokers are away a publish and a recovery may each take PUBLISH_S and three times `commit_timeout_s`, so
-    it is at least that.
+    While brokers are away, a publish and a recovery may each take 100 s and three times `commit_timeout_s`, so it
+    is at least that.
     """
-    shutdown_s: float = Field(default=6, gt=0, le=60)
-    """How long a stopping process waits for the batch in hand before it abandons it."""
+    # Leaves 3 of the 9 s of `signals.GRACE_S` for closing the outbox and leaving the group.
+    shutdown_s: float = Field(default=6, gt=0, le=8)
+    """Seconds that a stopping process waits for the batch in hand before it abandons it."""
     max_recoveries: int = Field(default=5, ge=0, le=1_000)
-    """Failed publishes within `recovery_window_s` after which the process ends with exit code 75."""
+    """Failed publishes within `recovery_window_s` that are recovered from. One more ends the process (75)."""
     recovery_window_s: float = Field(default=300, gt=0, le=DAY_S)
+    """Seconds within which `max_recoveries` counts."""
+    # From 2 on: nobody counts the first crash, so a limit of 1 would take every start for one after a crash.
     max_crashes: int = Field(default=3, ge=2, le=100)
-    """Ends of a process on the same records after which these are scored one by one, to find the culprit."""
+    """Crashes on the same records after which these are scored one by one, to find the culprit."""
     dlq_window: int = Field(default=10_000, gt=0, le=1_000_000)
-    """Records over which the share of dead letters is taken."""
+    """Records over which `dlq_share` is taken."""
     dlq_share: float = Field(default=0.2, gt=0, le=1)
-    """More dead letters than this share of the last `dlq_window` records end the process."""
+    """Share of dead letters among the last `dlq_window` records above which the process ends (79)."""
     dlq_in_a_row: int = Field(default=1_000, gt=0, le=1_000_000)
-    """So many dead letters without one result between them end the process."""
+    """Dead letters without one result between them at which the process ends (79)."""
 
     @property
     def most_in_hand(self) -> int:
@@ -108,44 +115,59 @@ class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
     model: Path | None = None
-    """The model folder that sentiment-trainer wrote."""
+    """Model folder written by sentiment-trainer."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,3})?)$")
+    """Where the model runs: auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    """Of the model's arithmetic; `auto` is the fastest that the device has, int8 only where it was exported."""
+    """Of the model's arithmetic. auto is the fastest of the device; it takes int8 only where that was exported."""
+    # With 50,000 the dictionary has its final size before 100,000 messages, and is rebuilt in less memory.
     cache: int = Field(default=50_000, ge=0, le=10_000_000)
-    """Scores kept, so that an equal text need not be scored again; 20 MB at the default. 0 turns it off."""
+    """Scores kept, so that an equal text is not scored again; 20 MB at the default. 0 keeps none."""
     kafka: KafkaSettings = KafkaSettings()
     group_id: str = Field(default="sentiment", pattern=r"^[^\x00-\x1f\x7f]{1,249}$")
+    """Consumer group."""
     input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
         default=("texts",), min_length=1, max_length=1_000
     )
-    """Names, and patterns from ^ to $ or .*, see `consumer/patterns.py`; several are parted by commas."""
+    """Topics to read: names, or patterns from ^ to $ or .*; separate several by commas, or repeat the option.
+
+    `shared/kafka/patterns.py` says which patterns both group protocols read alike.
+    """
     output_topic: TopicName = "sentiments"
+    """Topic for results."""
     dlq_topic: TopicName = "sentiments.dlq"
+    """Topic for dead letters."""
+    # `consumer` needs librdkafka 2.15: with 2.12 members stood still for 1 to 3 minutes (its issue 5541).
     group_protocol: Literal["classic", "consumer"] = "classic"
-    """How the group shares partitions: `classic`, cooperative-sticky, or `consumer`, that of KIP-848."""
+    """How the group shares partitions: classic (cooperative-sticky), or consumer (KIP-848)."""
     delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    """exactly-once publishes in transactions; at-least-once may repeat results after a crash."""
     instance_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,249}$")
-    """Stable name of this process, unique in its group, for exactly-once; default: the whole hostname."""
+    """Name of this process for exactly-once: stable over restarts, unique in its group. Default: the hostname."""
     auto_offset_reset: Literal["earliest", "latest", "none"] = "earliest"
-    """Where a group without any committed offset begins; `none` ends the process instead, with exit code 76."""
-    format: Literal["json", "text"] = "json"
+    """Where a group without committed offsets begins. none ends the process instead (76)."""
+    format: Kind = "json"
+    """What an input value is: JSON, or the bare text in UTF-8."""
     text_field: FieldPath = "text"
+    """Dotted path of the text in a JSON value, such as data.text."""
     id_field: FieldPath = "id"
+    """Dotted path of the id in a JSON value. Without an id the record's coordinates are taken."""
+    # As dead letters, 20 % of deletions in a changelog ended the service.
     on_null: Literal["skip", "forward", "dead-letter"] = "skip"
-    """What becomes of a record that deletes a row of a changelog: it is counted and passed over, or becomes a null
-    with its key in the output topic, or a dead letter that no limit counts."""
+    """What a deletion of a changelog becomes: nothing but a count, a null with its key in the output topic, or a
+    dead letter that no limit counts."""
     timestamps: Literal["input", "now"] = "input"
-    """The timestamp of results: the input record's, or the time of writing."""
+    """Timestamp of a result: the input record's, or the time of writing."""
     include_text: bool = False
-    """Whether results carry the text."""
+    """Put the text into results."""
     uncertain_below: float = Field(default=0.5, ge=0, le=1)
-    """Results whose score is lower are marked uncertain."""
+    """Results with a lower score are marked uncertain."""
     until_idle_s: float | None = Field(default=None, gt=0, le=7 * DAY_S)
-    """Ends after so many seconds without a record; for scripts."""
+    """End after this many seconds without a record."""
     max_messages: int | None = Field(default=None, gt=0, le=10**12)
-    """Ends after so many records; for scripts."""
+    """End after this many records."""
     log_level: Level = "info"
+    """Least level of the log lines."""
     limits: Limits = Limits()
 
     @field_validator("input_topics")
@@ -197,11 +219,13 @@ class ConsumerSettings(Settings):
     @property
     def instance(self) -> str:
         """The name of this process: `instance_id`, or else the hostname."""
+        # The whole name: its last number alone made `ip-10-0-1-25` and `ip-10-0-2-25` one instance.
         return self.instance_id or socket.gethostname()
 
     @property
     def transactional_id_prefix(self) -> str:
         """What the transactional ids of this group, and of no other, begin with: one ACL covers them."""
+        # With dashes in place of the colons, group `g` with `eu-1` had the id of group `g-eu` with `1`.
         return f"sentiment:{quote(self.group_id, safe='')}:"
 
     @property
@@ -216,8 +240,3 @@ class ConsumerSettings(Settings):
 def load(flags: Mapping[str, object], config: Path | None = None) -> ConsumerSettings:
     """Reads flags, environment and settings file; raises SettingsError with what to correct."""
     return load_settings(ConsumerSettings, flags=flags, file=config, others=OTHER_COMMANDS)
-
-
-def origins(flags: Mapping[str, object], config: Path | None = None) -> dict[str, str]:
-    """By setting, the flag, variable or file that it comes from; those at their default are left out."""
-    return sources(ConsumerSettings, flags=flags, file=config, others=OTHER_COMMANDS)

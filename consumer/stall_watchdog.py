@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import structlog
 
-from consumer.progress import Work
 from shared.errors import RecoveriesExhausted, ScorerError
+from shared.inference.activity import Work
 from shared.logs import end_process, log_aside, say_error
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class StallWatchdog:
         while not self._left.wait(self._timeout_s / LOOKS):
             if stall := self.stalled(time.monotonic()):
                 work, exit_code = stall
+                # The report may block or raise: a log call may be what holds the loop.
                 try:
                     log_aside(lambda: _report(work), REPORT_S)  # noqa: B023 - the loop ends here
                 finally:

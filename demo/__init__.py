@@ -1,1 +1,1 @@
-"""The whole project at work in one command."""
+"""The whole project in one command."""

@@ -1,7 +1,7 @@
-"""`python -m demo`: train once, start a broker in this process, stream real tweets, show what comes back.
+"""`python -m demo`: trains once, starts a broker in this process, streams real tweets, shows the results.
 
-Uses the public commands of trainer and consumer and the message models; nothing is simulated but the
-broker, which is librdkafka's own mock cluster.
+Uses the public commands of trainer and consumer and the message models. Only the broker is simulated: it is
+librdkafka's own mock cluster.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def demo(
         console.print(f"   {broker.address}: topics texts, sentiments, sentiments.dlq")
         console.print("\n[bold]3. Consumer[/]  sentiment-consumer run, a process of its own")
         with running_consumer(broker.address, model, folder / "consumer.log", console):
-            count = "for ever" if forever else f"{len(tweets)}, of which {min(paced, len(tweets))} at {rate:g}/s"
+            count = "endless" if forever else f"{len(tweets)}, of which {min(paced, len(tweets))} at {rate:g}/s"
             console.print(f"\n[bold]4. Stream[/]  held-out tweets, never trained on: {count}\n")
             replay = Replay(broker, tweets, rate=rate, paced=paced, forever=forever)
             arrivals = show_live(broker, replay, console)

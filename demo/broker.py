@@ -1,4 +1,4 @@
-"""A Kafka that lives in this process: librdkafka's mock cluster, reached by other processes over TCP."""
+"""A Kafka inside this process: librdkafka's mock cluster, reached by other processes over TCP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FETCH_WAIT_MS = 10
 
 
 class EmbeddedBroker:
-    """One broker with the given topics, each of the mock's four partitions; gone with the process."""
+    """One broker with the given topics, each with the mock's four partitions; it ends with the process."""
 
     def __init__(self, topics: Sequence[str]) -> None:
         self._topics = topics
@@ -30,11 +30,11 @@ class EmbeddedBroker:
         (broker,) = self.producer.list_topics(timeout=TIMEOUT_S).brokers.values()
         self.address = f"{broker.host}:{broker.port}"
         for topic in self._topics:
-            self.producer.list_topics(topic=topic, timeout=TIMEOUT_S)  # asking makes the mock create it
+            self.producer.list_topics(topic=topic, timeout=TIMEOUT_S)  # this request makes the mock create it
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Drops what was not sent; the cluster goes with the producer."""
+        """Drops unsent messages; the cluster ends with the producer."""
         self.producer.purge()
         self.producer.flush(0)
 

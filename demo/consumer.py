@@ -1,4 +1,4 @@
-"""The real consumer as a process of its own, from ready to ended."""
+"""The real consumer as a process of its own, from start to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fetching and training once: what was made of the same inputs is kept."""
+"""Fetches and trains once: the results for the same inputs are kept."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.artifact import MANIFEST, open_artifact
 from shared.errors import SentimentError
+from shared.model_folder.artifact import MANIFEST, open_artifact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def trained_model(folder: Path, console: Console) -> tuple[Path, Path]:
-    """Returns the model folder and the Parquet file of held-out tweets, trained anew if an input changed."""
+    """Returns the model folder and the Parquet file of held-out tweets; trains again if an input has changed."""
     model, held_out, key_file = folder / "model", folder / "held-out.parquet", folder / "inputs.sha256"
     key = _inputs_digest()
     console.print("[bold]1. Model[/]  MiniLM (a 6-layer BERT) fine-tuned on 3,000 rated tweets")
@@ -50,13 +50,9 @@ def _trainer(*arguments: str) -> None:
 
 
 def _inputs_digest() -> str:
-    """Digest of all that can change the trained model: the trainer, what it shares, and the pins."""
-    sources = [
-        *sorted((ROOT / "trainer").glob("*.py")),
-        ROOT / "shared" / "text.py",
-        ROOT / "shared" / "artifact.py",
-    ]
+    """Digest of everything that can change the trained model: the trainer, its shared code, and the pins."""
+    code = sorted(path for package in ("trainer", "shared") for path in (ROOT / package).rglob("*.py"))
     digest = hashlib.sha256()
-    for path in [*sources, ROOT / "constraints.txt", Path(__file__)]:
+    for path in [*code, ROOT / "constraints.txt", Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Sending held-out tweets: a first part at a steady rate, to see latency; the rest at once, to see throughput."""
+"""Sends held-out tweets: a first part at a steady rate, to see latency; the rest at once, to see throughput."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Replay(threading.Thread):
 
     @property
     def expected(self) -> int:
-        """How many results will come back."""
+        """The expected number of results."""
         return len(self._tweets)
 
     def run(self) -> None:

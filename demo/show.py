@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ROWS = 14
 PLAIN_EVERY = 25
-"""Where standard output is no terminal, every so many results one is printed."""
+"""Prints every 25th result if standard output is not a terminal."""
 SILENCE_S = 60.0
 
 
@@ -44,7 +44,7 @@ def show_live(broker: EmbeddedBroker, replay: Replay, console: Console) -> list[
     consumer = broker.subscriber("sentiments")
     arrivals: list[Arrival] = []
     recent: deque[Arrival] = deque(maxlen=ROWS)
-    consumer.poll(5)  # join the group first, so that no latency is this reader's start
+    consumer.poll(5)  # join the group first, so that latency does not include this reader's start
     replay.start()
     try:
         with Live(

@@ -1,4 +1,4 @@
-"""What the run measured, read back from `sentiments` alone."""
+"""The measurements of the run, computed from `sentiments` alone."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Latency(BaseModel):
 
 
 class Summary(BaseModel):
-    """Every figure was measured in this run."""
+    """Figures that were all measured in this run."""
 
     finished_at: datetime
     messages: int
     rate_per_s: float | None
-    """Results a second of the part that was sent at once; None without such a part."""
+    """Results per second of the part that was sent at once; None without such a part."""
     latency: Latency
     labels: dict[str, int]
     accuracy: float

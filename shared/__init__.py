@@ -1,6 +1,6 @@
-"""What consumer and trainer must agree on: messages, text, the model folder, settings, errors, logs.
+"""Code that consumer and trainer share: messages, text, model folder, inference, Kafka, settings, errors, logs.
 
-No Kafka loop and no model code live here.
+It imports neither of them.
 """
 
 __version__ = "0.1.0"

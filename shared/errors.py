@@ -1,18 +1,18 @@
-"""Every error that may end a process, and the exit code it ends with.
+"""Every error that can end a process, with its exit code.
 
-    SentimentError                70   something this project did not foresee
+    SentimentError                70   an unexpected error
     ├── SettingsError             78   a setting is unknown, missing or wrong
-    ├── InputDataError            65   a data set cannot be used as it is
+    ├── InputDataError            65   a data set cannot be used
     ├── ArtifactError             66   a model folder is missing, altered or unfit
     ├── KafkaUnreachable          69   no broker answers
     ├── KafkaRefused              77   the broker denies a right
-    ├── KafkaStateError           76   topics or offsets are not as they must be
+    ├── KafkaStateError           76   topics or offsets are in an unusable state
     ├── RecoveriesExhausted       75   Kafka failed too often; a restart may help
     ├── ScorerError               71   the device or the model failed
-    └── TooManyDeadLetters        79   so much cannot be scored that something else must be wrong
+    └── TooManyDeadLetters        79   the dead-letter limit is exceeded
 
-Codes follow sysexits(3) where it has a fitting one. 2 is a usage error of the command line.
-Bad *data of the stream* is no error: it is a value, `BadRecord` caught at once and dead-lettered.
+Codes follow sysexits(3) if it has a fitting one. 2 is a usage error of the command line.
+Bad records of the stream do not end the process: `BadRecord` is caught at once and becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SettingsError(SentimentError):
 
 
 class InputDataError(SentimentError):
-    """A data set cannot be used as it is."""
+    """A data set cannot be used; the message says what to change."""
 
     exit_code = 65
 
@@ -55,32 +55,33 @@ class KafkaRefused(SentimentError):  # noqa: N818
 
 
 class KafkaStateError(SentimentError):
-    """Topics or offsets are not as they must be."""
+    """Topics or offsets are in an unusable state; the message says which."""
 
     exit_code = 76
 
 
 class RecoveriesExhausted(SentimentError):  # noqa: N818
-    """Publishing failed too often; a fresh process may succeed."""
+    """Publishing failed too often; a new process may succeed."""
 
     exit_code = 75
 
 
 class ScorerError(SentimentError):
-    """The device or the model failed in a way no single text explains."""
+    """The device or the model failed, and the cause is not a single text."""
 
     exit_code = 71
 
 
 class TooManyDeadLetters(SentimentError):  # noqa: N818
-    """So many records cannot be scored that the cause is not in the records; a restart would not help."""
+    """The dead-letter limit is exceeded: the cause is not in the records, and a restart does not help."""
 
-    exit_code = 79
+    exit_code = 79  # sysexits(3) ends at 78
 
 
+# Not a SentimentError: a handler for the end of the process must never catch one bad record.
 class BadRecord(ValueError):  # noqa: N818 - a reason, turned into a dead letter at once
-    """Why one input record will never be scored; the message never quotes the payload."""
+    """An input record cannot be scored; the message says why and never quotes the payload."""
 
 
 class NullRecord(BadRecord):
-    """Says that an input record deletes a row: there is nothing to score and nothing wrong with it."""
+    """An input record deletes a row: it has nothing to score and is not faulty."""

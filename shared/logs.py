@@ -1,10 +1,10 @@
-"""Logging: structlog on standard error, JSON lines unless that is a terminal, and how a process ends.
+"""Logging with structlog to standard error (JSON lines, or plain text on a terminal), and ending a process.
 
-Whatever is written to standard error goes through one queue, so that no log line can hold a thread or end the
-process: neither a pipe that nobody reads nor a full disk decides what becomes of the service.
+Everything written to standard error goes through one queue, so that a log line can neither block a thread nor end
+the process: a pipe that nobody reads or a full disk does not affect the service.
 
-Text of the stream is never logged. So tracebacks carry frames but no local variables, and the message
-of an unforeseen exception, which may quote its input, is shown only at level `debug`.
+Texts of the stream are never logged. So tracebacks have frames but no local variables, and the message of an
+unexpected exception, which may quote its input, is shown only at level `debug`.
 """
 
 from __future__ import annotations
@@ -38,20 +38,21 @@ EXIT_UNFORESEEN = SentimentError.exit_code
 EXIT_INTERRUPTED = 130
 
 FLUSH_S: Final = 0.5
-"""How long an ending process waits for what it logged to be written."""
+"""Seconds that an ending process waits for its log lines to be written."""
 
 KAFKA_LOGGER: Final = "librdkafka"
-"""Gets the Kafka client's own lines, on the thread that polls.
+"""Receives the log lines of librdkafka, on the thread that polls.
 
-The client would write them to standard error itself, within calls that hold Python's global lock: at a full pipe
-nothing could end the process but SIGKILL.
+Otherwise librdkafka writes them to standard error itself, inside calls that hold the GIL: with a full pipe, only
+SIGKILL could end the process.
 """
 
 
 @cache
 def standard_error() -> StderrQueue:
-    """The queue before standard error, one per process."""
+    """The queue in front of standard error, one per process."""
     queue = StderrQueue(stderr_fd())
+    # Its writer is a daemon thread, which a normal exit would cut off in the middle of the last lines.
     atexit.register(queue.drain, FLUSH_S)
     return queue
 
@@ -60,7 +61,6 @@ def configure_logs(level: Level = "info") -> None:
     """Sends structlog, stdlib logging and warnings to standard error; call once, before the first log line."""
     stream = standard_error()
     processors: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *(
@@ -72,34 +72,37 @@ def configure_logs(level: Level = "info") -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        # Not PrintLogger, whose print writes a line and its end separately: lines of two threads could mix.
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
     renderer = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors)
     stream.gap = lambda lines: f"{renderer.warning('log_lines_dropped', lines=lines)}\n"
     logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s", force=True)
-    logging.getLogger(KAFKA_LOGGER).setLevel(logging.DEBUG)  # the client's `log_level` decides
+    logging.getLogger(KAFKA_LOGGER).setLevel(logging.DEBUG)  # the client's `log_level` is the filter
     logging.captureWarnings(True)
 
 
 def _harmless(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
-    """Takes the effect from names that are logged; the renderer shows what is no string by its `repr`."""
+    """Escapes control characters in strings; the renderer shows other values by their `repr`."""
     return {name: escaped(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def _harmless_json(fields: EventDict, **options: Any) -> str:
-    """Somebody may read the file on a terminal, and JSON itself escapes ASCII's controls only."""
+    """Escapes all control characters, since a log may be read on a terminal; JSON only escapes those of ASCII."""
     return escaped(json.dumps(fields, ensure_ascii=False, **options))
 
 
 def exit_with(command: Callable[[], object], end: Callable[[int], NoReturn] = sys.exit) -> NoReturn:
-    """Runs a command line and turns whatever ends it into one clear line and its exit code.
+    """Runs a command, reports an error that ends it in one line, and exits with the exit code of the command.
 
-    `end` is `end_process` where threads may be inside native code: of a pass that went on while Python cleaned up,
-    OpenVINO aborted the process in five of six cases, with exit code 134 in the place of its own.
+    `end` is `end_process` if threads may be inside native code: when a forward pass was still running while Python
+    cleaned up, OpenVINO aborted the process in five of six cases, with exit code 134 instead of its own.
     """
+    # click and rich write to sys.stderr themselves; an unread pipe must not block them either.
     with redirect_stderr(standard_error()):
         code = _run(command)
+        # `end_process` flushes nothing, and a full disk may show only here: lost output is no success.
         code = _run(lambda: sys.stdout and sys.stdout.flush()) or code
     standard_error().drain(FLUSH_S)
     end(code)
@@ -119,9 +122,10 @@ def _run(command: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         say_error("interrupted")
         return EXIT_INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the one place that meets what nobody foresaw
+    except Exception as error:  # noqa: BLE001 - the one place that handles unexpected exceptions
+        # Only for standard output: a broken pipe anywhere else is an error.
         if isinstance(error, BrokenPipeError) and _reader_left():
-            # Nobody is there to read the rest; Python would try to write it once more, and end with 120.
+            # Nobody reads the rest. Python would try to flush it at exit, and end with exit code 120.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             return 0
         say_error(*unforeseen(error).split("\n"))
@@ -130,22 +134,22 @@ def _run(command: Callable[[], object]) -> int:
 
 
 def end_process(code: int) -> NoReturn:
-    """Ends the process at once and without clean-up, FLUSH_S after what was logged cannot be written."""
+    """Ends the process without clean-up, after at most FLUSH_S for writing what was logged."""
     standard_error().drain(FLUSH_S)
     os._exit(code)
 
 
 def say_error(message: str, *traceback_lines: str) -> None:
-    """Queues the line that tells why the process ends; what it may quote has no effect on a terminal."""
+    """Queues the line that says why the process ends, with control characters escaped."""
     standard_error().write(f"error: {escaped(message)}\n")
     for line in traceback_lines:
-        standard_error().write(f"  {escaped(line)}\n")  # indented, so that none passes for an error of ours
+        standard_error().write(f"  {escaped(line)}\n")  # indented, so that none looks like an `error:` line
 
 
 def log_aside(say: Callable[[], object], wait_s: float = 0.0) -> None:
-    """Logs on a thread of its own and waits `wait_s` for it at most.
+    """Logs on a separate thread and waits at most `wait_s` for it.
 
-    For a thread that must go on whatever becomes of the log.
+    For a thread that must continue even if logging blocks.
     """
     thread = threading.Thread(target=say, name="log", daemon=True)
     thread.start()
@@ -153,7 +157,7 @@ def log_aside(say: Callable[[], object], wait_s: float = 0.0) -> None:
 
 
 def unforeseen(error: BaseException) -> str:
-    """Describes an exception by its type and the frames it came through, without its message."""
+    """Describes an exception by its type and innermost frames; adds the message only at level `debug`."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     where = " < ".join(f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in reversed(frames))
     line = f"unforeseen {type(error).__name__} at {where or 'an unknown place'}; please report this line"
@@ -169,7 +173,7 @@ def _short(filename: str) -> str:
 
 
 def _reader_left() -> bool:
-    """Whether nobody reads standard output any more."""
+    """Whether the reader of standard output has closed it."""
     poller = select.poll()
-    poller.register(1, 0)
+    poller.register(1, 0)  # no events: POLLERR and POLLHUP are reported in any case
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poller.poll(0))

@@ -1,4 +1,4 @@
-"""What stands in the topics: input, result, dead letter and its receipt, and how an input value is read.
+"""Message models of the topics: input, result, dead letter and replay receipt.
 
 The models are the contract; `python -m shared.messages FOLDER` writes their JSON Schemas.
 """
@@ -7,53 +7,48 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
-
-from shared.errors import BadRecord, NullRecord
 
 SCHEMA_VERSION: Final = 1
 SCHEMA_HEADER: Final = "sentiment.schema"
-"""Header of every result: the schema version as text. It follows the input's own headers, and is there once."""
+"""Header of every result: the schema version as text. It follows the headers of the input and occurs once."""
 
-MAX_ID_CHARS: Final = 512
 REASON_BYTES: Final = 1024
-"""How long a dead letter's reason may be, in bytes of UTF-8."""
+"""Maximum length of a dead letter's reason, in bytes of UTF-8."""
 RECEIPT_KEY: Final = "sentiment.replayed:"
-"""Start of a replay receipt's key; partition, a colon and the offset of the letter follow."""
+"""Prefix of a replay receipt's key, before the partition, a colon and the offset of the letter."""
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class InputMessage(BaseModel):
-    """Value of the input topic. Only `id` and `text` are read; other fields are left alone.
+    """Value of the input topic. Only `id` and `text` are read; other fields are ignored.
 
-    With `--format text` a value is the bare UTF-8 text instead; with `--text-field` and `--id-field`
-    text and id are read from any other place of the object.
+    With `--format text` a value is only the text, in UTF-8; `--text-field` and `--id-field` name other fields of
+    the object for text and id.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    text: str = Field(min_length=1, description="what is to be scored; not blank, nor once it is cleaned")
+    text: str = Field(min_length=1, description="the text to score; not blank, also after normalisation")
     id: str | int | None = Field(default=None, description="default: topic-partition-offset")
     source: str | None = Field(default=None, description="where the text comes from; for the archive")
     created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
 
 
 class ModelRef(BaseModel, frozen=True):
-    """Which model gave an answer."""
+    """The model that computed a result."""
 
     name: str
     version: str = Field(description="digest of the weights, the tokenizer and all that shapes a score")
 
 
 class SourceRef(BaseModel, frozen=True):
-    """Where the scored record stands in Kafka; unique, so a reader can remove duplicates by it."""
+    """Coordinates of the scored record in Kafka; unique, so that a reader can remove duplicates by them."""
 
     topic: str
     partition: int
@@ -64,7 +59,7 @@ class SourceRef(BaseModel, frozen=True):
 class Result(BaseModel, frozen=True):
     """Value of the results topic. Key, headers and timestamp of the record are the input's.
 
-    With `--on-null forward` the value is null where the input deletes the row of that key.
+    With `--on-null forward` the value is null if the input deletes the row of that key.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -72,8 +67,8 @@ class Result(BaseModel, frozen=True):
     text: str | None = Field(default=None, description="only with --include-text")
     label: str
     score: Probability = Field(description="probability of the label, calibrated")
-    probabilities: dict[str, Probability]
-    uncertain: bool = Field(description="the score is below the consumer's `uncertain_below`")
+    probabilities: dict[str, Probability] = Field(description="six decimals; they sum to 1 within 1e-5")
+    uncertain: bool = Field(description="the score, before rounding, is below the consumer's `uncertain_below`")
     truncated: bool = Field(description="the text was longer than the model reads")
     tokens: int = Field(ge=0, description="tokens the model read, special tokens included")
     model: ModelRef
@@ -82,7 +77,8 @@ class Result(BaseModel, frozen=True):
 
 
 def is_result(value: bytes) -> bool:
-    """Whether a value is one that this service writes to a results topic."""
+    """Whether a value is a valid `Result` of this service."""
+    # The schema header is not enough: programs copy headers to what they make of a result.
     try:
         Result.model_validate_json(value)
     except ValidationError:
@@ -93,7 +89,7 @@ def is_result(value: bytes) -> bool:
 class DeadLetterHeaders(BaseModel):
     """Headers added to a dead letter, all as text; its key, value and other headers are the input's.
 
-    The `__connect.errors.*` names are those of Kafka Connect, so that its tools read them.
+    The `__connect.errors.*` names are those of Kafka Connect, so that its tools can read them.
     """
 
     model_config = ConfigDict(frozen=True, serialize_by_alias=True, validate_by_name=True)
@@ -117,13 +113,13 @@ class DeadLetterHeaders(BaseModel):
     value_bytes: str | None = Field(
         default=None,
         alias="sentiment.value_bytes",
-        description="only where something was too large to carry: the value's size; the letter's value is then "
-        "empty, or null beside a 0, and key and headers may be missing too",
+        description="only if the record was too large to copy: size of the value; the value of the letter is then "
+        "empty (or null, with 0 here, if the input's was null), and key and headers may be missing too",
     )
     value_sha256: str | None = Field(
         default=None,
         alias="sentiment.value_sha256",
-        description="only with sentiment.value_bytes, and not for a null value: its digest",
+        description="digest of the value; only with sentiment.value_bytes, and not for a null value",
     )
 
     def as_headers(self) -> Headers:
@@ -133,10 +129,10 @@ class DeadLetterHeaders(BaseModel):
 
 
 class ReplayReceiptHeaders(BaseModel):
-    """The one header of a receipt: a record of the dead-letter topic that says a letter was replayed.
+    """The only header of a replay receipt: a record in the dead-letter topic that says that a letter was replayed.
 
-    Its key is `sentiment.replayed:<partition>:<offset>` of the letter, its value is empty, and it stands in
-    the letter's own partition, behind it. A letter never looks like one: letters end in their own headers.
+    The receipt's key is `sentiment.replayed:<partition>:<offset>` of the letter, and its value is empty. It is in
+    the partition of the letter, after it. A letter cannot look like a receipt: its last headers are its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
@@ -149,121 +145,8 @@ class ReplayReceiptHeaders(BaseModel):
         return tuple((name, value.encode()) for name, value in fields.items())
 
 
-@dataclass(frozen=True, slots=True)
-class InputFormat:
-    """How a value is read. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
-
-    kind: Literal["json", "text"] = "json"
-    text_field: str = "text"
-    id_field: str = "id"
-    max_bytes: int = 1_048_576
-
-
-class ParsedInput(NamedTuple):
-    """What the scorer needs of one input value."""
-
-    text: str
-    id: str | None
-
-
-def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
-    """Reads one value strictly; raises BadRecord with a reason that never quotes the payload.
-
-    It is a NullRecord where the value deletes a row instead of carrying a text: a null value, or a null where
-    an object on the way to the text should be (`{"after": null}` with the text at `after.text`).
-    """
-    if value is None:
-        raise NullRecord("the value is null (a tombstone)")
-    if len(value) > form.max_bytes:
-        raise BadRecord(f"the value has {len(value)} bytes, more than the limit of {form.max_bytes}")
-    if form.kind == "text":
-        return ParsedInput(_checked_text(_utf8(value)), None)
-    tree = _json_object(value)
-    text = _walk(tree, form.text_field)
-    if text is None and (parent := _null_parent(tree, form.text_field)):
-        raise NullRecord(f"the field {parent!r} is null, and the text would be in it")
-    return ParsedInput(
-        _checked_text(text, form.text_field),
-        _checked_id(_walk(tree, form.id_field), form.id_field),
-    )
-
-
-def _utf8(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRecord(f"the value is not UTF-8: {error.reason} at byte {error.start}") from None
-
-
-def _json_object(value: bytes) -> dict[str, Any]:
-    if value[:1] == b"\0":
-        raise BadRecord(
-            "the value starts with byte 0, the mark of a schema registry; this service reads plain JSON, "
-            "so configure the producer with a plain JSON serialiser"
-        )
-    try:
-        tree = from_json(value, allow_inf_nan=False)
-    except ValueError as error:
-        _utf8(value)
-        # The parser's messages name what is wrong and where, never the bytes themselves.
-        raise BadRecord(f"the value is not JSON: {error}") from None
-    if tree is None:
-        raise NullRecord("the value is a JSON null")
-    if not isinstance(tree, dict):
-        raise BadRecord(f"the value is a JSON {_json_type(tree)}, not an object")
-    return tree
-
-
-def _walk(tree: dict[str, Any], path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-    return node
-
-
-def _null_parent(tree: dict[str, Any], path: str) -> str | None:
-    """The part of a path that leads to a null before its end."""
-    node: Any = tree
-    names = path.split(".")
-    for depth, name in enumerate(names[:-1], start=1):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-        if node is None:
-            return ".".join(names[:depth])
-    return None
-
-
-def _checked_text(text: Any, field: str = "value") -> str:
-    if text is None:
-        raise BadRecord(f"the field {field!r} is missing or null")
-    if not isinstance(text, str):
-        raise BadRecord(f"the field {field!r} is a JSON {_json_type(text)}, not a string")
-    if not text or text.isspace():
-        raise BadRecord(f"the field {field!r} is empty or only white space")
-    return text
-
-
-def _checked_id(value: Any, field: str) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadRecord(f"the field {field!r} is a JSON {_json_type(value)}, not a string or an integer")
-    text = str(value)
-    if not 0 < len(text) <= MAX_ID_CHARS:
-        raise BadRecord(f"the field {field!r} is empty or longer than {MAX_ID_CHARS} characters")
-    return text
-
-
-def _json_type(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
-
-
 def schemas() -> dict[str, str]:
-    """JSON Schemas by file name, as they stand under docs/schemas/."""
+    """JSON Schemas by file name, as committed in docs/schemas/."""
     models: dict[str, type[BaseModel]] = {
         "input": InputMessage,
         "result": Result,

@@ -1,7 +1,7 @@
-"""Settings: command line over environment over file over default, and no name that nobody reads.
+"""Settings from command line, environment, YAML file and defaults, in this order of precedence.
 
-Values are read once, at start, into frozen pydantic models. A name that no setting has is an error
-that names the nearest valid one, wherever it comes from, because a misspelt limit is a lost limit.
+Values are read once, at start, into frozen pydantic models. An unknown name from any source is an error that
+suggests the nearest valid name, because a misspelt limit would have no effect.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -26,7 +26,7 @@ PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
 MASK: Final = "***"
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
-"""Path of an optional YAML file of settings; `--config` goes above it."""
+"""Path of an optional YAML file of settings; `--config` overrides it."""
 
 _NOT_YAML: Final = (
     yaml.YAMLError,
@@ -37,15 +37,26 @@ _NOT_YAML: Final = (
     OverflowError,
     RecursionError,
 )
-"""PyYAML lets through whatever Python raises at a date of month 13, `!!bool x`, `!!int ""` or `[[[[...`."""
+"""PyYAML does not catch the exceptions of Python for a date of month 13, `!!bool x`, `!!int ""` or `[[[[...`."""
 _PLAIN = re.compile(r"[\w.-]{1,100}")
-"""Names that an error may quote. In {sasl_password:secret}, without a blank, the whole is one name in YAML."""
+"""Names that an error may quote. YAML reads {sasl_password:secret}, without a space, as one name."""
 
 
+# Not pydantic-settings: 2.16.3 accepts a misspelt variable at the top level, also with extra="forbid".
 class Settings(BaseModel):
-    """Base of every group of settings: frozen, closed to unknown names, and every number finite."""
+    """Base class of every group of settings: frozen, without unknown names, and with finite numbers only.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    The string below a field is its description in `--help`, `config show` and docs/settings.md.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        # The input of a faulty setting may be a secret.
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 S = TypeVar("S", bound=Settings)
@@ -61,9 +72,9 @@ def load_settings(
 ) -> S:
     """Merges the sources and validates them; raises SettingsError with one line per fault.
 
-    `flags` are the command line's values by dotted name; None means not given. `others` are the starts
-    of names that belong to sister commands and may stand in the same environment: they are passed over,
-    unless they look like a misspelling of a setting of this command.
+    `flags` has the values of the command line by dotted name; None means not given. `others` has the prefixes of
+    names that belong to other commands and may be set in the same environment: they are ignored, unless they look
+    like a misspelt setting of this command.
     """
     tree: dict[str, Any] = {}
     for name, value, _ in _given(model, flags, environ, file, others):
@@ -83,7 +94,7 @@ def sources(
     file: Path | None = None,
     others: tuple[str, ...] = (),
 ) -> dict[str, str]:
-    """Where each setting that is not left to its default comes from: a flag, a variable or a file."""
+    """The source of each setting that is not at its default: a flag, a variable or a file."""
     return {name: source for name, _, source in _given(model, flags, environ, file, others)}
 
 
@@ -93,7 +104,7 @@ def settings_file(file: Path | None, environ: Mapping[str, str] = os.environ) ->
 
 
 def file_values(model: type[Settings], file: Path) -> dict[str, Any]:
-    """All that a settings file holds, by dotted name, what belongs to sister commands included."""
+    """All values of a settings file by dotted name, including those of other commands."""
     return _leaves(_read_yaml(file), _names(model))
 
 
@@ -103,7 +114,7 @@ def variable(name: str) -> str:
 
 
 def effective(settings: Settings) -> dict[str, Any]:
-    """The settings as one flat mapping that may be printed; secrets are masked."""
+    """The settings as one flat mapping that is safe to print; secrets are masked."""
     flat: dict[str, Any] = {}
     for name in _names(type(settings)):
         value: Any = settings
@@ -118,9 +129,9 @@ def _shown(value: Any) -> Any:
 
 
 def bounds(model: type[BaseModel], place: Iterable[str | int]) -> str | None:
-    """What a number may be, such as `a number above 0 and at most 50`; None for other settings.
+    """The allowed range of a number, such as `a number above 0 and at most 50`; None for other settings.
 
-    `place` is the path to a setting, or on to a key of one that holds names and values.
+    `place` is the path to a setting, or to a key inside a setting that is a mapping.
     """
     kind: Any = model
     limits: dict[str, float] = {}
@@ -155,7 +166,7 @@ def _given(
     file: Path | None,
     others: tuple[str, ...],
 ) -> Iterator[tuple[str, object, str]]:
-    """Every value that some source gives, with its dotted name and that source; the later ones win."""
+    """Yields dotted name, value and source of every value that is set; later ones override earlier ones."""
     known = _names(model)
     file = settings_file(file, environ)
     for name, value in (file_values(model, file) if file else {}).items():
@@ -172,13 +183,34 @@ def _given(
             yield name, value, flag(name)
 
 
+def field_of(model: type[BaseModel], name: str) -> FieldInfo:
+    """The field of a dotted setting name."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        model = model.model_fields[parent].annotation  # type: ignore[assignment]
+    return model.model_fields[last]
+
+
+def leaf_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """The dotted names of all settings."""
+    return tuple(_names(model))
+
+
+def choices(field: FieldInfo) -> tuple[str, ...]:
+    """The allowed values of a setting with a fixed set of values; empty for other settings."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if get_origin(kind) is Literal:
+            return tuple(map(str, get_args(kind)))
+    return ()
+
+
 def flag(name: str) -> str:
-    """The command-line flag of a dotted setting name, where the command has one."""
+    """The command-line flag of a dotted setting name, if the command has one."""
     return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
-    """Dotted names of all leaves, each with `dict` where it holds names and values of its own."""
+    """Dotted names of all leaves, each with `dict` if the setting is a mapping, else `str`."""
     names: dict[str, type] = {}
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -192,8 +224,8 @@ def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
 def _leaves(tree: dict[str, Any], known: dict[str, type], prefix: str = "") -> dict[str, Any]:
     """Values by dotted name.
 
-    Goes no deeper than names do, as an alias may contain itself; and never into a setting's own value:
-    a password such as {secret} is a mapping in YAML, and would end up in a name and an error.
+    Goes no deeper than names do, since a YAML alias may contain itself, and never into the value of a setting: a
+    password such as {secret} is a mapping in YAML, and would appear in a name and in an error.
     """
     deepest = max(name.count(".") for name in known)
     leaves: dict[str, Any] = {}
@@ -209,10 +241,11 @@ def _leaves(tree: dict[str, Any], known: dict[str, type], prefix: str = "") -> d
 def _is_ours(
     name: str, known: dict[str, type], others: tuple[str, ...], *, where: str, spell: Callable[[str], str]
 ) -> bool:
-    """Tells whether a name is this command's; a name that is nobody's raises SettingsError."""
+    """Whether a name is a setting of this command; raises SettingsError for an unknown or misspelt name."""
     if name in known:
         return True
     foreign = name.startswith(others)
+    # A foreign name is probably meant for its own command, so it must be very close to count as misspelt.
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.85 if foreign else 0.5)
     if foreign and not near:
         return False
@@ -236,6 +269,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" at line {mark.line + 1}" if mark else ""
+        # Without the message of PyYAML, which quotes the file and so perhaps a secret.
         raise SettingsError(f"the settings file {file} is not valid YAML{line}") from None
     if not isinstance(tree, dict | None):
         raise SettingsError(f"the settings file {file} must hold names and values")
@@ -250,8 +284,9 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 
 
 def _fault(item: Any, flags: Mapping[str, object], model: type[BaseModel]) -> str:
+    # pydantic puts "Value error, " in front of what a validator raises.
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    if not item["loc"]:  # about several settings, which it names
+    if not item["loc"]:  # the message names several settings itself
         return str(message)
     place = ".".join(str(part) for part in item["loc"])
     name = next((setting for setting in _names(model) if place.startswith(f"{setting}.")), place)

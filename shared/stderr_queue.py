@@ -1,7 +1,7 @@
-"""Standard error behind a bounded queue, so that no thread ever waits for whoever reads it.
+"""Standard error behind a bounded queue, so that no thread ever waits for its reader.
 
-A pipe that nobody reads, a full disk and a reader that has left are the log's trouble and not the service's:
-what cannot be written is dropped and counted, and the count is written once writing works again.
+A pipe that nobody reads, a full disk and a closed pipe affect the log but not the service: lines that cannot be
+written are dropped and counted, and the count is written once writing works again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 QUEUE_BYTES: Final = 1 << 20
-"""What may wait to be written: some 3,000 log lines. Text beyond it is dropped and counted."""
+"""Capacity of the queue: about 3,000 log lines. Text beyond it is dropped and counted."""
 
 
 def stderr_fd() -> int:
-    """Descriptor of standard error, or of /dev/null where the process was started without one.
+    """Descriptor of standard error, or of /dev/null if the process was started without one.
 
-    Without that, the first file or socket that is opened gets the number 2, and log lines are written into it.
+    Otherwise the first file or socket that is opened gets descriptor 2, and log lines are written into it.
     """
     if sys.stderr is not None:
         return 2
@@ -39,13 +39,13 @@ def _plain(lines: int) -> str:
 
 
 class StderrQueue(io.TextIOBase):
-    """Text for one descriptor; any thread may write. `write` neither blocks nor raises.
+    """A text stream for one descriptor; any thread may write. `write` neither blocks nor raises.
 
-    One daemon thread writes what waits, in order. `gap` makes the line that tells how many lines were dropped;
-    it is written after what waited has been, as soon as a write succeeds.
+    One daemon thread writes the queued text, in order. `gap` makes the line that says how many lines were dropped;
+    it is written after the queued text, as soon as a write succeeds.
     """
 
-    encoding = "utf-8"  # what click and rich ask of a text stream
+    encoding = "utf-8"  # an attribute that click and rich expect of a text stream
     errors = "backslashreplace"
 
     def __init__(self, fd: int, *, capacity_bytes: int = QUEUE_BYTES, gap: Callable[[int], str] = _plain) -> None:
@@ -53,22 +53,22 @@ class StderrQueue(io.TextIOBase):
         self._fd = fd
         self._capacity_bytes = capacity_bytes
         self._waiting: deque[bytes] = deque()
-        """The first is being written."""
+        """Queued chunks; the first is being written."""
         self._waiting_bytes = 0
         self._dropped = 0
         """Lines that were dropped and not yet reported."""
         self._whole = True
-        """Whether the last write went through; if not, it may have ended within a line."""
+        """Whether the last write succeeded; if not, it may have ended inside a line."""
         self._line_ended = True
         """Whether the last byte written ended a line."""
         self._changed = threading.Condition()
-        # The writer inherits a mask of all signals: one that it received would end the process at once.
+        # The writer inherits a mask that blocks all signals: a signal that it received would end the process.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def write(self, text: str) -> int:
-        """Queues text, or drops it whole where it does not fit."""
+        """Queues text, or drops all of it if it does not fit."""
         chunk = text.encode(self.encoding, self.errors)
         with self._changed:
             if self._waiting_bytes + len(chunk) > self._capacity_bytes:
@@ -80,20 +80,20 @@ class StderrQueue(io.TextIOBase):
         return len(text)
 
     def drain(self, timeout_s: float) -> bool:
-        """Waits until all is written or dropped; tells whether it was within the timeout."""
+        """Waits until all text is written or dropped; returns whether that was within the timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout_s)
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always true."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor that is written to."""
+        """The descriptor that the queue writes to."""
         return self._fd
 
     def isatty(self) -> bool:
-        """Whether somebody reads it on a terminal."""
+        """Whether the descriptor is a terminal."""
         return os.isatty(self._fd)
 
     def _write_all(self) -> None:
@@ -120,9 +120,9 @@ class StderrQueue(io.TextIOBase):
             self._dropped += lines
 
     def _put(self, chunk: bytes, *, new_line: bool) -> bool:
-        """Writes a chunk, on a line of its own if wanted; tells whether its text is written.
+        """Writes a chunk, with `new_line` at the start of a line; returns whether its text is written.
 
-        Waits as long as the descriptor makes it wait.
+        Blocks as long as the descriptor blocks.
         """
         rest = b"\n" + chunk if new_line and not self._line_ended else chunk
         self._whole = False
@@ -138,6 +138,7 @@ class StderrQueue(io.TextIOBase):
                 self._line_ended = rest[written - 1 : written] == b"\n"
                 rest = rest[written:]
         except OSError:
+            # If only the end of the line is missing, the next write adds it, so the line is not lost.
             return rest == b"\n"
         self._whole = True
         return True

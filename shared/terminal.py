@@ -1,46 +1,62 @@
-"""Showing labels, names and hostile text on a terminal; what is printed for people goes through here.
+"""Printing labels, names and hostile text; all output for people goes through this module.
 
-A name in a model folder, a settings file or a topic is as much a stranger's as a text of the stream is.
+A name in a model folder, a settings file or a topic is as untrusted as a text of the stream.
 """
 
 from __future__ import annotations
 
 import sys
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.status import Status
 
 SIGNS: Final = {
     "negative": ("\N{BLACK DOWN-POINTING TRIANGLE}", "#D55E00"),
     "neutral": ("\N{BLACK CIRCLE}", "#6B7280"),
     "positive": ("\N{BLACK UP-POINTING TRIANGLE}", "#0072B2"),
 }
-"""Sign and colour by label: each label is told apart without colour, and no pair is red and green."""
+"""Sign and colour by label: labels also differ without colour, and no pair is red and green."""
 
 _SHOWN_AS_ESCAPE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_JOINER: Final = "\u200d"
+_JOINER: Final = "\u200d"  # of category Cf too, but harmless, and without it one emoji falls apart into several
 _LINE_ENDS: Final = str.maketrans("\t\n\r", "   ")
 
 
 def escaped(text: str) -> str:
-    r"""As one line on which no character has an effect.
+    r"""Makes one line in which no character controls the terminal.
 
-    Line ends, controls and direction marks are shown as \u001b and the like, which is how JSON writes them: a line
-    of JSON still says the same.
+    Line ends, control characters and direction marks become escapes such as \u001b, as in JSON: a line of JSON
+    keeps its meaning.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def printable(text: str, max_chars: int = 200) -> Text:
-    """A text of the stream as one harmless line: no control, no direction mark, no markup has an effect."""
+    """A text of the stream as one line; control characters, direction marks and markup have no effect."""
     cut = text if len(text) <= max_chars else text[: max_chars - 1] + "\N{HORIZONTAL ELLIPSIS}"
     return Text(escaped(cut.translate(_LINE_ENDS)))
 
 
 def say(line: str, *, error: bool = False) -> None:
-    """Prints one harmless line to standard output or error."""
+    """Prints one line, escaped, to standard output or error."""
     print(escaped(line), file=sys.stderr if error else sys.stdout, flush=error)
+
+
+def show(what: str | RenderableType) -> None:
+    """Prints a line, or a renderable whose texts are escaped already, to standard output."""
+    line = Text(escaped(what)) if isinstance(what, str) else what
+    Console(soft_wrap=True, highlight=False).print(line)
+
+
+def busy(message: str) -> Status:
+    """A spinner with a message on standard error, during a slow operation."""
+    return Console(stderr=True).status(Text(escaped(message)))
 
 
 def _shown(char: str) -> str:

@@ -1,16 +1,17 @@
-"""What any test may ask for: a real Kafka for the whole run, and topics of its own on it."""
+"""Fixtures for all tests: a real Kafka for the whole run, and separate topics on it."""
 
 from __future__ import annotations
 
 import os
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.support.kafka import ADDRESS_VARIABLE, Broker, NoBrokerError, broker
 
@@ -22,30 +23,48 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import MakeTopic
 
+ORDER = ("unit", "chaos", "integration", "contract")
+"""Folders of tests as they run."""
 VISIBLE_S = 20.0
 DESCRIPTION = pytest.StashKey[str]()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Probes of engines are remembered for this run only, also by the processes that it starts."""
+    """Engine probes are remembered for this run only, also by the processes that it starts."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects by marker
+@pytest.hookimpl(tryfirst=True)  # runs before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks every test that uses a broker, directly or through another fixture, as `kafka`.
 
-    The tests of one file run in one worker, and so do all that use the cluster: three nodes are enough.
+    Sorts them: the quick ones first, then folders whose files take longest, so that the workers end together.
     """
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if {"kafka", "secure_broker"} & fixtures:
+        if {"kafka", "secure_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
-        item.add_marker(pytest.mark.xdist_group("cluster" if "cluster" in fixtures else str(item.path)))
+    items.sort(key=lambda item: ORDER.index(item.nodeid.split("/")[1]))
+
+
+class _OneCluster(LoadFileScheduling):  # type: ignore[misc]
+    """Runs a file in one worker, and all of the chaos suite: its three nodes are enough for all of it.
+
+    Not by `--dist loadgroup`: xdist 3.8 appends the group to `Item._nodeid`, which pytest 9.2 does not read.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "chaos" if nodeid.startswith("tests/chaos/") else str(super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Distributes the tests over the workers in the order of `pytest_collection_modifyitems`."""
+    config.option.loadscopereorder = False
+    return _OneCluster(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -62,7 +81,7 @@ def pytest_testnodedown(node: WorkerController) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Says which broker the tests ran on."""
+    """Reports which broker the tests ran on."""
     if description := config.stash.get(DESCRIPTION, None):
         terminalreporter.write_line(f"kafka: {description}")
 
@@ -76,7 +95,7 @@ def skip_or_fail(why: str) -> NoReturn:
 
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
-    """A real broker; where none is available the test is skipped, or fails under CI=true."""
+    """A real broker; if none is available the test is skipped, or fails under CI=true."""
     with ExitStack() as stack:
         found, why = None, ""
         try:
@@ -98,7 +117,7 @@ def kafka_admin(kafka: Broker) -> Iterator[AdminClient]:
 
 @pytest.fixture(scope="session")
 def _created(kafka_admin: AdminClient) -> Iterator[list[str]]:
-    """Names of the topics created so far; a broker that is not ours is left without them."""
+    """Names of the topics created so far; they are removed from a broker that is not ours."""
     names: list[str] = []
     yield names
     if names and os.environ.get(ADDRESS_VARIABLE):

@@ -1,4 +1,4 @@
-"""The least that one can do between two topics: read many, write them with key and headers, flush, commit."""
+"""The minimal loop between two topics: read many, write them with key and headers, flush, commit."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""The loop one writes with confluent-kafka and a Hugging Face pipeline: read 32, score, produce, flush, commit."""
+"""A typical loop with confluent-kafka and a Hugging Face pipeline: read 32, score, produce, flush, commit."""
 
 import json
 import signal

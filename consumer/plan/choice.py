@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final, Self
 
-from consumer import batching
-from consumer.sender import TRANSACTION_TIMEOUT_MS
 from shared.errors import SettingsError
+from shared.inference import batching
+from shared.kafka.transactions import TRANSACTION_TIMEOUT_MS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +20,14 @@ RECORDS: Final = (64, 256, 1_024, 4_096)
 BUDGETS: Final = (0.25, 0.5, 1, 2)
 """Of the tokens of a pass at which the device is said to be at its best."""
 AS_GOOD: Final = 0.98
-"""Of the best rate: what comes that near is told apart by chance, so the smaller setting is taken."""
+"""Share of the best rate: settings that come as close differ by chance, so the smaller one is taken."""
 POLL_INTERVAL_MS: Final = 300_000
 """librdkafka's default of max.poll.interval.ms."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Setting:
-    """Two limits that are chosen together; the smaller one has less in hand."""
+    """Two limits that `plan` chooses together. Ordered: a smaller setting keeps fewer records in flight."""
 
     batch_records: int
     batch_tokens: int
@@ -135,7 +135,7 @@ def grid(
         window = list(islice(cycle(lengths), records * inflight))
         smaller: list[list[int]] = []
         for tokens in budgets:
-            batches = batching.plan(window, tokens, padding=padding)
+            batches = batching.make_batches(window, tokens, padding=padding)
             if batches != smaller:
                 found.add(Setting(records, tokens))
             smaller = batches
@@ -153,6 +153,8 @@ def deadline(settings: ConsumerSettings) -> Deadline:
 
 def refusal(setting: Setting, *, longest: Cost, inflight: int, limit: Deadline) -> Refused | None:
     """Says no to a setting that could have texts in hand for longer than the limit, were all of the longest."""
+    # Cautious: the loop polls while it scores, and a transaction is open only around a publish. But a crash
+    # repeats as much work.
     worst_s = inflight * setting.batch_records * longest.text_s
     return Refused(setting, f"worst batch {worst_s:,.0f} s") if worst_s > limit.seconds else None
 

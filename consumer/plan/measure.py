@@ -9,16 +9,16 @@ from itertools import count, cycle, islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from consumer.plan.choice import Cost, Figures, Latency, Measured, Refused
-from consumer.records import Score
-from consumer.scoring import Scoring
 from shared.errors import ScorerError
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence, Sized
     from concurrent.futures import Future
 
     from consumer.plan.choice import Setting, Trial
-    from consumer.records import Scorer, Unscorable
+    from shared.inference.types import Scorer, Unscorable
 
 _MARK: Final = "\0"
 _CLOSE_S: Final = 60.0
@@ -43,13 +43,13 @@ class Memory(Protocol):
 
 
 class Distinct:
-    """A scorer to which no two texts are equal, since `Scoring` computes equal ones of a batch only once.
+    """A scorer to which no two texts are equal, since `Scheduler` computes equal ones of a batch only once.
 
     A sample is repeated to fill a batch, and each repetition is to cost what a text costs.
     """
 
     def __init__(self, scorer: Scorer) -> None:
-        self.labels = scorer.labels
+        self.model = scorer.model
         self.concurrency = scorer.concurrency
         self.batch_tokens = scorer.batch_tokens
         self.padding = scorer.padding
@@ -99,7 +99,7 @@ class Meter:
             return Latency.of(self._repeat(lambda: scoring.score(self._next(1))))
 
     def longest_text(self, max_tokens: int) -> Cost:
-        """What a text of `max_tokens` costs, in passes that are full of such."""
+        """Cost of a text of `max_tokens`, in passes that hold only such texts."""
         rows = self._scorer.concurrency * max(1, self._scorer.batch_tokens // max_tokens)
         texts = [_WORD * max_tokens] * rows
         with self._scoring() as scoring:
@@ -116,19 +116,22 @@ class Meter:
             self._scoring(window=setting.batch_records, batch_tokens=setting.batch_tokens) as scoring,
             closing(self._latencies(scoring, setting.batch_records)) as latencies,
         ):
+            # Warm-up: OpenVINO prepares itself for each new shape, which took 5 to 16 % of a pass (decision 10).
             deque(islice(latencies, self._inflight), maxlen=0)
             began, elapsed_s = self._clock(), 0.0
             took: list[float] = []
+            # On a slow device a batch may take longer than the measurement, and is waited for.
             while elapsed_s < self._seconds or len(took) < self._inflight:
                 took.append(next(latencies))
                 elapsed_s = self._clock() - began
+            # Its passes were halved, so the figures would be those of a smaller budget.
             if scoring.out_of_memory:
                 return Refused(setting, "out of memory")
             texts_per_s = len(took) * setting.batch_records / elapsed_s
             peaks = self._memory.host_bytes(), self._memory.device_bytes()
             return Measured(setting, Figures(texts_per_s, Latency.of(took), *peaks))
 
-    def _latencies(self, scoring: Scoring, records: int) -> Generator[float]:
+    def _latencies(self, scoring: Scheduler, records: int) -> Generator[float]:
         """Seconds that each batch took, as it ends; as soon as one has ended the next is submitted."""
         waiting: deque[tuple[float, Future[Any]]] = deque()
         try:
@@ -155,9 +158,9 @@ class Meter:
         return took
 
     @contextmanager
-    def _scoring(self, **limits: int) -> Iterator[Scoring]:
+    def _scoring(self, window: int | None = None, batch_tokens: int | None = None) -> Iterator[Scheduler]:
         """Threads of their own for one measurement, without a cache; raises ScorerError if they do not end."""
-        scoring = Scoring(self._scorer, **limits)
+        scoring = Scheduler(self._scorer, window=window, batch_tokens=batch_tokens)
         try:
             yield scoring
         finally:

@@ -36,6 +36,7 @@ def print_trials(
     console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     if not console.is_terminal:
+        # Rich falls back to 80 columns in a pipe, and would wrap the remarks.
         console.width = _PIPE_COLUMNS
     gpu = any(isinstance(trial, Measured) and trial.figures.device_bytes is not None for trial in trials)
     for title in ["records", "tokens", "texts/s", "p50 ms", "p99 ms", "MiB", *["GPU MiB"] * gpu]:
@@ -86,9 +87,12 @@ def write_settings(
         "limits.batch_records": setting.batch_records,
         "limits.batch_tokens": setting.batch_tokens,
     }
+    # One line each: a line end in a file's name would end the comment.
     comments = "".join(f"# {' '.join(remark.split())}\n" for remark in remarks)
     content = comments + yaml.safe_dump(chosen, sort_keys=False, allow_unicode=True)
     try:
+        # O_EXCL: minutes ago `make_plan` found no such file. The mode is set at creation, so that a password can
+        # be read by nobody else at any moment.
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
             out.write(content)
     except FileExistsError:

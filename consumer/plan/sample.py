@@ -6,17 +6,17 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from consumer.topic_reader import Partition, TopicReader
 from shared.errors import BadRecord, InputDataError
-from shared.messages import parse_input
-from shared.offsets import last_of
+from shared.formats import parse_input
+from shared.kafka.offset_ranges import last_of
+from shared.kafka.reader import Partition, TopicReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from consumer.settings import ConsumerSettings
-    from shared.messages import InputFormat
+    from shared.formats import InputFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def of_topics(settings: ConsumerSettings, count: int) -> Sample:
         for message in reader.messages(last_of(reader.spans(partitions), count)):
             try:
                 texts.append(parse_input(message.value(), settings.input_format).text)
-            except BadRecord:
+            except BadRecord:  # a deletion as well: NullRecord is one
                 unreadable += 1
     names = ", ".join(topics or settings.input_topics)
     if not texts:
@@ -66,6 +66,7 @@ def of_topics(settings: ConsumerSettings, count: int) -> Sample:
 
 def _lines(file: Path, form: InputFormat | None) -> Iterator[str]:
     try:
+        # Of bytes: `str.splitlines` also cuts at U+2028 and other characters that a text may hold.
         lines = file.read_bytes().splitlines()
     except OSError as error:
         raise InputDataError(f"cannot read the sample {file}: {error.strerror}") from None

@@ -1,1 +1,1 @@
-"""How a model is run, for the consumer that serves it and the trainer that judges it alike."""
+"""Runs models, for the consumer that serves them and the trainer that evaluates them."""

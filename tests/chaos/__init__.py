@@ -1,1 +1,1 @@
-"""Faults and hostile input on purpose: what is promised must hold all the same."""
+"""Deliberate faults and hostile input: every guarantee must still hold."""

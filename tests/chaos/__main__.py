@@ -10,22 +10,22 @@ import sys
 from pathlib import Path
 
 from tests.chaos.campaign import FULL, alone, run_alone, run_campaign
-from tests.chaos.report import write
 from tests.chaos.trial import run_mutants
+from tests.chaos.verdict.report import write
 
 OUTPUT = Path("docs/reliability")
 
 
 def main() -> int:
-    """Returns 0 where every invariant holds and every mutant is caught."""
+    """Returns 0 if every invariant holds and every mutant is caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("what", choices=["campaign", "mutants", "alone"], nargs="?", default="campaign")
-    parser.add_argument("--only", help="names of parts, mutants or kinds of faults, parted by commas")
+    parser.add_argument("--only", help="names of parts, mutants or kinds of faults, separated by commas")
     parser.add_argument("--delivery", default="exactly-once")
     parser.add_argument("--protocol", default="classic")
     parser.add_argument("--reset", default="earliest")
-    parser.add_argument("--times", type=int, default=2, help="of each kind of fault that is tried alone")
-    parser.add_argument("--again", action="store_true", help="run parts anew that have a record already")
+    parser.add_argument("--times", type=int, default=2, help="how often each kind of fault is tried alone")
+    parser.add_argument("--again", action="store_true", help="run parts again that already have a record")
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     only = set((arguments.only or "").split(",")) - {""}

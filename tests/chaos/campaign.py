@@ -1,7 +1,7 @@
-"""The parts of the full chaos campaign, each a run with a seed; a part that has been done is not done again.
+"""The parts of the full chaos campaign, each a run with a seed; a finished part is not repeated.
 
-`python -m tests.chaos` runs what is missing and writes the report. Counts follow from the faults that other
-projects test with, several times over; together they are more than a thousand faults.
+`python -m tests.chaos` runs the missing parts and writes the report. The counts are several times those of the
+faults that other projects test with; together they are more than a thousand faults.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.chaos.faults import Chaos
+from tests.chaos.faults.plan import Chaos
 from tests.chaos.real import real_models
 from tests.chaos.stage import SESSION_S, Setting, Stage, make_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.chaos.cluster import Cluster
-    from tests.chaos.reader import Verdict
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.stage import Models
+    from tests.chaos.verdict.reader import Verdict
 
 READY_S: Final = 40.0
 PINNED_S: Final = 20.0
-"""Within which a group that begins at the end has committed where that is."""
+"""Time limit within which a group that begins at the end has committed its start positions."""
 
 COMMON: Final = {
     "consumer kill -9": 70,
@@ -57,7 +57,7 @@ COMMON: Final = {
     "slow leader at start": 4,
     "hung pass": 3,
     "stderr blocked": 6,
-    # Each of these takes the stage for half a minute.
+    # Each of these runs alone for half a minute.
     "outage": 2,
     "decompression bomb": 2,
     "text that kills": 2,
@@ -89,15 +89,15 @@ class Part:
     setting: Setting
     plan: Mapping[str, int]
     gap_s: tuple[float, float] = (0.1, 0.8)
-    """Between a commit that moved after the last fault and the next fault, drawn evenly."""
+    """Seconds between a commit that advanced after the last fault and the next fault; uniformly random."""
     progress_s: float = 1.5
     """How long the next fault waits for such a commit."""
     at_once: bool = False
-    """Whether all messages are there before the first fault, so that there is always something in hand."""
+    """Whether all messages are sent before the first fault, so that there is always work in progress."""
     calm: bool = False
     """Whether the next fault waits until the group has recovered from the last."""
     quiet: bool = False
-    """Whether the first messages come while the group is down, which was up before without any."""
+    """Whether the first messages arrive while the group, which has run before without any, is down."""
 
 
 def _part(delivery: str, protocol: str, seed: int, reset: str) -> Part:
@@ -113,7 +113,7 @@ FULL: Final = (
     _part("at-least-once", "consumer", 4, "earliest"),
     Part(
         "fifty-kills",
-        # Slow enough that a kill finds work in hand.
+        # Slow enough that a kill finds work in progress.
         Setting("exactly-once", "classic", 5, messages=50_000, scorer={"pass_s": 0.02}),
         {"consumer kill -9": 50},
         calm=True,
@@ -151,11 +151,11 @@ SLICES: Final[Mapping[tuple[str, str], Mapping[str, int]]] = MappingProxyType(
         ("at-least-once", "classic"): {"stderr blocked": 1, "group down": 1},
     }
 )
-"""What only one of the slices has, since each of them takes seconds."""
+"""Runs in only one of the slices, since each of these takes seconds."""
 
 
 def slice_of(delivery: str, protocol: str) -> Part:
-    """A small run of every kind of fault that is over within seconds, for `make test`."""
+    """A small run of every kind of fault that takes only seconds, for `make test`."""
     plan = {**SLICE_PLAN, **SLICES[delivery, protocol]}
     if delivery == "exactly-once":
         plan |= {"delayed EndTxn": 1, "duplicate transactional.id": 1}
@@ -164,21 +164,21 @@ def slice_of(delivery: str, protocol: str) -> Part:
 
 
 def alone(kind: str, delivery: str, protocol: str, reset: str, times: int) -> Part:
-    """One kind of fault and nothing else."""
+    """A run of only one kind of fault."""
     setting = Setting(delivery, protocol, 11, messages=3_000 * times, reset=reset, pattern=True, drain_s=60.0)
     name = f"{kind.replace(' ', '-')}-{delivery}-{protocol}-{reset}"
     return Part(name, setting, {kind: times}, quiet=reset == "latest")
 
 
 def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple[dict[str, Any], list[Verdict]]:
-    """Runs one part on a cluster that is up; returns its record and the verdicts."""
+    """Runs one part on a running cluster; returns its record and the verdicts."""
     folder.mkdir(parents=True)
     stage = Stage(cluster, part.setting, folder, models)
     try:
         for number in range(part.setting.members):
             stage.add_member(f"m{number}").await_ready(READY_S)
         if part.setting.reset == "latest" and not stage.monitor.await_commits(PINNED_S):
-            stage.complaints.append("nothing says where a group begins that began at the end")
+            stage.complaints.append("the group has not committed its start positions")
         Chaos(stage, part.setting.seed).run(part)
         stage.drain()
         verdicts = stage.verdicts()
@@ -202,15 +202,15 @@ def perform(cluster: Cluster, part: Part, folder: Path, models: Models) -> tuple
 
 
 def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
-    """Runs the parts that have no record in `output`, each on a fresh cluster; tells whether all hold."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    """Runs the parts that have no record in `output`, each on a fresh cluster; returns whether all hold."""
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     output.mkdir(parents=True, exist_ok=True)
     holds = True
     for part in parts:
         file = output / f"{part.name}.json"
         if file.is_file() and not again:
-            print(f"{part.name}: done before, see {file}")
+            print(f"{part.name}: already done, see {file}")
             holds &= json.loads(file.read_text(encoding="utf-8"))["holds"]
             continue
         began = time.monotonic()
@@ -229,8 +229,8 @@ def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
 
 
 def run_alone(parts: tuple[Part, ...]) -> bool:
-    """Runs parts one after another on one cluster, prints what was found; tells whether all hold."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    """Runs parts one after another on one cluster and prints the results; returns whether all hold."""
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     folder = Path(tempfile.mkdtemp(prefix="chaos-alone-"))
     models = make_models(folder / "models")
@@ -239,7 +239,7 @@ def run_alone(parts: tuple[Part, ...]) -> bool:
     with Cluster(folder / "nodes") as cluster:
         for part in parts:
             record, verdicts = perform(cluster, part, folder / part.name, models)
-            # Nothing has to be taken back where nothing died in a publish.
+            # Without a crash in a publish there is nothing to abort.
             broken = [verdict for verdict in verdicts if not verdict.holds and verdict.name != "faults bit"]
             holds &= not broken
             print(f"{'ok  ' if not broken else 'FAIL'} {part.name}: {record['seconds']} s, {folder / part.name}")

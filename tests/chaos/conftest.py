@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chaos.cluster import Cluster
+from tests.chaos.brokers.cluster import Cluster
 from tests.support.kafka import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m selects by marker
+@pytest.hookimpl(tryfirst=True)  # runs before -m selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks every test that uses the cluster as `chaos`."""
     for item in items:
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three nodes; where Java or its jars are missing the test is skipped, or fails under CI=true."""
+    """Three nodes; if Java or its jars are missing the test is skipped, or fails under CI=true."""
     with ExitStack() as stack:
         found, why = None, ""
         try:

@@ -1,4 +1,4 @@
-"""Replacing a part of the product in a process that exists for it."""
+"""Replaces a part of the product in a process that exists for this purpose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def replace(owner: Any, name: str, value: Any) -> Any:
-    """Puts `value` in the place of an attribute of a module or a class; returns what stood there."""
+    """Replaces an attribute of a module or a class with `value`; returns the old one."""
     before = getattr(owner, name)
     setattr(owner, name, value)
     return before

@@ -1,4 +1,4 @@
-"""The real model once: tweets, the product's own scorer, and its answers outside of Kafka as the oracle."""
+"""One run with the real model: tweets, the product's scorer, and its answers outside of Kafka as the oracle."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumer.records import Score
-from consumer.scoring import Scoring
-from shared.artifact import open_artifact
-from tests.chaos.oracle import MARKER, UNDECODABLE, Oracle
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Score
+from shared.model_folder.artifact import open_artifact
 from tests.chaos.stage import Models, corrupt_copy
+from tests.chaos.verdict.oracle import MARKER, UNDECODABLE, Oracle
 
 if TYPE_CHECKING:
-    from consumer.records import Scorer
-    from shared.artifact import Artifact
+    from shared.inference.types import Scorer
+    from shared.model_folder.artifact import Artifact
 
 DEMO: Final = Path(".demo")
 MODEL: Final = DEMO / "model"
@@ -24,13 +24,13 @@ TWEETS: Final = DEMO / "vader-tweets.parquet"
 
 def real_scorer(artifact: Artifact) -> Scorer:
     """The product's scorer on the CPU, in fp32, so that answers can be compared digit by digit."""
-    from consumer.scorer.choose import load_scorer  # noqa: PLC0415 - takes seconds
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - takes seconds
 
     return load_scorer(artifact, "cpu", "fp32")
 
 
 def real_models(folder: Path) -> Models:
-    """The model of `make demo`, an altered copy of it in `folder`, and the tweets that it was made with."""
+    """The model of `make demo`, an altered copy of it in `folder`, and the tweets that the demo fetched."""
     if not (MODEL.is_dir() and TWEETS.is_file()):
         sys.exit(f"{MODEL} or {TWEETS} is missing; run `make demo`, which makes both")
     return Models((MODEL,), corrupt_copy(MODEL, folder / "corrupt"), TweetOracle())
@@ -43,15 +43,15 @@ class TweetOracle(Oracle):
     """A text's neighbours in a batch change the last digits."""
 
     def letter_of(self, number: int) -> str | None:
-        """A real model scores every text, so only what cannot be decoded is dead-lettered."""
+        """A real model scores every text, so only values that cannot be decoded are dead-lettered."""
         return UNDECODABLE if number % 100 == 7 else None
 
     def text_of(self, number: int) -> str:
-        """A tweet, or a later message the same one again."""
+        """A tweet; later messages repeat the tweets."""
         return self._texts[number % len(self._texts)]
 
     def probabilities(self, _version: str, text: str) -> tuple[float, ...]:
-        """What the scorer answers when it is asked without Kafka; there is one version."""
+        """The scorer's answer outside of Kafka; there is only one version."""
         return self._answers[text]
 
     @cached_property
@@ -64,7 +64,7 @@ class TweetOracle(Oracle):
     @cached_property
     def _answers(self) -> dict[str, tuple[float, ...]]:
         texts = list(dict.fromkeys(self._texts))
-        answers = Scoring(real_scorer(open_artifact(MODEL))).score(texts)
+        answers = Scheduler(real_scorer(open_artifact(MODEL))).score(texts)
         return {
             text: answer.probabilities
             for text, answer in zip(texts, answers, strict=True)

@@ -13,21 +13,21 @@ from uuid import uuid4
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from shared.artifact import open_artifact
-from tests.chaos import oracle, reader
-from tests.chaos.inputs import PARTITIONS, Inputs
-from tests.chaos.members import STATE_REFUSED, Exit, Member
-from tests.chaos.monitor import Monitor
-from tests.chaos.operators import Operator
-from tests.chaos.oracle import Oracle
+from shared.model_folder.artifact import open_artifact
+from tests.chaos.faults.members import STATE_REFUSED, Exit, Member
+from tests.chaos.faults.operators import Operator
+from tests.chaos.verdict import oracle, reader
+from tests.chaos.verdict.inputs import PARTITIONS, Inputs
+from tests.chaos.verdict.monitor import Monitor
+from tests.chaos.verdict.oracle import Oracle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.chaos.cluster import Cluster
-    from tests.chaos.operators import Move
-    from tests.chaos.reader import Verdict
+    from tests.chaos.brokers.cluster import Cluster
+    from tests.chaos.faults.operators import Move
+    from tests.chaos.verdict.reader import Verdict
 
 LETTER_PARTITIONS: Final = 2
 SESSION_S: Final = 6.0
@@ -35,14 +35,14 @@ ENDS_OF_ITS_OWN: Final = frozenset({69, 75})
 """Exit codes with which a member may end by itself while Kafka is being hurt; 66 only with a corrupt model."""
 
 ENDS_BY_SIGTERM: Final = frozenset({0, -15, 143})
-"""In order; before the signal is waited for; hard, after the grace period, when Kafka does not answer then."""
+"""Clean; before the signal handler is installed; forced after the grace period, if Kafka does not answer."""
 STOP_S: Final = 12.0
-"""The 10 s within which a stop ends, and 2 s for two cores under three brokers."""
+"""The 10 s within which a stop ends, and 2 s because three brokers share two cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run is made of, but for its faults."""
+    """The parameters of a run, without its faults."""
 
     delivery: str
     protocol: str
@@ -56,11 +56,11 @@ class Setting:
     properties: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
     pattern: bool = False
-    """Whether the members also read all topics that a pattern matches, of which there are none at first."""
+    """Whether the members also read all topics that match a pattern; at first there are none."""
     reset: str = "earliest"
-    """Where a group begins that has committed nothing."""
+    """Where a group without commits begins."""
     real: bool = False
-    """Whether the members score with the model and not by the oracle."""
+    """Whether the members score with the model and not with the oracle."""
     max_rss_mb: int = 400
     recovery_s: float = SESSION_S + 5
     """p95 of the recoveries from a death stays below this."""
@@ -73,7 +73,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that was done to the run."""
+    """One fault that was applied to the run."""
 
     at_s: float
     kind: str
@@ -82,7 +82,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Sealed model folders: good ones of different versions, and one of which a byte was altered."""
+    """Sealed model folders: good ones of different versions, and one with an altered byte."""
 
     good: tuple[Path, ...]
     corrupt: Path
@@ -119,14 +119,14 @@ class Stage:
         self.faults: list[Fault] = []
         self.exits: list[Exit] = []
         self.complaints: list[str] = []
-        """What did not follow from a fault although it must."""
+        """Required reactions to a fault that are missing."""
         self.members: dict[str, Member] = {}
         self._folder = folder
         self._began = time.monotonic()
         self._odd: list[str] = []
-        """Ends that nothing explains."""
+        """Exits that nothing explains."""
         self._explained: defaultdict[int, float] = defaultdict(float)
-        """By exit code: until when an end with it is explained by a fault."""
+        """For each exit code: until when a fault explains it."""
         self._looping_until = 0.0
         run = uuid4().hex[:8]
         self.group = f"chaos-{run}"
@@ -155,12 +155,12 @@ class Stage:
         self.faults.append(Fault(round(self.clock(), 2), kind, target))
 
     def expect(self, *codes: int, for_s: float) -> None:
-        """For so long from now on an end with one of these codes is explained."""
+        """Explains exits with one of these codes for the next `for_s` seconds."""
         for code in codes:
             self._explained[code] = max(self._explained[code], self.clock() + for_s)
 
     def expect_crashes(self, for_s: float) -> None:
-        """For so long from now on processes die again and again, so their deaths measure no recovery."""
+        """Expects repeated crashes for the next `for_s` seconds, so that these deaths measure no recovery."""
         self._looping_until = max(self._looping_until, self.clock() + for_s)
 
     def feed(self, upto: int) -> None:
@@ -168,7 +168,7 @@ class Stage:
         self.inputs.feed(min(upto, self.setting.messages))
 
     def feed_more(self, count: int) -> None:
-        """Sends so many messages of the main topic at once, taken from those that are to come; from any thread."""
+        """Sends the next `count` messages of the main topic at once; callable from any thread."""
         with self.inputs.lock:
             self.feed(self.inputs.sent + count)
 
@@ -181,7 +181,7 @@ class Stage:
         return member
 
     def retire_member(self, name: str) -> None:
-        """Stops a replica in order; nobody takes its place."""
+        """Stops a replica cleanly; nothing replaces it."""
         with self.operator.acting:
             self.members.pop(name).retire()
 
@@ -190,7 +190,7 @@ class Stage:
         return f"sentiment:{self.group}:{name}"
 
     def drain(self) -> bool:
-        """Lets the members work off what is left and stops them in order; tells whether all was committed."""
+        """Lets the members process the rest and stops them cleanly; returns whether all was committed."""
         self.feed(self.setting.messages)
         drained = self.monitor.await_lag(0, self.setting.drain_s)
         self.operator.close()
@@ -205,7 +205,7 @@ class Stage:
             member.abandon()
 
     def verdicts(self) -> list[Verdict]:
-        """Reads everything back and judges the invariants, and that no process ended in a way of its own."""
+        """Reads everything back and judges the invariants, and that no process ended in an unexpected way."""
         servers, exactly = self.cluster.direct, self.setting.exactly
         results = reader.read(servers, self.results, committed=True)
         letters = reader.read(servers, self.letters, committed=True)
@@ -281,7 +281,7 @@ class Stage:
         )
 
     def environment(self, name: str) -> dict[str, str]:
-        """The settings of a member's life when nothing is done to it."""
+        """The settings of a member's life without faults."""
         topics = [self.inputs.main, *([self.inputs.pattern] if self.setting.pattern else [])]
         properties: dict[str, Any] = {
             "heartbeat.interval.ms": 500,
@@ -289,7 +289,7 @@ class Stage:
             "socket.timeout.ms": 8_000,
             **self.setting.properties,
         }
-        if self.setting.protocol == "consumer":  # there both are the broker's
+        if self.setting.protocol == "consumer":  # there the broker sets both
             del properties["heartbeat.interval.ms"], properties["session.timeout.ms"]
         limits = {
             "batch_records": 100,

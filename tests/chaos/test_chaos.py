@@ -1,4 +1,4 @@
-"""A slice of the chaos campaign, with every kind of fault that is soon over; `make chaos` is the whole."""
+"""A slice of the chaos campaign, with every kind of fault that ends soon; `make chaos` runs the whole campaign."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.chaos.stage import make_models
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chaos.cluster import Cluster
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.stage import Models
 
 
@@ -28,7 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     [("exactly-once", "classic"), ("exactly-once", "consumer"), ("at-least-once", "classic")],
 )
 def test_nothing_is_lost(delivery: str, protocol: str, cluster: Cluster, models: Models, tmp_path: Path) -> None:
-    """Given faults of many kinds, when the stream has been worked off, then all invariants hold."""
+    """Given faults of many kinds, when the stream has been processed, then all invariants hold."""
     _, verdicts = perform(cluster, slice_of(delivery, protocol), tmp_path / "members", models)
 
     broken = [f"{verdict.name}: {verdict.detail}" for verdict in verdicts if not verdict.holds]

@@ -1,4 +1,4 @@
-"""Proves the suite: each mutant is caught by the invariant that should catch it, and nothing else is."""
+"""Tests the suite: each mutant is caught by the invariant that should catch it, and the product is not."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tests.chaos.mutants import MUTANTS, UNIT_MUTANTS
 from tests.chaos.stage import Setting, make_models
 
 if TYPE_CHECKING:
-    from tests.chaos.cluster import Cluster
+    from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.mutants import Mutant, UnitMutant
     from tests.chaos.stage import Models
 
 DRAIN_S = 240.0
 SEED = 7
 TESTS_FAILED = 1
-"""How pytest ends where a test has failed, and in no other case."""
+"""The exit code of pytest for failed tests, and only for them."""
 
 
 def run_mutants(output: Path, only: set[str]) -> bool:
-    """Tries every mutant, and the product under the same faults; tells whether each is caught."""
-    from tests.chaos.cluster import Cluster  # noqa: PLC0415 - only where it is started
+    """Tries every mutant, and the product under the same faults; returns whether each is caught."""
+    from tests.chaos.brokers.cluster import Cluster  # noqa: PLC0415 - only where it is started
 
     folder = Path(tempfile.mkdtemp(prefix="mutants-"))
     models = make_models(folder / "models")
@@ -63,7 +63,7 @@ def run_mutants(output: Path, only: set[str]) -> bool:
 
 
 def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -> dict[str, Any]:
-    """Runs the mutant and then the product under the same faults; caught means that only the product holds."""
+    """Runs the mutant and then the product under the same faults; caught means that only the product passes."""
     broken = _verdict(cluster, mutant, folder, models, module=mutant.module)
     control = _verdict(cluster, mutant, folder, models, module=None)
     return {
@@ -78,7 +78,7 @@ def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -
 
 
 def try_unit_mutant(mutant: UnitMutant) -> dict[str, Any]:
-    """Runs unit tests with the mutant and without it; caught means that one fails with it and none without."""
+    """Runs unit tests with the mutant and without it; caught means that one fails with it and none without it."""
     broken, control = _run_tests(mutant.tests, mutant.module), _run_tests(mutant.tests, "")
     return {
         "module": mutant.module,
@@ -121,5 +121,5 @@ def _verdict(
 
 
 def _count(detail: str, sign: str) -> int:
-    """The number that stands before a word of a verdict."""
+    """The number before a word of a verdict."""
     return int(detail.partition(f" {sign}")[0].rsplit(maxsplit=1)[-1])

@@ -1,10 +1,10 @@
 """A consumer of the chaos suite: the product's own wiring, mostly around a scorer that needs no model.
 
-Settings come from SENTIMENT_ variables as always, and from the environment what to do wrong on purpose:
-CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER shapes its
-scorer, CHAOS_HANG is the forward pass that never ends, CHAOS_DEATH the signal with which a culprit ends it,
-CHAOS_MEMORY_MB what its container would allow, CHAOS_REAL gives it the product's scorer,
-CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions, CHAOS_STALL_S its patience with what hangs.
+Settings come from SENTIMENT_ variables as always. The environment also says which faults to cause:
+CHAOS_FAILPOINT kills it at a place, CHAOS_MUTANT puts a known bug into it, CHAOS_SCORER configures its scorer,
+CHAOS_HANG is the forward pass that never ends, CHAOS_DEATH is the signal with which a culprit ends it,
+CHAOS_MEMORY_MB is the memory limit of its container, CHAOS_REAL gives it the product's scorer,
+CHAOS_TRANSACTION_TIMEOUT_MS shortens its transactions, and CHAOS_STALL_S is its stall timeout.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumer import sender
 from consumer import settings as consumer_settings
-from consumer.isolation import OutOfMemory, PassFailed
-from consumer.preflight import Preflight
-from consumer.records import Score
-from consumer.scoring import Scoring
+from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
-from shared.artifact import open_artifact
+from shared.inference.isolation import OutOfMemory, PassFailed
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import ModelIdentity, Score
+from shared.kafka import transactions
 from shared.logs import configure_logs, end_process, exit_with
-from shared.messages import ModelRef
-from tests.chaos import failpoints, oracle
+from shared.model_folder.artifact import open_artifact
+from tests.chaos.faults import failpoints
 from tests.chaos.patching import replace
 from tests.chaos.real import real_scorer
+from tests.chaos.verdict import oracle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consumer.records import Scorer
-    from shared.artifact import Artifact
+    from shared.inference.types import Scorer
+    from shared.model_folder.artifact import Artifact
 
 FULL_TOKENS: Final = 4_096
 TOKENS: Final = 8
-"""Every text is as long."""
+"""Every text has the same length."""
 SMALL_ROWS: Final = 24
-"""So many rows always fit the memory."""
+"""A pass of this many rows always fits the memory."""
 LOOK_S: Final = 0.01
-"""The kernel looks at every page; a bomb takes at least thirty times as long to unpack."""
+"""Interval of the memory checks, which the kernel makes at every page; a bomb takes 30 times as long or more."""
 
 
 class OracleScorer:
-    """Answers by `oracle`. Takes `pass_s` for a pass. Its rows are the texts, each of TOKENS tokens."""
+    """Answers with `oracle`. A pass takes `pass_s`. Its rows are the texts, each of TOKENS tokens."""
 
-    labels = oracle.LABELS
     concurrency = 1
     batch_tokens = FULL_TOKENS
     padding = 0
 
     def __init__(self, version: str, *, pass_s: float = 0.004, out_of_memory: float = 0.02) -> None:
         self._version = version
+        self.model = ModelIdentity("oracle", version, oracle.LABELS)
         self._oracle = oracle.Oracle()
         self._pass_s = pass_s
         self._out_of_memory = out_of_memory
@@ -70,7 +70,7 @@ class OracleScorer:
         self._death = signal.Signals[os.environ.get("CHAOS_DEATH") or "SIGKILL"]
 
     def normalise(self, text: str) -> str:
-        """Leaves it as it is."""
+        """Returns the text unchanged."""
         return text
 
     def tokenise(self, texts: Sequence[str]) -> list[_Row]:
@@ -78,7 +78,7 @@ class OracleScorer:
         return [_Row(text) for text in texts]
 
     def forward(self, rows: Sequence[_Row]) -> list[Score | None]:
-        """Answers in order; runs out of memory, fails, dies or answers nothing finite as the texts say."""
+        """Answers in order; runs out of memory, fails, dies or answers nothing finite as the texts demand."""
         if next(self._passes) == self._hangs_at:
             threading.Event().wait()
         time.sleep(self._pass_s)
@@ -91,11 +91,13 @@ class OracleScorer:
         return [None if oracle.NOT_FINITE in row.text else self._score(row.text) for row in rows]
 
     def describe(self) -> dict[str, str]:
-        """Says that it is the oracle."""
+        """Reports itself as the oracle."""
         return {"name": "oracle", "version": self._version, "engine": "oracle", "device": "none"}
 
     def _score(self, text: str) -> Score:
-        return Score(self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False)
+        return Score(
+            self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False, model=self.model
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def main() -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     if milliseconds := os.environ.get("CHAOS_TRANSACTION_TIMEOUT_MS"):
-        replace(sender, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
+        replace(transactions, "TRANSACTION_TIMEOUT_MS", int(milliseconds))
     if seconds := os.environ.get("CHAOS_STALL_S"):
         limits = settings.limits.model_copy(update={"stall_timeout_s": float(seconds)})
         settings = settings.model_copy(update={"limits": limits})
@@ -129,13 +131,12 @@ def main() -> None:
     preflight = Preflight(settings)
     partitions = preflight.partitions()
     scorer = _scorer(artifact)
-    scoring = Scoring(scorer, window=settings.limits.batch_records)
+    scoring = Scheduler(scorer, window=settings.limits.batch_records)
     consume(
         settings,
         partitions=partitions,
         scoring=scoring,
-        labels=scorer.labels,
-        model=ModelRef(name=scorer.describe()["name"], version=artifact.version),
+        model_version=scorer.model.version,
         stop=stop,
         targets=preflight.targets(),
     )
@@ -148,7 +149,7 @@ def _scorer(artifact: Artifact) -> Scorer:
 
 
 def _die_above(megabytes: int) -> None:
-    """Ends the process as the kernel ends one that takes more memory than its container has."""
+    """Ends the process as the kernel ends one that exceeds its container's memory limit."""
     page_bytes = os.sysconf("SC_PAGE_SIZE")
     while int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * page_bytes < megabytes * 2**20:
         time.sleep(LOOK_S)

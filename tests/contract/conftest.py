@@ -1,4 +1,4 @@
-"""Fixtures of the contract tests that run on a real Kafka only."""
+"""Fixtures of the contract tests that run only on a real Kafka."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def transport(kafka: Broker, topic: MakeTopic, request: pytest.FixtureRequest) -> Iterator[KafkaTransport]:
-    """Kafka, exactly once where a test does not say otherwise."""
+    """Kafka, exactly once unless a test chooses otherwise."""
     found = KafkaTransport(kafka, topic, getattr(request, "param", "exactly-once"))
     yield found
     found.close()

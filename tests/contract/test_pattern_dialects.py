@@ -1,4 +1,4 @@
-"""What a pattern covers by our reading is what a member gets from Kafka, in either group protocol."""
+"""The topics that a pattern covers by our rules are those that Kafka gives a member, in either group protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import NewTopic
 
-from consumer.patterns import check_pattern, matches
+from shared.kafka.patterns import check_pattern, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DEADLINE_S: Final = 60.0
 NAMES: Final = ("-a", "-ab", ".a", "-b-v12", "-A_1")
-"""What the topics' names are after a tag of their own."""
+"""The topics' names after their tag."""
 READ_ALIKE: Final = (
     "^{tag}-.*",
     "^{tag}-a$",
@@ -36,12 +36,12 @@ READ_DIFFERENTLY: Final = (
     ("^{tag}-a", {"-a", "-ab"}, {"-a"}),
     ("^{tag}-a$|b$", {"-a", "-ab"}, {"-a"}),
 )
-"""Patterns that are refused, with what `classic` and `consumer` make of them."""
+"""Refused patterns, with the interpretations of `classic` and `consumer`."""
 
 
 @pytest.fixture(scope="module")
 def tag(kafka_admin: AdminClient) -> Iterator[str]:
-    """What the names of this module's topics begin with."""
+    """The prefix of the names of this module's topics."""
     found = f"z{uuid4().hex[:8]}"
     names = [f"{found}{name}" for name in NAMES]
     for created in kafka_admin.create_topics([NewTopic(name, 1) for name in names]).values():
@@ -53,7 +53,7 @@ def tag(kafka_admin: AdminClient) -> Iterator[str]:
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_a_pattern_covers_what_kafka_assigns(protocol: str, kafka: Broker, tag: str) -> None:
-    """Given accepted and refused patterns, then the former bring what `matches` says in either protocol."""
+    """Given accepted and refused patterns, then the accepted ones give what `matches` says in either protocol."""
     wanted: dict[str, set[str]] = {}
     for template in READ_ALIKE:
         pattern = template.format(tag=tag)
@@ -70,7 +70,7 @@ def test_a_pattern_covers_what_kafka_assigns(protocol: str, kafka: Broker, tag: 
 
 
 def assigned(kafka: Broker, protocol: str, tag: str, wanted: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Which topics of the tag a member of a group of its own gets for each pattern, once that is as wanted."""
+    """The topics of the tag that a member of a group of its own gets for each pattern, once they are as wanted."""
     found: dict[str, set[str]] = {}
     with ExitStack() as stack:
         members = {}
@@ -88,7 +88,7 @@ def assigned(kafka: Broker, protocol: str, tag: str, wanted: dict[str, set[str]]
 
 
 def member(kafka: Broker, protocol: str) -> Consumer:
-    """A bare client: what is asked is what librdkafka and the broker make of a pattern."""
+    """A bare client, since the test compares librdkafka and the broker."""
     return Consumer(
         {
             "bootstrap.servers": kafka.bootstrap_servers,

@@ -1,4 +1,4 @@
-"""What becomes of an input topic that is not there yet, or no longer: under a pattern nothing, by name the end."""
+"""A missing or deleted input topic is harmless under a pattern, but ends the process if it is named."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from consumer.kafka.source import REFRESH_MS, KafkaSource
 from consumer.settings import ConsumerSettings
-from consumer.source import REFRESH_MS, KafkaSource
 from shared.errors import KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.support.kafka import Broker, MakeTopic
 
 FOUND_S = REFRESH_MS / 1000 + 15
-"""Until the client asks for the topics and the group has rebalanced; with the client's own default up to 300."""
+"""Time until the client requests the topics and the group has rebalanced; with the client's default up to 300."""
 Protocol = Literal["classic", "consumer"]
 
 
@@ -32,7 +32,7 @@ Protocol = Literal["classic", "consumer"]
 def source(
     kafka: Broker, protocol: Protocol, *inputs: str, refresh_ms: int | None = None
 ) -> Iterator[KafkaSource]:
-    """A member of a new group that has subscribed to these topics; it asks for topics as often as by default."""
+    """A member of a new group that has subscribed to these topics; it refreshes topics at the default interval."""
     more = {} if refresh_ms is None else {"topic.metadata.refresh.interval.ms": refresh_ms}
     found = KafkaSource(
         ConsumerSettings(
@@ -68,7 +68,7 @@ def test_topics_of_a_pattern_come_and_go(
 ) -> None:
     """Given a pattern without a match, when topics come and one goes, then each is read, and nothing ends.
 
-    A topic is found within seconds by default, and the other one is read on after a deletion.
+    A new topic is found within seconds by default, and the other one is still read after a deletion.
     """
     servers, mark = kafka.bootstrap_servers, uuid4().hex[:8]
     with source(kafka, protocol, f"^day-.*-{mark}-.*", refresh_ms=refresh_ms) as member:
@@ -88,7 +88,7 @@ def test_topics_of_a_pattern_come_and_go(
             assert time.monotonic() < deadline
             member.begin(alone=True)
             assert member.read(10, 0.1) == []
-        for _ in range(5):  # what the client has to say of it, it says with the next reads
+        for _ in range(5):  # the client reports its findings with the next reads
             assert member.read(10, 0.1) == []
         produce(servers, names[0], [Sent(b"second")])
         (again,) = read_until(member, lambda found: len(found) == 1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.contract.transports import Member
     from tests.support.kafka import Broker
 
@@ -35,7 +35,7 @@ def publish(member: Member, records: list[Record]) -> None:
 
 
 def until(member: Member, is_done: Callable[[], bool]) -> list[Record]:
-    """Reads, publishes and commits ends, as the loop does, until something holds."""
+    """Reads, publishes and commits ends, as the loop does, until a condition holds."""
     records: list[Record] = []
     deadline = time.monotonic() + DEADLINE_S
     while not is_done():
@@ -59,7 +59,7 @@ def committed(kafka: Broker, transport: KafkaTransport, partition: int) -> int:
 
 
 def test_the_end_of_now_is_committed_at_once(transport: KafkaTransport, protocol: str) -> None:
-    """Given `latest`, when a record comes to a quiet partition during a restart, then it is read."""
+    """Given `latest`, when a record arrives in a quiet partition during a restart, then it is read."""
     transport.produce(*(Sent(b"old", partition=number) for number in range(3)))
     member = transport.join(start="latest", group_protocol=protocol)
     assert member.read_while_quiet() == []
@@ -76,7 +76,7 @@ def test_a_partition_added_later_is_read_from_its_first_record(
 ) -> None:
     """Given `latest` and a group that has begun, when a partition is added.
 
-    Then none of its records is left out.
+    Then all of its records are read.
     """
     member = transport.join(start="latest", group_protocol=protocol, properties=QUICK)
     assert member.read_while_quiet() == []
@@ -114,7 +114,7 @@ def test_the_end_behind_markers_and_aborted_records_is_committed_once(
 def test_the_topics_that_the_service_writes_are_left_out_of_a_pattern(
     transport: KafkaTransport, protocol: str
 ) -> None:
-    """Given a pattern that matches the results and the dead letters, when results are there, then none is read."""
+    """Given a pattern that matches the results and the dead letters, when there are results, then none is read."""
     names = "|".join(name.replace(".", r"\.") for name in transport.topics.values())
     member = transport.join(input_topics=(f"^({names})$",), group_protocol=protocol)
     transport.produce(Sent(b"text"))
@@ -128,7 +128,7 @@ def test_the_topics_that_the_service_writes_are_left_out_of_a_pattern(
 def test_a_deleted_topic_of_a_pattern_is_let_go_and_the_others_are_read(
     transport: KafkaTransport, protocol: str, kafka: Broker, kafka_admin: AdminClient
 ) -> None:
-    """Given two topics of a pattern, when one is deleted with a record in hand, then the other is scored."""
+    """Given two topics of a pattern, when one is deleted with a record in flight, then the other is scored."""
     names = [f"day-{transport.run}-{number}" for number in (1, 2)]
     for future in kafka_admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
         future.result()
@@ -150,9 +150,9 @@ def test_a_deleted_topic_of_a_pattern_is_let_go_and_the_others_are_read(
 def test_a_topic_that_was_created_again_is_read_whole_or_halts(
     transport: KafkaTransport, protocol: str, kafka: Broker, kafka_admin: AdminClient, *, more: bool
 ) -> None:
-    """Given a running member, when its topic is deleted and created again, then no record is left out in silence.
+    """Given a running member, when its topic is deleted and created again, then no record is skipped silently.
 
-    It reads all of the new topic, or ends with what to do.
+    It reads all of the new topic, or ends with an instruction.
     """
     texts = transport.topics["texts"]
     transport.produce(*(Sent(f"old {number}".encode()) for number in range(5)))

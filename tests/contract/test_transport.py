@@ -1,4 +1,4 @@
-"""What the loop relies on of any transport, shown alike of the fakes and of a real Kafka."""
+"""The guarantees that the loop needs from any transport, tested on the fakes and on a real Kafka alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka import TopicPartition
 
-from consumer.records import PublishFailed
+from consumer.stream.records import PublishFailed
 from shared.errors import KafkaStateError
 from tests.contract.transports import (
     DEADLINE_S,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from consumer.records import Record
+    from consumer.stream.records import Record
     from tests.contract.transports import Member, Transport
     from tests.support.fakes import Written
     from tests.support.kafka import Broker, MakeTopic
@@ -67,22 +67,22 @@ def exactly_once(kafka: Broker, topic: MakeTopic) -> Iterator[KafkaTransport]:
 
 
 def real(request: pytest.FixtureRequest, delivery: str) -> KafkaTransport:
-    """Asks for the broker only where it is needed."""
+    """Requests the broker only if the test needs it."""
     return KafkaTransport(request.getfixturevalue("kafka"), request.getfixturevalue("topic"), delivery)
 
 
 def numbered(count: int, partition: int = 0) -> list[Sent]:
-    """Records whose values tell them apart."""
+    """Records with distinct values."""
     return [Sent(f"{partition}/{number}".encode(), partition=partition) for number in range(count)]
 
 
 def values(records: list[Record]) -> list[bytes | None]:
-    """The values alone."""
+    """Only the values."""
     return [one.value for one in records]
 
 
 def test_records_arrive_once_in_order_and_intact(transport: Transport) -> None:
-    """Given awkward records on two partitions, when read, then each comes once, in order, nothing altered."""
+    """Given awkward records on two partitions, when read, then each comes once, in order, unchanged."""
     transport.produce(*AWKWARD, *(replace(one, partition=1) for one in AWKWARD))
 
     records = transport.join().read_all(2 * len(AWKWARD))
@@ -96,7 +96,7 @@ def test_records_arrive_once_in_order_and_intact(transport: Transport) -> None:
 
 
 def test_a_read_returns_no_more_than_asked(transport: Transport) -> None:
-    """Given 20 records, when at most 7 are asked for, then no read has more and none is lost."""
+    """Given 20 records, when at most 7 are requested, then no read has more and none is lost."""
     transport.produce(*numbered(20))
     member = transport.join()
     sizes: list[int] = []
@@ -111,7 +111,7 @@ def test_a_read_returns_no_more_than_asked(transport: Transport) -> None:
 
 
 def test_published_records_keep_key_headers_timestamp_and_order(transport: Transport) -> None:
-    """Given records of three partitions, when published, then all stands where it follows from the input."""
+    """Given records of three partitions, when published, then each output has the place its input determines."""
     transport.produce(*(replace(one, partition=number) for number in range(3) for one in AWKWARD))
     member = transport.join()
     records = member.read(3 * len(AWKWARD))
@@ -130,12 +130,12 @@ def test_published_records_keep_key_headers_timestamp_and_order(transport: Trans
 
 
 def written(one: Written) -> tuple[object, ...]:
-    """What a reader finds, but for the place."""
+    """The fields that a reader finds, without the place."""
     return one.key, one.value, one.headers, one.timestamp_ms
 
 
 def test_a_timestamp_of_zero_means_now(transport: Transport) -> None:
-    """Given an old record, when its result asks for the time of writing, then it carries that."""
+    """Given an old record, when its result requests the time of writing, then it carries that time."""
     transport.produce(Sent(b"old", timestamp_ms=TIMESTAMP_MS))
     member = transport.join()
     records = member.read(1)
@@ -188,7 +188,7 @@ def test_a_rewind_repeats_what_is_uncommitted_and_nothing_else(transport: Transp
 
 @pytest.mark.parametrize("start", ["earliest", "latest"])
 def test_a_rewind_without_a_commit_goes_back_to_the_beginning(transport: Transport, start: str) -> None:
-    """Given nothing committed, when rewound, then all that this member read comes again."""
+    """Given nothing committed, when rewound, then everything that this member has read comes again."""
     member = transport.join(start=start)
     assert member.read_while_quiet() == []
     transport.produce(*numbered(3))
@@ -201,7 +201,7 @@ def test_a_rewind_without_a_commit_goes_back_to_the_beginning(transport: Transpo
 
 @pytest.mark.parametrize(("start", "expected"), [("earliest", [b"old", b"new"]), ("latest", [b"new"])])
 def test_a_new_group_starts_where_it_was_told(transport: Transport, start: str, expected: list[bytes]) -> None:
-    """Given a record older than the group, when it joins, then it reads that one only from the earliest."""
+    """Given a record older than the group, when it joins, then it reads that one only with `earliest`."""
     transport.produce(Sent(b"old"))
     member = transport.join(start=start)
     before = member.read_all(len(expected) - 1)
@@ -228,7 +228,7 @@ def test_a_pause_yields_nothing_and_loses_nothing(transport: Transport) -> None:
 
 
 def test_a_pause_holds_for_partitions_assigned_later(transport: Transport) -> None:
-    """Given a member that pauses before it has partitions, when they come, then nothing is read of them."""
+    """Given a member that pauses before it has partitions, when they are assigned, then it reads none of them."""
     transport.produce(*numbered(2))
     member = transport.join()
     member.source.pause()
@@ -240,7 +240,7 @@ def test_a_pause_holds_for_partitions_assigned_later(transport: Transport) -> No
 
 
 def test_the_lag_is_what_remains_to_be_read(transport: Transport) -> None:
-    """Given 5 records of which 2 were read, when asked, then the lag is 3."""
+    """Given 5 records of which 2 were read, when the lag is requested, then it is 3."""
     transport.produce(*numbered(5))
     member = transport.join()
     member.read(2)
@@ -249,7 +249,7 @@ def test_the_lag_is_what_remains_to_be_read(transport: Transport) -> None:
 
 
 def test_a_revoked_partition_is_no_longer_owned(transport: Transport) -> None:
-    """Given a member that read three partitions, when a second joins, then it owns only what stayed with it."""
+    """Given a member that read three partitions, when a second joins, then it owns only those that it kept."""
     transport.produce(*(one for partition in range(3) for one in numbered(2, partition)))
     first = transport.join()
     records = first.read(6)
@@ -293,9 +293,9 @@ def read_both(first: Member, second: Member) -> list[Record]:
 
 
 def test_a_failed_publish_commits_nothing_and_a_reset_mends_it(transport: Transport) -> None:
-    """Given a result that the topic refuses, when published, then it fails; after a reset all goes well.
+    """Given a result that the topic refuses, when published, then it fails; after a reset it succeeds.
 
-    The letter of the same batch, which the broker did take, may be seen twice only at least once.
+    The letter of the same batch, which the broker did accept, may be seen twice only at least once.
     """
     transport.produce(*numbered(3))
     member = transport.join()
@@ -318,7 +318,7 @@ def test_a_failed_publish_commits_nothing_and_a_reset_mends_it(transport: Transp
 
 
 def test_what_was_taken_back_is_only_seen_uncommitted(exactly_once: KafkaTransport) -> None:
-    """Given a transaction of which a letter was written, when it fails, then only read_uncommitted sees it."""
+    """Given a transaction in which a letter was written, when it fails, then only read_uncommitted sees it."""
     exactly_once.produce(*numbered(2))
     member = exactly_once.join()
     records = member.read(2)
@@ -349,7 +349,7 @@ def test_one_who_is_no_member_commits_nothing(transport: Transport) -> None:
 
 
 def test_group_metadata_of_no_member_is_never_sent(exactly_once: KafkaTransport) -> None:
-    """Given a consumer outside of the group, when it publishes, then its letter is taken back."""
+    """Given a consumer outside of the group, when it publishes, then its letter is aborted."""
     exactly_once.produce(*numbered(1))
     records = exactly_once.join().read(1)
     outsider = exactly_once.join(subscribe=False)
@@ -375,7 +375,7 @@ def test_a_batch_larger_than_the_queue_of_the_client_is_published(exactly_once: 
 
 
 def test_a_second_process_of_the_same_instance_id_fences_the_first(exactly_once: KafkaTransport) -> None:
-    """Given two outboxes of one instance_id, when the elder publishes, then it fails until it is reset."""
+    """Given two outboxes of one instance_id, when the older one publishes, then it fails until it is reset."""
     exactly_once.produce(*numbered(1))
     member = exactly_once.join(instance_id="twin")
     records = member.read(1)

@@ -1,4 +1,4 @@
-"""What the contract suite needs of a transport: the fake one, and Kafka with either outbox."""
+"""The interface that the contract suite needs of a transport: the fake one, and Kafka with either outbox."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from uuid import uuid4
 
-from consumer.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
-from consumer.records import Outgoing
-from consumer.sender import Sender
+from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
+from consumer.kafka.sender import Sender
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings, Limits
-from consumer.source import KafkaSource
-from shared.kafka import KafkaSettings
+from consumer.stream.records import Outgoing
+from shared.kafka.settings import KafkaSettings
 from tests.support.fakes import FakeKafka, FakeOutbox, FakeSource, Written
 from tests.support.topics import produce, read_all
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from consumer.crash_loop import CrashLoop
-    from consumer.records import Outbox, Record, Source
+    from consumer.kafka.crash_loop import CrashLoop
+    from consumer.stream.records import Outbox, Record, Source
     from tests.support.kafka import Broker, MakeTopic
     from tests.support.topics import Sent
 
 PARTITIONS: Final = {"texts": 3, "sentiments": 2, "sentiments.dlq": 1}
 MAX_BYTES: Final = 10_000
-"""The output topic takes no larger record."""
+"""The output topic refuses larger records."""
 DEADLINE_S: Final = 30.0
 QUIET_S: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One consumer of a group with its outbox, and how a test reads with it."""
+    """One consumer of a group with its outbox, and the reads of a test."""
 
     source: Source
     outbox: Outbox
@@ -59,11 +59,11 @@ class Member:
         return records
 
     def read_all(self, count: int) -> list[Record]:
-        """Reads `count` records and whatever comes beyond them."""
+        """Reads `count` records and any that follow."""
         return self.read(count) + self.read_while_quiet()
 
     def read_while_quiet(self) -> list[Record]:
-        """Reads until nothing has come for a while."""
+        """Reads until nothing has arrived for a while."""
         records: list[Record] = []
         deadline = time.monotonic() + self.quiet_s
         while True:
@@ -76,7 +76,7 @@ class Member:
                 return records
 
     def leave(self) -> None:
-        """Leaves the group in an orderly way."""
+        """Leaves the group cleanly."""
         self.outbox.close()
         self.source.close(lambda metadata: metadata)
 
@@ -97,15 +97,15 @@ class Transport(Protocol):
         ...
 
     def join(self, *, group: str = "group", start: str = "earliest", subscribe: bool = True) -> Member:
-        """A new member; `subscribe` off leaves it outside of the group."""
+        """A new member; with `subscribe` off it stays outside of the group."""
         ...
 
     def results(self, count: int) -> list[Written]:
-        """What a read_committed reader finds in the output topic, once that is `count` or more."""
+        """The records that a read_committed reader finds in the output topic, once there are `count` or more."""
         ...
 
     def letters(self, count: int, *, committed: bool = True) -> list[Written]:
-        """The same of the dead-letter topic; with `committed` off also what was taken back."""
+        """The same for the dead-letter topic; with `committed` off also aborted records."""
         ...
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class FakeTransport:
         return self._all("sentiments.dlq", count)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
     def _all(self, topic: str, count: int) -> list[Written]:
         written = [one for log in self._kafka.partitions(topic) for one in log]
@@ -181,12 +181,12 @@ class KafkaTransport:
         properties: Mapping[str, int] | None = None,
         **changes: Any,
     ) -> Member:
-        """A source and an outbox as `serve` wires them, with an instance_id of its own unless one is named.
+        """A source and an outbox as `serve` wires them, with an instance_id of its own unless one is given.
 
         `changes` are settings.
         """
         settings = self._settings(group, start, instance_id or uuid4().hex[:8], properties or {})
-        if changes.get("group_protocol") == "consumer":  # where the broker decides it
+        if changes.get("group_protocol") == "consumer":  # the broker decides it in this protocol
             del settings.kafka.properties["heartbeat.interval.ms"]
         settings = settings.model_copy(update=changes)
         source = KafkaSource(settings)
@@ -212,11 +212,11 @@ class KafkaTransport:
         return self._read("sentiments.dlq", count, committed=committed)
 
     def close(self) -> None:
-        """Lets every member leave; one that has left already does not mind."""
+        """Lets every member leave; a member that has already left ignores this."""
         self._open.close()
 
     def _settings(self, group: str, start: str, instance_id: str, extra: Mapping[str, int]) -> ConsumerSettings:
-        # Rebalances begin soon, and an empty partition does not hold back the next for half a second.
+        # Rebalances begin soon, and an empty partition does not delay the next one for half a second.
         hasty: dict[str, str | int | float | bool] = {
             "heartbeat.interval.ms": 500,
             "fetch.wait.max.ms": 50,
@@ -237,7 +237,7 @@ class KafkaTransport:
         )
 
     def _read(self, name: str, count: int, *, committed: bool) -> list[Written]:
-        """Reads to the end until `count` records are there: a commit is visible a little after it returned."""
+        """Reads to the end until there are `count` records: a commit becomes visible soon after it returned."""
         isolation = "read_committed" if committed else "read_uncommitted"
         deadline = time.monotonic() + DEADLINE_S
         while True:
@@ -248,7 +248,7 @@ class KafkaTransport:
 
 
 def placed(written: Sequence[Written], partition: int) -> list[Written]:
-    """Those of one partition, in order."""
+    """The records of one partition, in order."""
     return [one for one in written if one.partition == partition]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MODEL_VARIABLE = "TEST_MODEL"
-"""A model folder to run the integration tests with; the tiny one with random weights by default."""
+"""The model folder for the integration tests; by default the tiny one with random weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def consumers(tmp_path: Path) -> Iterator[Consumers]:
-    """A starter of consumers that are gone after the test."""
+    """Starts consumers and stops them after the test."""
     group = Consumers(tmp_path)
     yield group
     for consumer in group.started:

@@ -1,4 +1,4 @@
-"""`sentiment-trainer archive` against a real broker: what was sent is what is archived."""
+"""`sentiment-trainer archive` against a real broker: the archive holds exactly what was sent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.errors import InputDataError, KafkaStateError
-from shared.kafka import KafkaSettings
-from shared.messages import InputFormat
-from trainer.archive import Archived, Selection, archive
+from shared.formats import InputFormat
+from shared.kafka.settings import KafkaSettings
+from trainer.data.archive.archive import Archived, Selection, archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ Sent = tuple[int, bytes | None, list[tuple[str, bytes | None]], bytes | None, in
 
 
 def record(number: int) -> Sent:
-    """Odd ones among the plain: no key, no text, no value, bytes that are no UTF-8."""
+    """Odd records among plain ones: no key, no text, no value, bytes that are not UTF-8."""
     value = json.dumps({"id": f"id-{number}", "text": f"text {number} \u2603", "extra": number}).encode()
     odd = {1: None, 2: b"\xff\xfe", 3: b'{"text": ""}'}
     headers: list[tuple[str, bytes | None]] = [("n", str(number).encode()), ("n", None), ("raw", bytes([0, 255]))]
@@ -54,7 +54,7 @@ def run(kafka: Broker, topic: str, folder: Path, selection: Selection | None = N
 
 
 def read(folder: Path) -> list[tuple[int, int, Sent]]:
-    """Partition, offset and record of every row, as the parts hold them."""
+    """Partition, offset and record of every row, as in the parts."""
     rows = []
     for path in sorted(folder.glob("*.parquet")):
         table = pq.read_table(path)
@@ -85,7 +85,7 @@ def test_two_runs_equal_what_was_sent_byte_for_byte(kafka: Broker, topic: MakeTo
 
 
 def test_ranges_by_offset_time_and_count(kafka: Broker, topic: MakeTopic, tmp_path: Path) -> None:
-    """Starts are included, ends are not; --last takes the newest from all partitions."""
+    """Starts are inclusive, ends are exclusive; --last takes the newest of all partitions."""
     name = topic("archive-ranges", partitions=3)
     send(kafka, name, range(300))
     by_offset = run(kafka, name, tmp_path / "offset", Selection(from_offset=10, to_offset=12))
@@ -101,14 +101,14 @@ def test_ranges_by_offset_time_and_count(kafka: Broker, topic: MakeTopic, tmp_pa
 
 
 def transactional(kafka: Broker, topic: str) -> Producer:
-    """A producer whose transactions are open to be begun."""
+    """A producer that is ready for its first transaction."""
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": topic})
     producer.init_transactions(30)
     return producer
 
 
 def transact(producer: Producer, topic: str, texts: list[str], *, commit: bool) -> None:
-    """Sends the texts in one transaction each, which ends well or not."""
+    """Sends the texts in one transaction each, which is committed or aborted."""
     for text in texts:
         producer.begin_transaction()
         producer.produce(topic, json.dumps({"text": text}).encode())
@@ -118,14 +118,14 @@ def transact(producer: Producer, topic: str, texts: list[str], *, commit: bool) 
 
 
 def texts(folder: Path) -> list[str]:
-    """The texts archived, in the order of their offsets."""
+    """The archived texts, in the order of their offsets."""
     return [json.loads(found[3] or b"")["text"] for _, _, found in read(folder)]
 
 
 def test_last_counts_records_and_the_older_are_added_later(
     kafka: Broker, topic: MakeTopic, tmp_path: Path
 ) -> None:
-    """Offsets of aborted records and of markers hold nothing: --last looks on behind them, and says what lacks."""
+    """Offsets of aborted records and markers hold nothing: --last searches before them and reports a shortage."""
     name = topic("archive-transactions")
     producer = transactional(kafka, name)
     kept = [f"kept {number}" for number in range(6)]
@@ -145,7 +145,7 @@ def test_last_counts_records_and_the_older_are_added_later(
 def test_what_an_open_transaction_hides_is_archived_once_it_is_decided(
     kafka: Broker, topic: MakeTopic, tmp_path: Path
 ) -> None:
-    """Records behind an undecided one are not read yet, and are not taken for archived."""
+    """Records after an undecided one are not read yet, and do not count as archived."""
     name = topic("archive-open")
     transact(transactional(kafka, f"{name}-a"), name, ["first"], commit=True)
     undecided = transactional(kafka, f"{name}-b")
@@ -163,18 +163,18 @@ def test_what_an_open_transaction_hides_is_archived_once_it_is_decided(
 def test_a_topic_made_anew_is_told_from_the_one_in_the_folder(
     kafka: Broker, kafka_admin: AdminClient, topic: MakeTopic, tmp_path: Path
 ) -> None:
-    """Its records have the offsets of others, which were archived: they are not taken for those."""
+    """Its records have the offsets of other, archived records; they are not mistaken for those."""
     name = topic("archive-anew")
     send(kafka, name, range(0, 9, 3))
     run(kafka, name, tmp_path / "a")
     kafka_admin.delete_topics([name])[name].result(30)
     made_anew(kafka_admin, name)
-    with pytest.raises(InputDataError, match="deleted and made anew"):
+    with pytest.raises(InputDataError, match="deleted and created again"):
         run(kafka, name, tmp_path / "a")
 
 
 def made_anew(admin: AdminClient, topic: str) -> None:
-    """Creates a topic that was just deleted, as soon as that can be, and waits until it has a leader."""
+    """Creates a topic that was just deleted, as soon as possible, and waits until it has a leader."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -188,7 +188,7 @@ def made_anew(admin: AdminClient, topic: str) -> None:
 
 
 def test_a_topic_that_does_not_exist_is_named(kafka: Broker, tmp_path: Path) -> None:
-    """Nothing is created, neither topic nor folder."""
+    """No topic and no folder is created."""
     with pytest.raises(KafkaStateError, match="no such topic: nowhere-at-all"):
         run(kafka, "nowhere-at-all", tmp_path / "a")
     assert not (tmp_path / "a").exists()

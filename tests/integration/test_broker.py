@@ -1,4 +1,4 @@
-"""The broker of the fixtures does what the other integration tests rely on."""
+"""The broker of the fixtures has the properties that the other integration tests need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 30.0
 
 
 def test_records_come_back_complete(kafka: Broker, topic: MakeTopic) -> None:
-    """Given 1,000 records on two partitions, when they are read, then values and headers are all there."""
+    """Given 1,000 records on two partitions, when they are read, then all values and headers are there."""
     name = topic("texts", partitions=2)
     producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
     for number in range(1000):
@@ -34,7 +34,7 @@ def test_records_come_back_complete(kafka: Broker, topic: MakeTopic) -> None:
 
 
 def test_aborted_records_are_not_read(kafka: Broker, topic: MakeTopic) -> None:
-    """Given an aborted and then a committed transaction, when read_committed, then only the latter is there.
+    """Given an aborted and then a committed transaction, when read_committed, then only the second one is there.
 
     A reader with read_uncommitted sees both, so the aborted record did reach the broker.
     """
@@ -51,7 +51,7 @@ def test_aborted_records_are_not_read(kafka: Broker, topic: MakeTopic) -> None:
     committed = read(kafka, name, count=1, isolation="read_committed")
     everything = read(kafka, name, count=2, isolation="read_uncommitted")
 
-    # The aborted record comes first in the log: whoever has read the second was not given the first.
+    # The aborted record comes first in the log, so a reader that has the second did not get the first.
     assert [record.value() for record in committed] == [b"committed"]
     assert [record.value() for record in everything] == [b"aborted", b"committed"]
 

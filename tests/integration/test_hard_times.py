@@ -1,6 +1,6 @@
-"""A scorer that ends the process or takes too long, and a broker that cannot do what is asked of it.
+"""A scorer that ends the process or is too slow, and a broker that cannot do what the consumer needs.
 
-The consumer is that of the chaos suite: the product's own wiring around a scorer that does as it is told.
+The consumer is that of the chaos suite: the product's own wiring around a scorer with scripted faults.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.chaos import oracle
+from tests.chaos.verdict import oracle
 from tests.support.kafka import UnavailableError, local_kafka
 from tests.support.processes import Consumer, run_command
 from tests.support.tiny import tiny_model
@@ -40,12 +40,12 @@ def topics(kafka: Broker, topic: MakeTopic) -> Topics:
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 def test_a_text_that_ends_the_process_is_dead_lettered(delivery: str, topics: Topics, tmp_path: Path) -> None:
-    """Given a text that kills whoever scores it, when the process is started again and again, then that ends.
+    """Given a text that kills the process that scores it, when it is restarted again and again, then that ends.
 
-    After five ends at most the text is in the dead-letter topic, byte for byte, and all others are scored.
+    After at most five crashes the text is in the dead-letter topic, byte for byte, and all others are scored.
     """
     values = [json.dumps({"id": str(n), "text": f"message {n}"}).encode() for n in range(300)]
-    # The first of its partition: a life that publishes a record before it would begin the count anew.
+    # First record of its partition: a life that publishes an earlier record would restart the count.
     values[1] = json.dumps({"id": "1", "text": f"a {oracle.KILLER}"}).encode()
     produce(topics.servers, topics.texts, [Sent(value, partition=n % 2) for n, value in enumerate(values)])
     model = tiny_model(tmp_path / "model")
@@ -73,9 +73,9 @@ def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
 ) -> None:
     """Given passes of 12 s and a poll interval of 6 s, when three batches are scored, then nobody is evicted.
 
-    No partition is taken away, and nothing comes twice.
+    No partition is revoked, and nothing comes twice. A batch is one pass: ten messages would be passes of 8 and 2.
     """
-    values = [json.dumps({"id": str(n), "text": f"message {n}"}).encode() for n in range(30)]
+    values = [json.dumps({"id": str(n), "text": f"message {n}"}).encode() for n in range(24)]
     produce(topics.servers, topics.texts, [Sent(value) for value in values])
     model = tiny_model(tmp_path / "model")
     properties: dict[str, int] = {"max.poll.interval.ms": 6_000}
@@ -85,24 +85,25 @@ def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
         *(tmp_path / "slow.log", topics, model, "exactly-once", properties),
         idle_s=3,
         scorer={"pass_s": 12.0},
-        more={"SENTIMENT_LIMITS__BATCH_RECORDS": "10", "SENTIMENT_GROUP_PROTOCOL": protocol},
+        more={"SENTIMENT_LIMITS__BATCH_RECORDS": "8", "SENTIMENT_GROUP_PROTOCOL": protocol},
     )
 
     assert consumer.wait() == 0
-    assert 2 <= consumer.log.count('"event": "batch"') <= 3  # what waits for the device is scored together
+    assert 2 <= consumer.log.count('"event": "batch"') <= 3  # batches that wait for the device are scored together
     assert consumer.log.count("partitions_assigned") == 1
     assert "MAX_POLL" not in consumer.log
     assert "recovering" not in consumer.log
     ids = Counter(json.loads(one.value() or b"")["id"] for one in read_all(topics.servers, topics.sentiments))
-    assert ids == Counter({str(n): 1 for n in range(30)})
+    assert ids == Counter({str(n): 1 for n in range(24)})
 
 
 def test_a_broker_without_transactions_is_named(kafka: Broker, model: Path) -> None:
     """Given a broker that cannot have a transaction coordinator, when `run` starts, then it says what to do.
 
-    It is the usual mistake on a small cluster: the coordinator's topic is to have more replicas than brokers.
+    It is the usual mistake on a small cluster: the coordinator's topic needs more replicas than there are
+    brokers.
     """
-    del kafka  # where there is a broker for the tests there is Java, or the tests fail or are skipped
+    del kafka  # a machine with a broker for the tests has Java; otherwise the tests fail or are skipped
     with ExitStack() as stack:
         try:
             alone = stack.enter_context(local_kafka(settings={"transaction.state.log.replication.factor": "3"}))

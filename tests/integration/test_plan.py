@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from consumer.plan.sample import of_topics
 from consumer.settings import ConsumerSettings
 from shared.errors import InputDataError, KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def settings(kafka: Broker, *topics: str) -> ConsumerSettings:
 
 
 def sent(name: str, number: int) -> Sent:
-    """One record; every tenth has no text."""
+    """One record; every tenth lacks a text."""
     value = {} if number % 10 == 0 else {"text": f"{name} {number}"}
     return Sent(json.dumps(value).encode(), partition=number % PARTITIONS)
 
@@ -38,9 +38,10 @@ def sent(name: str, number: int) -> Sent:
 def test_the_newest_texts_are_read_without_a_group(
     kafka: Broker, kafka_admin: AdminClient, topic: MakeTopic
 ) -> None:
-    """Given two topics under a pattern, when the last 60 records are asked for, then 10 of each partition.
+    """Given two topics under a pattern, when the last 60 records are requested, then 10 come from each partition.
 
-    What has no text is left out and counted, an open transaction is not waited for, and no group is left.
+    Records without text are skipped and counted, the reader does not wait for an open transaction, and no group
+    is left behind.
     """
     prefix = f"plan{uuid4().hex[:8]}"
     names = [topic(f"{prefix}-{name}", partitions=PARTITIONS) for name in ("a", "b")]
@@ -63,7 +64,7 @@ def test_the_newest_texts_are_read_without_a_group(
 
 
 def test_a_topic_without_texts_is_named(kafka: Broker, topic: MakeTopic) -> None:
-    """Given an empty topic, one without texts, and none, when asked, then the error says which and what to do."""
+    """Given an empty topic, one without texts, and none, when read, then the error says which and what to do."""
     empty, bad = topic("empty"), topic("bad")
     produce(kafka.bootstrap_servers, bad, [Sent(None), Sent(b"no json")])
 

@@ -1,4 +1,4 @@
-"""What a real broker tells of the topics before a run, and that the run keeps to it."""
+"""The topic configuration that a real broker reports before a run, and a run that observes it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.preflight import Preflight
+from consumer.preflight.questions import Preflight
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
-from shared.kafka import KafkaSettings
+from shared.kafka.settings import KafkaSettings
 from tests.integration.conftest import Topics
 from tests.integration.test_hard_times import worker
 from tests.support.tiny import tiny_model
@@ -31,11 +31,11 @@ STRICT = {
     "message.timestamp.before.max.ms": str(24 * HOUR_MS),
     "max.message.bytes": str(SMALL_BYTES),
 }
-"""An output topic that refuses much."""
+"""An output topic that refuses many records."""
 
 
 def preflight(kafka: Broker, texts: str, sentiments: str, letters: str) -> Preflight:
-    """The questions of a service on these topics."""
+    """The preflight of a service on these topics."""
     return Preflight(
         ConsumerSettings(
             kafka=KafkaSettings(bootstrap_servers=kafka.bootstrap_servers, insecure=True),
@@ -47,12 +47,12 @@ def preflight(kafka: Broker, texts: str, sentiments: str, letters: str) -> Prefl
 
 
 def ago_ms(hours: float) -> int:
-    """The timestamp of so many hours ago."""
+    """The timestamp of that many hours ago."""
     return int(time.time() * 1000 - hours * HOUR_MS)
 
 
 def test_topics_with_defaults_fit(kafka: Broker, topic: MakeTopic) -> None:
-    """Given topics as Kafka creates them, when compared, then they take all that is written."""
+    """Given topics as Kafka creates them, when compared, then they accept everything that is written."""
     asked = preflight(kafka, topic("texts"), topic("sentiments"), topic("letters"))
 
     assert asked.target_configs().endswith("take all that is written")
@@ -89,7 +89,7 @@ def test_a_first_record_that_would_be_lost_is_a_fault(
 
 
 def test_a_first_record_of_a_pattern_is_found(kafka: Broker, topic: MakeTopic) -> None:
-    """Given a pattern and an old record of a topic that it matches, when compared, then its new time is told."""
+    """Given a pattern and an old record of a matching topic, when compared, then its new time is reported."""
     texts, sentiments = topic("texts"), topic("sentiments", config=STRICT)
     produce(kafka.bootstrap_servers, texts, [Sent(b"v", key=b"k", timestamp_ms=ago_ms(48))])
 
@@ -99,7 +99,7 @@ def test_a_first_record_of_a_pattern_is_found(kafka: Broker, topic: MakeTopic) -
 
 
 def test_a_pattern_without_a_match_is_no_fault(kafka: Broker, topic: MakeTopic) -> None:
-    """Given a pattern that matches nothing, when asked, then only the topics written to are counted."""
+    """Given a pattern that matches nothing, when checked, then only the topics written to are counted."""
     sentiments, letters = topic("sentiments", partitions=2), topic("letters")
     asked = preflight(kafka, "^none-of-these.*", sentiments, letters)
 
@@ -109,10 +109,10 @@ def test_a_pattern_without_a_match_is_no_fault(kafka: Broker, topic: MakeTopic) 
 
 
 def test_a_run_writes_only_what_the_topics_take(kafka: Broker, topic: MakeTopic, tmp_path: Path) -> None:
-    """Given a strict output topic, when records that it would refuse are read, then it never has to refuse one.
+    """Given a strict output topic, when records that it would refuse are read, then none of them is sent to it.
 
-    An old record's result has the time of writing; what cannot be written is a dead letter that says why; a
-    deletion is a null with the key. The batch with them is published at the first attempt.
+    An old record's result has the time of writing. A record that cannot be written is a dead letter that says
+    why. A deletion is a null with the key. Their batch is published at the first attempt.
     """
     names = [topic("texts"), topic("sentiments", config=STRICT), topic("letters")]
     topics = Topics(kafka.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4()}")
@@ -157,6 +157,6 @@ def value(text: str) -> bytes:
 
 
 def error_of(letter: Any) -> bytes:
-    """The name of what is wrong with the record of a letter."""
+    """The error name in the headers of a letter."""
     found: bytes = dict(letter.headers())["__connect.errors.exception.class.name"]
     return found

@@ -1,4 +1,4 @@
-"""How whole processes behave: killed, stopped, sharing partitions, or given what they must refuse."""
+"""The behaviour of whole processes: killed, stopped, sharing partitions, or with input that they must refuse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def topics(kafka: Broker, topic: MakeTopic) -> Topics:
 def test_kill_and_restart_loses_nothing(
     *, delivery: str, topics: Topics, model: Path, consumers: Consumers
 ) -> None:
-    """Given a consumer killed in the middle of its work, when it is started again, then nothing is missing.
+    """Given a consumer killed in the middle of its work, when it is restarted, then nothing is missing.
 
     Exactly-once leaves each id once for a read_committed reader; at-least-once may repeat, with equal ids.
     """
@@ -82,7 +82,7 @@ def test_two_members_share_the_partitions(*, topics: Topics, model: Path, consum
 def test_stops_within_ten_seconds(
     *, signal_number: signal.Signals, topics: Topics, model: Path, consumers: Consumers
 ) -> None:
-    """Given a busy consumer, when it is told to stop, then it ends cleanly and the rest is read later."""
+    """Given a busy consumer, when it is asked to stop, then it ends cleanly and the rest is read later."""
     _send(topics, MESSAGES)
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once")
     consumer = consumers.start(flags, SMALL_BATCHES)
@@ -106,7 +106,7 @@ def test_max_messages_commits_exactly_so_many(*, topics: Topics, model: Path, co
 
 
 def test_tweets_are_read_where_they_stand(*, topics: Topics, model: Path, consumers: Consumers) -> None:
-    """Given the objects of another producer, when paths are named, then text and id are found there."""
+    """Given the objects of another producer, when their paths are set, then text and id are found there."""
     values = [{"data": {"id": 10**18 + n, "text": f"tweet {n}"}, "includes": {}} for n in range(20)]
     produce(topics.servers, topics.texts, [Sent(json.dumps(value).encode()) for value in values])
     flags = topics.flags("--model", str(model), "--text-field", "data.text", "--id-field", "data.id")
@@ -125,7 +125,7 @@ def test_a_flipped_byte_in_the_weights_is_refused(*, model: Path, tmp_path: Path
 
 
 def test_a_pickle_in_the_folder_is_refused(*, model: Path, tmp_path: Path) -> None:
-    """Given a pickle beside the weights, when the model is used, then it is refused unread with code 66."""
+    """Given a pickle next to the weights, when the model is used, then it is refused unread with code 66."""
     folder = tmp_path / "pickled"
     shutil.copytree(model, folder)
     (folder / "training_args.bin").write_bytes(pickle.dumps({"lr": 1}))
@@ -133,7 +133,7 @@ def test_a_pickle_in_the_folder_is_refused(*, model: Path, tmp_path: Path) -> No
 
 
 def test_a_misspelt_setting_is_refused(*, model: Path) -> None:
-    """Given a misspelt variable, when anything starts, then the nearest valid name is named, with code 78."""
+    """Given a misspelt variable, when any command starts, then the nearest valid name is named, with code 78."""
     done = run_command(
         "consumer", "score", "--model", str(model), "text", env={"SENTIMENT_LIMITS__BATCH_RECORD": "9"}
     )
@@ -166,7 +166,7 @@ def test_a_missing_topic_is_named(*, kafka: Broker, model: Path) -> None:
 
 
 def test_check_answers_line_by_line(*, topics: Topics, model: Path) -> None:
-    """Given all is well, when `check` runs, then every line is ok; given no broker, it says so and goes on."""
+    """Given a working set-up, when `check` runs, then every line is ok; without a broker, it goes on."""
     flags = topics.flags("--model", str(model), "--device", "cpu")
     done = run_command("consumer", "check", *flags)
     lines = done.stdout.decode().splitlines()
@@ -182,7 +182,7 @@ def test_check_answers_line_by_line(*, topics: Topics, model: Path) -> None:
 
 
 def test_topics_create_makes_what_is_missing(*, kafka: Broker) -> None:
-    """Given a new broker, when topics are created twice, then the second time nothing is left to do."""
+    """Given a new broker, when topics are created twice, then the second time changes nothing."""
     suffix = uuid4().hex[:8]
     flags = ["--bootstrap-servers", kafka.bootstrap_servers, "--input-topic", f"in-{suffix}"]
     flags += ["--output-topic", f"out-{suffix}", "--dlq-topic", f"dlq-{suffix}", "--partitions", "2"]

@@ -1,4 +1,4 @@
-"""`check` never disturbs a member that works, whatever the broker allows."""
+"""`check` never disturbs a working member, whatever the broker allows."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from consumer import rights
-from consumer.sender import Sender
+from consumer.kafka.sender import Sender
+from consumer.preflight import acl as rights
 from consumer.settings import ConsumerSettings
-from shared.kafka import ClientErrors, KafkaSettings, client_config
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors
+from shared.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
     from tests.support.kafka import Broker, MakeTopic
@@ -22,9 +24,10 @@ ANSWER_S = 30.0
 def test_asking_for_rights_fences_nobody(
     timeout_ms: int, kafka: Broker, topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a producer within a transaction, when rights are asked for with the same settings, then it commits.
+    """Given a producer within a transaction, when `check` tests rights with the same settings, then it commits.
 
-    Also where the broker grants the timeout that is asked for, as one with a large transaction.max.timeout.ms.
+    This holds also if the broker grants the requested timeout, as one with a large transaction.max.timeout.ms
+    does.
     """
     monkeypatch.setattr(rights, "_IMPOSSIBLE_TIMEOUT_MS", timeout_ms)
     texts, output, letters = topic("texts"), topic("sentiments"), topic("letters")

@@ -47,19 +47,19 @@ DENIED, UNREACHABLE, WRONG_SETTING = 77, 69, 78
 
 AT_LEAST_ONCE: Final = ("input", "output", "dlq", "group")
 EXACTLY_ONCE: Final = (*AT_LEAST_ONCE, "transactional id")
-"""The rights of docs/runbook.md, by what they are on."""
+"""The rights of docs/runbook.md, grouped by resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """Topics of one test on the secured broker, and what may be done to and with them."""
+    """Topics of one test on the secured broker, and the operations on them."""
 
     broker: SecureBroker
     admin: AdminClient
     topics: Topics
 
     def env(self, **settings: str) -> dict[str, str]:
-        """The settings of `USER`'s login as variables; `settings` go above them."""
+        """The settings of `USER`'s login as variables; `settings` override them."""
         login = {
             "security_protocol": "sasl_ssl",
             "sasl_mechanism": "SCRAM-SHA-512",
@@ -84,7 +84,7 @@ class Secured:
         }[what]
 
     def named(self, what: str) -> str:
-        """How an error is to name that right."""
+        """The name of that right in an error."""
         operation, kind, name = self.right(what)
         instance = "0" if kind is ResourceType.TRANSACTIONAL_ID else ""
         return f"{operation.name} on {kind.name.lower().replace('_', ' ')} {name}{instance}"
@@ -130,13 +130,13 @@ class Secured:
 
 
 def _pattern(kind: ResourceType) -> ResourcePatternType:
-    """As the runbook has it: transactional ids by prefix, for every instance, and all else by name."""
+    """As in the runbook: transactional ids by prefix, for every instance, and everything else by name."""
     return ResourcePatternType.PREFIXED if kind is ResourceType.TRANSACTIONAL_ID else ResourcePatternType.LITERAL
 
 
 @pytest.fixture(scope="module")
 def secure_broker() -> Iterator[SecureBroker]:
-    """A secured Kafka; where Java or Kafka is missing its tests are skipped, or fail under CI=true."""
+    """A secured Kafka; if Java or Kafka is missing its tests are skipped, or fail under CI=true."""
     with ExitStack() as stack:
         try:
             found = stack.enter_context(secure_kafka())
@@ -147,7 +147,7 @@ def secure_broker() -> Iterator[SecureBroker]:
 
 @pytest.fixture
 def secured(secure_broker: SecureBroker) -> Iterator[Secured]:
-    """New topics and a new group on the secured broker, to which `USER` has no right yet."""
+    """New topics and a new group on the secured broker, on which `USER` has no rights yet."""
     names = [f"{name}-{uuid4().hex[:8]}" for name in ("texts", "sentiments", "letters")]
     topics = Topics(secure_broker.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4().hex[:8]}")
     with AdminClient({**secure_broker.login(ADMIN)}) as admin:
@@ -157,7 +157,7 @@ def secured(secure_broker: SecureBroker) -> Iterator[Secured]:
 
 
 def texts(count: int) -> list[bytes]:
-    """So many input values with the ids 0, 1, ..."""
+    """Input values with the ids 0, 1, ..."""
     return [
         json.dumps({"id": str(number), "text": f"message {number} is fine"}).encode() for number in range(count)
     ]
@@ -169,7 +169,7 @@ def flags(secured: Secured, model: Path, *more: str) -> list[str]:
 
 
 def only_error(stderr: bytes | str) -> str:
-    """The one line that tells why a process ended; every other line must be of the log, ours or librdkafka's."""
+    """The one line that says why a process ended; every other line must be a log line, ours or librdkafka's."""
     lines = (stderr if isinstance(stderr, str) else stderr.decode()).splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     assert len(errors) == 1, lines
@@ -184,7 +184,7 @@ def only_error(stderr: bytes | str) -> str:
 def test_the_documented_rights_suffice(
     *, delivery: str, rights: tuple[str, ...], secured: Secured, model: Path, consumers: Consumers
 ) -> None:
-    """Given exactly these rights, when texts and a bad one stream by, then all is written once; check is ok."""
+    """Given exactly these rights, when texts and a bad one arrive, then all is written once; check is ok."""
     secured.grant(*rights)
     secured.send([*texts(MESSAGES), b"not JSON"])
     arguments = flags(secured, model, "--delivery", delivery)
@@ -197,13 +197,13 @@ def test_the_documented_rights_suffice(
     assert len(read_all(secured.topics.servers, secured.topics.letters, login=login)) == 1
     done = run_command("consumer", "check", *arguments, env=secured.env())
     assert done.returncode == 0, done.stdout
-    told = ", ".join(map(secured.named, rights))
-    assert f"rights    {told}\n" in done.stdout.decode()
+    names = ", ".join(map(secured.named, rights))
+    assert f"rights    {names}\n" in done.stdout.decode()
 
 
 @pytest.mark.parametrize("missing", AT_LEAST_ONCE)
 def test_a_missing_right_is_named(*, missing: str, secured: Secured, model: Path) -> None:
-    """Given all rights but one, when `run` or `check` starts, then it ends with code 77 and names that one."""
+    """Given all rights except one, when `run` or `check` starts, then it ends with code 77 and names that one."""
     secured.grant(*(what for what in EXACTLY_ONCE if what != missing))
     secured.send(texts(1))
     arguments = flags(secured, model, "--delivery", "exactly-once")
@@ -221,9 +221,9 @@ def test_a_missing_right_is_named(*, missing: str, secured: Secured, model: Path
 
 
 def test_a_transactional_id_that_may_not_be_used_is_named(*, secured: Secured, model: Path) -> None:
-    """Given no right on the group's transactional ids, then `check` did not ask and `run` ends with 77.
+    """Given no right on the group's transactional ids, then `check` does not test it and `run` ends with 77.
 
-    `check` asks under an id that nobody has, so it cannot see a literal right on that of an instance.
+    `check` asks with an id that nobody has, so it cannot see a literal right on the id of an instance.
     """
     secured.grant(*AT_LEAST_ONCE)
     arguments = flags(secured, model, "--delivery", "exactly-once")
@@ -250,7 +250,7 @@ def test_a_transactional_id_that_may_not_be_used_is_named(*, secured: Secured, m
 def test_a_right_taken_away_ends_the_run(
     *, delivery: str, lost: str, secured: Secured, model: Path, consumers: Consumers
 ) -> None:
-    """Given a running consumer, when a right is revoked and a text comes, then it ends with 77 and names it."""
+    """Given a running consumer, when a right is revoked and a text arrives, then it ends with 77 and names it."""
     secured.grant(*EXACTLY_ONCE)
     secured.send(texts(1))
     consumer = consumers.start(flags(secured, model, "--delivery", delivery), secured.env())
@@ -264,7 +264,7 @@ def test_a_right_taken_away_ends_the_run(
 
 
 def test_nobody_is_told_of_topics_that_are_hidden(*, secured: Secured, model: Path) -> None:
-    """Given no rights at all, when `run` starts, then all are named at once, and no topic is called missing."""
+    """Given no rights at all, when `run` starts, then all are named at once, and no topic is reported missing."""
     done = run_command("consumer", "run", *flags(secured, model), env=secured.env())
     assert done.returncode == DENIED
     assert ", ".join(map(secured.named, AT_LEAST_ONCE)) in only_error(done.stderr)
@@ -282,7 +282,7 @@ def test_topics_create_names_the_right_it_lacks(*, secured: Secured) -> None:
 
 
 def test_an_archive_needs_the_topic_alone(*, secured: Secured, tmp_path: Path) -> None:
-    """Given READ on a topic and on no group, when it is archived, then all is there; without it, 77 names it."""
+    """Given READ on a topic and on no group, when it is archived, then all is there; without READ, 77 names it."""
     secured.send(texts(5))
     arguments = ["trainer", "archive", "--bootstrap-servers", secured.topics.servers]
     arguments += ["--topic", secured.topics.texts, "--output", str(tmp_path / "archive")]
@@ -299,7 +299,7 @@ def test_an_archive_needs_the_topic_alone(*, secured: Secured, tmp_path: Path) -
 
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_a_wrong_password_is_told_within_seconds(*, command: str, secured: Secured, model: Path) -> None:
-    """Given a wrong password, when the broker is asked, then the code is 77 and the line says credentials."""
+    """Given a wrong password, when the client connects, then the code is 77 and the line says credentials."""
     began = time.monotonic()
     done = run_command("consumer", command, *flags(secured, model), env=secured.env(sasl_password="wrong"))  # noqa: S106
     assert done.returncode == DENIED
@@ -320,9 +320,9 @@ def test_a_wrong_authority_is_told(*, secured: Secured, model: Path, tmp_path: P
 
 
 def test_a_certificate_of_another_host_is_refused(*, secured: Secured, model: Path) -> None:
-    """Given a certificate that names another host, when `run` starts, then it is refused and the line says so.
+    """Given a certificate for another host, when `run` starts, then it is refused and the line says so.
 
-    Turning the check off is refused as well, so that the first refusal cannot be talked away.
+    Turning the check off is refused as well, so that nobody can bypass the first refusal.
     """
     misnamed = replace(secured, topics=replace(secured.topics, servers=secured.broker.misnamed))
     done = run_command("consumer", "run", *flags(misnamed, model), env=secured.env())
@@ -369,7 +369,7 @@ def test_no_secret_is_shown(
 def test_no_secret_is_shown_by_a_refused_setting(
     *, properties: dict[str, object], secured: Secured, model: Path
 ) -> None:
-    """Given a setting with a secret that cannot be used, when `run` refuses it, then the secret is not quoted."""
+    """Given a setting with an unusable secret, when `run` refuses it, then the secret is not quoted."""
     env = secured.env(properties=json.dumps(properties))
     done = run_command("consumer", "run", *flags(secured, model, "--log-level", "debug"), env=env)
     assert done.returncode == WRONG_SETTING
@@ -377,7 +377,7 @@ def test_no_secret_is_shown_by_a_refused_setting(
 
 
 def test_no_text_is_logged(*, secured: Secured, model: Path, consumers: Consumers) -> None:
-    """Given texts with a mark, readable or not, when they stream by at level debug, then no log line has it."""
+    """Given texts with a mark, readable or not, when they arrive at level debug, then no log line has it."""
     mark = f"marker{uuid4().hex}"
     good = json.dumps({"id": mark, "text": f"{mark} is fine", "user": mark}).encode()
     bad = [
@@ -405,14 +405,14 @@ def test_no_text_is_logged(*, secured: Secured, model: Path, consumers: Consumer
 
 
 def assert_absent(secret: str, done: subprocess.CompletedProcess[bytes]) -> None:
-    """Fails if an output of the process holds the secret; without showing it where it does."""
+    """Fails if an output of the process holds the secret, without showing it in that case."""
     for stream in (done.stdout, done.stderr):
         assert secret not in stream.decode(errors="replace"), "a secret was shown"
     assert done.stdout or done.stderr
 
 
 def test_a_sample_for_a_plan_needs_read_on_the_topic_alone(secured: Secured) -> None:
-    """Given READ on the input and no right on any group, when its newest texts are read, then they come."""
+    """Given READ on the input and no right on any group, when its newest texts are read, then they arrive."""
     secured.grant("input")
     secured.send(texts(10))
     flags = {"kafka.bootstrap_servers": secured.topics.servers, "input_topics": secured.topics.texts}

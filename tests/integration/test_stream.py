@@ -1,4 +1,4 @@
-"""10,000 real tweets through a real broker, with 500 bad inputs among them: every one comes back as it should."""
+"""10,000 real tweets through a real broker, with 500 bad inputs among them: every one has its correct output."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_every_message_comes_back(
     tweets: list[Tweet],
     consumers: Consumers,
 ) -> None:
-    """Given tweets and bad inputs mixed, when they are consumed, then each has its one right answer."""
+    """Given tweets and bad inputs mixed, when they are consumed, then each has its one correct answer."""
     topics = _topics(kafka, topic)
     good, bad = _good(tweets), _bad()
     mixed = sorted([*good.values(), *bad.values()], key=lambda sent: sent.timestamp_ms)
@@ -118,7 +118,7 @@ def _check_letters(letters: list[Message], bad: dict[bytes, Sent]) -> None:
 
 
 def _offline_answers(model: Path, good: dict[str, Sent]) -> dict[str, dict[str, float]]:
-    """What `sentiment-consumer score` says of the same messages, by id."""
+    """The output of `sentiment-consumer score` for the same messages, by id."""
     lines = b"\n".join(sent.value or b"" for sent in good.values())
     done = run_command("consumer", "score", "--json", "--model", str(model), *FP32, stdin=lines)
     assert done.returncode == 0, done.stderr.decode()

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from shared.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact
 from tests.integration.conftest import Topics
+from tests.support.plain import plain_model
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
-from trainer.model_folder import load_model
-from trainer.predict import predict
+from trainer.models.predict import predict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_an_archived_topic_trains_the_model_that_serves_it(
 
     served = [json.loads(message.value() or b"") for message in read_all(topics.servers, topics.sentiments)]
     artifact = open_artifact(tmp_path / "model")
-    model, tokenizer = load_model(tmp_path / "model")
+    model, tokenizer = plain_model(tmp_path / "model")
     expected = predict(model, tokenizer, artifact.manifest, [tweet.text for tweet in chosen])
     by_id = {
         tweet.id: dict(zip(artifact.manifest.labels, row, strict=True))

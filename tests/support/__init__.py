@@ -1,1 +1,1 @@
-"""What tests share: a broker, a tiny model, fakes."""
+"""Shared parts of the tests: a broker, a tiny model, fakes."""

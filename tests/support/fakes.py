@@ -1,8 +1,8 @@
-"""Kafka, the model and the clock in memory, for tests of what stands between them.
+"""Kafka, the model and the clock in memory, for tests of the code between them.
 
-The contract suite runs against these and against the real ones; what it shows of both is all that a
-unit test may rely on. A `FakeSource` is a member of a group on a `FakeKafka`, so what is committed, who
-owns which partition and what a reader finds in the output topics are one consistent state.
+The contract suite runs against these and against the real ones. A unit test may rely only on what it shows of
+both. A `FakeSource` is a member of a group on a `FakeKafka`, so commits, the owners of partitions and the
+contents of the output topics are one consistent state.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from consumer.commit_metadata import Commit
-from consumer.crash_loop import CrashLoop
-from consumer.records import Ownership, PublishFailed, Record, Score, Unscorable
-from consumer.topic_config import Targets, TopicConfig
+from consumer.kafka.commit_metadata import Commit
+from consumer.kafka.crash_loop import CrashLoop
+from consumer.preflight.topic_config import Targets, TopicConfig
+from consumer.stream.records import Ownership, PublishFailed, Record
+from shared.inference.types import ModelIdentity, Score, Unscorable
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from consumer.commit_metadata import CommitMetadata
-    from consumer.records import Outgoing
+    from consumer.kafka.commit_metadata import CommitMetadata
+    from consumer.stream.records import Outgoing
     from shared.messages import Headers
 
 LABELS: Final = ("negative", "neutral", "positive")
@@ -32,10 +34,10 @@ INPUT: Final = "texts"
 OUTPUT: Final = "sentiments"
 DLQ: Final = "sentiments.dlq"
 TARGETS: Final = Targets(TopicConfig(OUTPUT), TopicConfig(DLQ))
-"""Topics of which the broker tells nothing."""
+"""Topics about which the broker reports nothing."""
 TIMESTAMP_MS: Final = 1_700_000_000_000
 GATE_S: Final = 20.0
-"""A gate that nobody opens lets the scorer pass after this, so that a failing test ends."""
+"""A gate that nobody opens lets the scorer pass after this time, so that a failing test ends."""
 
 Place = tuple[str, int]
 """Topic and partition."""
@@ -61,24 +63,27 @@ def text_value(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
+ORACLE: Final = ModelIdentity("oracle", "1", LABELS)
+
+
 def oracle(text: str) -> Score:
     """The score that FakeScorer gives to a text; different for nearly every text."""
     weights = [1 + byte for byte in hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3]]
     tokens = 2 + len(text.split())
-    return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False)
+    return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False, model=ORACLE)
 
 
-UNSCORABLE: Final = Unscorable("ForwardPassFailed", "the fake cannot score it")
-"""What FakeScorer answers to a text that it was told not to score."""
+UNSCORABLE: Final = Unscorable(Reason.FORWARD_PASS_FAILED, "the fake cannot score it")
+"""FakeScorer's answer to a text in its list of unscorable texts."""
 
 
 class FakeScorer:
-    """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, further ones at the last.
+    """Answers with `oracle` or raises; the n-th call first waits at the n-th gate, later ones at the last.
 
     Its rows are the texts themselves.
     """
 
-    labels = LABELS
+    model = ORACLE
     concurrency = 1
     batch_tokens = 100_000
     padding = None
@@ -96,15 +101,15 @@ class FakeScorer:
         self._unscorable = unscorable
 
     def normalise(self, text: str) -> str:
-        """Leaves it as it is."""
+        """Returns the text unchanged."""
         return text
 
     def tokenise(self, texts: Sequence[str]) -> list[str | Unscorable]:
-        """Refuses what it was told not to score."""
+        """Refuses the unscorable texts."""
         return [UNSCORABLE if text in self._unscorable else text for text in texts]
 
     def forward(self, rows: Sequence[str]) -> list[Score | None]:
-        """Notes the call, waits at the gate, answers in input order."""
+        """Records the call, waits at the gate, answers in input order."""
         self.calls.append(tuple(rows))
         if self._gates:
             self._gates[min(len(self.calls), len(self._gates)) - 1].wait(GATE_S)
@@ -113,19 +118,19 @@ class FakeScorer:
         return [oracle(row) for row in rows]
 
     def describe(self) -> dict[str, str]:
-        """Says that it is a fake."""
+        """Reports itself as a fake."""
         return {"name": "oracle", "version": "1", "engine": "fake", "device": "none"}
 
 
 class FakeClock:
-    """A monotonic clock that moves by `step_s` whenever it is asked."""
+    """A monotonic clock that advances by `step_s` at every reading."""
 
     def __init__(self, step_s: float = 0.0) -> None:
         self.now_s = 0.0
         self._step_s = step_s
 
     def __call__(self) -> float:
-        """Returns the time and moves on."""
+        """Returns the time and advances."""
         self.now_s += self._step_s
         return self.now_s
 
@@ -145,13 +150,13 @@ class Written:
 class _Group:
     members: list[FakeSource] = field(default_factory=list)
     assigned: dict[Place, FakeSource | None] = field(default_factory=dict)
-    """Who is to own a partition; takes effect when the members read, as in Kafka."""
+    """The future owner of a partition; takes effect when the members read, as in Kafka."""
     held: dict[Place, FakeSource] = field(default_factory=dict)
     committed: dict[Place, int] = field(default_factory=dict)
 
 
 class FakeKafka:
-    """Topics and groups. `max_bytes` is the largest record it takes."""
+    """Topics and groups. `max_bytes` is the size of the largest accepted record."""
 
     def __init__(self, topics: dict[str, int] | None = None, *, max_bytes: int = 1_000_000) -> None:
         self.max_bytes = max_bytes
@@ -179,7 +184,7 @@ class FakeKafka:
         return self._logs[topic]
 
     def group(self, name: str) -> _Group:
-        """The group of that name, which begins to exist when it is first asked for."""
+        """The group of that name; the first request creates it."""
         return self._groups.setdefault(name, _Group())
 
 
@@ -209,7 +214,7 @@ class FakeSource:
         self._owned: dict[Place, Ownership] = {}
         self._positions: dict[Place, int] = {}
         self._first: dict[Place, int] = {}
-        """Where reading began, of the partitions owned."""
+        """Where reading began, for the owned partitions."""
         self.crash_loop = CrashLoop(
             max_crashes=3,
             reach=10_000,
@@ -218,7 +223,7 @@ class FakeSource:
             commit=lambda _: None,
             ends=lambda _: {},
         )
-        """Never told of a partition, so that it suspects nothing."""
+        """Never contains a partition, so that it suspects nothing."""
 
     def subscribe(self) -> None:
         """Joins the group; the members share the partitions evenly from their next reads on."""
@@ -234,7 +239,7 @@ class FakeSource:
         self._group.assigned[topic, partition] = None
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:  # noqa: ARG002 - never waits
-        """Returns what is there."""
+        """Returns the available records."""
         self.reads += 1
         self._rebalance()
         if self.on_read is not None:
@@ -258,11 +263,11 @@ class FakeSource:
         self._paused = False
 
     def begin(self, *, alone: bool) -> list[Commit]:  # noqa: ARG002
-        """Nothing: what is assigned is read at once."""
+        """Does nothing: assigned partitions are read at once."""
         return []
 
     def commit(self, commits: Sequence[Commit]) -> None:
-        """Commits; a member's right, whether or not it owns the partition."""
+        """Commits; any member may, whether or not it owns the partition."""
         if self not in self._group.members:
             raise PublishFailed("not a member of the group")
         for one in commits:
@@ -278,7 +283,7 @@ class FakeSource:
         return []
 
     def published(self, commits: Sequence[Commit], records: Sequence[Record]) -> None:
-        """Nothing is counted."""
+        """Does nothing: nothing is counted."""
 
     def rewind(self) -> None:
         """Goes back to the last commit, or to where this member began; all tokens are new."""
@@ -290,7 +295,7 @@ class FakeSource:
             self._owned[place] = Ownership()
 
     def lag_records(self) -> int:
-        """Records that the owned partitions hold beyond the next to be read."""
+        """Number of records that the owned partitions hold from the next one on."""
         return sum(len(self._log(place)) - self._positions[place] for place in self._owned)
 
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None = None) -> None:  # noqa: ARG002
@@ -342,7 +347,7 @@ class FakeSource:
 
 
 class FakeOutbox:
-    """Publishes all of a batch together with its offsets, or nothing; broken after a failure until reset."""
+    """Publishes a whole batch together with its offsets, or nothing; broken after a failure until reset."""
 
     def __init__(
         self, kafka: FakeKafka, source: FakeSource, *, output_topic: str = OUTPUT, dlq_topic: str = DLQ
@@ -351,13 +356,13 @@ class FakeOutbox:
         self.resets = 0
         self.closed = False
         self.fail_at: set[int] = set()
-        """Numbers, from 1, of the publishes that are to fail."""
+        """Numbers, from 1, of the publishes that fail."""
         self.refuse: set[tuple[str, int, int]] = set()
-        """Topic, partition and offset of inputs whose results the broker refuses for ever."""
+        """Topic, partition and offset of inputs whose results the broker always refuses."""
         self.refuse_letters = False
-        """Whether their dead letters are refused as well."""
+        """Whether it refuses their dead letters too."""
         self.fail_resets = 0
-        """How many of the next resets are to fail."""
+        """How many of the next resets fail."""
         self._kafka = kafka
         self._source = source
         self._topics = (output_topic, dlq_topic)
@@ -383,7 +388,7 @@ class FakeOutbox:
                 self._write(topic, one)
 
     def reset(self) -> None:
-        """Makes the outbox whole again."""
+        """Repairs the outbox."""
         if self.fail_resets:
             self.fail_resets -= 1
             raise PublishFailed("the reset fails")
@@ -391,7 +396,7 @@ class FakeOutbox:
         self._broken = False
 
     def close(self) -> None:
-        """Notes that it was closed."""
+        """Records that it was closed."""
         self.closed = True
 
     def _write(self, topic: str, outgoing: Outgoing) -> None:

@@ -1,14 +1,14 @@
-"""A real Kafka for the tests: where it comes from, how it starts, how it surely ends.
+"""A real Kafka for the tests: its source, its start, and its guaranteed end.
 
 `broker` yields the first of these that is available:
 
-1. the cluster named by KAFKA_BOOTSTRAP_SERVERS; named but silent is an error, no reason to look further;
-2. a container, where a Docker engine answers (`docker_kafka`);
-3. Apache Kafka as a local Java process, its jars fetched by Maven (`local_kafka`).
+1. the cluster named by KAFKA_BOOTSTRAP_SERVERS; if it does not answer, that is an error;
+2. a container, if a Docker engine answers (`docker_kafka`);
+3. Apache Kafka as a local Java process, with jars fetched by Maven (`local_kafka`).
 
 `python -m tests.support.kafka` starts the third in the foreground, for a person.
-Topics, and what a test does without a broker, belong to tests/conftest.py. The file is long because
-starting, watching and surely ending a foreign process is; nothing else should move in.
+Topics, and the handling of a missing broker, belong to tests/conftest.py. The file is long because starting,
+watching and reliably ending a foreign process takes much code; nothing else should be added.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POM = Path(__file__).with_name("kafka-pom.xml")
 CACHE = ROOT / ".cache" / "kafka"
 
-# What the tests expect of a broker, wherever we start it ourselves.
+# Broker settings that the tests expect, wherever we start the broker ourselves.
 SETTINGS = {
     "auto.create.topics.enable": "false",
     # One node holds every replica.
@@ -103,26 +103,26 @@ class BrokerError(Exception):
 
 
 class NoBrokerError(BrokerError):
-    """No broker is available here; the message lists what was tried and why each failed."""
+    """No broker is available here; the message lists what was tried and why each attempt failed."""
 
 
 class UnavailableError(BrokerError):
-    """One way to get a broker is not open on this machine; `broker` tries the next."""
+    """One way to get a broker is not available on this machine; `broker` tries the next."""
 
 
 @dataclass(frozen=True)
 class Broker:
-    """A reachable Kafka, and one line for a person about what it is."""
+    """A reachable Kafka, and one line that describes it for a person."""
 
     bootstrap_servers: str
     description: str
 
 
 class MakeTopic(Protocol):
-    """What the fixture `topic` is: creates a topic on the broker and returns its full name."""
+    """The type of the fixture `topic`: creates a topic on the broker and returns its full name."""
 
     def __call__(self, name: str, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        """Returns `name` with a random ending, so that no two tests ever meet on a topic."""
+        """Returns `name` with a random ending, so that no two tests share a topic."""
         ...
 
 
@@ -150,7 +150,7 @@ def broker() -> Iterator[Broker]:
 
 
 def answers(bootstrap_servers: str, timeout_s: float, login: Mapping[str, str] | None = None) -> bool:
-    """Whether a broker answers a metadata request in time; waits for it to come up meanwhile."""
+    """Whether a broker answers a metadata request in time; waits for its start in the meantime."""
     quiet: dict[str, Any] = {"reconnect.backoff.max.ms": 500, "log_level": 0}
     client = AdminClient({"bootstrap.servers": bootstrap_servers, **quiet, **(login or {})})
     try:
@@ -163,9 +163,9 @@ def answers(bootstrap_servers: str, timeout_s: float, login: Mapping[str, str] |
 def docker_kafka() -> Iterator[Broker]:
     """Starts a container through testcontainers and removes it afterwards.
 
-    Its authors had no Docker engine: the refusal without one is tested, the start itself has never run.
+    Its authors had no Docker engine: the refusal without one is tested, but a real start has never run.
     """
-    # A third of a second to import, and needed only here.
+    # The import takes a third of a second and is needed only here.
     from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
     from testcontainers.community.kafka import KafkaContainer  # noqa: PLC0415
 
@@ -209,7 +209,7 @@ def _why_no_docker() -> str | None:
 def local_kafka(port: int = 0, settings: Mapping[str, str] | None = None) -> Iterator[Broker]:
     """Starts one KRaft node as a Java process on 127.0.0.1, in a temporary folder; port 0 takes a free one.
 
-    `settings` go above SETTINGS.
+    `settings` override SETTINGS.
     """
     with _node(port, settings or {}) as node:
         yield node.broker
@@ -277,7 +277,7 @@ def _class_path() -> str:
 
 
 def run_step(command: list[str], *, timeout_s: float, doing: str) -> None:
-    """Runs a step of the preparation; its failure means that this way to a broker is not open."""
+    """Runs a step of the preparation; if it fails, this way to get a broker is not available."""
     try:
         done = subprocess.run(
             command,
@@ -301,7 +301,7 @@ def run_step(command: list[str], *, timeout_s: float, doing: str) -> None:
 def _free_ports(port: int) -> tuple[int, int]:
     """Returns the wanted port, or a free one for 0, and another free one; both were free a moment ago."""
     with socket.socket() as listener, socket.socket() as controller:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Kafka does: TIME_WAIT is no obstacle
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Kafka does: ignores TIME_WAIT
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
@@ -330,7 +330,7 @@ def _format(
 
 
 def _format_storage(folder: Path, java: str, class_path: str, settings: Mapping[str, str], *more: str) -> Path:
-    """Writes properties and formats a storage by them; `more` are options of the format command."""
+    """Writes properties and formats a storage with them; `more` are options of the format command."""
     properties = folder / "node.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     # Joined by "=": an identifier may begin with "-" and would read as an option.
@@ -355,7 +355,7 @@ def _guarded(command: list[str], folder: Path, log: Path) -> Iterator[subprocess
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal is ours to handle
+            start_new_session=True,  # this process handles Ctrl-C in the terminal
         )
     try:
         yield process
@@ -372,7 +372,7 @@ def _guarded(command: list[str], folder: Path, log: Path) -> Iterator[subprocess
 def _await_answer(
     address: str, process: subprocess.Popen[bytes], log: Path, login: Mapping[str, str] | None = None
 ) -> None:
-    with log.open(errors="replace") as lines:  # opened first: the guard deletes the file when Java ends
+    with log.open(errors="replace") as lines:  # opened first, since the guard deletes the file when Java ends
         deadline = time.monotonic() + START_S
         why = f"did not answer within {START_S:.0f} s"
         while time.monotonic() < deadline:

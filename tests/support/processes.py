@@ -22,7 +22,7 @@ POLL_S: Final = 0.05
 def run_command(
     module: str, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `python -m module ...` to its end; the exit code is the caller's to judge."""
+    """Runs `python -m module ...` to its end; the caller checks the exit code."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env=_environment(env),
@@ -34,7 +34,7 @@ def run_command(
 
 
 class Consumer:
-    """A running `sentiment-consumer run`, or another module's command, its log in a file."""
+    """A running `sentiment-consumer run`, or another module's command, with its log in a file."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Consumer:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
+        """The log so far."""
         return self._log.read_text(encoding="utf-8")
 
     def await_log(self, text: str, count: int = 1) -> None:
-        """Returns once the log holds `text` so often; fails when the process ends or the time is up."""
+        """Returns once the log holds `text` that many times; fails when the process ends or the time is up."""
         deadline = time.monotonic() + TIMEOUT_S
         while self.log.count(text) < count:
             assert self._process.poll() is None, f"ended with {self._process.returncode}: {self.log[-2000:]}"
@@ -63,7 +63,7 @@ class Consumer:
             time.sleep(POLL_S)
 
     def kill(self) -> None:
-        """Ends it as a power cut would."""
+        """Kills it, as a power cut would."""
         self._process.kill()
         self._process.wait()
 
@@ -78,13 +78,13 @@ class Consumer:
         return self._process.wait(TIMEOUT_S)
 
     def close(self) -> None:
-        """Makes sure that it is gone."""
+        """Makes sure that the process has ended."""
         if self._process.poll() is None:
             self.kill()
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SENTIMENT_")}
-    # A broker that somebody named for the tests may be elsewhere, and is spoken to in plaintext.
+    # A broker that somebody named for the tests may be remote, and its clients use plaintext.
     given = {"SENTIMENT_KAFKA__INSECURE": "true"} if ADDRESS_VARIABLE in os.environ else {}
     return {**clean, **given, **(extra or {})}

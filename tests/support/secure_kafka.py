@@ -1,8 +1,8 @@
 """A Kafka that trusts nobody: SASL_SSL with SCRAM, an authoriser, and a certificate authority of its own.
 
-Only `ADMIN` may do anything; what `USER` may is for each test to grant. A second listener shows a
-certificate that is issued to another host name. It is always a local Java process: users, rights and
-certificates of a broker that is not ours are not ours to change.
+Only `ADMIN` may do everything; each test grants rights to `USER`. A second listener shows a certificate that is
+issued to another host name. The broker is always a local Java process, since users, rights and certificates of a
+foreign broker must not be changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _PACKAGE: Final = "org.apache.kafka.common.security"
 
 @dataclass(frozen=True, slots=True)
 class SecureBroker:
-    """Where the secured Kafka is and what it takes to log in."""
+    """Address of the secured Kafka and the credentials to log in."""
 
     bootstrap_servers: str
     misnamed: str
@@ -56,13 +56,13 @@ class SecureBroker:
     passwords: dict[str, str]
 
     def login(self, user: str) -> dict[str, str]:
-        """Settings of a client for that user, bootstrap servers included."""
+        """Client settings for that user, including bootstrap servers."""
         return {"bootstrap.servers": self.bootstrap_servers, **_login(self.ca, user, self.passwords[user])}
 
 
 @contextmanager
 def secure_kafka() -> Iterator[SecureBroker]:
-    """Starts the node on 127.0.0.1; raises UnavailableError where there is no Java or no Kafka to run."""
+    """Starts the node on 127.0.0.1; raises UnavailableError if Java or Kafka is missing."""
     java, class_path = find_java(), find_class_path()
     folder = Path(tempfile.mkdtemp(prefix="kafka-secure-"))
     passwords = {ADMIN: "admin-secret", USER: "sentiment-secret"}
@@ -88,7 +88,7 @@ def _certificates(folder: Path) -> Path:
     authority = trustme.CA(organization_name="Test of sentiment-stream")
     for name, host in (("here", "127.0.0.1"), ("elsewhere", ELSEWHERE)):
         issued = authority.issue_cert(host)
-        # Kafka reads PKCS #8 only.
+        # Kafka reads only PKCS #8.
         key = load_pem_private_key(issued.private_key_pem.bytes(), None)
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
@@ -99,9 +99,9 @@ def _certificates(folder: Path) -> Path:
 
 
 def _properties(folder: Path, listener: int, misnamed: int, controller: int, password: str) -> dict[str, str]:
-    """What the node needs beyond the common settings: listeners, keys, logins and the authoriser."""
+    """The node's settings in addition to the common ones: listeners, keys, logins and the authoriser."""
     scram = f'{_PACKAGE}.scram.ScramLoginModule required username="{ADMIN}" password="{password}";'
-    # The controller cannot ask SCRAM, whose users stand in the very metadata that it is to load.
+    # The controller cannot use SCRAM, whose users are part of the metadata that it has yet to load.
     plain = f'{_PACKAGE}.plain.PlainLoginModule required username="{ADMIN}" password="{password}"'
     listeners = f"SECURE://127.0.0.1:{listener},MISNAMED://127.0.0.1:{misnamed}"
     return {

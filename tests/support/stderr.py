@@ -1,4 +1,4 @@
-"""Processes whose standard error takes nothing: what may become of whoever reads a service's log."""
+"""Processes whose standard error blocks or fails, as it can when nobody reads a service's log."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A BERT small enough for unit tests: random weights, a real WordPiece tokenizer, no network.
 
-`tiny_base` is what a pretrained base looks like on disk; `tiny_model` is a sealed model folder of our
-own format. Both are the same, byte for byte, on every call.
+`tiny_base` has the layout of a pretrained base on disk; `tiny_model` is a sealed model folder of our own format.
+Both are the same, byte for byte, on every call.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from transformers import (
     BertTokenizer,
 )
 
-from shared.artifact import seal
-from shared.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.model_folder.artifact import seal
+from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
-from trainer.examples import Examples, write_examples
+from trainer.data.examples import Examples, write_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LABELS: Final = ("negative", "neutral", "positive")
 MAX_TOKENS: Final = 64
 POSITIONS: Final = 128
-"""Position embeddings: the longest input that the tiny model can read at all."""
+"""Position embeddings: the longest input that the tiny model can read."""
 
 SPECIAL: Final = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Words of everyday tweets, then word pieces: with single characters any ASCII text can be spelt out.
@@ -74,7 +74,7 @@ def tiny_model(
 ) -> Path:
     """Writes and seals a model folder of our format with random weights; returns the folder.
 
-    Its answers mean nothing, but they differ from text to text, so that a mixed-up order shows.
+    Its answers mean nothing, but they differ from text to text, so that a wrong order shows.
     """
     config = _config()
     config.id2label = dict(enumerate(labels))
@@ -105,7 +105,7 @@ def write_data(path: Path, rows: int = 300) -> Path:
 
 
 def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKENS) -> Path:
-    """As `tiny_model`, of another architecture that transformers knows by this name, and reading `max_tokens`."""
+    """Like `tiny_model`, with another architecture that transformers knows by this name, for `max_tokens`."""
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     if architecture == "distilbert":
         sizes = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
@@ -114,7 +114,7 @@ def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKE
         **sizes,
         vocab_size=len(vocabulary()),
         pad_token_id=0,
-        max_position_embeddings=max_tokens + 1,  # RoBERTa leaves those up to the padding token's unused
+        max_position_embeddings=max_tokens + 1,  # RoBERTa does not use the positions up to the padding token's
         initializer_range=0.2,
         id2label=dict(enumerate(LABELS)),
         label2id={label: index for index, label in enumerate(LABELS)},

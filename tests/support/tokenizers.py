@@ -1,4 +1,4 @@
-"""Tokenisers around stand-ins of the Rust tokenizer."""
+"""Tokenisers around fakes of the Rust tokenizer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from consumer.scorer import tokenise
+from shared.inference.tokenization import tokenise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pytest
 
-    from shared.artifact import Artifact
+    from shared.model_folder.artifact import Artifact
 
 
 class WatchedTokenizer:
-    """The tokenizer of a model; `watch` is given what is to be tokenised before it is, and may raise."""
+    """The tokenizer of a model; `watch` gets each input before it is tokenised, and may raise."""
 
     def __init__(self, inner: Any, watch: Callable[[Sequence[str]], None]) -> None:
         self._inner = inner
@@ -30,7 +30,7 @@ class WatchedTokenizer:
         return self._inner.encode_batch_fast(texts, **options)
 
     def __getattr__(self, name: str) -> Any:
-        """Does all else as the tokenizer does."""
+        """Delegates everything else to the tokenizer."""
         return getattr(self._inner, name)
 
 
@@ -44,4 +44,4 @@ def watched_tokeniser(
 
     with monkeypatch.context() as patch:
         patch.setattr(tokenise, "Tokenizer", SimpleNamespace(from_buffer=from_buffer))
-        return tokenise.Tokeniser(artifact)
+        return tokenise.Tokeniser.load(artifact)

@@ -1,4 +1,4 @@
-"""An independent producer and reader: plain confluent-kafka, nothing of the project's own code."""
+"""An independent producer and reader: plain confluent-kafka without the project's own code."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def produce(servers: str, topic: str, records: Iterable[Sent], login: Mapping[st
 def read_all(
     servers: str, topic: str, *, isolation: str = "read_committed", login: Mapping[str, str] | None = None
 ) -> list[Message]:
-    """Reads a topic from its beginning to the end it has now, in order per partition."""
+    """Reads a topic from its beginning to its current end, in order per partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -84,7 +84,7 @@ def read_all(
 
 
 def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -> list[TopicPartition]:
-    """What a group has committed; waits for the coordinator of one that is new."""
+    """The commits of a group; waits for the coordinator of a new one."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
     deadline = time.monotonic() + TIMEOUT_S
     try:

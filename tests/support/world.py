@@ -1,22 +1,23 @@
-"""A whole pipeline in memory: what goes in, what comes out and what is committed, for the tests of the loop."""
+"""A whole pipeline in memory with its input, output and commits, for the tests of the loop."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Final, Literal
 
-from consumer.dead_letter_limit import DeadLetterLimit
-from consumer.encode import Encoder
-from consumer.pipeline import Pipeline, Totals
-from consumer.quarantine import Quarantine
-from consumer.recovery import Refusals
-from consumer.scoring import Scoring
+from consumer.dlq.limit import DeadLetterLimit
+from consumer.log_events import log_event
 from consumer.settings import Limits
-from shared.messages import InputFormat, ModelRef, Result
+from consumer.stream.encode import Encoder
+from consumer.stream.pipeline import Pipeline, Totals
+from consumer.stream.quarantine import Quarantine
+from consumer.stream.recovery import Refusals
+from shared.formats import InputFormat
+from shared.inference.scheduler import Scheduler
+from shared.messages import Result
 from tests.support.fakes import (
     DLQ,
     INPUT,
-    LABELS,
     OUTPUT,
     TARGETS,
     FakeClock,
@@ -31,7 +32,9 @@ from tests.support.fakes import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from consumer.records import Record
+    from consumer.events import Observer
+    from consumer.stream.records import Record
+    from shared.inference.types import Scorer
     from tests.support.fakes import Written
 
 UNREADABLE: Final = b"\xff"
@@ -39,7 +42,7 @@ IDLE_S: Final = 5.0
 
 
 class World:
-    """A pipeline between a fake Kafka and a fake scorer."""
+    """A pipeline between a fake Kafka and a fake scorer, or a given one whose labels are `LABELS`."""
 
     def __init__(
         self,
@@ -49,9 +52,11 @@ class World:
         gates: Sequence[threading.Event] = (),
         error: Exception | None = None,
         unscorable: Collection[str] = (),
+        scorer: Scorer | None = None,
         until_idle_s: float | None = IDLE_S,
         max_records: int | None = None,
-        observe: Callable[[Sequence[Record]], None] | None = None,
+        inspect: Callable[[Sequence[Record]], None] = lambda _: None,
+        observer: Observer = log_event,
         heartbeat: Callable[[], None] = lambda: None,
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
@@ -61,7 +66,7 @@ class World:
         self.source = FakeSource(self.kafka)
         self.outbox = FakeOutbox(self.kafka, self.source)
         self.scorer = FakeScorer(gates=gates, error=error, unscorable=unscorable)
-        self.scoring = Scoring(self.scorer)
+        self.scoring = Scheduler(scorer or self.scorer)
         self.stop = threading.Event()
         self.clock = FakeClock(clock_step_s)
         limits = limits or Limits()
@@ -71,8 +76,7 @@ class World:
             scoring=self.scoring,
             outbox=self.outbox,
             encoder=Encoder(
-                labels=LABELS,
-                model=ModelRef(name="oracle", version="1"),
+                model_version="1",
                 include_text=False,
                 uncertain_below=0.5,
                 timestamps="input",
@@ -87,20 +91,21 @@ class World:
             stop=self.stop,
             until_idle_s=until_idle_s,
             max_records=max_records,
-            observe=observe,
+            inspect=inspect,
+            observer=observer,
             heartbeat=heartbeat,
             clock=self.clock,
         )
         self.source.subscribe()
 
     def produce(self, count: int, partition: int = 0) -> None:
-        """Writes texts that tell themselves apart, each with its text as key."""
+        """Writes distinct texts, each with its text as key."""
         for number in range(count):
             text = f"text {partition}/{number}"
             self.kafka.produce(text_value(text), partition=partition, key=text.encode())
 
     def run(self) -> Totals:
-        """Runs the pipeline to its end and lets the scorer's thread go."""
+        """Runs the pipeline to its end and releases the scorer's thread."""
         try:
             return self.pipeline.run()
         finally:
@@ -116,14 +121,15 @@ class World:
 
 
 def checked(written: Written) -> bytes | None:
-    """The key of a result; its value must be the score of the very text that the key is."""
+    """The key of a result; its value must be the score of the text in the key."""
     assert written.value is not None
     assert written.key is not None
     result = Result.model_validate_json(written.value)
-    assert tuple(result.probabilities.values()) == oracle(written.key.decode()).probabilities
+    shares = oracle(written.key.decode()).probabilities
+    assert tuple(result.probabilities.values()) == tuple(round(share, 6) for share in shares)
     return written.key
 
 
 def keys(count: int, partition: int = 0) -> list[bytes]:
-    """What `World.produce` wrote."""
+    """Keys of the records that `World.produce` wrote."""
     return [f"text {partition}/{number}".encode() for number in range(count)]

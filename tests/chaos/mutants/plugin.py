@@ -1,4 +1,4 @@
-"""A plugin of pytest: puts the mutant of CHAOS_MUTANT, if one is named, in place before tests are collected."""
+"""A pytest plugin: applies the mutant that CHAOS_MUTANT names, if any, before tests are collected."""
 
 from __future__ import annotations
 

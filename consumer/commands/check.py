@@ -1,0 +1,17 @@
+"""`sentiment-consumer check`."""
+
+from __future__ import annotations
+
+import typer
+
+from consumer.commands.options import IDENTITY, KAFKA, MODEL, TOPICS, settings_options
+from consumer.settings import ConsumerSettings
+from shared.command_line import Loaded
+
+
+@settings_options(*KAFKA, *MODEL, *TOPICS, *IDENTITY, "log_level")
+def check(loaded: Loaded[ConsumerSettings]) -> None:
+    """Test broker, rights, topics, model folder and device; each line is ok or says what to do."""
+    from consumer.preflight.checks import run_checks  # noqa: PLC0415
+
+    raise typer.Exit(run_checks(loaded.settings))

@@ -1,0 +1,17 @@
+"""The options that commands share: each is a setting of `consumer.settings`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from consumer.settings import OTHER_COMMANDS, ConsumerSettings
+from shared.command_line import SettingOptions
+
+settings_options: Final = SettingOptions(
+    ConsumerSettings, others=OTHER_COMMANDS, aliases={"input_topics": ("--input-topic",)}
+)
+KAFKA: Final = ("kafka.bootstrap_servers", "kafka.insecure")
+MODEL: Final = ("model", "device", "precision")
+TOPICS: Final = ("input_topics", "output_topic", "dlq_topic")
+IDENTITY: Final = ("group_id", "delivery", "instance_id")
+INPUT: Final = ("text_field", "id_field")

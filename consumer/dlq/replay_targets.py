@@ -1,0 +1,113 @@
+"""Where letters go back to: whether a topic is there, and what it is known to refuse or to delete at once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from shared.errors import KafkaRefused, KafkaStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from consumer.dlq.letters import Envelope
+    from consumer.dlq.replay import Request
+    from consumer.dlq.topic import DeadLetterTopic
+
+log = structlog.get_logger()
+
+_UNBOUNDED: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One topic: `config` is what the broker gives of its settings, perhaps nothing."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+    def refusal(self, envelope: Envelope, now_ms: int) -> str | None:
+        """Why the broker will refuse a letter's input, as far as its envelope shows; None if nothing is known."""
+        stamp = envelope.origin.timestamp_ms
+        if envelope.keyless and "compact" in self.config.get("cleanup.policy", ""):
+            return f"it has no key, and {self.name} is compacted"
+        if stamp is None or not self._keeps_timestamps:
+            return None
+        for setting, ahead_ms in (("before", now_ms - stamp), ("after", stamp - now_ms)):
+            name = f"message.timestamp.{setting}.max.ms"
+            if ahead_ms > int(self.config.get(name, _UNBOUNDED)):
+                return f"its timestamp is {stamp}, and {self.name} has {name}={self.config[name]}"
+        return None
+
+    def expired(self, envelopes: Iterable[Envelope], now_ms: int) -> int:
+        """How many inputs are older than the topic keeps records."""
+        keep_ms = int(self.config.get("retention.ms", -1))
+        if keep_ms < 0 or not self._keeps_timestamps:
+            return 0
+        stamps = (envelope.origin.timestamp_ms for envelope in envelopes)
+        return sum(stamp is not None and now_ms - stamp > keep_ms for stamp in stamps)
+
+    @property
+    def _keeps_timestamps(self) -> bool:
+        # With LogAppendTime the broker stamps records anew, whatever a replay asks for.
+        return self.config.get("message.timestamp.type", "CreateTime") == "CreateTime"
+
+
+class Targets:
+    """The topics of one replay, each asked for once; used by the reader's thread."""
+
+    def __init__(self, topic: DeadLetterTopic, request: Request) -> None:
+        """Raises an explained error where the one topic that is asked for cannot be written to."""
+        self._topic = topic
+        self._request = request
+        # The topic of --to must exist. Whoever can write a dead letter chooses the other names, so none of those
+        # may end a replay.
+        self._found: dict[str, Target | str] = {} if request.to is None else {request.to: self._ask(request.to)}
+        self._warned: set[str] = set()
+
+    def of(self, envelope: Envelope) -> Target:
+        """Where a letter goes; raises KafkaStateError for one that has a `refusal` for lack of such a topic."""
+        target = self._target(self._request.target(envelope))
+        if isinstance(target, str):
+            raise KafkaStateError(target)
+        return target
+
+    def refusal(self, envelope: Envelope) -> str | None:
+        """Why a letter cannot be replayed, as far as is known before it is tried."""
+        target = self._target(self._request.target(envelope))
+        return target if isinstance(target, str) else target.refusal(envelope, _now_ms())
+
+    def warn_of_expiry(self, chosen: Iterable[Envelope]) -> None:
+        """Warns, once for each topic, of letters whose inputs the broker will delete soon after the replay."""
+        groups: dict[str, list[Envelope]] = {}
+        for envelope in chosen:
+            groups.setdefault(self._request.target(envelope), []).append(envelope)
+        for name in sorted(groups.keys() - self._warned):
+            target = self.of(groups[name][0])
+            if old := target.expired(groups[name], _now_ms()):
+                keep_ms = target.config["retention.ms"]
+                problem = f"the broker deletes by timestamp, and {name} keeps records for {keep_ms} ms only"
+                log.warning("replayed_will_expire", letters=old, topic=name, problem=problem)
+                self._warned.add(name)
+
+    def _target(self, name: str) -> Target | str:
+        """A topic, or why no letter can go there: whoever writes a dead letter chooses the name."""
+        if name not in self._found:
+            try:
+                self._found[name] = self._ask(name)
+            except (KafkaStateError, KafkaRefused) as error:
+                self._found[name] = str(error)
+        return self._found[name]
+
+    def _ask(self, name: str) -> Target:
+        if name == self._topic.name:
+            raise KafkaStateError(f"{name} is where letters are read from; replay to another topic with --to")
+        return Target(name, self._topic.partitions_of([name])[name], self._topic.config_of(name))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,1 @@
+"""The consumer as a member of a group: ownership, offsets, crash loops, and publishing with its commits."""

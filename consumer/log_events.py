@@ -1,0 +1,58 @@
+"""The observer that logs: one line for each event. `docs/runbook.md` explains the lines to operators."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, assert_never
+
+import structlog
+
+from consumer.events import (
+    BatchPublished,
+    ModelLoaded,
+    PartitionsAssigned,
+    PartitionsRevoked,
+    Recovering,
+)
+from shared.inference.isolation import log_isolated
+from shared.inference.types import BatchIsolated
+
+if TYPE_CHECKING:
+    from consumer.events import Event
+
+log = structlog.get_logger()
+
+
+def log_event(event: Event) -> None:
+    """Writes the line of an event; any thread may call this."""
+    match event:
+        case ModelLoaded():
+            log.info("model_ready", **asdict(event))
+        case PartitionsAssigned():
+            log.info("partitions_assigned", partitions=list(event.partitions), owned=event.owned)
+        case PartitionsRevoked():
+            log.info("partitions_revoked", partitions=list(event.partitions), owned=event.owned)
+        case BatchPublished():
+            _log_published(event)
+        case BatchIsolated():
+            log_isolated(event)
+        case Recovering():
+            log.warning("recovering", **asdict(event))
+        case _:
+            assert_never(event)
+
+
+def _log_published(event: BatchPublished) -> None:
+    log.info(
+        "batch",
+        records=event.records,
+        results=event.results,
+        dead_letters=sum(event.dead_letters.values()),
+        nulls=event.nulls,
+        tokens=event.tokens,
+        padding=round(event.padding, 3),
+        repeated=event.repeated,
+        scored_after_ms=round(event.scored_after_s * 1000, 1),
+        publish_ms=round(event.publish_s * 1000, 1),
+        lag=event.lag_records,
+    )

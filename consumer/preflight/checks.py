@@ -1,0 +1,90 @@
+"""`sentiment-consumer check`: one line per part, each ok or what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from consumer.preflight.questions import Preflight, describe_topics
+from shared.errors import ScorerError, SentimentError
+from shared.inference.device import choose_device
+from shared.inference.engines.select import load_scorer
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Unscorable
+from shared.model_folder.artifact import open_artifact
+from shared.terminal import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consumer.settings import ConsumerSettings
+    from shared.inference.types import Scorer
+
+SENTENCE = "What a wonderful day!"
+"""Scored as the last check; the only text this service ever prints without being asked to."""
+
+
+def run_checks(settings: ConsumerSettings) -> int:
+    """Prints every check's line to standard output; returns the exit code of the first that failed, or 0."""
+    report = _Report()
+    preflight = report.line("settings", lambda: Preflight(settings), lambda _: "valid")
+    if preflight is not None and report.line("broker", preflight.broker, str) is not None:
+        # Rights first: a topic that may not be described looks as if it did not exist.
+        if report.line("rights", preflight.rights, str) is None:
+            report.skip("topics", "configs", "input", why="needs the rights")
+        elif report.line("topics", lambda: _topics(preflight), str) is None:
+            report.skip("configs", "input", why="needs the topics")
+        else:
+            report.line("configs", preflight.target_configs, str)
+            report.line("input", preflight.first_input, str)
+    else:
+        report.skip("rights", "topics", "configs", "input", why="needs the broker")
+    artifact = report.line(
+        "model",
+        lambda: open_artifact(settings.model_folder),
+        lambda found: f"{found.manifest.name} {found.version}: {', '.join(found.manifest.labels)}",
+    )
+    device = report.line("device", lambda: choose_device(settings.device), str)
+    if artifact is None or device is None:
+        report.skip("score", why="needs model and device")
+    else:
+        report.line("score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), str)
+    return report.exit_code
+
+
+def _topics(preflight: Preflight) -> str:
+    return describe_topics(preflight.partitions(), preflight.unmatched())
+
+
+def _score_one(scorer: Scorer) -> str:
+    (score,) = Scheduler(scorer).score([SENTENCE])
+    if isinstance(score, Unscorable):
+        raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
+    label, probability = max(zip(score.model.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
+    return f"{SENTENCE!r} is {label} ({probability:.2f})"
+
+
+class _Report:
+    def __init__(self) -> None:
+        self._console = Console(soft_wrap=True, highlight=False)
+        self.exit_code = 0
+
+    def line(self, name: str, question: Callable[[], Any], describe: Callable[[Any], str]) -> Any:
+        """Asks, prints the answer and returns it; prints what to do and returns None where it fails."""
+        try:
+            answer = question()
+        except SentimentError as error:
+            self._print("FAIL", "bold red", name, str(error))
+            self.exit_code = self.exit_code or error.exit_code
+            return None
+        self._print("ok", "green", name, describe(answer))
+        return answer
+
+    def skip(self, *names: str, why: str) -> None:
+        for name in names:
+            self._print("-", "dim", name, f"not tried: {why}")
+
+    def _print(self, mark: str, style: str, name: str, detail: str) -> None:
+        self._console.print(Text.assemble((f"{mark:<5}", style), (f"{name:<10}", "bold"), escaped(detail)))

@@ -1,0 +1,1 @@
+"""Token ids to logits: one engine per library, with a common protocol."""

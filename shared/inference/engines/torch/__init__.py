@@ -1,0 +1,1 @@
+"""Engines on PyTorch: padded passes on any device, packed passes on CUDA."""

@@ -1,0 +1,61 @@
+"""Shared by the engines on PyTorch: loading a model folder and classifying errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+from transformers.utils import logging as transformers_logging
+
+from shared.errors import ArtifactError, ScorerError
+from shared.inference.isolation import OutOfMemory, PassFailed
+
+if TYPE_CHECKING:
+    from shared.model_folder.artifact import Artifact
+
+_NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
+"""Parts of the message of a RuntimeError of torch that mean out of host memory."""
+
+
+def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory | ScorerError:
+    """Classifies the error of a pass: the cause may be a text, memory, or the device itself.
+
+    After a CUDA error other than out of memory no later pass can be trusted, so texts are not tried one by one.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return OutOfMemory()
+    if any(sign in str(error) for sign in _NO_HOST_MEMORY):
+        return OutOfMemory()
+    if device.type == "cpu" and not isinstance(error, torch.AcceleratorError):
+        return PassFailed(type(error).__name__)
+    message = str(error).partition("\n")[0]
+    return ScorerError(f"the device {device} failed ({type(error).__name__}: {message}); a restart may help")
+
+
+def load_model(artifact: Artifact) -> Any:
+    """Loads the sequence classifier in fp32 on the CPU, for inference; raises ArtifactError.
+
+    transformers gets the bytes that `artifact.read` has checked and not a path, from which it would read the files
+    again. The dtype is given because it would otherwise use that of the weights, and 16 bits are slow on a CPU.
+    """
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    weights: dict[str, torch.Tensor] = {}
+    settings = artifact.config()
+    try:
+        for name in artifact.weights():
+            weights |= load(artifact.read(name))
+        config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
+        architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+        model, report = architecture.from_pretrained(
+            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
+        )
+    except (TypeError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ArtifactError(
+            f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
+        ) from None
+    if report["missing_keys"]:  # transformers initialises them at random
+        raise ArtifactError(f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again")
+    return model.eval()

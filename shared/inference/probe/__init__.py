@@ -1,0 +1,1 @@
+"""Probes CPU engines before they serve: finds pass shapes with wrong answers, and caches the verdicts."""

@@ -1,0 +1,100 @@
+"""The `Scorer` for `Scheduler`: normaliser, tokenizer and engine of one model folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from shared.errors import ScorerError
+from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
+from shared.inference.tokenization.rows import TokenRow
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import ModelIdentity, Score, Unscorable
+from shared.reasons import Reason
+from shared.text import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from shared.inference.engines.base import Engine
+    from shared.model_folder.artifact import Artifact
+
+F = TypeVar("F", np.float32, np.float64)
+
+BLANK: Final = Unscorable(
+    Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
+)
+"""The answer to a text of which the model would only see special tokens: any label would be arbitrary."""
+
+
+class BertScorer:
+    """Scores with any engine; the last digits of a score depend on the other texts of its pass."""
+
+    def __init__(self, artifact: Artifact, engine: Engine) -> None:
+        manifest = artifact.manifest
+        self.model = ModelIdentity(manifest.name, artifact.version, manifest.labels)
+        self.concurrency = engine.concurrency
+        self.batch_tokens = engine.batch_tokens
+        self.padding = engine.padding
+        self._artifact = artifact
+        self._engine = engine
+        self._tokeniser = Tokeniser.load(artifact)
+
+    def warm_up(self) -> None:
+        """Scores the control sentence, so that the first text is as fast as later ones; raises ScorerError."""
+        try:
+            answers = self.forward([row for row in self.tokenise([CONTROL]) if isinstance(row, TokenRow)])
+        except (PassFailed, OutOfMemory) as failure:
+            raise ScorerError(
+                f"the control sentence cannot be scored: {type(failure).__name__} {failure}"
+            ) from None
+        if answers[0] is None:
+            raise ScorerError("the model's answer to the control sentence is not finite; train it again")
+
+    def describe(self) -> dict[str, str]:
+        """Model name and version, engine and device."""
+        return {
+            "name": self.model.name,
+            "version": self.model.version,
+            "engine": self._engine.name,
+            "device": self._engine.device,
+        }
+
+    def normalise(self, text: str) -> str:
+        """Normalises as in training."""
+        return normalise(text, self._artifact.manifest.normaliser.options)
+
+    def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Unscorable]:
+        """Returns a row for each normalised text that has tokens of its own, BLANK for the others.
+
+        Raises ScorerError if the tokenizer fails on every text.
+        """
+        # Tokens are counted, not characters: a lone accent survives the normaliser, but not BERT's tokenizer.
+        special = self._tokeniser.special_tokens
+        return [
+            BLANK if isinstance(row, TokenRow) and len(row) <= special else row
+            for row in self._tokeniser.rows(texts)
+        ]
+
+    def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
+        """Runs one pass; see `Scorer`."""
+        answer = self._engine.forward([row.ids for row in rows])
+        scaled = answer.logits / np.float32(self._artifact.manifest.temperature)
+        share = answer.computed_tokens / len(rows)
+        return [
+            Score(tuple(numbers), len(row), share, row.truncated, self.model) if good else None
+            for row, numbers, good in zip(
+                rows, softmax(scaled).tolist(), np.isfinite(scaled).all(axis=1).tolist(), strict=True
+            )
+        ]
+
+
+def softmax(logits: NDArray[F]) -> NDArray[F]:
+    """Softmax of each row of `[rows, labels]`, in its dtype; the largest logit is subtracted against overflow."""
+    with np.errstate(invalid="ignore"):  # the caller checks whether rows are finite
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares: NDArray[F] = powers / powers.sum(axis=1, keepdims=True)
+    return shares

@@ -1,0 +1,106 @@
+"""Scores and the `Scorer` protocol, for any engine. Plain immutable values; imports no model library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence, Sized
+
+    from shared.reasons import Reason
+
+
+class ModelIdentity(NamedTuple):
+    """The model that gave a score: two models may answer within one process, each with its own labels."""
+
+    name: str
+    version: str
+    """Of the sealed folder; see `Artifact.version`."""
+    labels: tuple[str, ...]
+
+
+# A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
+class Score(NamedTuple):
+    """The model's answer to one text."""
+
+    probabilities: tuple[float, ...]
+    """Calibrated, in the order of `model.labels`; they sum to 1."""
+    tokens: int
+    computed_tokens: float
+    """Cost: the text's share of the tokens of its pass, padding included; 0 for a copy of a scored text."""
+    truncated: bool
+    model: ModelIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Unscorable:
+    """Why one text has no score although the model works. The reason never quotes the text."""
+
+    error: Reason
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIsolated:
+    """Passes of a window of texts failed, ran out of memory or were taken apart, and the window is answered.
+
+    On the scheduler thread that ran the window's last pass: several windows may end at the same time.
+    """
+
+    texts: int
+    unscorable: int
+    """Texts without a score."""
+    extra_passes: int
+    """Passes in addition to those of a window without failures."""
+    out_of_memory: int
+    """Passes that ran out of memory."""
+    budget_tokens: int
+    """Maximum tokens of a pass after it, padding included."""
+
+
+class Scorer(Protocol):
+    """A loaded model, in the steps that `Scheduler` runs on its threads.
+
+    The type of a row is up to the scorer; its length is its number of tokens. One thread normalises and tokenises;
+    up to `concurrency` other threads call `forward`.
+    """
+
+    @property
+    def model(self) -> ModelIdentity:
+        """Gives the scores."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Number of concurrent passes that keep the device busy."""
+        ...
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens of a pass at which the device has the highest throughput."""
+        ...
+
+    @property
+    def padding(self) -> int | None:
+        """Tokens of padding that cost as much as another pass; None if rows are not padded."""
+        ...
+
+    def normalise(self, text: str) -> str:
+        """The text as the model gets it; equal results have equal scores."""
+        ...
+
+    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Unscorable]:
+        """Makes a row of each normalised text; raises ScorerError if the tokenizer fails on every text."""
+        ...
+
+    def forward(self, rows: Sequence[Any]) -> Sequence[Score | None]:
+        """Runs one pass; returns answers in the order of its rows, None for one that is not finite.
+
+        Raises PassFailed, OutOfMemory, or ScorerError if the cause is the device or the model and not a text.
+        """
+        ...
+
+    def describe(self) -> dict[str, str]:
+        """Model name and version, engine and device, for logs and results."""
+        ...

@@ -1,0 +1,84 @@
+"""The manifest of a model folder: everything that affects a score, the origin of the model, and its metrics."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from shared.text import NORMALISER_VERSION, NormaliserOptions
+
+FORMAT_VERSION: Final = 1
+TEMPERATURES: Final = (0.01, 100.0)
+"""Outside of these, probabilities in fp32 are nearly all 0 and 1, or nearly equal. A fit gives 0.1 to 10."""
+MAX_TOKENS: Final = 65_536
+"""No encoder here reads more than 8,192 tokens."""
+
+
+class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Version and options of `shared.text.normalise` that the model was trained with."""
+
+    version: int
+    options: NormaliserOptions = NormaliserOptions()
+
+
+class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The pretrained model that was fine-tuned."""
+
+    name: str
+    revision: str = Field(description="commit of the hub, or SHA-256 of the weights for a local base")
+
+
+class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """The rows that the model was trained on."""
+
+    source: str
+    rows: int = Field(ge=0)
+    fingerprint: str = Field(description="SHA-256 over the texts and labels in order")
+
+
+class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Comparison of the int8 graph under `openvino/` with the fp32 graph; present only if they agree enough."""
+
+    rows: int = Field(gt=0, description="held-out rows that both graphs scored")
+    calibration_rows: int = Field(gt=0, description="training rows that set the ranges of the activations")
+    agreement: float = Field(ge=0, le=1, description="share of the rows with the same label from both")
+    macro_recall: float
+    macro_recall_fp32: float
+    ece: float = Field(description="with the temperature applied")
+    ece_fp32: float
+    rest: Literal["fp32", "bf16"] = Field(description="precision of operations without int8, as measured")
+    libraries: dict[str, str]
+
+
+class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """Everything that affects a score, the origin of the model, and its metrics."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: str = Field(min_length=1)
+    labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")
+    normaliser: Normaliser = Normaliser(version=NORMALISER_VERSION)
+    # Two are special tokens: with 2, no token of a text is read.
+    max_tokens: int = Field(gt=2, le=MAX_TOKENS, description="special tokens included; longer texts are truncated")
+    temperature: float = Field(
+        default=1.0,
+        ge=TEMPERATURES[0],
+        le=TEMPERATURES[1],
+        description="logits are divided by it before the softmax",
+    )
+    class_priors: dict[str, float] = Field(description="share of each label in the training data")
+    base: Base
+    data: TrainingData
+    training: dict[str, Any] = Field(default_factory=dict, description="settings that can change the result")
+    libraries: dict[str, str] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    int8: Int8 | None = None
+    created_at: datetime
+    files: dict[str, str] = Field(default_factory=dict, description="SHA-256 by path, this file excepted")
+
+    @model_validator(mode="after")
+    def _priors_name_the_labels(self) -> Manifest:
+        if sorted(self.class_priors) != sorted(self.labels):
+            raise ValueError("class_priors must name exactly the labels")
+        return self

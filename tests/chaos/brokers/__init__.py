@@ -1,0 +1,1 @@
+"""Three real Kafka nodes behind a proxy that fails on purpose."""

@@ -1,0 +1,1 @@
+"""The faults, and their targets: consumers, brokers, connections, topics."""

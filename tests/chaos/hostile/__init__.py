@@ -1,0 +1,1 @@
+"""Hostile input in bulk: records, texts, environments and settings files."""

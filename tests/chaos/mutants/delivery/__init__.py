@@ -1,0 +1,1 @@
+"""Bugs of delivery: offsets, transactions, ownership."""

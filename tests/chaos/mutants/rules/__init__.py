@@ -1,0 +1,1 @@
+"""Bugs in single rules: counting, pinning, guarding, logging, hashing."""

@@ -1,0 +1,1 @@
+"""Single faults, each with a test of its own."""

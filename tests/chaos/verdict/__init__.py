@@ -1,0 +1,1 @@
+"""The messages that were sent, the output, and the independent reader that judges it."""

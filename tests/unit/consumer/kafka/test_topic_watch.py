@@ -1,0 +1,94 @@
+"""A topic counts as deleted only after no broker has known it for a while."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.kafka.topic_watch import CHECK_S, GONE_S, TopicWatch
+from tests.support.fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from confluent_kafka import TopicCollection
+
+
+class Brokers:
+    """Replaces an admin client: returns the ids of the topics that the broker knows at the moment."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, str] = {}
+
+    def describe_topics(self, topics: TopicCollection, **_: object) -> dict[str, Future[Any]]:
+        """Answers at once."""
+        answers: dict[str, Future[Any]] = {}
+        for name in topics.topic_names:
+            answers[name] = Future()
+            if name in self.known:
+                answers[name].set_result(SimpleNamespace(topic_id=self.known[name]))
+            else:
+                answers[name].set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return answers
+
+
+def asked(watch: TopicWatch, clock: FakeClock, topics: Collection[str] = ("texts",)) -> dict[str, str | None]:
+    """One request and its answer, when it is due."""
+    clock.now_s += CHECK_S
+    assert watch.is_due
+    watch.ask(topics)
+    return watch.answers()
+
+
+def test_a_broker_that_does_not_know_a_topic_yet_deletes_nothing() -> None:
+    """Given a topic that one answer lacks, as from a broker that has just started, then it is not deleted."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    for known in ({"texts": "id"}, {}, {"texts": "id"}, {}, {"texts": "id"}) * 10:
+        brokers.known = known
+        assert asked(watch, clock) == {"texts": known.get("texts")}
+        assert watch.gone() == set()
+
+
+def test_a_topic_that_stays_away_is_gone() -> None:
+    """Given a topic that every answer lacks, when that lasts, then it is deleted, until it comes back."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    began = clock.now_s
+    while not watch.gone():
+        assert clock.now_s - began < 2 * GONE_S
+        asked(watch, clock)
+    assert clock.now_s - began >= GONE_S
+
+    brokers.known = {"texts": "another"}
+    assert asked(watch, clock) == {"texts": "another"}
+    assert watch.gone() == set()
+
+
+def test_a_topic_that_was_missing_once_is_not_gone_when_its_partitions_move_away() -> None:
+    """Given one answer that lacks a topic, when only others are owned from then on, then it is not deleted."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    brokers.known = {"more": "1"}
+    asked(watch, clock, ("texts", "more"))
+    brokers.known = {"texts": "id", "more": "1"}
+
+    while clock.now_s < 2 * GONE_S:
+        assert asked(watch, clock, ("more",))["more"] == "1"
+        assert watch.gone() == set()
+
+
+def test_a_deleted_topic_of_a_pattern_is_not_asked_for_without_end() -> None:
+    """Given a topic that stays away and that nobody reads any more, then in the end it is not asked for."""
+    brokers, clock = Brokers(), FakeClock()
+    watch = TopicWatch(brokers, clock=clock)  # type: ignore[arg-type]
+    brokers.known = {"more": "1"}
+    asked(watch, clock, ("texts", "more"))
+
+    while clock.now_s < 3 * GONE_S:
+        found = asked(watch, clock, ("more",))
+
+    assert found == {"more": "1"}

@@ -1,0 +1,1 @@
+"""Tests of `consumer/stream`, without Kafka."""

@@ -1,0 +1,48 @@
+"""An observer of the loop is told what happened: numbers and names, in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from consumer.events import BatchPublished, Recovering
+from shared.reasons import Reason, Stage
+from tests.support.fakes import UNSCORABLE, oracle
+from tests.support.world import UNREADABLE, World
+
+if TYPE_CHECKING:
+    from consumer.events import Event
+
+
+def test_a_run_is_told_in_events() -> None:
+    """Given a publish that fails once, when run, then there is a recovery, and then the publish in numbers.
+
+    Dead letters are counted by stage and reason, and nothing quotes a text or a key.
+    """
+    events: list[Event] = []
+    world = World(partitions=1, unscorable={"text 0/1"}, observer=events.append)
+    world.produce(4)
+    for value in (UNREADABLE, UNREADABLE, None):
+        world.kafka.produce(value, key=b"text 0/9")
+    world.outbox.fail_at = {1}
+
+    world.run()
+
+    recovering, published = events
+    assert recovering == Recovering("publish 1 fails", refused=None, recent=1)
+    assert isinstance(published, BatchPublished)
+    assert published.scored_after_s > 0
+    assert published.publish_s > 0
+    assert replace(published, scored_after_s=0.0, publish_s=0.0) == BatchPublished(
+        records=7,
+        results=3,
+        dead_letters={(Stage.DECODE, Reason.BAD_RECORD): 2, (Stage.SCORE, UNSCORABLE.error): 1},
+        nulls=1,
+        tokens=3 * oracle("text 0/0").tokens,
+        computed_tokens=3 * oracle("text 0/0").computed_tokens,
+        repeated=0,
+        scored_after_s=0.0,
+        publish_s=0.0,
+        lag_records=0,
+    )
+    assert "text 0" not in repr(events)

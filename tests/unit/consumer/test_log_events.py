@@ -1,0 +1,137 @@
+"""Each event has one log line, with the names and fields that the runbook explains."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
+
+import pytest
+from structlog.testing import capture_logs
+
+from consumer.events import (
+    BatchPublished,
+    Event,
+    ModelLoaded,
+    PartitionsAssigned,
+    PartitionsRevoked,
+    Recovering,
+)
+from consumer.log_events import log_event
+from shared.inference.types import BatchIsolated
+from shared.reasons import Reason, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PUBLISHED: Final = BatchPublished(
+    records=9,
+    results=5,
+    dead_letters={(Stage.DECODE, Reason.BAD_RECORD): 2, (Stage.PUBLISH, "INVALID_RECORD"): 1},
+    nulls=1,
+    tokens=70,
+    computed_tokens=90.0,
+    repeated=2,
+    scored_after_s=0.01234,
+    publish_s=0.00456,
+    lag_records=12,
+)
+
+LINES: Final[list[tuple[Event, Mapping[str, Any]]]] = [
+    (
+        ModelLoaded("tweets", "3", "torch, packed", "cuda"),
+        {
+            "event": "model_ready",
+            "log_level": "info",
+            "name": "tweets",
+            "version": "3",
+            "engine": "torch, packed",
+            "device": "cuda",
+        },
+    ),
+    (
+        PartitionsAssigned(("texts-0", "texts-1"), owned=3),
+        {"event": "partitions_assigned", "log_level": "info", "partitions": ["texts-0", "texts-1"], "owned": 3},
+    ),
+    (
+        PartitionsRevoked(("texts-0",), owned=2),
+        {"event": "partitions_revoked", "log_level": "info", "partitions": ["texts-0"], "owned": 2},
+    ),
+    (
+        PUBLISHED,
+        {
+            "event": "batch",
+            "log_level": "info",
+            "records": 9,
+            "results": 5,
+            "dead_letters": 3,
+            "nulls": 1,
+            "tokens": 70,
+            "padding": 0.222,
+            "repeated": 2,
+            "scored_after_ms": 12.3,
+            "publish_ms": 4.6,
+            "lag": 12,
+        },
+    ),
+    (
+        BatchIsolated(texts=8, unscorable=1, extra_passes=6, out_of_memory=2, budget_tokens=44),
+        {
+            "event": "isolated",
+            "log_level": "warning",
+            "texts": 8,
+            "unscorable": 1,
+            "extra_passes": 6,
+            "out_of_memory": 2,
+            "budget_tokens": 44,
+        },
+    ),
+    (
+        Recovering("the broker is gone", refused=None, recent=2),
+        {
+            "event": "recovering",
+            "log_level": "warning",
+            "reason": "the broker is gone",
+            "refused": None,
+            "recent": 2,
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "line"), LINES, ids=[type(event).__name__ for event, _ in LINES])
+def test_an_event_is_one_line(event: Event, line: Mapping[str, Any]) -> None:
+    """Given an event, when logged, then the line has its name, its level and exactly these fields, in order."""
+    with capture_logs() as lines:
+        log_event(event)
+
+    assert lines == [line]
+    order = [name for name in lines[0] if name not in {"event", "log_level"}]
+    assert order == [name for name in line if name not in {"event", "log_level"}]
+
+
+def test_every_event_has_a_line() -> None:
+    """Given a new type of event, when it is not logged or not shown above, then this or the test above fails."""
+    assert {type(event) for event, _ in LINES} == set(get_args(Event))
+
+
+def test_what_is_no_event_is_refused() -> None:
+    """Given a value of another type, when logged, then it raises instead of being left out."""
+    with pytest.raises(AssertionError, match="unreachable"):
+        log_event(cast("Event", object()))
+
+
+def test_a_batch_of_known_scores_has_no_padding() -> None:
+    """Given a publish for which no model ran, when asked, then its padding is 0."""
+    event = BatchPublished(
+        records=1,
+        results=1,
+        dead_letters={},
+        nulls=0,
+        tokens=0,
+        computed_tokens=0.0,
+        repeated=1,
+        scored_after_s=0.0,
+        publish_s=0.0,
+        lag_records=0,
+    )
+
+    assert event.padding == 0.0

@@ -1,0 +1,68 @@
+"""`sentiment-trainer archive`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shared.command_line import Loaded
+from shared.terminal import show
+from trainer.commands.options import INPUT, settings_options
+from trainer.settings import TrainerEnvironment
+
+LAST_OFFSET: Final = 2**63 - 1  # Kafka's offsets are signed numbers of 64 bits
+
+
+@settings_options("kafka.bootstrap_servers", "kafka.insecure", *INPUT, "log_level")
+def archive(
+    loaded: Loaded[TrainerEnvironment],
+    *,
+    topic: Annotated[str, typer.Option("--topic", help="Topic to read; no group is joined, nothing committed.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder of Parquet files; run again to add to it.")],
+    from_offset: Annotated[
+        int | None,
+        typer.Option(
+            "--from-offset", help="First offset, in every partition.", show_default=False, min=0, max=LAST_OFFSET
+        ),
+    ] = None,
+    to_offset: Annotated[
+        int | None,
+        typer.Option(
+            "--to-offset", help="Offset to stop before, in every one.", show_default=False, min=0, max=LAST_OFFSET
+        ),
+    ] = None,
+    from_time: Annotated[
+        str | None, typer.Option("--from-time", help="First time: RFC 3339 or epoch ms.", show_default=False)
+    ] = None,
+    to_time: Annotated[
+        str | None, typer.Option("--to-time", help="Time to stop before.", show_default=False)
+    ] = None,
+    last: Annotated[
+        int | None,
+        typer.Option("--last", help="Number of the newest records, over all partitions.", min=1, max=LAST_OFFSET),
+    ] = None,
+) -> None:
+    """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
+    from shared.formats import InputFormat  # noqa: PLC0415
+    from trainer.data.archive.archive import Selection  # noqa: PLC0415
+    from trainer.data.archive.archive import archive as run  # noqa: PLC0415
+    from trainer.data.readers import epoch_ms  # noqa: PLC0415
+
+    settings = loaded.settings.trainer
+    selection = Selection(
+        from_offset=from_offset,
+        to_offset=to_offset,
+        from_time_ms=epoch_ms(from_time, "--from-time"),
+        to_time_ms=epoch_ms(to_time, "--to-time"),
+        last=last,
+    )
+    form = InputFormat(settings.format, settings.text_field, settings.id_field)
+    done = run(loaded.settings.kafka, topic, output, selection, form)
+    show(
+        f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
+        f"{done.already:,} offsets were archived before"
+    )
+    if last is not None and done.lacking:
+        show(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")

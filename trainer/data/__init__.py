@@ -1,0 +1,1 @@
+"""Reads files and topics, removes duplicates and splits the labelled rows into parts."""

@@ -1,0 +1,95 @@
+"""Labelled texts in memory, and the Parquet schema of every data set.
+
+`trainer/data/readers.py` reads files in other formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IntArray = npt.NDArray[np.int64]
+
+SENTIMENTS: Final = ("negative", "neutral", "positive")
+"""Labels that are always in this order; others are in the order of the alphabet, or of the numbers."""
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("label", pa.int64(), nullable=False),
+        pa.field("label_name", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("created_at", pa.timestamp("ms", tz="UTC")),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled texts, column by column: every column has one entry per row."""
+
+    texts: tuple[str, ...]
+    labels: IntArray
+    """`[rows]`, indices into `label_names`."""
+    label_names: tuple[str, ...]
+    ids: tuple[str, ...]
+    source: str
+    created_at: IntArray | None = None
+    """`[rows]`, epoch milliseconds; None unless every row has a time."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def take(self, rows: IntArray) -> Examples:
+        """The given rows, in the given order."""
+        return Examples(
+            texts=tuple(self.texts[row] for row in rows),
+            labels=self.labels[rows],
+            label_names=self.label_names,
+            ids=tuple(self.ids[row] for row in rows),
+            source=self.source,
+            created_at=None if self.created_at is None else self.created_at[rows],
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Number of rows by label name, in the order of the labels."""
+        counted = np.bincount(self.labels, minlength=len(self.label_names))
+        return dict(zip(self.label_names, counted.tolist(), strict=True))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over texts and labels in order; a zero byte, which no tokenizer keeps, ends each part."""
+        digest = hashlib.sha256()
+        for text, label in zip(self.texts, self.labels, strict=True):
+            # JSON can hold lone surrogates, which strict UTF-8 refuses.
+            digest.update(f"{text}\0{self.label_names[label]}\0".encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def write_examples(examples: Examples, path: Path) -> None:
+    """Writes the Parquet file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = [examples.label_names[label] for label in examples.labels]
+    rows = len(examples)
+    columns = {
+        "text": examples.texts,
+        "label": examples.labels,
+        "label_name": names,
+        "id": examples.ids,
+        "created_at": [None] * rows if examples.created_at is None else examples.created_at,
+        "source": [examples.source] * rows,
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]
+    pq.write_table(pa.table(arrays, schema=SCHEMA), partial, compression="zstd")
+    partial.replace(path)

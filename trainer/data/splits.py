@@ -1,0 +1,123 @@
+"""Splits a data set into test, calibration, validation and training rows, without dividing groups.
+
+By time if every row has one, since a model scores later texts: training rows come first, then validation,
+calibration and test. Else at random and stratified: each label has the same share in all four.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from shared.errors import InputDataError
+
+if TYPE_CHECKING:
+    from trainer.data.examples import Examples, IntArray
+
+Order = Literal["time", "random"]
+# Calibration after validation: the temperature is fitted on later rows, nearer to those that will be scored.
+PARTS: Final = ("train", "validation", "calibration", "test")
+"""In order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Rows to hold out; the rest is for training."""
+
+    validation: int
+    calibration: int
+    test: int
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """Four parts that share no row and no group of near-duplicates."""
+
+    train: Examples
+    validation: Examples
+    """For early stopping and the selection of the weights."""
+    calibration: Examples
+    """For the temperature, and nothing else."""
+    test: Examples
+    """For the published figures, and nothing else."""
+    order: Order
+    dropped: int
+    """Rows left out because their near-duplicates are in an earlier part (split by time only)."""
+
+
+def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, seed: int) -> Splits:
+    """Assigns every row to a part; raises InputDataError if a label is missing from one.
+
+    At random, the held-out parts get exactly their sizes as long as there are enough rows without
+    near-duplicates to fill them up. By time, rows whose group began in an earlier part are dropped.
+    """
+    if len(examples.label_names) < 2:  # noqa: PLR2004
+        raise InputDataError(f"only one label, {examples.label_names[0]!r}; a classifier needs two or more")
+    held_out = sizes.validation + sizes.calibration + sizes.test
+    if held_out >= len(examples):
+        raise InputDataError(
+            f"{held_out} rows are to be held out, but only {len(examples)} are usable; give more data, or lower "
+            "test_rows and the fractions"
+        )
+    by_time = order == "time"
+    part_of = _by_time(examples, groups, sizes) if by_time else _at_random(examples, groups, sizes, seed)
+    parts = {name: examples.take(np.flatnonzero(part_of == index)) for index, name in enumerate(PARTS)}
+    for name, part in parts.items():
+        _require_every_label(name, part, examples, order)
+    return Splits(**parts, order=order, dropped=int((part_of < 0).sum()))
+
+
+def _at_random(examples: Examples, groups: IntArray, sizes: Sizes, seed: int) -> IntArray:
+    """Indices into PARTS, `[rows]`. Shuffled groups fill the test part first, up to the quota of each label."""
+    part_of = np.zeros(len(examples), dtype=np.int64)  # all other rows are for training
+    room = {PARTS.index(name): _quotas(examples.labels, getattr(sizes, name)) for name in PARTS[:0:-1]}
+    members = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.unique(groups, return_counts=True)[1])[:-1])
+    for group in np.random.default_rng(seed).permutation(len(members)):
+        rows = members[group]
+        label = np.bincount(examples.labels[rows]).argmax()
+        for part, quota in room.items():
+            if quota[label] >= len(rows):
+                quota[label] -= len(rows)
+                part_of[rows] = part
+                break
+    return part_of
+
+
+def _quotas(labels: IntArray, size: int) -> IntArray:
+    """Rows of each label in a part of that size, `[labels]`: proportional, rounded by largest remainder."""
+    exact = np.bincount(labels) * size / len(labels)
+    quotas = np.floor(exact).astype(np.int64)
+    short = size - int(quotas.sum())
+    quotas[np.argsort(quotas - exact, kind="stable")[:short]] += 1
+    return quotas
+
+
+def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
+    """Indices into PARTS, `[rows]`, or -1 if the group began in an earlier part."""
+    if examples.created_at is None:
+        raise InputDataError("a split by time needs created_at in every row; use --split random")
+    # TweetEval is split by time too: 15.6 % of its training rows (2011 to 2015) and 32.3 % of its test rows (2016)
+    # are negative. A random split would hide such a shift.
+    newest_first = np.argsort(-examples.created_at, kind="stable")
+    part_of = np.zeros(len(examples), dtype=np.int64)
+    start = 0
+    for name in PARTS[:0:-1]:
+        size = getattr(sizes, name)
+        part_of[newest_first[start : start + size]] = PARTS.index(name)
+        start += size
+    began = np.full(len(examples), len(PARTS))
+    np.minimum.at(began, groups, part_of)
+    return np.where(part_of == began[groups], part_of, -1)
+
+
+def _require_every_label(name: str, part: Examples, examples: Examples, order: Order) -> None:
+    for label, rows in part.counts().items():
+        if rows == 0:
+            total = examples.counts()[label]
+            hint = "or use --split random" if order == "time" else f"or leave out the label {label!r}"
+            raise InputDataError(
+                f"the {name} part has no row of label {label!r} ({total} of {len(examples)} usable rows have it); "
+                f"give more such rows, a larger {name} part, {hint}"
+            )

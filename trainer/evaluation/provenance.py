@@ -1,0 +1,85 @@
+"""The origin of a model for its folder: base, data and training settings, and the report of the training."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.text import NORMALISER_VERSION
+from trainer.data.splits import PARTS
+from trainer.evaluation.report import Evaluation, TrainingReport
+
+if TYPE_CHECKING:
+    from trainer.data.sample import Sample
+    from trainer.models.base import LoadedBase
+    from trainer.models.training_state import TrainingConfig, TrainingState
+
+LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
+
+
+def training_settings(config: TrainingConfig, sample: Sample, device: str) -> dict[str, Any]:
+    """Everything that can change the weights, except base and data."""
+    return {
+        **asdict(config),
+        "split": sample.splits.order,
+        **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
+        "device": device,
+        # They decide the order of sums, and with it the last bits of the weights.
+        "threads": torch.get_num_threads(),
+    }
+
+
+def training_report(sample: Sample, state: TrainingState, engine: str, seconds: float) -> TrainingReport:
+    """The report of the training, for metrics.json."""
+    return TrainingReport(
+        rows={name: len(getattr(sample.splits, name)) for name in PARTS},
+        order=sample.splits.order,
+        left_out=sample.left_out,
+        seconds=round(seconds, 1),
+        best_step=state.history[state.best].step,
+        engine=engine,
+        history=[
+            Evaluation(
+                step=one.step,
+                epoch=round(one.epoch, 3),
+                training_loss=one.training_loss,
+                macro_recall=one.macro_recall,
+                macro_f1=one.macro_f1,
+            )
+            for one in state.history
+        ],
+    )
+
+
+def make_manifest(
+    name: str,
+    base: LoadedBase,
+    sample: Sample,
+    training: dict[str, Any],
+    *,
+    max_tokens: int,
+) -> Manifest:
+    """The manifest of a new model, without a fitted temperature, metrics and files.
+
+    `training` is the result of `training_settings`.
+    """
+    examples = sample.splits.train
+    return Manifest(
+        name=name,
+        labels=examples.label_names,
+        normaliser=Normaliser(version=NORMALISER_VERSION),
+        max_tokens=max_tokens,
+        temperature=1.0,
+        class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
+        base=Base(name=base.name, revision=base.revision),
+        data=TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint()),
+        training=training,
+        libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        created_at=datetime.now(UTC).replace(microsecond=0),
+    )

@@ -1,0 +1,65 @@
+"""Scores labelled texts through `shared.inference`: metrics and temperature are those of the serving code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from shared.inference.engines.select import load_scorer
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Score, Unscorable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.inference.engines.select import Precision
+    from shared.model_folder.artifact import Artifact
+    from trainer.data.examples import IntArray
+    from trainer.models.predict import FloatArray
+
+log = structlog.get_logger()
+
+CLOSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The answers of an engine."""
+
+    rows: IntArray
+    """`[scored]`, the indices of the texts that have a score."""
+    probabilities: FloatArray
+    """`[scored, labels]`, as the consumer gets them before it rounds."""
+    logits: FloatArray
+    """`[scored, labels]`, before calibration."""
+    engine: str
+    """Library, precision and batching."""
+
+
+def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
+    """Scores texts with a sealed model; leaves out texts without a score, with a warning that counts them.
+
+    Served probabilities are `softmax(logits / temperature)`, so the logits are their logarithms times the
+    temperature, up to a constant per row, which no metric depends on. Raises what `load_scorer` raises, and
+    ScorerError.
+    """
+    scorer = load_scorer(artifact, device, precision)
+    scoring = Scheduler(scorer)
+    answers = scoring.score(texts)
+    scoring.close(CLOSE_S)
+    rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
+    if reasons := {answer.reason for answer in answers if isinstance(answer, Unscorable)}:
+        log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
+    found = [answer.probabilities for answer in answers if isinstance(answer, Score)]
+    probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.model.labels))
+    # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
+    return Served(
+        rows=np.array(rows, np.int64),
+        probabilities=probabilities,
+        logits=logits * artifact.manifest.temperature,
+        engine=scorer.describe()["engine"],
+    )

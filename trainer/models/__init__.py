@@ -1,0 +1,1 @@
+"""Fine-tunes a transformer and writes its model folder."""

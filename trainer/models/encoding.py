@@ -1,0 +1,81 @@
+"""Turns labelled texts into batches of token ids, for training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from shared.errors import InputDataError
+from shared.inference.engines.base import pad
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import Unscorable
+from shared.text import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shared.inference.engines.base import Ids
+    from trainer.data.examples import Examples, IntArray
+
+POOL_BATCHES: Final = 50
+"""Batches that are sorted by length together: enough to avoid most padding, few enough to stay shuffled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids and labels of a data set, ready for the model."""
+
+    tokens: list[Ids]
+    labels: IntArray
+    pad_id: int
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.tokens)
+
+    def take(self, rows: int) -> Encoded:
+        """The first rows."""
+        return Encoded(self.tokens[:rows], self.labels[:rows], self.pad_id)
+
+
+def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]:
+    """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be tokenised.
+
+    `tokenizer` is a fast tokenizer of transformers. Rows include special tokens and are truncated to `max_tokens`.
+    """
+    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text) for text in texts])
+    ids: list[Ids] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, Unscorable):
+            raise InputDataError(f"text {number} of {len(texts)} cannot be tokenised ({row.reason}); take it out")
+        ids.append(row.ids)
+    return ids
+
+
+def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
+    """Tokenises labelled texts."""
+    return Encoded(tokenise(tokenizer, examples.texts, max_tokens), examples.labels, tokenizer.pad_token_id)
+
+
+def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and attention mask of a batch, both `[rows, longest]`, on the CPU."""
+    ids, lengths = pad(rows, pad_id)
+    mask = np.arange(ids.shape[1]) < lengths[:, None]
+    return torch.from_numpy(ids).long(), torch.from_numpy(mask).long()
+
+
+def training_batches(tokens: Sequence[Ids], batch_size: int, seed: Sequence[int]) -> list[IntArray]:
+    """Divides all rows into batches of similar lengths, in an order that depends only on `seed`."""
+    shuffle = np.random.default_rng(seed)
+    lengths = np.array([len(row) for row in tokens])
+    order = shuffle.permutation(len(tokens))
+    batches: list[IntArray] = []
+    pool_size = batch_size * POOL_BATCHES
+    for start in range(0, len(order), pool_size):
+        pool = order[start : start + pool_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[cut : cut + batch_size] for cut in range(0, len(pool), batch_size)]
+    return [batches[index] for index in shuffle.permutation(len(batches))]
