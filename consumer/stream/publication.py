@@ -87,7 +87,7 @@ class Publication:
         """For each of `records` but deletions whether it is a dead letter."""
 
     def event(self, *, scored_after_s: float, publish_s: float, lag_records: int) -> BatchPublished:
-        """What observers are told once it is committed. Its tokens are those of revoked records as well."""
+        """The event for observers, once all is committed. Its tokens include those of revoked records."""
         computed, tokens, repeated = 0.0, 0, 0
         for score in chain.from_iterable(batch.scores.result() for batch in self._batches):
             if isinstance(score, Score) and score.computed_tokens:

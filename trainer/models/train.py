@@ -212,5 +212,5 @@ def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
     parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
     base = prepared.base
     identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.training}"
-    # Beside the output folder, which is made new when the model is published.
+    # Next to the output folder and not in it: publishing the model replaces that folder.
     return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)

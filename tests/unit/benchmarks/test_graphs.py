@@ -61,35 +61,33 @@ def test_a_padded_pass_holds_the_same_messages_and_nothing_else(
         assert bounds[:-1].max() < fixed.tokens, "where the first token of each message is looked up"
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        RowsShape(tokens=64, messages=4, width=16),
-        Shape(tokens=65, messages=4, longest=16),
-        Shape(tokens=64, messages=4, longest=16),
-        Shape(tokens=63, messages=5, longest=16),
-        Shape(tokens=63, messages=4, longest=17),
-    ],
-)
-def test_a_shape_holds_nothing_larger_and_no_other_layout(other: AnyShape) -> None:
-    """Each of them would be run wrongly or not at all; without a spare slot, spare messages would have none."""
-    assert holds(Shape(tokens=64, messages=4, longest=16), Shape(tokens=63, messages=4, longest=16))
-    assert not holds(Shape(tokens=64, messages=4, longest=16), other)
+VARLEN = Shape(tokens=64, messages=4, longest=16)
+ROWS = RowsShape(tokens=64, messages=4, width=32)
+
+
+@pytest.mark.parametrize(("shape", "held"), [(VARLEN, Shape(tokens=63, messages=4, longest=16)), (ROWS, ROWS)])
+def test_a_shape_holds_what_fits(shape: AnyShape, held: AnyShape) -> None:
+    """A graph of the shape can run it."""
+    assert holds(shape, held)
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("shape", "other"),
     [
-        RowsShape(tokens=64, messages=4, width=16),
-        RowsShape(tokens=96, messages=4, width=32),
-        RowsShape(tokens=64, messages=5, width=32),
-        Shape(tokens=63, messages=4, longest=32),
+        (VARLEN, RowsShape(tokens=64, messages=4, width=16)),
+        (VARLEN, Shape(tokens=65, messages=4, longest=16)),
+        (VARLEN, Shape(tokens=64, messages=4, longest=16)),
+        (VARLEN, Shape(tokens=63, messages=5, longest=16)),
+        (VARLEN, Shape(tokens=63, messages=4, longest=17)),
+        (ROWS, RowsShape(tokens=64, messages=4, width=16)),
+        (ROWS, RowsShape(tokens=96, messages=4, width=32)),
+        (ROWS, RowsShape(tokens=64, messages=5, width=32)),
+        (ROWS, Shape(tokens=63, messages=4, longest=32)),
     ],
 )
-def test_rows_of_another_width_are_not_held(other: AnyShape) -> None:
-    """The mask would mix the messages of two rows."""
-    assert holds(RowsShape(tokens=64, messages=4, width=32), RowsShape(tokens=64, messages=4, width=32))
-    assert not holds(RowsShape(tokens=64, messages=4, width=32), other)
+def test_a_shape_holds_nothing_larger_and_no_other_layout(shape: AnyShape, other: AnyShape) -> None:
+    """Spare messages need a spare slot; in rows of another width the mask would mix messages."""
+    assert not holds(shape, other)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An observer of the source is told of every rebalance."""
+"""The source reports every rebalance to its observer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An observer of the loop is told what happened: numbers and names, in order."""
+"""The loop reports what happens to its observer, in order: numbers and names, and no texts."""
 
 from __future__ import annotations
 

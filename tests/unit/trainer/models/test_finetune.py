@@ -20,7 +20,6 @@ from trainer.models.finetune import finetune, seed_everything
 from trainer.models.training_state import TrainingConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from trainer.models.training_state import Evaluation, TrainingState
@@ -72,13 +71,7 @@ class Interruption(Silence):
         self.left -= 1
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny tensors are faster on one thread, and the sums are the same on every machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def made_up(rows: int, seed: int) -> Examples:

@@ -30,7 +30,7 @@ from trainer.models.model_folder import check_output, replacing
 from trainer.models.predict import predict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
@@ -38,13 +38,7 @@ if TYPE_CHECKING:
 LABELS = ("negative", "neutral", "positive")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Tiny tensors are faster on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

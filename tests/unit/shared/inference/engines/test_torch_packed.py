@@ -35,8 +35,6 @@ from tests.support.packed import (
 from tests.support.tiny import tiny_model_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from shared.inference.engines.base import Ids, Logits
     from shared.inference.engines.torch.packed_model import Attention
 
@@ -45,13 +43,7 @@ TOLERANCE = 1e-4
 LENGTHS = [1, 512, 2, 25, 3, 128, 129, 40, 7, 256, 257, 12, 25, 25, 60, 1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Per operation: on a busy machine, tiny ones wait for each other's threads longer than they compute."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta", "distilbert", "electra", "xlm-roberta"])
