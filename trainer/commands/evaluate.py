@@ -27,21 +27,21 @@ def evaluate(
     write: Annotated[bool, typer.Option("--write/--no-write", help="Write the result into the folder.")] = True,
 ) -> None:
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
-    from trainer.data.readers import column_names  # noqa: PLC0415
+    from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
+    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+
+    settings = loaded.settings.trainer
+    # First, so that an error in them does not take the seconds that importing torch takes.
+    artifact = open_artifact(model)
+    examples = read_examples(data, column_names(settings), labels)
+
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415
     from trainer.models.base import hush_transformers  # noqa: PLC0415
 
-    settings = loaded.settings.trainer
     hush_transformers()
     found = evaluation.evaluate(
-        model,
-        data,
-        column_names(settings),
-        labels=labels,
-        device=settings.device,
-        precision=precision,
-        write=write,
+        artifact, examples, data.resolve().name, device=settings.device, precision=precision, write=write
     )
     show(figures_table(f"{model} on {found.name}: {found.figures.rows:,} rows", found.figures))
     show(

@@ -35,13 +35,18 @@ def train(
     ] = False,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+
+    # First, so that an error in the data does not take the seconds that importing torch takes.
+    examples = read_examples(data, column_names(loaded.settings.trainer), labels)
+
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
     from trainer.models.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     job = training.Job(
-        data=data, output=output, labels=labels, held_out=held_out, name=name, overwrite=overwrite, resume=resume
+        examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
     )
     artifact, report = training.train(job, loaded.settings.trainer)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))

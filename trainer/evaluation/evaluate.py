@@ -9,18 +9,15 @@ import numpy as np
 
 from shared.errors import ArtifactError, InputDataError
 from shared.model_folder.artifact import open_artifact
-from trainer.data.readers import read_examples
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import publish
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.inference.engines.select import Precision
+    from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples, IntArray
-    from trainer.data.readers import ColumnNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +33,22 @@ class Measured:
 
 
 def evaluate(
-    folder: Path,
-    data: Path,
-    names: ColumnNames,
-    *,
-    labels: Path | None,
-    device: str,
-    precision: Precision,
-    write: bool,
+    artifact: Artifact, examples: Examples, name: str, *, device: str, precision: Precision, write: bool
 ) -> Measured:
     """Scores every labelled row, duplicates included; raises ArtifactError, InputDataError or SettingsError.
 
-    With `write`, the result goes into metrics.json, the card and the manifest; the version does not change. The
-    folder is checked before and after scoring, so that the figures are not those of a model that replaced it.
+    With `write`, the result goes under `name` into metrics.json, the card and the manifest; the version does not
+    change. The folder is checked before and after scoring, so that the figures are not those of a model that
+    replaced it.
     """
-    artifact = open_artifact(folder)
-    manifest = artifact.manifest
-    examples = read_examples(data, names, labels)
+    folder, manifest = artifact.path, artifact.manifest
     gold = _in_order_of(manifest.labels, examples)
     served = serve(artifact, examples.texts, device=device, precision=precision)
     if not len(served.rows):
-        raise InputDataError(f"no text of {data} can be scored")
+        raise InputDataError(f"no text of {name} can be scored")
     found = figures(served.logits, gold[served.rows], manifest.labels, manifest.temperature)
     if open_artifact(folder).manifest != manifest:
         raise ArtifactError(f"{folder} was replaced by another model while it was measured; start again")
-    name = data.resolve().name
     if write:
         later = LaterEvaluation(name=name, sha256=examples.fingerprint(), engine=served.engine, figures=found)
         publish(folder, manifest, read_report(artifact).with_later(later))

@@ -14,7 +14,6 @@ from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from trainer.data.examples import write_examples
-from trainer.data.readers import column_names, read_examples
 from trainer.data.sample import Sample, draw_sample
 from trainer.data.splits import PARTS
 from trainer.evaluation.calibration import fit_temperature
@@ -50,9 +49,8 @@ log = structlog.get_logger()
 class Job:
     """The arguments of one run of `train`."""
 
-    data: Path
+    examples: Examples
     output: Path
-    labels: Path | None = None
     held_out: Path | None = None
     name: str | None = None
     overwrite: bool = False
@@ -96,7 +94,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
 
 def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
     device = choose_device(settings.device)
-    sample = draw_sample(read_examples(job.data, column_names(settings), job.labels), settings)
+    sample = draw_sample(job.examples, settings)
     splits = sample.splits
     if job.held_out:
         write_examples(splits.test, job.held_out)

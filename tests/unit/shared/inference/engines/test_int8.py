@@ -304,7 +304,8 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
     (tmp_path / "link").symlink_to(folder)
 
     again = run_export(tmp_path / "link", data)
-    evaluate(folder, data, ColumnNames(), labels=None, device="cpu", precision="auto", write=True)
+    examples = read_examples(data, ColumnNames())
+    evaluate(open_artifact(folder), examples, data.name, device="cpu", precision="auto", write=True)
 
     found = open_artifact(folder)
     assert found.version == again.version != exported.version
