@@ -99,9 +99,9 @@ class Chaos:
             self.group_down()
         for number, kind in enumerate(kinds, start=1):
             share = 1 if part.at_once else number / (len(kinds) + 1)
-            self.stage.feed(int(self.stage.setting.messages * share))
             if part.calm:
-                self.stage.monitor.await_recovery(CALM_S)
+                self.stage.monitor.await_recovery(CALM_S)  # before there is new work, which the next kill is to find
+            self.stage.feed(int(self.stage.setting.messages * share))
             self.stage.monitor.await_progress(part.progress_s)
             time.sleep(self.random.uniform(*part.gap_s))
             self.kinds[kind]()
