@@ -1,15 +1,14 @@
-"""Whether the engine for CUDA is correct on this GPU, how fast it is and, with `--ways`, if others are faster.
+"""Whether the engine for CUDA is correct on this GPU, and how fast it is.
 
     python -m benchmarks.gpu
-    python -m benchmarks.gpu --ways all
 
-For each model, kind of text and size of a pass: the engine that serves, and the ways that only this benchmark has,
-against padded batches in fp32 and in 16 bits; then texts to scores, tokenizer included. Measured in turn, medians
-of the rounds after a discarded one: messages and tokens a second, the share of the data sheet's peak (`mfu`) and
-of a multiplication timed here (`of_ceiling`). Answers are compared with fp32 first; exit code 1 if some differ or
-the engine that serves is excluded. Without a GPU it ends with exit code 2; `--device cpu` runs the same code with
-the stand-ins of the tests, to test the benchmark, not a machine. Needs the model and the tweets of `make demo`, or
-`--model`, `--tokenizer` and `--texts`.
+For each model, kind of text and size of a pass: the engine that serves against padded batches in fp32 and in 16
+bits; then texts to scores, tokenizer included, with as many texts in flight as the consumer has by default, and
+with enough for full passes. Measured in turn, medians of the rounds after a discarded one: messages and tokens a
+second, the share of the data sheet's peak (`mfu`) and of a multiplication timed here (`of_ceiling`). Answers are
+compared with fp32 first; exit code 1 if some differ or the engine that serves is excluded. Without a GPU it ends
+with exit code 2; `--device cpu` runs the same code with the stand-ins of the tests, to test the benchmark, not a
+machine. Needs the model and the tweets of `make demo`, or `--model`, `--tokenizer` and `--texts`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import shutil
 import sys
 import tempfile
 from dataclasses import replace
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,10 +29,10 @@ import torch
 from transformers import AutoConfig
 
 from benchmarks.gpu.contenders import HalfPadded, OverRows, OverTexts
-from benchmarks.gpu.ways import WAYS, WayEngine
 from benchmarks.measure import interleaved, rates, write
 from benchmarks.models import BERT_BASE, bert_base
 from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
+from consumer.settings import Limits
 from shared.errors import ScorerError
 from shared.inference.engines.torch.cuda import cuda
 from shared.inference.engines.torch.packed import PackedEngine
@@ -99,15 +97,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.set_defaults(quick=False)
     parser.add_argument("--seconds", type=float, default=1.0, help="approximate length of one measurement")
-    parser.add_argument("--ways", nargs="+", choices=[*WAYS, "all"], default=[], help="measured as well")
-    options = parser.parse_args(arguments)
-    if "all" in options.ways:
-        options.ways = list(WAYS)
-    return options
+    return parser.parse_args(arguments)
 
 
 def _hardware(device: torch.device) -> Hardware:
-    """The GPU, in fp16 where it has no bf16, which `rows` can use; or the stand-ins of the tests."""
+    """The GPU, in fp16 where it has no bf16; or the stand-ins of the tests."""
     if device.type != "cuda":
         from tests.support.packed import processor  # noqa: PLC0415 - only this dry run needs it
 
@@ -135,13 +129,10 @@ class _Bench:
             PEER: PaddedEngine(artifact, hardware.device),
             "padded, 16 bits": HalfPadded(artifact, hardware, tokens),
         }
-        packed: dict[str, Callable[[], Engine]] = {SERVING: partial(PackedEngine, artifact, hardware, tokens)}
-        packed |= {name: partial(WayEngine, artifact, hardware, name, tokens) for name in options.ways}
-        for name, start in packed.items():
-            try:
-                self._engines[name] = start()
-            except ScorerError as error:
-                self.excluded[name] = str(error)
+        try:
+            self._engines[SERVING] = PackedEngine(artifact, hardware, tokens)
+        except ScorerError as error:
+            self.excluded[SERVING] = str(error)
 
     def measure(self, texts: Sequence[str]) -> dict[str, Any]:
         """For one kind of text: its lengths, all engines, and texts to scores."""
@@ -155,14 +146,8 @@ class _Bench:
         }
         checked = self._checked(engines)
         measured = interleaved({name: one.rate for name, one in engines.items()}, options.rounds)
-        waiting = int(2 * PackedEngine.concurrency * self._tokens / lengths.mean()) + 1
-        scored: dict[str, Callable[[], float]] = {
-            name: OverTexts(
-                self._artifact, self._engines[name], texts, self._tokens, waiting, options.seconds
-            ).rate
-            for name in (PEER, SERVING)
-            if name in self._engines
-        }
+        full = int(2 * PackedEngine.concurrency * self._tokens / lengths.mean()) + 1
+        in_flight = {"as the consumer has by default": Limits().most_in_hand, "for full passes": full}
         speeds = rates(measured, PEER)
         return {
             "tokens": {
@@ -178,8 +163,21 @@ class _Bench:
                 (name for name in speeds if checked[name]["agrees"]),
                 key=lambda name: speeds[name]["messages_per_s"]["median"],
             ),
-            "texts to scores": rates(interleaved(scored, options.rounds), PEER),
+            "texts to scores": {
+                f"{waiting} in flight, {why}": self._scored(texts, waiting) for why, waiting in in_flight.items()
+            },
         }
+
+    def _scored(self, texts: Sequence[str], waiting: int) -> dict[str, Any]:
+        """Texts a second through the consumer's own scheduler."""
+        rate: dict[str, Callable[[], float]] = {
+            name: OverTexts(
+                self._artifact, self._engines[name], texts, self._tokens, waiting, self._options.seconds
+            ).rate
+            for name in (PEER, SERVING)
+            if name in self._engines
+        }
+        return rates(interleaved(rate, self._options.rounds), PEER)
 
     def _checked(self, engines: Mapping[str, OverRows]) -> dict[str, dict[str, Any]]:
         """Compares the answers to real texts with those in fp32; the peer is the first."""

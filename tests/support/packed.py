@@ -99,7 +99,7 @@ def stock(artifact: Artifact, rows: list[Ids]) -> Logits:
 
 
 class Steps(list[str]):
-    """What fakes of streams, events and graphs were asked for, in order."""
+    """What fakes of streams and events were asked for, in order."""
 
     def event(self, *, blocking: bool = False) -> Any:
         """A blocking event is the one at the end of a pass."""
@@ -119,7 +119,7 @@ class _Named:
 
 
 def fake_cuda(patch: pytest.MonkeyPatch) -> Steps:
-    """Replaces the parts of `torch.cuda` that slots and graphs use."""
+    """Replaces the parts of `torch.cuda` that slots use."""
     found = Steps()
     empty = torch.empty
 
@@ -131,7 +131,4 @@ def fake_cuda(patch: pytest.MonkeyPatch) -> Steps:
     patch.setattr(torch.cuda, "Event", found.event)
     patch.setattr(torch.cuda, "current_stream", lambda _: None)
     patch.setattr(torch.cuda, "stream", lambda _: nullcontext())
-    patch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
-    patch.setattr(torch.cuda, "CUDAGraph", lambda: _Named({"replay": lambda: found.append("replay")}))
-    patch.setattr(torch.cuda, "graph", lambda *_, **__: nullcontext())
     return found

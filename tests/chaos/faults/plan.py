@@ -100,7 +100,8 @@ class Chaos:
         for number, kind in enumerate(kinds, start=1):
             share = 1 if part.at_once else number / (len(kinds) + 1)
             if part.calm:
-                self.stage.monitor.await_recovery(CALM_S)  # before there is new work, which the next kill is to find
+                # Before there is new work, which the next kill is to find.
+                self.stage.monitor.await_recovery(CALM_S, deaths=number - 1)
             self.stage.feed(int(self.stage.setting.messages * share))
             self.stage.monitor.await_progress(part.progress_s)
             time.sleep(self.random.uniform(*part.gap_s))

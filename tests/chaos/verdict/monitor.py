@@ -87,6 +87,8 @@ class Monitor:
         max_rss_mb: int,
     ) -> None:
         self.recoveries = Recoveries()
+        self.deaths = 0
+        """Processes that were killed."""
         self.use = Use()
         self.longest_stall_s = 0.0
         """The longest time without an advancing commit although there was work."""
@@ -127,6 +129,7 @@ class Monitor:
         with self._lock:
             if waiting:
                 self._watches.append(_Watch(self._clock(), waiting, disturbed=bool(self._watches)))
+            self.deaths += 1
 
     def waiting(self) -> dict[Place, int]:
         """The commits of all partitions with work to do."""
@@ -181,10 +184,10 @@ class Monitor:
         while self.progress <= before and self.lag and time.monotonic() < deadline:
             time.sleep(LOOK_S / 2)
 
-    def await_recovery(self, timeout_s: float) -> None:
-        """Waits until the group has recovered from every death so far."""
+    def await_recovery(self, timeout_s: float, *, deaths: int = 0) -> None:
+        """Waits until the group has recovered from every death so far, and from the one of that number."""
         deadline = time.monotonic() + timeout_s
-        while self._watches and time.monotonic() < deadline:
+        while (self._watches or self.deaths < deaths) and time.monotonic() < deadline:
             time.sleep(LOOK_S / 2)
 
     def close(self) -> None:

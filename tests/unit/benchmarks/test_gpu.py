@@ -12,7 +12,6 @@ from transformers import AutoConfig
 
 from benchmarks import measure
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.gpu.ways import WAYS
 from benchmarks.roofline import flops
 from tests.support.packed import processor, refuses
 from tests.support.tiny import tiny_model_of, vocabulary
@@ -45,44 +44,39 @@ def measured(folder: Path) -> dict[str, Any]:
     return dict(figures)
 
 
-def test_the_benchmark_measures_every_way_and_finds_that_all_agree(
+def test_the_benchmark_measures_all_engines_and_finds_that_they_agree(
     tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On the CPU, in seconds, into a file that says so; the fastest is named."""
-    assert gpu.main([*options, "--ways", "all"]) == 0
+    assert gpu.main(options) == 0
     assert "gpu-selftest.json" in capsys.readouterr().out
     figures = measured(tmp_path)
     assert figures["excluded"] == {}
     words = figures["texts"]["words"]
     engines = words["engines"]
-    assert engines.keys() == {"padded, fp32", "padded, 16 bits", "varlen", *WAYS}
+    assert engines.keys() == {"padded, fp32", "padded, 16 bits", "varlen"}
     for row in engines.values():
         assert row["agrees"]
         assert row["same_label"] == 1
         assert row["messages_per_s"]["median"] > 0
         assert 0 < row["of_ceiling"] < 1
     assert engines["varlen"]["filled"] == 1
-    assert engines["rows-graphs"]["filled"] < 1
     assert words["fastest"] == max(engines, key=lambda name: engines[name]["messages_per_s"]["median"])
-    assert words["texts to scores"]["varlen"]["messages_per_s"]["median"] > 0
-
-
-def test_without_its_flag_it_measures_no_way_but_the_one_that_serves(tmp_path: Path, options: list[str]) -> None:
-    """The padded peers, and the engine that the consumer has."""
-    assert gpu.main(options) == 0
-    assert measured(tmp_path)["texts"]["words"]["engines"].keys() == {"padded, fp32", "padded, 16 bits", "varlen"}
+    assert len(words["texts to scores"]) == 2
+    for scored in words["texts to scores"].values():
+        assert scored["varlen"]["messages_per_s"]["median"] > 0
 
 
 def test_an_engine_that_fails_its_check_is_left_out_with_the_reason_and_the_exit_code_tells(
     tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `varlen_attn` does on an old GPU; rows, which do not use it, are measured."""
+    """As `varlen_attn` does on an old GPU; the padded peers are measured."""
     monkeypatch.setattr(gpu, "_hardware", lambda _: processor(refuses))
-    assert gpu.main([*options, "--ways", "rows"]) == 1
+    assert gpu.main(options) == 1
     figures = measured(tmp_path)
     assert figures["excluded"].keys() == {"varlen"}
     assert figures["excluded"]["varlen"].endswith("NotImplementedError: no kernel for this device")
-    assert figures["texts"]["words"]["engines"]["rows"]["agrees"]
+    assert figures["texts"]["words"]["engines"]["padded, 16 bits"]["agrees"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

