@@ -40,7 +40,7 @@ test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
 
-unit: setup ## Runs the tests that need no broker, in less than a minute.
+unit: setup ## Runs the unit tests, which need no broker, in less than a minute.
 	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka' $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.

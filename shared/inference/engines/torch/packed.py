@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 BATCH_TOKENS: Final = 32_768
-"""Tokens of a pass, 20 ms of BERT-base on an H100. Twice as many give 1 % more tweets a second and 4 % more texts of
-200 tokens; half as many, 14 % and 11 % fewer (decision 12)."""
+"""Tokens of a pass, 20 ms of BERT-base on an H100. Twice as many give 1 % more tweets a second, and 4 % more texts
+of 200 tokens; half as many, 14 % and 11 % fewer (decision 12)."""
 CONCURRENCY: Final = 3
 """Passes in flight: one on the device, one queued after it, one on the host."""
 

@@ -18,9 +18,8 @@ import pytest
 from shared.model_folder.artifact import open_artifact, seal
 from shared.model_folder.manifest import TrainingData
 from tests.support.tiny import tiny_model, write_data
-from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
-from trainer.models.export import export_int8
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -60,12 +59,25 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def exported(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """A tiny model with an int8 graph, made without a limit."""
-    folder = tiny_model(tmp_path_factory.mktemp("exported") / "model")
+    """A tiny model with an int8 graph from the command line, made without a limit; nothing else is written."""
+    home, folder = tmp_path_factory.mktemp("home"), tiny_model(tmp_path_factory.mktemp("exported") / "model")
     train = draw_sample(read_examples(data), TrainerSettings()).splits.train
     learnt = TrainingData(source=train.source, rows=len(train), fingerprint=train.fingerprint())
     seal(folder, open_artifact(folder).manifest.model_copy(update={"data": learnt}))
-    return export_int8(folder, data, ColumnNames(), TrainerSettings(), calibration_rows=40)
+    words = ("export", folder, "--precision", "int8", "--data", data, "--calibration-rows", "40")
+    done = subprocess.run(
+        [sys.executable, "-m", "trainer", *map(str, words)],
+        env=os.environ | {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = open_artifact(folder)
+    assert done.stdout.startswith("On 80 held-out rows int8 and fp32 agree on ")
+    assert f"version {found.version}, now with int8" in done.stdout
+    assert list(home.iterdir()) == []
+    return found
 
 
 _CHECK: Final = """
