@@ -60,17 +60,17 @@ class DeadLetterLimit:
             self._in_a_row = self._in_a_row + 1 if is_letter else 0
 
     def into(self, metadata: CommitMetadata) -> CommitMetadata:
-        """The metadata with these counts, for the next life: it begins as near to the limit as this one ends."""
+        """The metadata with these counts, for the next run: it begins as near to the limit as this one ends."""
         return metadata._replace(letters_in_a_row=self._in_a_row, letters=self._letters, window=len(self._window))
 
     def restore(self, metadata: CommitMetadata) -> None:
-        """Begins where a life stopped that the limit has ended; metadata without counts changes nothing.
+        """Begins where a run stopped that the limit has ended; metadata without counts changes nothing.
 
         Where the letters were within the window is not kept, so they are spread evenly over it.
         """
         self._in_a_row = max(self._in_a_row, metadata.letters_in_a_row)
         count, letters = min(metadata.window, self._limits.dlq_window), metadata.letters
-        # All partitions of the life that was ended carry the same counts, so only the first one is taken.
+        # All partitions of the run that was ended carry the same counts, so only the first one is taken.
         if not self._window and 0 < letters <= count:
             self._window.extend(
                 (place + 1) * letters // count > place * letters // count for place in range(count)

@@ -1,7 +1,7 @@
 """The partitions that the group has assigned to this member, and which of them the client fetches.
 
 A partition that the group assigns is not assigned in the client before `begin`: where it begins is decided outside
-of any callback, and this life is counted there first. It must not be assigned at once, at a logical offset, and
+of any callback, and this run is counted there first. It must not be assigned at once, at a logical offset, and
 sought later: at times the client went to that offset after all, half a second later, and skipped records.
 """
 

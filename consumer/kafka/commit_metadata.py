@@ -1,7 +1,7 @@
 """What this service writes into the metadata of a commit, which Kafka keeps with the offset.
 
-It holds what the next life of a process must know of the last one and cannot learn from the offset alone. It is
-kept by Kafka, not by a file, because the next life may be on another machine.
+It holds what the next run of a process must know of the last one and cannot learn from the offset alone. It is
+kept by Kafka, not by a file, because the next run may be on another machine.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class CommitMetadata(NamedTuple):
     topic_id: str = ""
     """Of the topic that the offset belongs to: a topic that was deleted and created again has another."""
     fetching: int = 0
-    """Lives that began to fetch here and ended without a word before they had a first record."""
+    """Runs that began to fetch here and crashed before they had a first record."""
     crashes: int = 0
-    """Lives that had read the record here and ended without a word before it was published."""
+    """Runs that had read the record here and crashed before it was published."""
     alone: int = 0
-    """Lives that ended without a word while they scored the record here alone."""
+    """Runs that crashed while they scored the record here alone."""
     letters_in_a_row: int = 0
     """Dead letters since the last result, where the dead-letter limit ended the process."""
     letters: int = 0

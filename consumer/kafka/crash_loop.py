@@ -1,20 +1,21 @@
-"""Breaking a crash loop: finds what ends the process without a word, so that the stream goes on without it.
+"""Breaks a crash loop: finds the record that crashes the process, so that the stream goes on without it.
 
 A text that kills the process (a segmentation fault, a device assert, the kernel's out-of-memory killer) comes
-again after every restart, and so does a record batch that unpacks to more than the memory. No handler runs
-then, so each life counts itself beforehand in the metadata of the commit that it begins at (`CommitMetadata`):
+again after every restart, and so does a record batch that unpacks to more than the memory. No handler is called
+then, so each run of the process counts itself beforehand in the metadata of the commit that it begins at
+(`CommitMetadata`):
 
     fetching   before its first fetch of a partition; taken back at the first record, or at the partition's end
     crashes    at the first record; gone with the next commit that moves on
     alone      before one record is scored alone; taken back once it has its score
 
-An end in order takes back what still counts: `withdraw`. What is left says that a life ended without a word.
+A clean stop takes back what still counts: `withdraw`. A count that is left is a crash.
 
-After `max_crashes` lives the records of what may have been in hand are scored one at a time, with nothing else in
-hand; one during whose pass ALONE_CRASHES lives ended is condemned.
+After `max_crashes` runs the records of what may have been in hand are scored one at a time, with nothing else in
+hand; one during whose pass ALONE_CRASHES runs ended is condemned.
 
-A partition where a life ended before its first record is probed: it is fetched with nothing in hand and nothing
-else fetched, since that life may have ended for another reason. After `max_crashes` such lives, all but the first
+A partition where a run ended before its first record is probed: it is fetched with nothing in hand and nothing
+else fetched, since that run may have ended for another reason. After `max_crashes` such runs, all but the first
 of them probes, the process ends with exit code 76: it can name the position, but not read it.
 """
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 ALONE_CRASHES: Final = 2
-"""Lives that may end while they score one record alone before it is condemned: the first may be a coincidence."""
+"""Runs that may end while they score one record alone before it is condemned: the first may be a coincidence."""
 PROBE_S: Final = 30.0
 """How long one probe may keep the others waiting: as long as the client waits for an answer of a leader."""
 
@@ -50,13 +51,13 @@ class _Partition:
     offset: int
     """Where it was begun, or where the record is that is scored alone."""
     before: CommitMetadata
-    """What an end in order restores: the lives before this one."""
+    """What a clean stop restores: the runs before this one."""
     ours: list[Commit]
-    """What this life has committed at `offset`, or may have; empty once a commit has moved on."""
+    """What this run has committed at `offset`, or may have; empty once a commit has moved on."""
     first: int | None = None
-    """Offset of the first record of this life: only against it do earlier lives count that scored one alone."""
+    """Offset of the first record of this run: only against it do earlier runs count that scored one alone."""
     condemned: int | None = None
-    """Offset of the record that ended too many lives."""
+    """Offset of the record that ended too many runs."""
     alone: int | None = None
     """Offset of the record that is counted as scored alone."""
 
@@ -102,21 +103,21 @@ class CrashLoop:
         return self._probe is not None
 
     def begin(self, commits: Sequence[Commit], *, alone: bool) -> list[Place]:
-        """Counts this life at the partitions that may be fetched now, and returns them; offer the others again.
+        """Counts this run at the partitions that may be fetched now, and returns them; offer the others again.
 
         `alone`: nothing is in hand. Those to be probed come first, one at a time; then `is_probing` holds, and
         nothing else may be fetched or scored. One that holds nothing to fetch, or whose leader does not answer, is
         begun with the rest, uncounted.
-        Raises KafkaStateError where too many lives ended so, and PublishFailed where nothing could be counted.
+        Raises KafkaStateError where too many runs ended so, and PublishFailed where nothing could be counted.
         """
         if self.is_probing:
             return []
-        found = [self._without_this_life(one) for one in commits]
+        found = [self._without_this_run(one) for one in commits]
         suspects = [one for one in found if one.metadata.fetching]
         counted = [one for one in found if not one.metadata.fetching]
         probed: list[Commit] = []
         if suspects:
-            # A text in hand could end this life as well, and the position fetched here would be blamed for it.
+            # A text in hand could end this run as well, and the position fetched here would be blamed for it.
             if not alone:
                 return []
             # Asked first: a partition without records answers a probe only with its end, after half a second, and
@@ -134,8 +135,8 @@ class CrashLoop:
             self._probe, self._probed_at = probed[0].place, self._clock()
         return [one.place for one in [*suspects, *counted]]
 
-    def _without_this_life(self, found: Commit) -> Commit:
-        """Takes back a count whose commit seemed to fail; raises KafkaStateError where too many lives are left."""
+    def _without_this_run(self, found: Commit) -> Commit:
+        """Takes back a count whose commit seemed to fail; raises KafkaStateError where too many runs are left."""
         partition = self._partitions.get(found.place)
         if partition is not None and found in partition.ours:
             return found._replace(metadata=partition.before)
@@ -150,7 +151,7 @@ class CrashLoop:
             self._owed[place] = self._restored(place)
 
     def read(self, records: Iterable[Record]) -> None:
-        """Counts this life at the partitions whose first record is among these; a failure costs only the count."""
+        """Counts this run at the partitions whose first record is among these; a failure costs only the count."""
         # Looking up every record's partition, here and in three other places, took 0.85 us a record: 2 % of the
         # host's time. So it is done only while a partition has not answered.
         for record in records if self._silent else ():
@@ -166,7 +167,7 @@ class CrashLoop:
     def _answered(self, place: Place) -> _Partition:
         self._silent.discard(place)
         partition = self._partitions[place]
-        # This life has survived the fetch, so the counts of earlier ones no longer mean anything.
+        # This run has survived the fetch, so the counts of earlier ones no longer mean anything.
         partition.before = partition.before._replace(fetching=0)
         return partition
 
@@ -198,10 +199,10 @@ class CrashLoop:
     def _first(self, partition: _Partition, record: Record) -> CommitMetadata:
         """What is to be counted at the first record of a partition, which may be a suspect or condemned."""
         before, partition.first = partition.before, record.offset
-        # The first crash came in a life that had moved as far as here, so no life has counted it.
+        # The first crash came in a run that had moved as far as here, so no run has counted it.
         if before.crashes < self._max_crashes - 1:
             return before._replace(crashes=before.crashes + 1)
-        # The lives before this one may have had any of the next `reach` records in hand.
+        # The runs before this one may have had any of the next `reach` records in hand.
         self._suspects[record.topic, record.partition] = self._reach
         if before.alone >= ALONE_CRASHES:
             partition.condemned = record.offset
@@ -213,7 +214,7 @@ class CrashLoop:
             alone=before.alone,
             condemned=partition.condemned is not None,
         )
-        # Not counted any further: from here on a life counts only at the record that it scores alone.
+        # Not counted any further: from here on a run counts only at the record that it scores alone.
         return before
 
     @property
@@ -226,16 +227,16 @@ class CrashLoop:
         return (record.topic, record.partition) in self._suspects
 
     def is_condemned(self, record: Record) -> bool:
-        """Whether the record ended too many lives to be scored again."""
+        """Whether the record ended too many runs to be scored again."""
         partition = self._partitions.get((record.topic, record.partition))
         return partition is not None and partition.condemned == record.offset
 
     def score_alone(self, record: Record) -> None:
-        """Counts this life at a record that is about to be scored alone; a failure costs only the count."""
+        """Counts this run at a record that is about to be scored alone; a failure costs only the count."""
         place = (record.topic, record.partition)
         partition = self._partitions[place]
         alone = partition.before.alone if partition.first == record.offset else 0
-        # `max_crashes - 1` is all that `_first` needs, so the next life goes on one by one from this record.
+        # `max_crashes - 1` is all that `_first` needs, so the next run goes on one by one from this record.
         partition.before = self.carried(record)._replace(crashes=self._max_crashes - 1, alone=alone)
         partition.offset = partition.alone = record.offset
         try:
@@ -281,7 +282,7 @@ class CrashLoop:
         return CommitMetadata(topic_id=partition.before.topic_id, crashes=crashes)
 
     def withdraw(self, places: Collection[Place]) -> None:
-        """Says of these partitions that this life ends in order, and forgets them; raises PublishFailed.
+        """Records a clean stop at these partitions, and forgets them; raises PublishFailed.
 
         A count is taken back only where the group still has it: a commit whose outcome is unknown may have
         moved on.
@@ -303,19 +304,19 @@ class CrashLoop:
                 self._probe = None
 
     def _restored(self, place: Place) -> Commit:
-        """What an end in order restores."""
+        """What a clean stop restores."""
         partition = self._partitions[place]
         return Commit(place, partition.offset, partition.before)
 
     def _is_restored(self, place: Place) -> bool:
-        """Whether the group cannot have a count of this life."""
+        """Whether the group cannot have a count of this run."""
         return self._partitions[place].ours in ([], [self._restored(place)])
 
     def _write(self, commits: list[Commit]) -> None:
-        """Commits what the lives are counted by; raises PublishFailed, and then may have done so or not."""
+        """Commits what the runs are counted by; raises PublishFailed, and then may have done so or not."""
         if commits:
             for one in commits:
-                # Before the commit: one that seems to fail may have been made, see `_without_this_life`.
+                # Before the commit: one that seems to fail may have been made, see `_without_this_run`.
                 self._partitions[one.place].ours.append(one)
             self._commit(commits)
             for one in commits:

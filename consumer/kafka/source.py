@@ -143,7 +143,7 @@ class KafkaSource:
 
     @property
     def crash_loop(self) -> CrashLoop:
-        """The counts of lives that ended without a word, for the quarantine."""
+        """The counts of crashed runs, for the quarantine."""
         return self._crash_loop
 
     def subscribe(self) -> None:
@@ -302,7 +302,7 @@ class KafkaSource:
         return is_input and topic not in self._own_topics
 
     def _accept(self, message: Message) -> Record | None:
-        """Turns a message into a record of the current assignment; None for what is no new record."""
+        """Turns a message into a record of the current assignment; None if it is not a new record."""
         error = message.error()
         if error is not None:
             self._classify(error, message)

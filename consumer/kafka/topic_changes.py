@@ -131,7 +131,7 @@ class TopicChanges:
             )
 
     def _wait_for(self, topics: set[str]) -> None:
-        """Lets go of topics of a pattern that are not there; they are begun again should they come back."""
+        """Drops topics of a pattern that no longer exist; if they return, they are begun again."""
         for place in self._assignment.begun:
             if place[0] in topics:
                 log.warning("topic_deleted", partition=f"{place[0]}-{place[1]}")

@@ -43,7 +43,7 @@ class Quarantine:
         return self._is_one_out or (bool(self._waiting) and self._is_alone(self._waiting[0]))
 
     def add(self, records: Sequence[Record]) -> None:
-        """Takes what was read; counts this life, in one commit, at partitions whose first record is among it."""
+        """Takes what was read; counts this run, in one commit, at partitions whose first record is among it."""
         self._crash_loop.read(records)
         self._waiting.extend(records)
 
@@ -61,7 +61,7 @@ class Quarantine:
     def take_alone(self) -> list[Record]:
         """Hands out one record; call it while `is_careful`, nothing is in hand and nothing is being fetched.
 
-        If it may have ended a process, this life is counted just before, in one commit.
+        If it may have ended a process, this run is counted just before, in one commit.
         """
         record = self._waiting.popleft()
         self._is_one_out = True

@@ -107,7 +107,7 @@ class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, 
     def __init__(self, reason: str, *, refused: str | None = None) -> None:
         super().__init__(reason)
         self.refused = refused
-        """The broker's name for what is wrong with a record, where the same publish would fail again."""
+        """The broker's error name, if it refuses a record and would refuse it again."""
 
 
 class Source(Protocol):
@@ -173,7 +173,7 @@ class Source(Protocol):
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
         """Leaves the group.
 
-        With `mark` the process ends in order, so this life no longer counts as a crash.
+        With `mark` the process stops cleanly, so this run no longer counts as a crash.
         """
         ...
 
