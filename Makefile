@@ -40,8 +40,8 @@ test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
 
-unit: setup ## Runs the unit tests, which need no broker, in less than a minute.
-	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka' $(ARGS)
+unit: setup ## Runs the unit tests that need neither a broker nor a trained model, in less than a minute.
+	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka and not slow' $(ARGS)
 
 hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)

@@ -483,6 +483,7 @@ def test_check_does_not_score_without_a_model(command: Command) -> None:
     assert re.search(r"- +score +not tried: needs model and device", ended.out)
 
 
+@pytest.mark.slow
 def test_the_command_works_as_a_process(model: Path) -> None:
     """Given a bad line, when scored in a process of its own, then stdout is empty and stderr has one line."""
     done = run_command("consumer", "score", "--json", "--model", str(model), stdin=b"{}\n")

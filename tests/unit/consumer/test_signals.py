@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 BLOCKED, RAISING = "blocked", "raising"
 
 PRELUDE = """

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from consumer.stream.records import Outgoing
     from shared.inference.types import Score, Unscorable
 
+pytestmark = pytest.mark.slow
+
 AGES_S = 3600.0
 SOON_S = 0.2
 WAIT_S = 20.0

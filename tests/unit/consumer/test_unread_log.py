@@ -10,6 +10,8 @@ from consumer.signals import GRACE_S
 from shared.logs import FLUSH_S
 from tests.support.stderr import KINDS, line_of, script
 
+pytestmark = pytest.mark.slow
+
 HOLD_S = 10.0
 """The README's promise for the time from the signal to the end."""
 

@@ -16,6 +16,8 @@ from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
     """Runs the trainer as a process of its own."""

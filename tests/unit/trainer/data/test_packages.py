@@ -15,6 +15,8 @@ from trainer.data.packages import Package, fetch_package
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 WHEEL = "tiny_words-1.0-py3-none-any.whl"
 
 

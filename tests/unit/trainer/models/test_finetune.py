@@ -71,7 +71,7 @@ class Interruption(Silence):
         self.left -= 1
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def made_up(rows: int, seed: int) -> Examples:

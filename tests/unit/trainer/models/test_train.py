@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 LABELS = ("negative", "neutral", "positive")
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(autouse=True)

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from shared.inference.engines.base import Ids
 
+pytestmark = pytest.mark.slow
+
 FIGURES: Final = Int8(
     rows=100,
     calibration_rows=300,

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
     from shared.inference.engines.base import Ids
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY: Final = 200
 LONGEST: Final = 512
 PAD: Final = 1

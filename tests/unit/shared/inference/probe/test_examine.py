@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     Wrong = Callable[[LeanModel, int, int], bool]
     """Whether a pass of a model, with this number of rows and width in tokens, gives wrong answers."""
 
+pytestmark = pytest.mark.slow
+
 _RUN_IN: Final = LeanModel.run_in
 
 
