@@ -3,4 +3,4 @@
 It imports neither of them.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
