@@ -61,6 +61,8 @@ class BatchPublished:
     """Letters by stage and error: a `Reason`, or the broker's name for an error at stage `publish`."""
     nulls: int
     """Deletions that were skipped or forwarded."""
+    unknown: int
+    """Results with `unknown_share`: the model does not know enough of the text."""
     tokens: int
     """Tokens of texts that the model read."""
     computed_tokens: float

@@ -49,6 +49,7 @@ def _log_published(event: BatchPublished) -> None:
         results=event.results,
         dead_letters=sum(event.dead_letters.values()),
         nulls=event.nulls,
+        unknown=event.unknown,
         tokens=event.tokens,
         padding=round(event.padding, 3),
         repeated=event.repeated,

@@ -56,6 +56,7 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
             source=None,
             at=datetime.now(UTC),
             uncertain_below=settings.uncertain_below,
+            max_unknown_share=settings.max_unknown_share,
         ).model_copy(update={"text": parsed.text})
         for place, parsed, score in numbered.scored(scoring, (_input(line, form) for line in lines))
     )
@@ -167,5 +168,10 @@ def _table(labels: Sequence[str]) -> Table:
 
 def _row(result: Result) -> list[Text]:
     sign, style = SIGNS.get(result.label, ("", ""))
+    unknown = f" ({result.unknown_share:.0%} unknown)" if result.unknown_share else ""
     numbers = [Text(f"{value:.3f}") for value in (result.score, *result.probabilities.values())]
-    return [Text(f"{sign} {printable(result.label)}".strip(), style), *numbers, printable(result.text or "")]
+    return [
+        Text(f"{sign} {printable(result.label)}{unknown}".strip(), style),
+        *numbers,
+        printable(result.text or ""),
+    ]

@@ -121,6 +121,7 @@ def consume(
             model_version=model_version,
             include_text=settings.include_text,
             uncertain_below=settings.uncertain_below,
+            max_unknown_share=settings.max_unknown_share,
             timestamps=settings.timestamps,
             on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,

@@ -68,9 +68,17 @@ class Result(BaseModel, frozen=True):
     label: str
     score: Probability = Field(description="probability of the label, calibrated")
     probabilities: dict[str, Probability] = Field(description="six decimals; they sum to 1 within 1e-5")
-    uncertain: bool = Field(description="the score, before rounding, is below the consumer's `uncertain_below`")
+    uncertain: bool = Field(
+        description="the score, before rounding, is below `uncertain_below`, or `unknown_share` is there"
+    )
     truncated: bool = Field(description="the text was longer than the model reads")
     tokens: int = Field(ge=0, description="tokens the model read, special tokens included")
+    unknown_share: Probability | None = Field(
+        default=None,
+        exclude_if=lambda share: share is None,
+        description="share of `tokens` that the model does not know, special tokens left out, in three decimals; "
+        "only above the consumer's `max_unknown_share`",
+    )
     model: ModelRef
     source: SourceRef | None = Field(description="null when scored without Kafka")
     scored_at: AwareDatetime

@@ -35,6 +35,8 @@ _SCHEMA: Final = (SCHEMA_HEADER, str(SCHEMA_VERSION).encode())
 _BOOLEANS: Final = (b"false", b"true")
 
 MIN_DECIMALS: Final = 6
+SHARE_DECIMALS: Final = 3
+_UNKNOWN: Final = b',"unknown_share":%%.%df' % SHARE_DECIMALS
 SUM_TOLERANCE: Final = 1e-5
 """Written probabilities sum to 1 within this."""
 
@@ -51,9 +53,11 @@ def answer(
     source: SourceRef | None,
     at: datetime,
     uncertain_below: float,
+    max_unknown_share: float,
 ) -> Result:
     """Says what a score means: the most probable label and all that goes with it, without the text."""
     labels = score.model.labels
+    is_unknown = score.unknown_share > max_unknown_share
     best, places = max(score.probabilities), decimals(len(labels))
     return Result(
         id=identity,
@@ -62,9 +66,10 @@ def answer(
         probabilities={
             label: round(share, places) for label, share in zip(labels, score.probabilities, strict=True)
         },
-        uncertain=best < uncertain_below,
+        uncertain=is_unknown or best < uncertain_below,
         truncated=score.truncated,
         tokens=score.tokens,
+        unknown_share=round(score.unknown_share, SHARE_DECIMALS) if is_unknown else None,
         model=ModelRef(name=score.model.name, version=score.model.version),
         source=source,
         scored_at=at,
@@ -93,6 +98,7 @@ class Encoder:
     """Of the model that serves, for dead letters: a result has that of its score."""
     include_text: bool
     uncertain_below: float
+    max_unknown_share: float
     timestamps: Literal["input", "now"]
     on_null: Literal["skip", "forward", "dead-letter"]
     max_bytes: int
@@ -133,7 +139,7 @@ class Encoder:
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:
         """The JSON of the `Result` that `answer` makes, at a quarter of its time."""
         record, shares = document.record, score.probabilities
-        best = max(shares)
+        best, is_unknown = max(shares), score.unknown_share > self.max_unknown_share
         template, names = _template(score.model, self.include_text)
         return template % (
             to_json(document.id),
@@ -141,9 +147,10 @@ class Encoder:
             names[shares.index(best)],
             best,
             *shares,
-            _BOOLEANS[best < self.uncertain_below],
+            _BOOLEANS[is_unknown or best < self.uncertain_below],
             _BOOLEANS[score.truncated],
             score.tokens,
+            _UNKNOWN % score.unknown_share if is_unknown else b"",
             to_json(record.topic),
             record.partition,
             record.offset,
@@ -225,7 +232,7 @@ def _template(model: ModelIdentity, include_text: bool) -> tuple[bytes, tuple[by
             b',"label":%b,"score":' + number + b',"probabilities":{',
             # A label may hold a per cent sign, which the template would take for a place.
             b",".join(name.replace(b"%", b"%%") + b":" + number for name in names),
-            b'},"uncertain":%b,"truncated":%b,"tokens":%d,"model":',
+            b'},"uncertain":%b,"truncated":%b,"tokens":%d%b,"model":',
             reference.replace(b"%", b"%%"),
             b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
         )

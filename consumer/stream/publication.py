@@ -61,6 +61,7 @@ class Publication:
         now = Moment.of(datetime.now(UTC))
         self.nulls = 0
         """Deletions that are skipped or forwarded."""
+        self._unknown = 0
         # Before the outbox begins, so encoding and sending do not overlap: 0.7 % of the rate in exactly-once, with
         # a scorer of 1 ms for 32 messages (decision 9).
         for batch in batches:
@@ -71,8 +72,11 @@ class Publication:
                 if isinstance(encoded, DeadLetter):
                     letters.append(encoded)
                     continue
-                self.results += isinstance(one, Document)
-                self.nulls += isinstance(one, Deletion)
+                if isinstance(score, Score):
+                    self.results += 1
+                    self._unknown += score.unknown_share > encoder.max_unknown_share
+                else:
+                    self.nulls += 1
                 if encoded is not None:
                     self.outgoing.append(encoded)
         # They were found step by step; a replay sends them in their order, which is to be that of the input.
@@ -100,6 +104,7 @@ class Publication:
             results=self.results,
             dead_letters=self._errors,
             nulls=self.nulls,
+            unknown=self._unknown,
             tokens=tokens,
             computed_tokens=computed,
             repeated=repeated,

@@ -85,7 +85,7 @@ class BertScorer:
         scaled = answer.logits / np.float32(self._artifact.manifest.temperature)
         share = answer.computed_tokens / len(rows)
         return [
-            Score(tuple(numbers), len(row), share, row.truncated, self.model) if good else None
+            Score(tuple(numbers), len(row), share, row.truncated, self.model, row.unknown_share) if good else None
             for row, numbers, good in zip(
                 rows, softmax(scaled).tolist(), np.isfinite(scaled).all(axis=1).tolist(), strict=True
             )

@@ -31,6 +31,8 @@ class Score(NamedTuple):
     """Cost: the text's share of the tokens of its pass, padding included; 0 for a copy of a scored text."""
     truncated: bool
     model: ModelIdentity
+    unknown_share: float = 0.0
+    """Share of its tokens that the tokenizer does not know, special tokens left out."""
 
 
 @dataclass(frozen=True, slots=True)

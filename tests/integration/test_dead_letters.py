@@ -401,7 +401,7 @@ def _write_letters(topics: Topics, count: int) -> Counter[Content]:
 
 
 def _as_letter(letter: DeadLetter, partition: int) -> Sent:
-    encoder = Encoder("1", False, 0.5, "input", "skip", 100_000, TARGETS)
+    encoder = Encoder("1", False, 0.5, 0.2, "input", "skip", 100_000, TARGETS)
     outgoing = encoder.dead_letter(letter)
     return Sent(outgoing.value, letter.record.key, outgoing.headers, partition=partition)
 

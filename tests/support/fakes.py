@@ -63,6 +63,8 @@ def text_value(text: str) -> bytes:
     return json.dumps({"text": text}).encode()
 
 
+UNKNOWN: Final = "\u4eca\u5929"
+"""A text that the oracle does not know."""
 ORACLE: Final = ModelIdentity("oracle", "1", LABELS)
 
 
@@ -70,7 +72,8 @@ def oracle(text: str) -> Score:
     """The score that FakeScorer gives to a text; different for nearly every text."""
     weights = [1 + byte for byte in hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3]]
     tokens = 2 + len(text.split())
-    return Score(tuple(weight / sum(weights) for weight in weights), tokens, tokens, truncated=False, model=ORACLE)
+    shares, unknown = tuple(weight / sum(weights) for weight in weights), float(text == UNKNOWN)
+    return Score(shares, tokens, tokens, truncated=False, model=ORACLE, unknown_share=unknown)
 
 
 UNSCORABLE: Final = Unscorable(Reason.FORWARD_PASS_FAILED, "the fake cannot score it")

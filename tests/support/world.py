@@ -79,6 +79,7 @@ class World:
                 model_version="1",
                 include_text=False,
                 uncertain_below=0.5,
+                max_unknown_share=0.2,
                 timestamps="input",
                 on_null=on_null,
                 max_bytes=max_bytes,

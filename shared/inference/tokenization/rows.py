@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tokenizers import Encoding, Tokenizer
 
     from shared.inference.engines.base import Ids
+    from shared.inference.tokenization.unknown import UnknownToken
 
 
 class TokenizerFailed(Exception):  # noqa: N818 - the process recovers from it
@@ -23,6 +24,8 @@ class TokenRow:
 
     ids: Ids
     truncated: bool
+    unknown_share: float = 0.0
+    """Share of unknown tokens, special tokens left out; see `UnknownToken`."""
 
     def __len__(self) -> int:
         """Number of tokens, special tokens included."""
@@ -38,11 +41,11 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], *, special_tokens: bool =
         raise TokenizerFailed(type(error).__name__) from None
 
 
-def rows_of(flat: Ids, lengths: Iterable[int], truncated: Iterable[bool]) -> list[TokenRow]:
+def rows_of(flat: Ids, lengths: Sequence[int], truncated: Sequence[bool], unknown: UnknownToken) -> list[TokenRow]:
     """Splits one array, the concatenated ids of several texts, into rows."""
     rows: list[TokenRow] = []
     end = 0
-    for length, was in zip(lengths, truncated, strict=True):
+    for length, was, share in zip(lengths, truncated, unknown.shares(flat, lengths), strict=True):
         start, end = end, end + length
-        rows.append(TokenRow(flat[start:end], was))
+        rows.append(TokenRow(flat[start:end], was, share))
     return rows

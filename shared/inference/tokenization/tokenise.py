@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import structlog
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer
 from shared.errors import ArtifactError, ScorerError
 from shared.inference.isolation import CONTROL
 from shared.inference.tokenization.rows import TokenizerFailed, TokenRow, encode, rows_of
+from shared.inference.tokenization.unknown import UnknownToken
 from shared.inference.tokenization.words import WordTokeniser, is_by_words
 from shared.inference.types import Unscorable
 from shared.reasons import Reason
@@ -41,9 +43,11 @@ class Tokeniser:
         self._max_tokens = max_tokens
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._max_tokens)
+        parts: dict[str, Any] = json.loads(self._tokenizer.to_str())
+        self._unknown = UnknownToken.of(self._tokenizer, parts)
         self._together = self._whole
-        if is_by_words(self._tokenizer):
-            self._together = WordTokeniser(self._tokenizer, self._max_tokens).rows
+        if is_by_words(parts):
+            self._together = WordTokeniser(self._tokenizer, self._max_tokens, self._unknown).rows
 
     @classmethod
     def load(cls, artifact: Artifact) -> Tokeniser:
@@ -101,7 +105,8 @@ class Tokeniser:
         lengths = [len(one) for one in ids]
         full = [length >= self._max_tokens for length in lengths]
         truncated = [filled and bool(one.overflowing) for filled, one in zip(full, encodings, strict=True)]
-        return rows_of(np.fromiter(chain.from_iterable(ids), np.int32, sum(lengths)), lengths, truncated)
+        flat = np.fromiter(chain.from_iterable(ids), np.int32, sum(lengths))
+        return rows_of(flat, lengths, truncated, self._unknown)
 
 
 def _is_filled(row: TokenRow | Unscorable) -> bool:

@@ -6,7 +6,6 @@ of its words. The ids of words are cached; only new words reach the tokenizer.
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +14,12 @@ import numpy as np
 from shared.inference.tokenization.rows import encode, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tokenizers import Tokenizer
 
     from shared.inference.tokenization.rows import TokenRow
+    from shared.inference.tokenization.unknown import UnknownToken
 
 WORDS: Final = 131_072
 """Maximum words in the cache, about 16 MB; with more, the cache is cleared."""
@@ -32,9 +32,10 @@ _ID_BYTES: Final = np.dtype(np.int32).itemsize
 class WordTokeniser:
     """Used by one thread at a time."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, unknown: UnknownToken) -> None:
         """`is_by_words` must hold for the tokenizer; rows have at most `max_tokens`, special tokens included."""
         self._tokenizer = tokenizer
+        self._unknown = unknown
         self._before, self._after = _special_tokens(tokenizer)
         self._room = max_tokens * _ID_BYTES - len(self._before) - len(self._after)
         self._ids: dict[str, bytes] = {}
@@ -53,7 +54,8 @@ class WordTokeniser:
         rows = [self._before + ids[: self._room] + self._after for ids in found]
         # A bytearray, since torch requires writable arrays.
         flat = np.frombuffer(bytearray().join(rows), np.int32)
-        return rows_of(flat, [len(row) // _ID_BYTES for row in rows], [len(ids) > self._room for ids in found])
+        lengths = [len(row) // _ID_BYTES for row in rows]
+        return rows_of(flat, lengths, [len(ids) > self._room for ids in found], self._unknown)
 
     def _learn(self, words: Sequence[str]) -> None:
         encodings = encode(self._tokenizer, words, special_tokens=False)
@@ -69,9 +71,8 @@ class WordTokeniser:
             self._ids.clear()
 
 
-def is_by_words(tokenizer: Tokenizer) -> bool:
-    """Whether the tokenizer processes each word between spaces independently of the others."""
-    parts: dict[str, Any] = json.loads(tokenizer.to_str())
+def is_by_words(parts: Mapping[str, Any]) -> bool:
+    """Whether the tokenizer of this JSON processes each word between spaces independently of the others."""
     kinds = [(parts[part] or {}).get("type") for part in ("normalizer", "pre_tokenizer", "model")]
     return kinds == ["BertNormalizer", "BertPreTokenizer", "WordPiece"] and not any(
         " " in token["content"] or token["lstrip"] or token["rstrip"] for token in parts["added_tokens"]

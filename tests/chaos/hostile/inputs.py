@@ -137,7 +137,7 @@ RECORDS: st.SearchStrategy[Record] = st.builds(
 )
 MODEL = ModelIdentity("tiny", "0123456789ab", LABELS)
 ENCODERS = tuple(
-    Encoder(MODEL.version, text, 0.5, times, "skip", size, TARGETS)
+    Encoder(MODEL.version, text, 0.5, 0.2, times, "skip", size, TARGETS)
     for text in (False, True)
     for times in ("input", "now")
     for size in (SMALL_BYTES, LARGE_BYTES)

@@ -241,6 +241,20 @@ def test_scores_of_arguments_are_json_lines_in_a_pipe(command: Command, model: P
     assert (first.model.name, first.source) == ("tiny", None)
 
 
+def test_a_text_that_the_model_does_not_know_is_scored_and_said_to_be(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a text in a script that the model lacks, when scored, then the result and the table say so."""
+    monkeypatch.setenv("COLUMNS", "200")
+    texts = ("\u4eca\u5929", "I love it")
+
+    unknown, known = command("score", "--model", str(model), *texts).results()
+    table = command("score", "--model", str(model), *texts, terminal=True).out
+
+    assert (unknown.unknown_share, unknown.uncertain, known.unknown_share) == (1.0, True, None)
+    assert table.count("(100% unknown)") == 1
+
+
 def test_scores_of_standard_input_are_one_a_line(command: Command, model: Path) -> None:
     """Given lines with any line ends, when scored, then there is one result for each, named by its line."""
     ended = command("score", "--model", str(model), stdin="one\r\ncaf\u00e9\nlast".encode())

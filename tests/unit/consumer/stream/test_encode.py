@@ -29,6 +29,7 @@ ENCODER = Encoder(
     model_version="abc",
     include_text=False,
     uncertain_below=0.5,
+    max_unknown_share=0.25,
     timestamps="input",
     on_null="skip",
     max_bytes=100_000,
@@ -76,14 +77,21 @@ def headers_of(outgoing: Outgoing, one: Record) -> dict[str, str]:
 
 
 @settings(deadline=None)
-@given(one=RECORDS, text=st.text(), identity=st.text(min_size=1), weights=WEIGHTS, include=st.booleans())
+@given(
+    one=RECORDS,
+    text=st.text(),
+    identity=st.text(min_size=1),
+    weights=WEIGHTS,
+    unknown=st.just(0.25) | st.floats(0, 1),
+    include=st.booleans(),
+)
 def test_any_result_is_valid_json_of_the_schema(
-    one: Record, text: str, identity: str, weights: list[float], *, include: bool
+    one: Record, text: str, identity: str, weights: list[float], unknown: float, *, include: bool
 ) -> None:
     """Given any record, text and probabilities, when encoded, then the value is the Result of `answer`."""
     labels = ("%s", *LABELS[1:])
     model = ModelIdentity('100 %d of "it"', "%b", labels)
-    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=True, model=model)
+    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, True, model, unknown)
     document = Document(one, identity, text)
 
     outgoing = encoded(document, score, replace(ENCODER, include_text=include))
@@ -95,9 +103,10 @@ def test_any_result_is_valid_json_of_the_schema(
         label=labels[score.probabilities.index(max(score.probabilities))],
         score=round(max(score.probabilities), 6),
         probabilities={name: round(share, 6) for name, share in zip(labels, score.probabilities, strict=True)},
-        uncertain=max(score.probabilities) < 0.5,
+        uncertain=max(score.probabilities) < 0.5 or unknown > 0.25,
         truncated=True,
         tokens=7,
+        unknown_share=round(unknown, 3) if unknown > 0.25 else None,
         model=ModelRef(name=model.name, version=model.version),
         source=SourceRef(topic=one.topic, partition=one.partition, offset=one.offset, timestamp=one.timestamp_ms),
         scored_at=AT,
@@ -105,7 +114,10 @@ def test_any_result_is_valid_json_of_the_schema(
     assert outgoing.value is not None
     fields = json.loads(outgoing.value)
     assert fields == json.loads(result.model_dump_json(exclude=None if include else {"text"}))
-    assert list(fields) == [name for name in Result.model_fields if include or name != "text"]
+    absent = {
+        name for name, is_there in {"text": include, "unknown_share": unknown > 0.25}.items() if not is_there
+    }
+    assert list(fields) == [name for name in Result.model_fields if name not in absent]
     without_text = result.model_copy(update={"text": None})
     assert without_text == answer(
         score,
@@ -113,6 +125,7 @@ def test_any_result_is_valid_json_of_the_schema(
         source=result.source,
         at=AT,
         uncertain_below=0.5,
+        max_unknown_share=0.25,
     )
     assert outgoing.source is one
     assert headers_of(outgoing, one) == {"sentiment.schema": "1"}
@@ -152,9 +165,25 @@ def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> No
         source=None,
         at=AT,
         uncertain_below=below,
+        max_unknown_share=0.25,
     )
 
     assert (result.label, result.score, result.uncertain) == ("neutral", 0.6, uncertain)
+
+
+@pytest.mark.parametrize(("unknown", "marked"), [(0.0, None), (0.25, None), (0.2501, 0.25), (1.0, 1.0)])
+def test_a_text_that_the_model_does_not_know_is_marked_uncertain(unknown: float, marked: float | None) -> None:
+    """Given a sure score, when too much of the text is unknown, then it is uncertain and says how much."""
+    result = answer(
+        Score((0.0, 0.0, 1.0), 3, 3, False, MODEL, unknown),
+        identity="1",
+        source=None,
+        at=AT,
+        uncertain_below=0.5,
+        max_unknown_share=0.25,
+    )
+
+    assert (result.uncertain, result.unknown_share) == (marked is not None, marked)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from consumer.events import BatchPublished, Recovering
 from shared.reasons import Reason, Stage
-from tests.support.fakes import UNSCORABLE, oracle
+from tests.support.fakes import UNKNOWN, UNSCORABLE, oracle, text_value
 from tests.support.world import UNREADABLE, World
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def test_a_run_is_told_in_events() -> None:
     events: list[Event] = []
     world = World(partitions=1, unscorable={"text 0/1"}, observer=events.append)
     world.produce(4)
-    for value in (UNREADABLE, UNREADABLE, None):
+    for value in (UNREADABLE, UNREADABLE, None, text_value(UNKNOWN), text_value(UNKNOWN)):
         world.kafka.produce(value, key=b"text 0/9")
     world.outbox.fail_at = {1}
 
@@ -34,13 +34,14 @@ def test_a_run_is_told_in_events() -> None:
     assert published.scored_after_s > 0
     assert published.publish_s > 0
     assert replace(published, scored_after_s=0.0, publish_s=0.0) == BatchPublished(
-        records=7,
-        results=3,
+        records=9,
+        results=5,
         dead_letters={(Stage.DECODE, Reason.BAD_RECORD): 2, (Stage.SCORE, UNSCORABLE.error): 1},
         nulls=1,
-        tokens=3 * oracle("text 0/0").tokens,
-        computed_tokens=3 * oracle("text 0/0").computed_tokens,
-        repeated=0,
+        unknown=2,
+        tokens=3 * oracle("text 0/0").tokens + oracle(UNKNOWN).tokens,
+        computed_tokens=3 * oracle("text 0/0").computed_tokens + oracle(UNKNOWN).computed_tokens,
+        repeated=1,
         scored_after_s=0.0,
         publish_s=0.0,
         lag_records=0,

@@ -16,6 +16,7 @@ from transformers import AutoTokenizer
 from shared.inference.tokenization import words
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import CHARS_PER_TOKEN, Tokeniser
+from shared.inference.tokenization.unknown import UnknownToken
 from shared.inference.tokenization.words import WORD_CHARS, WordTokeniser, is_by_words
 from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import normalise
@@ -123,7 +124,8 @@ def test_the_words_in_mind_are_bounded(artifact: Artifact, monkeypatch: pytest.M
     monkeypatch.setattr(words, "WORDS", 10)
     tokenizer = Tokenizer.from_file(str(artifact.path / "tokenizer.json"))
     tokenizer.enable_truncation(MAX_TOKENS)
-    tokeniser = WordTokeniser(tokenizer, MAX_TOKENS)
+    unknown = UnknownToken.of(tokenizer, json.loads(tokenizer.to_str()))
+    tokeniser = WordTokeniser(tokenizer, MAX_TOKENS, unknown)
     remembered = vars(tokeniser)["_ids"]
 
     tokeniser.rows(["x" * (WORD_CHARS + 1), "x" * WORD_CHARS])
@@ -168,7 +170,7 @@ def test_a_tokenizer_that_looks_across_spaces_is_shown_whole_texts(
 
     found = rows(Tokeniser.load(seal(folder, artifact.manifest)), texts)
 
-    assert not is_by_words(tokenizer)
+    assert not is_by_words(json.loads(tokenizer.to_str()))
     assert [row.ids.tolist() for row in found] == [tokenizer.encode(text).ids for text in texts]
 
 
