@@ -14,8 +14,9 @@ from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
 from consumer.log_events import log_event
+from consumer.preflight.first_records import FirstRecordsWatch
+from consumer.preflight.problem import require_fit
 from consumer.preflight.questions import Preflight
-from consumer.preflight.topic_config import FirstRecordsWatch
 from consumer.signals import ending_within_grace
 from consumer.stall_watchdog import StallWatchdog
 from consumer.stream.encode import Encoder
@@ -56,8 +57,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
     for pattern in preflight.unmatched():
         log.warning("waiting_for_topic", pattern=pattern)
     targets = preflight.targets()
-    for problem in targets.problems(settings.limits.max_output_bytes):
-        log.warning("topic_unfit", problem=problem)
+    require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
     artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
     scorer = load_scorer(artifact, settings.device, settings.precision)
     scoring = Scheduler(

@@ -9,9 +9,12 @@ from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
 
-@settings_options(*KAFKA, *MODEL, *TOPICS, *IDENTITY, "log_level")
+@settings_options(*KAFKA, *MODEL, *TOPICS, *IDENTITY, "auto_offset_reset", "on_null", "timestamps", "log_level")
 def check(loaded: Loaded[ConsumerSettings]) -> None:
-    """Test broker, rights, topics, model folder and device; each line is ok or says what to do."""
+    """Test broker, rights, topics, model folder and device; each line is ok or says what to do.
+
+    `warn` is what may hurt, `FAIL` what is sure to.
+    """
     from consumer.preflight.checks import run_checks  # noqa: PLC0415
 
     raise typer.Exit(run_checks(loaded.settings))

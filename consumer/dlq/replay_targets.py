@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
+from consumer.preflight.problem import duration
+from consumer.preflight.topic_config import TopicConfig
 from shared.errors import KafkaRefused, KafkaStateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from consumer.dlq.letters import Envelope
     from consumer.dlq.replay import Request
@@ -19,42 +21,36 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_UNBOUNDED: Final = 2**63
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One topic: `config` is what the broker gives of its settings, perhaps nothing."""
+    """One topic, and what the broker gives of its configuration."""
 
     name: str
     partitions: int
-    config: Mapping[str, str]
+    config: TopicConfig
 
     def refusal(self, envelope: Envelope, now_ms: int) -> str | None:
         """Why the broker will refuse a letter's input, as far as its envelope shows; None if nothing is known."""
         stamp = envelope.origin.timestamp_ms
-        if envelope.keyless and "compact" in self.config.get("cleanup.policy", ""):
+        if envelope.keyless and self.config.compacted:
             return f"it has no key, and {self.name} is compacted"
-        if stamp is None or not self._keeps_timestamps:
+        if stamp is None:
             return None
-        for setting, ahead_ms in (("before", now_ms - stamp), ("after", stamp - now_ms)):
-            name = f"message.timestamp.{setting}.max.ms"
-            if ahead_ms > int(self.config.get(name, _UNBOUNDED)):
-                return f"its timestamp is {stamp}, and {self.name} has {name}={self.config[name]}"
+        for setting, away_ms, bound_ms in (
+            ("before", now_ms - stamp, self.config.before_ms),
+            ("after", stamp - now_ms, self.config.after_ms),
+        ):
+            if away_ms > bound_ms:
+                return (
+                    f"its timestamp is {stamp}, and {self.name} has message.timestamp.{setting}.max.ms={bound_ms}"
+                )
         return None
 
     def expired(self, envelopes: Iterable[Envelope], now_ms: int) -> int:
         """How many inputs are older than the topic keeps records."""
-        keep_ms = int(self.config.get("retention.ms", -1))
-        if keep_ms < 0 or not self._keeps_timestamps:
-            return 0
         stamps = (envelope.origin.timestamp_ms for envelope in envelopes)
-        return sum(stamp is not None and now_ms - stamp > keep_ms for stamp in stamps)
-
-    @property
-    def _keeps_timestamps(self) -> bool:
-        # With LogAppendTime the broker stamps records anew, whatever a replay asks for.
-        return self.config.get("message.timestamp.type", "CreateTime") == "CreateTime"
+        return sum(stamp is not None and self.config.deletes(now_ms - stamp) for stamp in stamps)
 
 
 class Targets:
@@ -89,8 +85,8 @@ class Targets:
         for name in sorted(groups.keys() - self._warned):
             target = self.of(groups[name][0])
             if old := target.expired(groups[name], _now_ms()):
-                keep_ms = target.config["retention.ms"]
-                problem = f"the broker deletes by timestamp, and {name} keeps records for {keep_ms} ms only"
+                kept = duration(target.config.retention_ms or 0)
+                problem = f"the broker deletes by timestamp, and {name} keeps records for {kept} only"
                 log.warning("replayed_will_expire", letters=old, topic=name, problem=problem)
                 self._warned.add(name)
 
@@ -106,7 +102,8 @@ class Targets:
     def _ask(self, name: str) -> Target:
         if name == self._topic.name:
             raise KafkaStateError(f"{name} is where letters are read from; replay to another topic with --to")
-        return Target(name, self._topic.partitions_of([name])[name], self._topic.config_of(name))
+        config = TopicConfig.of(name, self._topic.config_of(name))
+        return Target(name, self._topic.partitions_of([name])[name], config)
 
 
 def _now_ms() -> int:

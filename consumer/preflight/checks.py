@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.preflight.questions import Preflight, describe_topics
-from shared.errors import ScorerError, SentimentError
+from shared.errors import KafkaStateError, ScorerError, SentimentError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
@@ -19,6 +19,7 @@ from shared.terminal import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consumer.preflight.problem import Problem
     from consumer.settings import ConsumerSettings
     from shared.inference.types import Scorer
 
@@ -33,14 +34,14 @@ def run_checks(settings: ConsumerSettings) -> int:
     if preflight is not None and report.line("broker", preflight.broker, str) is not None:
         # Rights first: a topic that may not be described looks as if it did not exist.
         if report.line("rights", preflight.rights, str) is None:
-            report.skip("topics", "configs", "input", why="needs the rights")
+            report.skip("topics", "configs", "cluster", "input", why="needs the rights")
         elif report.line("topics", lambda: _topics(preflight), str) is None:
-            report.skip("configs", "input", why="needs the topics")
+            report.skip("configs", "cluster", "input", why="needs the topics")
         else:
-            report.line("configs", preflight.target_configs, str)
+            _compare(report, preflight)
             report.line("input", preflight.first_input, str)
     else:
-        report.skip("rights", "topics", "configs", "input", why="needs the broker")
+        report.skip("rights", "topics", "configs", "cluster", "input", why="needs the broker")
     artifact = report.line(
         "model",
         lambda: open_artifact(settings.model_folder),
@@ -52,6 +53,26 @@ def run_checks(settings: ConsumerSettings) -> int:
     else:
         report.line("score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), str)
     return report.exit_code
+
+
+def _compare(report: _Report, preflight: Preflight) -> None:
+    """The topics written to and the brokers' own settings, a line for each thing that will hurt."""
+    targets = preflight.targets()
+    names = ", ".join(topic.name for topic in targets)
+    unknown = ", ".join(topic.name for topic in targets if not topic.known)
+    report.problems(
+        "configs",
+        lambda: preflight.topic_problems(targets),
+        hidden=f"topic {unknown}" if unknown else "",
+        well=f"{names} take and keep all that is written",
+    )
+    config = preflight.cluster_config()
+    report.problems(
+        "cluster",
+        lambda: preflight.cluster_problems(config),
+        hidden="" if config else "the cluster",
+        well="groups and transactions have what they need",
+    )
 
 
 def _topics(preflight: Preflight) -> str:
@@ -76,15 +97,35 @@ class _Report:
         try:
             answer = question()
         except SentimentError as error:
-            self._print("FAIL", "bold red", name, str(error))
-            self.exit_code = self.exit_code or error.exit_code
+            self._fail(name, str(error), error.exit_code)
             return None
         self._print("ok", "green", name, describe(answer))
         return answer
 
+    def problems(self, name: str, question: Callable[[], list[Problem]], *, hidden: str, well: str) -> None:
+        """Prints a line for each problem; `well` where there is none, `hidden` is what this user may not know."""
+        try:
+            found = question()
+        except SentimentError as error:
+            self._fail(name, str(error), error.exit_code)
+            return
+        for problem in found:
+            if problem.is_fatal:
+                self._fail(name, problem.text, KafkaStateError.exit_code)
+            else:
+                self._print("warn", "bold yellow", name, problem.text)
+        if hidden:
+            self._print("ok", "green", name, f"not shown to this user, who needs DESCRIBE_CONFIGS on {hidden}")
+        elif not found:
+            self._print("ok", "green", name, well)
+
     def skip(self, *names: str, why: str) -> None:
         for name in names:
             self._print("-", "dim", name, f"not tried: {why}")
+
+    def _fail(self, name: str, detail: str, exit_code: int) -> None:
+        self._print("FAIL", "bold red", name, detail)
+        self.exit_code = self.exit_code or exit_code
 
     def _print(self, mark: str, style: str, name: str, detail: str) -> None:
         self._console.print(Text.assemble((f"{mark:<5}", style), (f"{name:<10}", "bold"), escaped(detail)))

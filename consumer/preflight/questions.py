@@ -16,7 +16,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from consumer.kafka.offsets import EMBEDDED
 from consumer.preflight.acl import described, needed, require
-from consumer.preflight.topic_config import FirstRecords, Targets, TopicConfig, first_problems
+from consumer.preflight.cluster_rules import cluster_problems
+from consumer.preflight.first_records import FirstRecords, first_problems
+from consumer.preflight.topic_config import Layout, Targets, TopicConfig
+from consumer.preflight.topic_rules import topic_problems
 from shared.errors import KafkaStateError
 from shared.kafka.admin import REQUEST_S, cluster_metadata, require_topics
 from shared.kafka.client import client_config
@@ -27,8 +30,9 @@ from shared.kafka.reader import Partition, TopicReader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from confluent_kafka.admin import ClusterMetadata, ConfigEntry
+    from confluent_kafka.admin import ClusterMetadata, ConfigEntry, TopicMetadata
 
+    from consumer.preflight.problem import Problem
     from consumer.settings import ConsumerSettings
 
 T = TypeVar("T")
@@ -62,8 +66,7 @@ class Preflight:
         Raises KafkaStateError for a missing one; that a pattern matches none is no error, see `unmatched`.
         """
         metadata = self._metadata()
-        written = [self._settings.output_topic, self._settings.dlq_topic]
-        return require_topics(metadata, [*self._inputs(metadata), *written])
+        return require_topics(metadata, [*self._inputs(metadata), *self._written])
 
     def unmatched(self) -> list[str]:
         """The patterns that match no topic yet: a run waits for one."""
@@ -79,22 +82,39 @@ class Preflight:
 
     def targets(self) -> Targets:
         """Asks for the configuration of the topics written to, as far as this user may know it."""
-        names = [self._settings.output_topic, self._settings.dlq_topic]
+        names = self._written
         if self._is_embedded():
             return Targets(*map(TopicConfig, names))
         resources = {name: ConfigResource(ResourceType.TOPIC, name) for name in names}
         answers = self._admin.describe_configs(list(resources.values()), request_timeout=REQUEST_S)
         return Targets(*(topic_config(name, answers[resources[name]]) for name in names))
 
-    def target_configs(self) -> str:
-        """Compares the topics written to with the settings; raises KafkaStateError for what does not fit."""
-        targets = self.targets()
-        if problems := targets.problems(self._settings.limits.max_output_bytes):
-            raise KafkaStateError("; ".join(problems))
-        unknown = [topic.name for topic in targets if not topic.known]
-        if unknown:
-            return f"not shown to this user, who needs DESCRIBE_CONFIGS on topic {', '.join(unknown)}"
-        return f"{', '.join(topic.name for topic in targets)} take all that is written"
+    def topic_problems(self, targets: Targets) -> list[Problem]:
+        """What the topics written to will do to results and letters; all topics exist, see `partitions`."""
+        if self._is_embedded():
+            return []
+        metadata = self._metadata()
+        layouts, inputs = (_layouts(metadata, names) for names in (self._written, self._inputs(metadata)))
+        return topic_problems(targets, layouts, inputs, self._settings)
+
+    def cluster_config(self) -> dict[str, str | None]:
+        """The configuration of one broker; nothing where this user may not know it."""
+        if self._is_embedded():
+            return {}
+        broker = ConfigResource(ResourceType.BROKER, str(min(self._metadata().brokers)))
+        answers = self._admin.describe_configs([broker], request_timeout=REQUEST_S)
+        return _config(answers[broker])
+
+    def cluster_problems(self, config: Mapping[str, str | None]) -> list[Problem]:
+        """What the brokers' own settings will do to a run."""
+        metadata = self._metadata()
+        return cluster_problems(
+            len(metadata.brokers),
+            metadata.topics,
+            config,
+            _layouts(metadata, self._written),
+            self._settings,
+        )
 
     def first_input(self) -> str:
         """Compares a first input record with the output topic; raises KafkaStateError where its result is lost."""
@@ -112,7 +132,7 @@ class Preflight:
         """Creates the topics that are missing; output and dead letters get as many partitions as the input."""
         metadata = self._metadata()
         inputs = self._inputs(metadata)
-        names = [*inputs, self._settings.output_topic, self._settings.dlq_topic]
+        names = [*inputs, *self._written]
         there = {name: len(metadata.topics[name].partitions) for name in names if name in metadata.topics}
         # The largest count: modulo this, no two partitions of one input share an output partition (decision 2).
         count = partitions or max((there[name] for name in inputs if name in there), default=4)
@@ -127,6 +147,10 @@ class Preflight:
                 raise explain(error.args[0], self._servers, right) from None
             lines.append(f"{name}: created, {count} partitions")
         return lines
+
+    @property
+    def _written(self) -> list[str]:
+        return [self._settings.output_topic, self._settings.dlq_topic]
 
     def _metadata(self) -> ClusterMetadata:
         return cluster_metadata(self._admin, self._errors, self._servers)
@@ -165,11 +189,25 @@ class Preflight:
 
 def topic_config(name: str, answer: Future[dict[str, ConfigEntry]]) -> TopicConfig:
     """What a broker answered about a topic; nothing known where it did not, as asking takes a right of its own."""
+    values = _config(answer)
+    return TopicConfig.of(name, values) if values else TopicConfig(name)
+
+
+def _config(answer: Future[dict[str, ConfigEntry]]) -> dict[str, str | None]:
     try:
-        entries = _answer(answer)
+        return {key: entry.value for key, entry in _answer(answer).items()}
     except (KafkaException, FutureTimeout):
-        return TopicConfig(name)
-    return TopicConfig.of(name, {key: entry.value for key, entry in entries.items()})
+        return {}
+
+
+def _layouts(metadata: ClusterMetadata, names: Iterable[str]) -> dict[str, Layout]:
+    return {name: _layout(metadata.topics[name]) for name in names}
+
+
+def _layout(topic: TopicMetadata) -> Layout:
+    partitions = topic.partitions.values()
+    replicas, in_sync = ((len(one.replicas) for one in partitions), (len(one.isrs) for one in partitions))
+    return Layout(len(partitions), min(replicas), min(in_sync))
 
 
 def describe_topics(counts: Mapping[str, int], unmatched: Iterable[str]) -> str:

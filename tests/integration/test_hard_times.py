@@ -97,27 +97,36 @@ def test_a_pass_twice_as_long_as_the_poll_interval_evicts_nobody(
     assert ids == Counter({str(n): 1 for n in range(16)})
 
 
-def test_a_broker_without_transactions_is_named(kafka: Broker, model: Path) -> None:
+def test_a_broker_that_cannot_serve_is_named(kafka: Broker, model: Path) -> None:
     """Given a broker that cannot have a transaction coordinator, when `run` starts, then it says what to do.
 
     It is the usual mistake on a small cluster: the coordinator's topic needs more replicas than there are
-    brokers.
+    brokers. `check` has a line for each thing, also for what may only hurt.
     """
+    settings = {
+        "transaction.state.log.replication.factor": "3",
+        "transaction.max.timeout.ms": "10000",
+        "offsets.retention.minutes": "120",
+    }
     del kafka  # a machine with a broker for the tests has Java; otherwise the tests fail or are skipped
     with ExitStack() as stack:
         try:
-            alone = stack.enter_context(local_kafka(settings={"transaction.state.log.replication.factor": "3"}))
+            alone = stack.enter_context(local_kafka(settings=settings))
         except UnavailableError as reason:
             pytest.skip(str(reason))
         flags = ["--bootstrap-servers", alone.bootstrap_servers, "--model", str(model)]
         assert run_command("consumer", "topics", "create", *flags[:2]).returncode == 0
         done = run_command("consumer", "run", *flags)
+        checked = run_command("consumer", "check", *flags)
 
     line = done.stderr.decode().splitlines()[-1]
-    assert done.returncode == 75
+    assert done.returncode == checked.returncode == 76
     assert line.startswith("error: no transaction can be begun")
-    assert "transaction.state.log.replication.factor" in line
+    assert "transaction.state.log.replication.factor is 3 and there are 1 brokers" in line
+    assert "the brokers allow 10 s" in line
     assert "--delivery at-least-once" in line
+    said = [one.split() for one in checked.stdout.decode().splitlines()]
+    assert [words[0] for words in said if words[1] == "cluster"] == ["FAIL", "FAIL", "warn"]
 
 
 def worker(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from consumer.preflight.questions import Preflight
 from consumer.settings import ConsumerSettings
@@ -16,6 +17,7 @@ from shared.errors import KafkaStateError
 from shared.kafka.settings import KafkaSettings
 from tests.integration.conftest import Topics
 from tests.integration.test_hard_times import worker
+from tests.support.processes import run_command
 from tests.support.tiny import tiny_model
 from tests.support.topics import Sent, produce, read_all
 
@@ -55,19 +57,91 @@ def test_topics_with_defaults_fit(kafka: Broker, topic: MakeTopic) -> None:
     """Given topics as Kafka creates them, when compared, then they accept everything that is written."""
     asked = preflight(kafka, topic("texts"), topic("sentiments"), topic("letters"))
 
-    assert asked.target_configs().endswith("take all that is written")
+    assert asked.topic_problems(asked.targets()) == []
+    assert asked.cluster_problems(asked.cluster_config()) == []
 
 
-def test_topics_that_refuse_what_is_written_are_named(kafka: Broker, topic: MakeTopic) -> None:
-    """Given topics that are too small or compacted, when compared, then each is named with what to change."""
-    sentiments = topic("sentiments", config={"max.message.bytes": str(SMALL_BYTES)})
+@pytest.mark.parametrize(
+    ("config", "of_results", "of_letters"),
+    [
+        ({"cleanup.policy": "compact"}, "is compacted: it deletes", "is compacted: it refuses"),
+        ({"max.message.bytes": str(SMALL_BYTES)}, "takes 20,000 bytes", "takes 20,000 bytes"),
+        (
+            {"retention.ms": str(HOUR_MS)},
+            "deletes results after 60 minutes",
+            "deletes dead letters after 60 minutes",
+        ),
+        ({"retention.bytes": "1000000"}, "keeps 1,000,000 bytes", "keeps 1,000,000 bytes"),
+        ({"message.timestamp.type": "LogAppendTime"}, "replaces the input's timestamps", None),
+        ({"message.timestamp.before.max.ms": "60000"}, "refuses timestamps", "refuses timestamps"),
+        ({"message.timestamp.after.max.ms": "60000"}, "refuses timestamps", "refuses timestamps"),
+        ({"min.insync.replicas": "2"}, "has a replication factor of 1", "has a replication factor of 1"),
+        ({"unclean.leader.election.enable": "true"}, "may lose committed", "may lose committed"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_each_setting_that_hurts_is_one_line(
+    config: dict[str, str], of_results: str, of_letters: str | None, kafka: Broker, topic: MakeTopic
+) -> None:
+    """Given both topics with one such setting, when compared, then each has its line; one that fails comes first.
+
+    The command in the line sets the topic right: after it nothing is said any more.
+    """
+    sentiments, letters = topic("sentiments", config=config), topic("letters", config=config)
+    asked = preflight(kafka, topic("texts"), sentiments, letters)
+
+    found = asked.topic_problems(asked.targets())
+
+    expected = {f"{sentiments} {of_results}"} | ({f"{letters} {of_letters}"} if of_letters else set())
+    assert {begun for begun in expected for one in found if one.text.startswith(begun)} == expected
+    assert [one.text.split()[0] for one in found if one.is_fatal] == (
+        [letters] if "cleanup.policy" in config else []
+    )
+    for one in found:
+        (said,) = re.findall(r"kafka-configs --alter --topic (\S+) --add-config ([^=]+)=(\S+?)(?=,? |$)", one.text)
+        change(kafka, *said)
+    assert asked.topic_problems(asked.targets()) == []
+
+
+def change(kafka: Broker, name: str, key: str, value: str) -> None:
+    """What the command of a line does."""
+    entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+    with AdminClient({"bootstrap.servers": kafka.bootstrap_servers}) as client:
+        client.incremental_alter_configs([resource])[resource].result()
+
+
+def test_fewer_partitions_than_the_input_has_are_named(kafka: Broker, topic: MakeTopic) -> None:
+    """Given an output topic with fewer partitions than the input, when compared, then there is a line for it."""
+    asked = preflight(kafka, topic("texts", partitions=3), topic("sentiments"), topic("letters"))
+
+    (problem,) = asked.topic_problems(asked.targets())
+
+    assert "has 1 partitions and texts-" in problem.text
+    assert not problem.is_fatal
+
+
+def test_what_may_hurt_is_a_warning_and_what_is_sure_to_fail_ends_a_run(
+    kafka: Broker, topic: MakeTopic, model: Path
+) -> None:
+    """Given one topic of each kind, when checked, then each has a line; `run` ends before the model is loaded."""
+    sentiments = topic("sentiments", config={"retention.ms": str(HOUR_MS)})
     letters = topic("letters", config={"cleanup.policy": "compact"})
+    topics = Topics(kafka.bootstrap_servers, topic("texts"), sentiments, letters, f"group-{uuid4()}")
 
-    with pytest.raises(KafkaStateError) as raised:
-        preflight(kafka, topic("texts"), sentiments, letters).target_configs()
+    checked = run_command("consumer", "check", *topics.flags("--model", str(model)))
+    ended = run_command("consumer", "run", *topics.flags("--model", str(model)))
 
-    assert f"raise max.message.bytes of {sentiments}" in str(raised.value)
-    assert f"set cleanup.policy of {letters} to delete" in str(raised.value)
+    assert checked.returncode == ended.returncode == 76
+    said = [line.split()[:2] for line in checked.stdout.decode().splitlines()]
+    assert [mark for mark, part in said if part == "configs"] == ["FAIL", "warn"]
+    assert [mark for mark, part in said if part == "cluster"] == ["ok"]
+    log = ended.stderr.decode()
+    assert [json.loads(line)["problem"].split()[0] for line in log.splitlines() if "kafka_unfit" in line] == [
+        sentiments
+    ]
+    assert f"error: {letters} is compacted" in log
+    assert "model_ready" not in log
 
 
 @pytest.mark.parametrize(

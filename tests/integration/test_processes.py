@@ -173,7 +173,18 @@ def test_check_answers_line_by_line(*, topics: Topics, model: Path) -> None:
     assert done.returncode == 0, lines
     assert [line.split()[:2] for line in lines] == [
         ["ok", name]
-        for name in ("settings", "broker", "rights", "topics", "configs", "input", "model", "device", "score")
+        for name in (
+            "settings",
+            "broker",
+            "rights",
+            "topics",
+            "configs",
+            "cluster",
+            "input",
+            "model",
+            "device",
+            "score",
+        )
     ]
     done = run_command("consumer", "check", "--model", str(model), "--bootstrap-servers", "127.0.0.1:1")
     assert done.returncode == 69

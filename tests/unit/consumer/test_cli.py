@@ -449,6 +449,7 @@ def test_check_says_of_each_part_what_it_found(command: Command, model: Path) ->
         "topics": "-",
         "rights": "-",
         "configs": "-",
+        "cluster": "-",
         "input": "-",
     }
 

@@ -20,6 +20,7 @@ from consumer.dlq.replay import Outcome, Request, plan
 from consumer.dlq.replay_targets import Target
 from consumer.dlq.topic import DeadLetterTopic
 from consumer.dlq.view import print_index, print_json, print_letter, print_outcome
+from consumer.preflight.topic_config import TopicConfig
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from shared.messages import DeadLetterHeaders
@@ -188,7 +189,7 @@ def test_no_record_of_the_topic_is_fatal(
             except KafkaStateError as error:
                 print(error)  # noqa: T201
         for config in ({}, {"cleanup.policy": "compact", "message.timestamp.before.max.ms": "60000"}):
-            target = Target("texts", 3, config)
+            target = Target("texts", 3, TopicConfig.of("texts", config))
             request = Request()
             todo = plan(index, request, refusal=lambda one, target=target: target.refusal(one, NOW_MS))  # type: ignore[misc]
             print_outcome(Outcome.foreseen(todo, request))

@@ -345,6 +345,7 @@ NOW_MS = int(time.time() * 1000)
         ({"message.timestamp.before.max.ms": "3600000"}, 7_200_000, False, "before.max.ms=3600000"),
         ({"message.timestamp.before.max.ms": "3600000"}, 60_000, False, None),
         ({"message.timestamp.after.max.ms": "3600000"}, -7_200_000, False, "after.max.ms=3600000"),
+        ({"message.timestamp.difference.max.ms": "3600000"}, 7_200_000, False, "before.max.ms=3600000"),
         (
             {"message.timestamp.before.max.ms": "1", "message.timestamp.type": "LogAppendTime"},
             7_200_000,
@@ -367,14 +368,25 @@ def test_what_a_topic_will_refuse_is_foreseen(
     assert all(str(said) in left.reason for left in found.left_behind)
 
 
-@pytest.mark.parametrize(("age_ms", "warned"), [(7_200_000, True), (60_000, False)])
+@pytest.mark.parametrize(
+    ("age_ms", "policy", "warned"),
+    [
+        (7_200_000, "delete", True),
+        (7_200_000, "compact,delete", True),
+        (7_200_000, "compact", False),
+        (60_000, "delete", False),
+    ],
+)
 def test_records_that_would_expire_at_once_are_warned_of(
-    monkeypatch: pytest.MonkeyPatch, age_ms: int, *, warned: bool
+    monkeypatch: pytest.MonkeyPatch, age_ms: int, policy: str, *, warned: bool
 ) -> None:
-    """Given a target that keeps an hour, when older inputs would be replayed, then a warning counts them."""
+    """Given a target that deletes after an hour, when older inputs would be replayed, then a warning counts them.
+
+    A topic that is only compacted deletes nothing by time, whatever its retention.ms.
+    """
     stamp = int(time.time() * 1000) - age_ms
     one = envelope(Place(0, 0), 0, origin=Origin("texts", 0, 0, stamp))
-    Stage(monkeypatch, FakeTopic([one], config={"retention.ms": "3600000"}))
+    Stage(monkeypatch, FakeTopic([one], config={"retention.ms": "3600000", "cleanup.policy": policy}))
     with capture_logs() as logs:
         found = preview(SETTINGS, Request())
 

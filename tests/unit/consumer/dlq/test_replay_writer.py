@@ -14,6 +14,7 @@ from consumer.dlq import replay_writer as module
 from consumer.dlq.letters import Letter, Place
 from consumer.dlq.replay_targets import Target
 from consumer.dlq.replay_writer import RecordRefused, TransactionalWriter
+from consumer.preflight.topic_config import TopicConfig
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
 from shared.kafka.transactions import RETRY_BACKOFF_MS
@@ -23,7 +24,7 @@ from tests.unit.consumer.dlq.test_letters import envelope
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-TEXTS = Target("texts", 1, {})
+TEXTS = Target("texts", 1, TopicConfig("texts"))
 LETTERS = [Letter(envelope(Place(0, n), n), b"k", b"v" * n, (("h", None),), ()) for n in range(3)]
 
 
