@@ -55,7 +55,7 @@ def _internal_topic(
         what = "no transaction can be begun"
         remedy = f" (and {prefix}.min.isr), or run with --delivery at-least-once"
     yield Problem(
-        f"{what}: {setting} is {replicas} and there are {brokers} brokers, so {topic} cannot be created; start "
+        f"{what}: {setting} is {replicas} and there are {brokers} broker(s), so {topic} cannot be created; start "
         f"more brokers, or set it to {brokers} in their configuration{remedy}",
         is_fatal=True,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from consumer.preflight.problem import duration
+from consumer.preflight.problem import change, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from consumer.stream.records import Record
 
 log = structlog.get_logger()
+
+KEEP_MS: Final = 7 * 86_400_000
+"""Kafka's own default of retention.ms, for readers that come later."""
 
 
 class FirstRecords(NamedTuple):
@@ -43,7 +46,8 @@ def first_problems(output: TopicConfig, first: FirstRecords, *, own_time: bool) 
     if output.compacted and first.keyless:
         found["results_without_key"] = (
             f"{output.name} is compacted and takes no record without a key, but the input has such records: their "
-            f"results become dead letters; give the input keys, or set cleanup.policy of {output.name} to delete"
+            f"results become dead letters; give the input keys, or "
+            f"{change(output.name, 'cleanup.policy', 'delete')}"
         )
     if not own_time or first.oldest_ms is None:
         return found
@@ -57,8 +61,8 @@ def first_problems(output: TopicConfig, first: FirstRecords, *, own_time: bool) 
     elif output.retention_ms is not None and output.deletes(age_ms):
         found["results_will_expire"] = (
             f"{output.name} keeps records for {duration(output.retention_ms)}, but the input read first is "
-            f"{duration(age_ms)} old: results with its timestamp are deleted soon after they are written; raise "
-            f"retention.ms of {output.name}, or run with --timestamps now"
+            f"{duration(age_ms)} old: results with its timestamp are deleted soon after they are written; "
+            f"{change(output.name, 'retention.ms', age_ms + KEEP_MS)}, or --timestamps now"
         )
     return found
 

@@ -104,7 +104,7 @@ def _fewer_partitions(output: TopicConfig, layout: Layout, inputs: Mapping[str, 
     topic, most = max(inputs.items(), key=lambda item: item[1].partitions, default=("", layout))
     if layout.partitions < most.partitions:
         yield Problem(
-            f"{output.name} has {layout.partitions} partitions and {topic} has {most.partitions}: readers share "
+            f"{output.name} has {layout.partitions} partition(s) and {topic} has {most.partitions}: readers share "
             f"the results among {layout.partitions} at most and cannot join them with the texts partition by "
             f"partition; kafka-topics --alter --topic {output.name} --partitions {most.partitions}, then restart "
             "all members"

@@ -122,7 +122,7 @@ def test_a_broker_that_cannot_serve_is_named(kafka: Broker, model: Path) -> None
     line = done.stderr.decode().splitlines()[-1]
     assert done.returncode == checked.returncode == 76
     assert line.startswith("error: no transaction can be begun")
-    assert "transaction.state.log.replication.factor is 3 and there are 1 brokers" in line
+    assert "transaction.state.log.replication.factor is 3 and there are 1 broker(s)" in line
     assert "the brokers allow 10 s" in line
     assert "--delivery at-least-once" in line
     said = [one.split() for one in checked.stdout.decode().splitlines()]

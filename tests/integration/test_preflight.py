@@ -117,7 +117,7 @@ def test_fewer_partitions_than_the_input_has_are_named(kafka: Broker, topic: Mak
 
     (problem,) = asked.topic_problems(asked.targets())
 
-    assert "has 1 partitions and texts-" in problem.text
+    assert "has 1 partition(s) and texts-" in problem.text
     assert not problem.is_fatal
 
 
@@ -147,7 +147,7 @@ def test_what_may_hurt_is_a_warning_and_what_is_sure_to_fail_ends_a_run(
 @pytest.mark.parametrize(
     ("config", "sent", "said"),
     [
-        ({"retention.ms": str(HOUR_MS)}, Sent(b"v", timestamp_ms=1), "raise retention.ms"),
+        ({"retention.ms": str(HOUR_MS)}, Sent(b"v", timestamp_ms=1), "--add-config retention.ms="),
         ({"cleanup.policy": "compact"}, Sent(b"v"), "takes no record without a key"),
     ],
 )

@@ -51,7 +51,7 @@ def test_internal_topics_need_as_many_brokers_as_replicas() -> None:
 
     assert commits.is_fatal
     assert transactions.is_fatal
-    assert "offsets.topic.replication.factor is 3 and there are 1 brokers" in commits.text
+    assert "offsets.topic.replication.factor is 3 and there are 1 broker(s)" in commits.text
     assert "or run with --delivery at-least-once" in transactions.text
     assert problems(1, ("__consumer_offsets", "__transaction_state")) == []
 

@@ -141,7 +141,7 @@ def test_topics_are_compared_with_the_input() -> None:
     found = [problem.text for problem in problems(texts=Layout(6, 3, 3))]
 
     assert [text.split()[0] for text in found] == [OUTPUT, OUTPUT, DLQ]
-    assert "has 1 partitions and texts has 6" in found[0]
+    assert "has 1 partition(s) and texts has 6" in found[0]
     assert "kafka-topics --alter --topic sentiments --partitions 6" in found[0]
     assert all("--replication 3" in text for text in found[1:])
     assert problems(layout=Layout(6, 1, 1), texts=Layout(3, 1, 1)) == []
