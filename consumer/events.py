@@ -69,6 +69,10 @@ class BatchPublished:
     """The same with padding."""
     repeated: int
     """Texts whose score was known."""
+    unusable_ids: int
+    """Texts with an id that cannot be one, such as an object, so that their results have the default id."""
+    looks: Mapping[str, int]
+    """With `--format auto` the records by what their values look like, unread ones included; else empty."""
     scored_after_s: float
     """From the read of the first record to the beginning of the publish."""
     publish_s: float

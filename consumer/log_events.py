@@ -53,6 +53,8 @@ def _log_published(event: BatchPublished) -> None:
         tokens=event.tokens,
         padding=round(event.padding, 3),
         repeated=event.repeated,
+        **({"unusable_ids": event.unusable_ids} if event.unusable_ids else {}),
+        **({"looks": dict(event.looks)} if event.looks else {}),
         scored_after_ms=round(event.scored_after_s * 1000, 1),
         publish_ms=round(event.publish_s * 1000, 1),
         lag=event.lag_records,

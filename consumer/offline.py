@@ -14,7 +14,7 @@ from rich.text import Text
 from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
 from shared.formats import InputFormat, parse_input
-from shared.formats.parsed import ParsedInput
+from shared.formats.parsed import MAX_ID_CHARS, ParsedInput
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
@@ -39,9 +39,9 @@ NAMED: Final = 20
 def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json: bool, skip: bool) -> None:
     """Scores arguments or standard input and prints tables, or JSON Lines with `as_json` or in a pipe.
 
-    Answers are in the order of the lines, and memory holds one window of them. A line that cannot be read or
-    scored ends it with InputDataError after the answers to all lines before. With `skip` it is named on
-    standard error, the lines after it are answered too, and InputDataError counts what was skipped at the end.
+    Answers are in the order of the lines, and memory holds one window of them. With `skip` a line that cannot be
+    read or scored is named on standard error, the lines after it are answered too, and InputDataError counts what
+    was skipped at the end. Without, it ends with InputDataError after the answers to all lines before.
     """
     artifact = open_artifact(settings.model_folder)
     scorer = load_scorer(artifact, settings.device, settings.precision)
@@ -75,6 +75,7 @@ class _Numbered:
         self._skip = skip
         self._lines = 0
         self._skipped = 0
+        self._unusable_ids = 0
 
     def scored(
         self, scoring: Scheduler, inputs: Iterable[ParsedInput | Unscorable]
@@ -87,9 +88,16 @@ class _Numbered:
                 self._lines += 1
                 score = next(scores) if isinstance(one, ParsedInput) else one
                 if isinstance(one, ParsedInput) and isinstance(score, Score):
+                    self._unusable_ids += one.id_unusable
                     yield f"{self._unit}-{self._lines}", one, score
                 elif isinstance(score, Unscorable):
                     self._leave_out(score.reason)
+        if self._unusable_ids:
+            say(
+                f"{self._unusable_ids} results are called by their {self._unit}: an id is a string or a whole "
+                f"number of 1 to {MAX_ID_CHARS} characters",
+                error=True,
+            )
         if self._skipped:
             named = "each is" if self._skipped <= NAMED else f"the first {NAMED} are"
             raise InputDataError(

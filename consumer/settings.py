@@ -11,7 +11,8 @@ from urllib.parse import quote
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from shared.errors import SettingsError
-from shared.formats import InputFormat, Kind
+from shared.formats import FieldPath, InputFormat, Kind
+from shared.formats.path import parse_selector
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
 from shared.kafka.settings import KafkaSettings
@@ -49,7 +50,6 @@ def _topic_name(name: str) -> str:
 
 
 TopicName = Annotated[str, AfterValidator(_topic_name)]
-FieldPath = Annotated[str, Field(min_length=1, max_length=1_000)]
 
 
 class Limits(Settings):
@@ -147,11 +147,12 @@ class ConsumerSettings(Settings):
     auto_offset_reset: Literal["earliest", "latest", "none"] = "earliest"
     """Where a group without committed offsets begins. none ends the process instead (76)."""
     format: Kind = "json"
-    """What an input value is: JSON, or the bare text in UTF-8."""
+    """What an input value is: JSON, bare text, JSON framed by a schema registry, or what its first bytes show."""
     text_field: FieldPath = "text"
-    """Dotted path of the text in a JSON value, such as data.text."""
+    """Where a JSON value has the text: data.text, items.0.text, `a.b` for a name with a dot, "full, text" for the
+    first that is there, "title + text" for both joined."""
     id_field: FieldPath = "id"
-    """Dotted path of the id in a JSON value. Without an id the record's coordinates are taken."""
+    """Where a JSON value has the id, as for the text. Without a usable one the record's coordinates are taken."""
     # As dead letters, 20 % of deletions in a changelog ended the service.
     on_null: Literal["skip", "forward", "dead-letter"] = "skip"
     """What a deletion of a changelog becomes: nothing but a count, a null with its key in the output topic, or a
@@ -217,8 +218,9 @@ class ConsumerSettings(Settings):
 
     @property
     def input_format(self) -> InputFormat:
-        """How input values are read."""
-        return InputFormat(self.format, self.text_field, self.id_field, self.limits.max_record_bytes)
+        """How input values are read; made anew at each call."""
+        text, identity = parse_selector(self.text_field), parse_selector(self.id_field)
+        return InputFormat(self.format, text, identity, self.limits.max_record_bytes)
 
     @property
     def instance(self) -> str:

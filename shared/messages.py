@@ -28,14 +28,14 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 class InputMessage(BaseModel):
     """Value of the input topic. Only `id` and `text` are read; other fields are ignored.
 
-    With `--format text` a value is only the text, in UTF-8; `--text-field` and `--id-field` name other fields of
-    the object for text and id.
+    `--text-field` and `--id-field` say where else text and id are, and `--format` what else a value is: see
+    docs/formats.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     text: str = Field(min_length=1, description="the text to score; not blank, also after normalisation")
-    id: str | int | None = Field(default=None, description="default: topic-partition-offset")
+    id: str | int | None = Field(default=None, description="default, and for other types: topic-partition-offset")
     source: str | None = Field(default=None, description="where the text comes from; for the archive")
     created_at: AwareDatetime | None = Field(default=None, description="RFC 3339; for the archive")
 

@@ -12,7 +12,8 @@ from pydantic import Field
 
 from shared.cache_folder import cache_folder
 from shared.errors import SettingsError
-from shared.formats import Kind  # noqa: TC001 - pydantic needs it at run time
+from shared.formats import FieldPath, InputFormat, Kind
+from shared.formats.path import parse_selector
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
@@ -96,10 +97,16 @@ class TrainerSettings(Settings):
 
     format: Kind = "json"
     """What the values of the topic are."""
-    text_field: str = "text"
-    """JSON path of the text, such as data.text."""
-    id_field: str = "id"
-    """JSON path of the id."""
+    text_field: FieldPath = "text"
+    """Where a JSON value has the text: data.text, items.0.text, `a.b` for a name with a dot, "full, text" for the
+    first that is there, "title + text" for both joined."""
+    id_field: FieldPath = "id"
+    """Where a JSON value has the id, as for the text."""
+
+    @property
+    def input_format(self) -> InputFormat:
+        """How values of a topic are read."""
+        return InputFormat(self.format, parse_selector(self.text_field), parse_selector(self.id_field))
 
 
 class TrainerEnvironment(Settings):

@@ -31,13 +31,13 @@ def score(
     ] = False,
     on_error: Annotated[
         OnError,
-        typer.Option(help="At a line without a text: fail, or skip it, name it and go on; the exit code is 65."),
-    ] = OnError.FAIL,
+        typer.Option(help="At a line without a text: skip it, name it and go on, or fail; the exit code is 65."),
+    ] = OnError.SKIP,
 ) -> None:
     """Score texts without Kafka: a table on a terminal, JSON Lines in a pipe, in the order of the lines.
 
-    A line that is blank or cannot be read or scored ends it after the answers to all lines before. A result
-    without an id of its own is called by its line: line-7.
+    A line that is blank or cannot be read or scored is named on standard error and costs no other its answer; the
+    exit code is then 65. A result without an id of its own is called by its line: line-7.
     """
     from consumer.offline import score_texts  # noqa: PLC0415
 

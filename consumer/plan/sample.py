@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shared.errors import BadRecord, InputDataError
@@ -33,7 +33,7 @@ def of_file(file: Path, form: InputFormat) -> Sample:
 
     Raises InputDataError with the line's number for one that cannot be read, and for a file without texts.
     """
-    texts = list(_lines(file, form if file.suffix.lower() == ".jsonl" else None))
+    texts = list(_lines(file, form if file.suffix.lower() == ".jsonl" else replace(form, kind="text")))
     if not texts:
         raise InputDataError(f"{file} holds no text; give one a line")
     return Sample(_mixed(texts), f"texts of {file.name}")
@@ -45,13 +45,13 @@ def of_topics(settings: ConsumerSettings, count: int) -> Sample:
     What would be dead-lettered is left out, and so are the offsets that markers of transactions take.
     Raises an explained error, and InputDataError where there is no text.
     """
-    texts, unreadable = [], 0
+    texts, unreadable, form = [], 0, settings.input_format
     with TopicReader(settings.kafka, "sentiment-plan") as reader:
         topics = reader.partitions_of(reader.matching(settings.input_topics))
         partitions = [Partition(topic, number) for topic, several in topics.items() for number in range(several)]
         for message in reader.messages(last_of(reader.spans(partitions), count)):
             try:
-                texts.append(parse_input(message.value(), settings.input_format).text)
+                texts.append(parse_input(message.value(), form).text)
             except BadRecord:  # a deletion as well: NullRecord is one
                 unreadable += 1
     names = ", ".join(topics or settings.input_topics)
@@ -64,7 +64,7 @@ def of_topics(settings: ConsumerSettings, count: int) -> Sample:
     return Sample(_mixed(texts), f"newest texts of {names}{left_out}")
 
 
-def _lines(file: Path, form: InputFormat | None) -> Iterator[str]:
+def _lines(file: Path, form: InputFormat) -> Iterator[str]:
     try:
         # Of bytes: `str.splitlines` also cuts at U+2028 and other characters that a text may hold.
         lines = file.read_bytes().splitlines()
@@ -73,9 +73,7 @@ def _lines(file: Path, form: InputFormat | None) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
         try:
             if line.strip():
-                yield line.decode() if form is None else parse_input(line, form).text
-        except UnicodeDecodeError:
-            raise InputDataError(f"{file}: line {number} is not UTF-8") from None
+                yield parse_input(line, form).text
         except BadRecord as reason:
             raise InputDataError(f"{file}: line {number}: {reason}") from None
 

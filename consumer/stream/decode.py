@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.errors import BadRecord, NullRecord
 from shared.formats import InputFormat, parse_input
+from shared.formats.auto import look_at
 from shared.messages import SCHEMA_HEADER, is_result
 from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consumer.stream.records import Record
+
+_NOTHING: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def decode(record: Record, form: InputFormat) -> Document | Deletion | DeadLetter:
@@ -30,7 +35,8 @@ def decode(record: Record, form: InputFormat) -> Document | Deletion | DeadLette
         return Deletion(record, str(null))
     except BadRecord as error:
         return DeadLetter(record, Stage.DECODE, Reason.BAD_RECORD, str(error))
-    return Document(record, parsed.id or f"{record.topic}-{record.partition}-{record.offset}", parsed.text)
+    identity = parsed.id or f"{record.topic}-{record.partition}-{record.offset}"
+    return Document(record, identity, parsed.text, parsed.id_unusable)
 
 
 def _already_scored(record: Record, form: InputFormat) -> bool:
@@ -42,6 +48,14 @@ def _already_scored(record: Record, form: InputFormat) -> bool:
         return False
     # A value above the limit is not even parsed for this; `parse_input` rejects it for its size.
     return record.value is not None and len(record.value) <= form.max_bytes and is_result(record.value)
+
+
+def looks(records: Sequence[Record], form: InputFormat) -> Mapping[str, int]:
+    """Counts what the values look like, where `--format auto` has to look; empty otherwise."""
+    if form.kind != "auto":
+        return _NOTHING
+    values = (record.value for record in records)
+    return Counter(look_at(value).name for value in values if value is not None and len(value) <= form.max_bytes)
 
 
 def split(records: Sequence[Record], form: InputFormat) -> tuple[list[Document], list[DeadLetter], list[Deletion]]:

@@ -22,7 +22,7 @@ import structlog
 
 from consumer.events import Recovering
 from consumer.log_events import log_event
-from consumer.stream.decode import split
+from consumer.stream.decode import looks, split
 from consumer.stream.publication import Batch, Publication
 from consumer.stream.records import PublishFailed
 from consumer.stream.recovery import RecoveryCap
@@ -230,7 +230,8 @@ class Pipeline:
         scores = self._scoring.submit([document.text for document in documents])
         size = sum(record.size for record in records)
         letters = [*condemned, *dead_letters, *refused, *refused_nulls]
-        self._inflight.append(Batch(records, documents, letters, deletions, scores, self._clock(), size))
+        now, seen = self._clock(), looks(records, self._format)
+        self._inflight.append(Batch(records, documents, letters, deletions, scores, now, seen, size))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""

@@ -17,7 +17,7 @@ from shared.inference.types import Score
 from shared.reasons import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Future
 
     from consumer.stream.encode import Encoder
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.inference.types import Unscorable
 
 
+_ID_UNUSABLE: Final = attrgetter("id_unusable")
 _POSITION: Final = attrgetter("record.topic", "record.partition", "record.offset")
 
 
@@ -38,6 +39,8 @@ class Batch:
     deletions: list[Deletion]
     scores: Future[list[Score | Unscorable]]
     read_at: float
+    looks: Mapping[str, int]
+    """What its values look like, where that decides how they are read."""
     size: int
     """Bytes of its records."""
 
@@ -91,8 +94,11 @@ class Publication:
         """For each of `records` but deletions whether it is a dead letter."""
 
     def event(self, *, scored_after_s: float, publish_s: float, lag_records: int) -> BatchPublished:
-        """The event for observers, once all is committed. Its tokens include those of revoked records."""
+        """The event for observers, once all is committed. Tokens, ids and looks include revoked records."""
         computed, tokens, repeated = 0.0, 0, 0
+        looks = Counter[str]()
+        for batch in self._batches:
+            looks.update(batch.looks)
         for score in chain.from_iterable(batch.scores.result() for batch in self._batches):
             if isinstance(score, Score) and score.computed_tokens:
                 computed += score.computed_tokens
@@ -108,6 +114,8 @@ class Publication:
             tokens=tokens,
             computed_tokens=computed,
             repeated=repeated,
+            unusable_ids=sum(map(_ID_UNUSABLE, chain.from_iterable(batch.documents for batch in self._batches))),
+            looks=looks,
             scored_after_s=scored_after_s,
             publish_s=publish_s,
             lag_records=lag_records,

@@ -58,6 +58,8 @@ class Document(NamedTuple):
     record: Record
     id: str
     text: str
+    id_unusable: bool = False
+    """Whether the value has an id that cannot be one, so that `id` is that of the record's place."""
 
 
 class Deletion(NamedTuple):

@@ -4,37 +4,56 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from shared.errors import BadRecord, NullRecord
-from shared.formats import json, text
+from pydantic import AfterValidator, Field
+
+from shared.errors import BadRecord, NullRecord, SettingsError
+from shared.formats import auto, json, json_schema, text
+from shared.formats.path import Selector, parse_selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shared.formats.parsed import ParsedInput
 
-Kind = Literal["json", "text"]
+Kind = Literal["json", "text", "json-schema", "auto"]
+
+
+def _selector(spec: str) -> str:
+    try:
+        parse_selector(spec)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None  # a fault of this setting, named with it
+    return spec
+
+
+FieldPath = Annotated[str, Field(max_length=1_000), AfterValidator(_selector)]
+"""A setting in the language of `shared.formats.path`."""
+
+
+_TEXT: Final = parse_selector("text")
+_ID: Final = parse_selector("id")
 
 
 @dataclass(frozen=True, slots=True)
 class InputFormat:
-    """How to parse a value. Fields are dotted paths: `data.text` is the text of `{"data": {"text": ...}}`."""
+    """How to parse a value."""
 
     kind: Kind = "json"
-    text_field: str = "text"
-    id_field: str = "id"
+    text: Selector = _TEXT
+    id: Selector = _ID
     max_bytes: int = 1_048_576
 
 
 FORMATS: Final[Mapping[Kind, Callable[[bytes, InputFormat], ParsedInput]]] = MappingProxyType(
-    {"json": json.parse, "text": text.parse}
+    {"json": json.parse, "text": text.parse, "json-schema": json_schema.parse, "auto": auto.parse}
 )
-"""A parser parses one value, or raises BadRecord or NullRecord with a reason that never quotes the payload."""
+"""A parser parses one value, or raises BadRecord or NullRecord with a reason that never quotes a value of it."""
 
 
 def parse_input(value: bytes | None, form: InputFormat) -> ParsedInput:
-    """Parses one value strictly; raises BadRecord with a reason that never quotes the payload.
+    """Parses one value; raises BadRecord with a reason that quotes names of fields at most.
 
     Raises NullRecord if the value deletes a row and has no text: a null value, or a null in place of an object
     on the path to the text (`{"after": null}` with the text at `after.text`).

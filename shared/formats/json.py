@@ -1,64 +1,59 @@
-"""`--format json`: a value is a JSON object with the text, and optionally an id, at dotted paths."""
+"""`--format json`: a value is JSON, in UTF-8, UTF-16 or UTF-32, with a byte order mark or without."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from shared.errors import BadRecord, NullRecord
-from shared.formats.parsed import ParsedInput, checked_id, checked_text, json_type, utf8
+from shared.errors import BadRecord
+from shared.formats.encodings import decode
+from shared.formats.parsed import ParsedInput, selected
+from shared.formats.signatures import frame_length, signature, unread
+from shared.formats.tolerant_json import read_json
 
 if TYPE_CHECKING:
     from shared.formats import InputFormat
 
 
 def parse(value: bytes, form: InputFormat) -> ParsedInput:
-    """Parses one value; raises BadRecord, or NullRecord if the value or a parent object of the text is null."""
-    tree = _json_object(value)
-    text = _walk(tree, form.text_field)
-    if text is None and (parent := _null_parent(tree, form.text_field)):
-        raise NullRecord(f"the field {parent!r} is null, and the text would be in it")
-    return ParsedInput(checked_text(text, form.text_field), checked_id(_walk(tree, form.id_field), form.id_field))
-
-
-def _json_object(value: bytes) -> dict[str, Any]:
-    if value[:1] == b"\0":
-        raise BadRecord(
-            "the value starts with byte 0, the mark of a schema registry; this service reads plain JSON, "
-            "so configure the producer with a plain JSON serialiser"
-        )
+    """Parses one value; raises BadRecord, or NullRecord if a null is in place of what would hold the text."""
     try:
-        # Not json.loads: it takes NaN, UTF-16 and lone surrogates, with which no result can be encoded.
-        tree = from_json(value, allow_inf_nan=False)
+        tree = from_json(value)
+    except ValueError:
+        return _parse_tolerantly(value, form)
+    return selected(tree, form)
+
+
+def _parse_tolerantly(value: bytes, form: InputFormat) -> ParsedInput:
+    decoded = decode(value)
+    try:
+        tree = read_json(decoded.text)
     except ValueError as error:
-        utf8(value)  # raises the plainer reason if the fault is in the encoding
-        # The parser's messages name the fault and its position, never the bytes.
-        raise BadRecord(f"the value is not JSON: {error}") from None
-    if tree is None:
-        raise NullRecord("the value is a JSON null")
-    if not isinstance(tree, dict):
-        raise BadRecord(f"the value is a JSON {json_type(tree)}, not an object")
-    return tree
+        raise BadRecord(_why_not_json(value, decoded.text, decoded.fault or f"not JSON: {error}")) from None
+    return selected(tree, form, decoded.fault)
 
 
-def _walk(tree: dict[str, Any], path: str) -> Any:
-    node: Any = tree
-    for name in path.split("."):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-    return node
+def _why_not_json(value: bytes, text: str, fault: str) -> str:
+    if frame_length(value) is not None:
+        return "the value is JSON framed by a schema registry: --format json-schema reads it"
+    if name := signature(value):
+        return unread(name)
+    beginning = text.lstrip()[:2]
+    if beginning == "{'":
+        return "the value is a Python dictionary as text, not JSON: the producer must write it with json.dumps"
+    if beginning[:1] in {"{", "["} and _is_json(text.lstrip().partition("\n")[0]):
+        return "the value holds several JSON documents: the producer must write each as a record of its own"
+    hint = "" if beginning[:1] in {"", "{", "[", '"'} or fault.startswith("not UTF") else _HINT
+    return f"the value is {fault}{hint}"
 
 
-def _null_parent(tree: dict[str, Any], path: str) -> str | None:
-    """The part of a path, shorter than the path, whose value is null; None if there is none."""
-    node: Any = tree
-    names = path.split(".")
-    for depth, name in enumerate(names[:-1], start=1):
-        if not isinstance(node, dict) or name not in node:
-            return None
-        node = node[name]
-        if node is None:
-            return ".".join(names[:depth])
-    return None
+_HINT = "; if it is the text itself, --format text reads it"
+
+
+def _is_json(line: str) -> bool:
+    try:
+        read_json(line)
+    except ValueError:
+        return False
+    return True

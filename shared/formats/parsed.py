@@ -1,56 +1,66 @@
-"""The result of parsing, and the checks of text and id that all formats share."""
+"""What a value holds for the scorer, and how text and id are taken out of JSON."""
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from shared.errors import BadRecord
+from shared.formats.encodings import is_broken, without_surrogates
+
+if TYPE_CHECKING:
+    from shared.formats import InputFormat
 
 MAX_ID_CHARS: Final = 512
+_MAX_ID_BITS: Final = 4 * MAX_ID_CHARS
+"""More than that many digits have; Python refuses to write integers of more than 4,300 digits."""
 
 
 # A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
 class ParsedInput(NamedTuple):
-    """The fields of one input value that the scorer needs."""
+    """What was read of one value."""
 
     text: str
-    id: str | None
+    """Not blank, and without lone surrogates."""
+    id: str | None = None
+    """None if there is none, or none that can be used."""
+    id_unusable: bool = False
+    """Whether there is an id of another kind, or one that is too long."""
+    fields: Any = None
+    """The value as JSON, which may hold lone surrogates; None for bare text."""
 
 
-def utf8(value: bytes) -> str:
-    """Decodes UTF-8; raises BadRecord."""
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRecord(f"the value is not UTF-8: {error.reason} at byte {error.start}") from None
+def selected(tree: Any, form: InputFormat, fault: str | None = None) -> ParsedInput:
+    """Takes text and id out of JSON; raises BadRecord or NullRecord.
 
-
-def checked_text(text: Any, field: str = "value") -> str:
-    """Returns the text; raises BadRecord unless it is a string and not blank."""
-    if text is None:
-        raise BadRecord(f"the field {field!r} is missing or null")
-    if not isinstance(text, str):
-        raise BadRecord(f"the field {field!r} is a JSON {json_type(text)}, not a string")
-    if not text or text.isspace():
-        raise BadRecord(f"the field {field!r} is empty or only white space")
-    return text
-
-
-def checked_id(value: Any, field: str) -> str | None:
-    """Returns the id as a string, None if there is none; raises BadRecord."""
+    `fault` says that bytes of the value could not be decoded: they cost the text only if they are in it.
+    """
+    text = form.text.text(tree)
+    if not text.isascii():
+        text = whole_text(text, fault)
+    value = form.id.value(tree)
     if value is None:
-        return None
-    # bool is a subclass of int: `true` would become the id "True".
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise BadRecord(f"the field {field!r} is a JSON {json_type(value)}, not a string or an integer")
-    # Never a ValueError for too many digits: the JSON parser refuses numbers of more than 4,300.
-    text = str(value)
-    if not 0 < len(text) <= MAX_ID_CHARS:
-        raise BadRecord(f"the field {field!r} is empty or longer than {MAX_ID_CHARS} characters")
+        return ParsedInput(text, None, False, tree)
+    identity = _usable(value)
+    return ParsedInput(text, identity, identity is None, tree)
+
+
+def whole_text(text: str, fault: str | None = None) -> str:
+    """Leaves lone surrogates out; raises BadRecord if nothing is left, or with `fault` if the text is broken."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        if fault is not None and is_broken(text):
+            raise BadRecord(f"the text is {fault}") from None
+        text = without_surrogates(text)
+    if not text or text.isspace():
+        raise BadRecord("the text is empty or only white space")
     return text
 
 
-def json_type(value: Any) -> str:
-    """The name of a JSON value's type."""
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return names.get(type(value), "number")
+def _usable(value: Any) -> str | None:
+    """An id as a string; None if it cannot be one."""
+    if type(value) is int and value.bit_length() < _MAX_ID_BITS:
+        value = str(value)
+    if type(value) is not str or not 0 < len(value) <= MAX_ID_CHARS:
+        return None
+    return value if value.isascii() or without_surrogates(value) == value else None

@@ -6,7 +6,8 @@
     name     = bare | quoted            `a.b` in back-ticks is one name, with back-ticks doubled (KIP-821)
 
 Where a path leads into a string, the string is read as JSON: Debezium writes documents of MongoDB so, and some
-producers encode twice. Reasons quote names of fields, never values.
+producers encode twice. Reasons quote names of fields, never values, and no name that may itself be data, such as
+e-mail addresses in an object that has a field for each.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic_core import from_json
 
 from shared.errors import BadRecord, NullRecord, SettingsError
+from shared.formats.tolerant_json import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,18 +30,33 @@ SHOWN_NAMES: Final = 8
 SHOWN_CHARS: Final = 40
 
 _TOKEN = re.compile(r"\s*(?:(?P<mark>[.,+])|`(?P<quoted>(?:[^`]|``)*)`|(?P<bare>[^.,+`]*[^.,+`\s]))\s*")
+_NAME = re.compile(r"[A-Za-z_][\w.:$-]{0,39}", re.ASCII)
+"""What the name of a field looks like; other names of an object may be data."""
 _BARE = re.compile(r"[^.,+`\s](?:[^.,+`]*[^.,+`\s])?")
 
 
 class Absent(NamedTuple):
-    """Why a path leads nowhere."""
+    """Why a path leads nowhere. Described only when asked, since a later choice may lead to a text."""
 
-    at: str
-    """The part of the path that was there; empty for the value itself."""
-    found: str
+    names: tuple[str, ...]
+    """The part of the path that was there; none for the value itself."""
+    node: Any
     """What is there instead of what the path needs."""
-    is_null: bool
-    """Whether a null is in place of the object or the array that would hold the rest of the path."""
+
+    @property
+    def at(self) -> str:
+        """The part of the path that was there, as one writes it."""
+        return str(Path(self.names)) or "the value"
+
+    @property
+    def found(self) -> str:
+        """What is there, without a value of it."""
+        return describe(self.node) + (" without JSON" if isinstance(self.node, str) else "")
+
+    @property
+    def is_null(self) -> bool:
+        """Whether a null is in place of the object or the array that would hold the rest of the path."""
+        return self.node is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +73,17 @@ class Path:
         """Returns the value, which may be None, or an Absent."""
         node = tree
         for depth, name in enumerate(self.names):
-            while type(node) is str:
+            if type(node) is str:
                 try:
-                    node = from_json(node)  # ends: what a string holds is shorter than the string
+                    node = _json(node)
                 except ValueError:
-                    return Absent(str(Path(self.names[:depth])), f"{describe(node)} without JSON", is_null=False)
+                    return Absent(self.names[:depth], node)
             if type(node) is dict and name in node:
                 node = node[name]
             elif type(node) is list and _is_index(name) and int(name) < len(node):
                 node = node[int(name)]
             else:
-                return Absent(str(Path(self.names[:depth])), describe(node), is_null=node is None)
+                return Absent(self.names[:depth], node)
         return node
 
 
@@ -93,20 +110,26 @@ class Selector:
             text = tree.get(self.column)
             if type(text) is str and text and not text.isspace():
                 return text
-        found = [[path.find(tree) for path in choice] for choice in self.choices]
-        for values in found:
-            if all(_is_text_or_nothing(value) for value in values):
-                pieces = [value for value in values if type(value) is str and not _is_blank(value)]
-                if pieces:
-                    return " ".join(pieces)
-        values = [value for choice in found for value in choice]
+        found: list[Any] = []
+        for choice in self.choices:
+            values = [path.find(tree) for path in choice]
+            pieces = [value for value in values if type(value) is str and not _is_blank(value)]
+            if pieces and (len(pieces) == len(values) or all(map(_is_text_or_nothing, values))):
+                return " ".join(pieces)
+            found += values
+        raise self._nothing(found)
+
+    def _nothing(self, values: Sequence[Any]) -> BadRecord:
         reason = f"no text {'; '.join(map(_reason, self._paths(), values))}"
-        if any(isinstance(value, Absent) and value.is_null for value in values):
-            raise NullRecord(reason)
-        raise BadRecord(reason)
+        is_nothing = all(value is None or isinstance(value, Absent) for value in values)
+        if is_nothing and any(isinstance(value, Absent) and value.is_null for value in values):
+            return NullRecord(reason)
+        return BadRecord(reason)
 
     def value(self, tree: Any) -> Any:
         """Returns the first value of any kind that is there and not null; None if there is none."""
+        if self.column is not None and type(tree) is dict:
+            return tree.get(self.column)
         for path in self._paths():
             value = path.find(tree)
             if value is not None and not isinstance(value, Absent):
@@ -119,6 +142,10 @@ class Selector:
 
 def parse_selector(spec: str) -> Selector:
     """Parses a selector; raises SettingsError with the position of the fault."""
+    try:
+        spec.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"expected UTF-8 at character {error.start + 1}") from None
     choices: list[list[list[str]]] = [[[]]]
     position, wants_name = 0, True
     while position < len(spec):
@@ -164,7 +191,7 @@ def describe(value: Any) -> str:
     """What kind of JSON value it is; of an object the names of its fields, of an array its length."""
     match value:
         case dict():
-            return f"an object with the fields {listed(list(map(str, value)))}" if value else "an empty object"
+            return f"an object {_fields(value)}" if value else "an empty object"
         case list():
             return f"an array of {len(value)}"
         case str():
@@ -176,6 +203,25 @@ def describe(value: Any) -> str:
         case int() | float():
             return "a number"
     return f"a {type(value).__name__}"
+
+
+def _fields(found: dict[Any, Any]) -> str:
+    names = [name for name in found if isinstance(name, str) and _NAME.fullmatch(name)]
+    if not names:
+        return f"with {len(found)} fields whose names may be data"
+    others = f" and {len(found) - len(names)} whose names may be data" if len(names) < len(found) else ""
+    return f"with the fields {listed(names)}{others}"
+
+
+def _json(text: str) -> Any:
+    """What a string holds; JSON that was encoded several times is read until it is no string."""
+    found: Any = text
+    while type(found) is str:  # ends: what a string holds is shorter than the string
+        try:
+            found = from_json(found)
+        except (ValueError, TypeError):  # TypeError: a lone surrogate
+            found = read_json(found)
+    return found
 
 
 def _is_index(name: str) -> bool:
@@ -192,5 +238,5 @@ def _is_text_or_nothing(value: Any) -> bool:
 
 def _reason(path: Path, value: Any) -> str:
     if isinstance(value, Absent):
-        return f"at {path}: {value.at or 'the value'} is {value.found}"
+        return f"at {path}: {value.at} is {value.found}"
     return f"at {path}: it is {describe(value)}"

@@ -45,12 +45,10 @@ def archive(
     ] = None,
 ) -> None:
     """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
-    from shared.formats import InputFormat  # noqa: PLC0415
     from trainer.data.archive.archive import Selection  # noqa: PLC0415
     from trainer.data.archive.archive import archive as run  # noqa: PLC0415
     from trainer.data.readers import epoch_ms  # noqa: PLC0415
 
-    settings = loaded.settings.trainer
     selection = Selection(
         from_offset=from_offset,
         to_offset=to_offset,
@@ -58,8 +56,7 @@ def archive(
         to_time_ms=epoch_ms(to_time, "--to-time"),
         last=last,
     )
-    form = InputFormat(settings.format, settings.text_field, settings.id_field)
-    done = run(loaded.settings.kafka, topic, output, selection, form)
+    done = run(loaded.settings.kafka, topic, output, selection, loaded.settings.trainer.input_format)
     show(
         f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
         f"{done.already:,} offsets were archived before"

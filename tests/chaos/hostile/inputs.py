@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from consumer.stream.encode import Encoder
 from shared.formats import InputFormat
+from shared.formats.path import parse_selector
 from shared.inference.types import ModelIdentity
 from tests.support.fakes import LABELS, TARGETS, record
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MARKER: Final = "zqxjkv"
+ADDRESS: Final = f"{MARKER}@example.com"
+"""The name of a field that is data: a reason may quote other names."""
 SMALL_BYTES: Final = 4_096
 LARGE_BYTES: Final = 1_000_000
 FORMS: Final = (
     InputFormat(max_bytes=2**18),
-    InputFormat(text_field="data.text", id_field="data.id", max_bytes=2**18),
-    InputFormat(text_field="a.b.c", id_field="", max_bytes=200),
+    InputFormat(text=parse_selector("data.text, text"), id=parse_selector("data.id"), max_bytes=2**18),
+    InputFormat(text=parse_selector("a.b.c + text"), max_bytes=200),
+    InputFormat(kind="json-schema", max_bytes=2**18),
+    InputFormat(kind="auto", max_bytes=2**18),
     InputFormat(kind="text", max_bytes=2**18),
 )
 UNITS: Final = (
@@ -82,7 +87,7 @@ _SCALARS = (
 _NAMES = st.sampled_from(["text", "id", "data", "a", "b", "c", "text", "id", "Text", "text.id", ""])
 _TREES = st.recursive(
     _SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | st.just(MARKER), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES | st.just(ADDRESS), inner, max_size=4),
     max_leaves=8,
 )
 _NESTED = st.builds(

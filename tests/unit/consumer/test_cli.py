@@ -180,6 +180,8 @@ def test_what_cannot_be_done_ends_with_one_line(
         ("--max-messages", "0"),
         ("--instance-id", "a b"),
         ("--text-field", ""),
+        ("--text-field", "a..b"),
+        ("--id-field", "`a"),
         ("--until-idle-s", "-1"),
     ],
 )
@@ -319,9 +321,9 @@ def test_a_bad_line_costs_no_other_its_result(
     as_json: bool,
     window: int,
 ) -> None:
-    """Given good and bad lines, when scored, with --json or not, then those before the first bad one have results.
+    """Given good and bad lines, when scored, with --json or not, then all good ones have results, in their order.
 
-    With --on-error skip all good ones do, in their order, each bad one is named, and the code is 65 for any.
+    Each bad one is named, and the code is 65 for any. With --on-error fail only those before the first bad one do.
     """
     monkeypatch.setattr("consumer.offline.WINDOW_LINES", window)
     monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: scorer)
@@ -333,12 +335,15 @@ def test_a_bad_line_costs_no_other_its_result(
     ]
     values = [b'{"text": "' + line + b'"}' if as_json and line.strip() else line for line in lines]
     if as_json:
-        bad = {number: reason.replace("at byte 7", "at byte 17") for number, reason in bad.items()}
+        bad = {
+            number: reason.replace("value is not UTF-8", "text is not UTF-8").replace("byte 7", "byte 17")
+            for number, reason in bad.items()
+        }
     flags = ["--json"] * as_json
 
-    failed = command("score", "--model", str(model), *flags, stdin=b"\n".join(values) + b"\n")
-    skipped = command(
-        "score", "--model", str(model), "--on-error", "skip", *flags, stdin=b"\n".join(values) + b"\n"
+    skipped = command("score", "--model", str(model), *flags, stdin=b"\n".join(values) + b"\n")
+    failed = command(
+        "score", "--model", str(model), "--on-error", "fail", *flags, stdin=b"\n".join(values) + b"\n"
     )
 
     first = min(bad, default=len(lines) + 1)
@@ -354,7 +359,11 @@ def test_a_bad_line_costs_no_other_its_result(
 @pytest.mark.parametrize(
     ("arguments", "stdin", "said"),
     [
-        (["--json"], b'{"text": "fine"}\n{"txt": "private"}\n', "line 2: the field 'text' is missing or null"),
+        (
+            ["--json"],
+            b'{"text": "fine"}\n{"txt": "private"}\n',
+            "line 2: no text at text: the value is an object with the fields txt",
+        ),
         (["--json"], b'{"text": "fine"}\n{"text": "a"}\nprivate', "line 3: the value is not JSON"),
         (["fine", " "], b"", "text 2: it is blank; there is no text to score"),
     ],
@@ -363,7 +372,7 @@ def test_a_line_that_cannot_be_read_is_named(
     command: Command, model: Path, arguments: list[str], stdin: bytes, said: str
 ) -> None:
     """Given a bad line, when scored, then the exit code is 65 and the error names the line, not its content."""
-    ended = command("score", "--model", str(model), *arguments, stdin=stdin)
+    ended = command("score", "--model", str(model), "--on-error", "fail", *arguments, stdin=stdin)
 
     assert ended.code == 65
     assert ended.err.startswith(f"error: {said}")
@@ -379,20 +388,34 @@ def test_a_line_that_cannot_be_scored_is_named(
     monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
     lines = ["fine"] * (place - 1) + ["private"] + ["fine"]
 
-    ended = command("score", "--model", str(model), stdin="\n".join(lines).encode())
+    ended = command("score", "--model", str(model), "--on-error", "fail", stdin="\n".join(lines).encode())
 
     assert ended.code == 65
     assert ended.err == f"error: line {place}: {UNSCORABLE.reason}\n"
     assert len(ended.results()) == place - 1
 
 
+def test_ids_that_cannot_be_used_are_counted(
+    command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given ids of other kinds, when scored, then the results are called by their lines, and that is said."""
+    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+    lines = b'{"text": "a", "id": {"$oid": "65f0"}}\n{"text": "b", "id": "own"}\n'
+
+    ended = command("score", "--json", "--model", str(model), stdin=lines)
+
+    assert [one.id for one in ended.results()] == ["line-1", "own"]
+    assert ended.err.startswith("1 results are called by their line: an id is a string")
+    assert ended.code == 0
+
+
 def test_so_many_bad_lines_are_named_and_all_are_counted(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a file of another kind, when scored with --on-error skip, then a few lines are named, all counted."""
+    """Given a file of another kind, when scored, then a few lines are named, all counted."""
     monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
 
-    ended = command("score", "--json", "--model", str(model), "--on-error", "skip", stdin=b"a,b\n" * 5000)
+    ended = command("score", "--json", "--model", str(model), stdin=b"a,b\n" * 5000)
 
     *named, last = ended.err.splitlines()
     assert len(named) == NAMED
@@ -411,8 +434,6 @@ def test_long_lines_do_not_fill_the_memory(command: Command, model: Path, monkey
         "score",
         "--model",
         str(model),
-        "--on-error",
-        "skip",
         stdin=b"\r\n".join(b"x" * length for length in lengths),
     )
     _, peak = tracemalloc.get_traced_memory()
@@ -501,7 +522,7 @@ def test_check_does_not_score_without_a_model(command: Command) -> None:
 @pytest.mark.slow
 def test_the_command_works_as_a_process(model: Path) -> None:
     """Given a bad line, when scored in a process of its own, then stdout is empty and stderr has one line."""
-    done = run_command("consumer", "score", "--json", "--model", str(model), stdin=b"{}\n")
+    done = run_command("consumer", "score", "--json", "--on-error", "fail", "--model", str(model), stdin=b"{}\n")
 
     assert (done.returncode, done.stdout) == (65, b"")
-    assert done.stderr == b"error: line 1: the field 'text' is missing or null\n"
+    assert done.stderr == b"error: line 1: no text at text: the value is an empty object\n"

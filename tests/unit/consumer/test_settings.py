@@ -338,4 +338,4 @@ def test_the_input_format_follows_from_the_settings() -> None:
         format="text", text_field="a.b", id_field="c", limits=Limits(max_record_bytes=9)
     ).input_format
 
-    assert (form.kind, form.text_field, form.id_field, form.max_bytes) == ("text", "a.b", "c", 9)
+    assert (form.kind, str(form.text), str(form.id), form.max_bytes) == ("text", "a.b", "c", 9)

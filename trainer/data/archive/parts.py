@@ -6,7 +6,6 @@ is left to read. Nothing here uses Kafka.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,8 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationErr
 
 from shared.errors import BadRecord, InputDataError
 from shared.formats import InputFormat, parse_input
+from shared.formats.encodings import without_surrogates
+from shared.formats.path import parse_selector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,8 @@ SCHEMA: Final = pa.schema(
 )
 _METADATA: Final = b"sentiment.archive"
 _TIME: Final = TypeAdapter(AwareDatetime)
+_SOURCE: Final = parse_selector("source")
+_CREATED_AT: Final = parse_selector("created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +85,12 @@ def archive_row(record: ArchivedRecord, form: InputFormat) -> dict[str, Any]:
         parsed = parse_input(record.value, form)
     except BadRecord as reason:
         return row | {"error": str(reason)}
-    # Cannot fail: `parse_input` refuses more than 200 nested brackets and numbers of more than 4,300 digits.
-    fields = json.loads(record.value or b"{}") if form.kind == "json" else {}
-    source = fields.get("source")
+    source = _SOURCE.value(parsed.fields)
     return row | {
         "id": parsed.id or row["id"],
         "text": parsed.text,
-        "created_at": _epoch_ms(fields.get("created_at")),
-        "source": source if isinstance(source, str) else None,
+        "created_at": _epoch_ms(_CREATED_AT.value(parsed.fields)),
+        "source": without_surrogates(source) if isinstance(source, str) else None,
     }
 
 

@@ -12,11 +12,12 @@ from consumer.plan.sample import of_file
 from consumer.settings import load
 from shared.errors import InputDataError, SettingsError
 from shared.formats import InputFormat
+from shared.formats.path import parse_selector
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORM = InputFormat(text_field="data.text")
+FORM = InputFormat(text=parse_selector("data.text"))
 
 
 def test_a_line_is_a_text(tmp_path: Path) -> None:
@@ -42,11 +43,11 @@ def test_a_line_of_json_is_an_input(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.txt", b"fine\n\xff secret\n", r"a\.txt: line 2 is not UTF-8$"),
+        ("a.txt", b"fine\n\xff secret\n", r"a\.txt: line 2: the value is not UTF-8"),
         (
             "a.jsonl",
             b'{"data": {"text": "fine"}}\n{"text": "secret"}',
-            r"line 2: the field 'data\.text' is missing",
+            r"line 2: no text at data\.text: the value is an object with the fields text",
         ),
         ("a.txt", b"\n \n", "holds no text"),
         ("", b"", "cannot read the sample"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.stream.decode import decode, split
 from consumer.stream.records import DeadLetter, Deletion, Document
 from shared.formats import InputFormat
+from shared.formats.path import parse_selector
 from shared.messages import ModelRef, Result, SourceRef
 from shared.reasons import Stage
 from tests.support.fakes import record
@@ -32,7 +33,7 @@ def test_what_cannot_be_read_is_a_dead_letter() -> None:
     one = record(b"{}")
 
     assert decode(one, InputFormat()) == DeadLetter(
-        one, Stage.DECODE, "BadRecord", "the field 'text' is missing or null"
+        one, Stage.DECODE, "BadRecord", "no text at text: the value is an empty object"
     )
 
 
@@ -80,8 +81,8 @@ FORMS = st.sampled_from(
     [
         InputFormat(),
         InputFormat(kind="text"),
-        InputFormat(text_field="label"),
-        InputFormat(text_field="source.topic"),
+        InputFormat(text=parse_selector("label")),
+        InputFormat(text=parse_selector("source.topic")),
     ]
 )
 TRAVELLED = st.lists(

@@ -42,6 +42,8 @@ def test_a_run_is_told_in_events() -> None:
         tokens=3 * oracle("text 0/0").tokens + oracle(UNKNOWN).tokens,
         computed_tokens=3 * oracle("text 0/0").computed_tokens + oracle(UNKNOWN).computed_tokens,
         repeated=1,
+        unusable_ids=0,
+        looks={},
         scored_after_s=0.0,
         publish_s=0.0,
         lag_records=0,

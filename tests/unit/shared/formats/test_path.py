@@ -68,7 +68,10 @@ def test_the_text_that_a_selector_finds(spec: str, value: Any, text: str) -> Non
             "at x: it is a number; at y: it is a boolean; at z: it is a blank",
         ),
         ("a", {"b.c": 1}, "an object with the fields `b.c`"),
-        ("a", {f"{n:050}": 1 for n in range(20)}, "… and 12 more"),
+        ("a", {f"n{n:02}": 1 for n in range(20)}, "n06, n07 and 12 more"),
+        ("a", {"b": 1, "secret@x.example": 2}, "an object with the fields b and 1 whose names may be data"),
+        ("a", {"the secret": 1, "s" * 41: 2}, "an object with 2 fields whose names may be data"),
+        ("a.b, c", {"a": None, "c": ""}, "no text at a.b: a is null; at c: it is a blank string"),
     ],
 )
 def test_why_there_is_no_text(spec: str, value: Any, reason: str) -> None:
@@ -121,6 +124,7 @@ def test_the_value_that_a_selector_finds(spec: str, value: Any, found: Any) -> N
         ("a + ", "expected the name of a field at character 5"),
         ("`a", "expected the name of a field at character 1"),
         ("a`b`", r"expected '.', ',' or '+' at character 2"),
+        ("a\udcff", "expected UTF-8 at character 2"),
     ],
 )
 def test_a_selector_with_a_fault_is_refused_with_its_position(spec: str, says: str) -> None:
@@ -128,7 +132,7 @@ def test_a_selector_with_a_fault_is_refused_with_its_position(spec: str, says: s
     with pytest.raises(SettingsError) as caught:
         parse_selector(spec)
     assert says in str(caught.value)
-    assert "back-ticks" in str(caught.value)
+    assert "back-ticks" in str(caught.value) or "UTF-8" in says
 
 
 def test_the_columns_of_a_selector() -> None:

@@ -61,7 +61,7 @@ def test_a_row_holds_the_record_byte_for_byte_and_what_its_json_says(tmp_path: P
 
 @pytest.mark.parametrize(
     ("value", "reason"),
-    [(None, "null"), (b"{", "not JSON"), (b"\xff", "not UTF-8"), (b'{"text": 5}', "not a string")],
+    [(None, "null"), (b"{", "not JSON"), (b"\xff", "not UTF-8"), (b'{"text": 5}', "it is a number")],
 )
 def test_what_has_no_text_is_archived_with_the_reason(value: bytes | None, reason: str) -> None:
     """The row keeps the value and gets an id from its place, as in the consumer."""
