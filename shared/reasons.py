@@ -5,8 +5,11 @@ A letter of stage `publish` has the broker's error name instead of a `Reason`.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
+
+_NUMBER: Final = re.compile(r"(?<![\w-])[0-9]+")  # not that of UTF-8
 
 
 class Stage(StrEnum):
@@ -40,3 +43,8 @@ class Reason(StrEnum):
     PROCESS_DIED = "ProcessDied", "processes crashed again and again while they scored this record alone"
     RECORD_WITHOUT_KEY = "RecordWithoutKey", "the output topic is compacted and the input has no key"
     RECORD_TOO_LARGE = "RecordTooLarge", "the result is larger than the output topic takes"
+
+
+def kind_of(reason: str) -> str:
+    """The reason of a letter with N for its numbers: letters that differ only in a position are of one kind."""
+    return _NUMBER.sub("N", reason)

@@ -6,7 +6,6 @@ Whoever can write to an input topic chooses these texts, so every text goes thro
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from shared.reasons import kind_of
 from shared.terminal import printable
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _groups(index: Index, newest_first: Iterable[Envelope]) -> list[tuple[str, .
     letters: Counter[tuple[str, str, str]] = Counter()
     replayed: Counter[tuple[str, str, str]] = Counter()
     for envelope in newest_first:
-        group = envelope.stage, envelope.error, re.sub(r"[0-9]+", "N", envelope.reason)
+        group = envelope.stage, envelope.error, kind_of(envelope.reason)
         newest.setdefault(group, envelope.written_ms)
         letters[group] += 1
         replayed[group] += envelope.origin in index.replayed

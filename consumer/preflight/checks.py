@@ -8,13 +8,15 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.preflight.questions import Preflight, describe_topics
+from consumer.preflight.sample import Survey, survey_topics
+from consumer.preflight.sample_table import summary, table
 from shared.errors import KafkaStateError, ScorerError, SentimentError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Unscorable
 from shared.model_folder.artifact import open_artifact
-from shared.terminal import escaped
+from shared.terminal import escaped, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +29,16 @@ SENTENCE = "What a wonderful day!"
 """Scored as the last check; the only text this service ever prints without being asked to."""
 
 
-def run_checks(settings: ConsumerSettings) -> int:
-    """Prints every check's line to standard output; returns the exit code of the first that failed, or 0."""
+def run_checks(settings: ConsumerSettings, sample: int | None = None) -> int:
+    """Prints every check's line to standard output; returns the exit code of the first that failed, or 0.
+
+    With `sample`, so many of the input's newest records are read and scored, and counted in a table.
+    """
     report = _Report()
+    scored: tuple[Scheduler, str] | None = None
     preflight = report.line("settings", lambda: Preflight(settings), lambda _: "valid")
-    if preflight is not None and report.line("broker", preflight.broker, str) is not None:
+    reached = preflight is not None and report.line("broker", preflight.broker, str) is not None
+    if preflight is not None and reached:
         # Rights first: a topic that may not be described looks as if it did not exist.
         if report.line("rights", preflight.rights, str) is None:
             report.skip("topics", "configs", "cluster", "input", why="needs the rights")
@@ -51,7 +58,15 @@ def run_checks(settings: ConsumerSettings) -> int:
     if artifact is None or device is None:
         report.skip("score", why="needs model and device")
     else:
-        report.line("score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), str)
+        scored = report.line(
+            "score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), lambda found: found[1]
+        )
+    if sample is None:
+        return report.exit_code
+    if scored is None or not reached:
+        report.skip("sample", why="needs the broker and a score")
+    else:
+        _show_sample(report, settings, sample, scored[0], artifact.manifest.max_tokens)
     return report.exit_code
 
 
@@ -75,16 +90,32 @@ def _compare(report: _Report, preflight: Preflight) -> None:
     )
 
 
+def _show_sample(
+    report: _Report, settings: ConsumerSettings, sample: int, scoring: Scheduler, max_tokens: int
+) -> None:
+    """Prints what the input's newest records would become, as a line and a table."""
+    found = Survey()
+
+    def ask() -> str:
+        survey_topics(settings, sample, scoring, found)
+        return summary(found, sample, settings.limits.dlq_share)
+
+    report.line("sample", ask, str)
+    if found.records:
+        show(table(found, max_tokens=max_tokens, max_unknown_share=settings.max_unknown_share))
+
+
 def _topics(preflight: Preflight) -> str:
     return describe_topics(preflight.partitions(), preflight.unmatched())
 
 
-def _score_one(scorer: Scorer) -> str:
-    (score,) = Scheduler(scorer).score([SENTENCE])
+def _score_one(scorer: Scorer) -> tuple[Scheduler, str]:
+    scoring = Scheduler(scorer)
+    (score,) = scoring.score([SENTENCE])
     if isinstance(score, Unscorable):
         raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
     label, probability = max(zip(score.model.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
-    return f"{SENTENCE!r} is {label} ({probability:.2f})"
+    return scoring, f"{SENTENCE!r} is {label} ({probability:.2f})"
 
 
 class _Report:

@@ -74,7 +74,7 @@ def unread(name: str) -> str:
     hint = (
         "; write it uncompressed: the producer's compression.type packs as well, and is read"
         if name.startswith("compressed")
-        else "; this service reads JSON and text (--format): have the producer, or a program between, write these"
+        else "; this service reads JSON and text: have the producer, or a program between, write that"
     )
     return f"the value is {name}{hint}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.reasons import Reason, Stage
+from shared.reasons import Reason, Stage, kind_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "dead-letters.md"
 
@@ -22,3 +22,11 @@ def test_every_stage_is_documented() -> None:
     page = PAGE.read_text(encoding="utf-8")
 
     assert all(f"`{stage}`" in page for stage in Stage)
+
+
+def test_reasons_that_differ_in_numbers_are_of_one_kind() -> None:
+    """Given reasons with positions, when grouped, then positions and sizes are N, and names with digits stay."""
+    assert kind_of("the text is not UTF-8: invalid start byte at byte 17") == kind_of(
+        "the text is not UTF-8: invalid start byte at byte 4"
+    )
+    assert kind_of("not UTF-16-LE at byte 4, field a1") == "not UTF-16-LE at byte N, field a1"
