@@ -54,7 +54,9 @@ def signature(value: bytes) -> str | None:
         return "BSON"
     if _is_message_pack(value):
         return "MessagePack"
-    if value[:1] == b"\0" and len(value) > min(_FRAMES[0]):
+    if value[:2] == b"\3\5" and len(value) > max(_FRAMES[3]):
+        return "compressed by the serialiser of AWS Glue"
+    if value and value[0] in _FRAMES and len(value) > min(_FRAMES[value[0]]):
         return "framed by a schema registry and not JSON, so Avro or Protobuf"
     return None
 
@@ -72,7 +74,7 @@ def unread(name: str) -> str:
     """The reason of a value that is named and not read."""
     # The client unpacks what was packed by `compression.type`, so such a value was packed before the producer.
     hint = (
-        "; write it uncompressed: the producer's compression.type packs as well, and is read"
+        "; write it uncompressed: Kafka's own compression (compression.type of the producer) is read"
         if name.startswith("compressed")
         else "; this service reads JSON and text: have the producer, or a program between, write that"
     )

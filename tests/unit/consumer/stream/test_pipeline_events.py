@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumer.events import BatchPublished, Recovering
+from shared.formats import InputFormat
 from shared.reasons import Reason, Stage
 from tests.support.fakes import UNKNOWN, UNSCORABLE, oracle, text_value
 from tests.support.world import UNREADABLE, World
@@ -49,3 +51,25 @@ def test_a_run_is_told_in_events() -> None:
         lag_records=0,
     )
     assert "text 0" not in repr(events)
+
+
+def test_what_values_look_like_and_ids_that_cannot_be_used_are_counted() -> None:
+    """Given values of several kinds with --format auto, when published, then the event counts each kind once.
+
+    A publish that fails before counts nothing.
+    """
+    events: list[Event] = []
+    world = World(partitions=1, observer=events.append, input_format=InputFormat(kind="auto"))
+    for value in (b'{"text": "a", "id": [7]}', b'{"text": "b", "id": 7}', b"bare text", b"\x1f\x8b\0", None):
+        world.kafka.produce(value, key=b"k")
+    world.outbox.fail_at = {1}
+
+    world.run()
+
+    published = [event for event in events if isinstance(event, BatchPublished)]
+    assert sum(event.unusable_ids for event in published) == 1
+    assert sum((Counter(event.looks) for event in published), Counter()) == {
+        "JSON": 2,
+        "text": 1,
+        "compressed with gzip": 1,
+    }
