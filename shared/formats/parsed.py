@@ -47,7 +47,8 @@ def selected(tree: Any, form: InputFormat, fault: str | None = None) -> ParsedIn
 def whole_text(text: str, fault: str | None = None) -> str:
     """Leaves lone surrogates out; raises BadRecord if nothing is left, or with `fault` if the text is broken."""
     try:
-        text.encode()
+        if not text.isascii():
+            text.encode()
     except UnicodeEncodeError:
         if fault is not None and is_broken(text):
             raise BadRecord(f"the text is {fault}") from None

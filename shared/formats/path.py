@@ -72,6 +72,17 @@ class Path:
     def find(self, tree: Any) -> Any:
         """Returns the value, which may be None, or an Absent."""
         node = tree
+        for name in self.names:
+            if type(node) is not dict or name not in node:
+                break
+            node = node[name]
+        else:
+            return node
+        return self._find_slowly(tree)
+
+    def _find_slowly(self, tree: Any) -> Any:
+        """As `find`, also through arrays and strings of JSON."""
+        node = tree
         for depth, name in enumerate(self.names):
             if type(node) is str:
                 try:
@@ -106,12 +117,18 @@ class Selector:
 
     def text(self, tree: Any) -> str:
         """Returns the text; raises BadRecord, or NullRecord if a null is in place of what would hold the text."""
-        if self.column is not None and type(tree) is dict:  # the plain case: 0.14 us instead of 1.2 us
+        if self.column is not None and type(tree) is dict:  # the plain case: 0.14 us instead of 0.27 us
             text = tree.get(self.column)
             if type(text) is str and text and not text.isspace():
                 return text
         found: list[Any] = []
         for choice in self.choices:
+            if len(choice) == 1:
+                text = choice[0].find(tree)
+                if type(text) is str and not _is_blank(text):
+                    return text
+                found.append(text)
+                continue
             values = [path.find(tree) for path in choice]
             pieces = [value for value in values if type(value) is str and not _is_blank(value)]
             if pieces and (len(pieces) == len(values) or all(map(_is_text_or_nothing, values))):
@@ -130,10 +147,11 @@ class Selector:
         """Returns the first value of any kind that is there and not null; None if there is none."""
         if self.column is not None and type(tree) is dict:
             return tree.get(self.column)
-        for path in self._paths():
-            value = path.find(tree)
-            if value is not None and not isinstance(value, Absent):
-                return value
+        for choice in self.choices:
+            for path in choice:
+                value = path.find(tree)
+                if value is not None and type(value) is not Absent:
+                    return value
         return None
 
     def _paths(self) -> Iterator[Path]:

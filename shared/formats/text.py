@@ -21,7 +21,7 @@ def parse(value: bytes, _form: InputFormat) -> ParsedInput:
         text = value.decode()
     except UnicodeDecodeError:
         text = _decoded(value)
-    if text.startswith(_MARK) or "\0" in text:
+    if "\0" in text or text[:1] == _MARK:
         text = _decoded(value)
     return ParsedInput(whole_text(text))
 

@@ -15,6 +15,7 @@ from consumer.settings import OTHER_COMMANDS, ConsumerSettings, Limits, load
 from shared.errors import SettingsError
 from shared.kafka.transactions import TRANSACTION_TIMEOUT_MS
 from shared.settings import MASK, Settings, effective, load_settings, sources, variable
+from trainer.settings import TrainerEnvironment
 
 PRIVATE = "hunter2"
 
@@ -339,3 +340,14 @@ def test_the_input_format_follows_from_the_settings() -> None:
     ).input_format
 
     assert (form.kind, str(form.text), str(form.id), form.max_bytes) == ("text", "a.b", "c", 9)
+
+
+@pytest.mark.parametrize("name", ["text_field", "id_field", "trainer.text_field", "trainer.id_field"])
+def test_a_path_with_a_fault_is_refused_with_its_position(name: str) -> None:
+    """Given a field that is no path, when settings load, then the error names the setting and the character."""
+    model = TrainerEnvironment if name.startswith("trainer.") else ConsumerSettings
+
+    with pytest.raises(SettingsError, match=rf"^{name}: 'a, \.b': expected the name of a field at character 4"):
+        load_settings(model, flags={name: "a, .b"})
+    with pytest.raises(SettingsError, match=rf"^{name}: String should have at most 1000 characters"):
+        load_settings(model, flags={name: "a" * 1_001})

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import BadRecord, InputDataError, SettingsError
-from shared.formats import InputFormat, parse_input
+from shared.formats import InputFormat, Kind, parse_input
 from trainer.data.archive import parts as archive_parts
 from trainer.data.archive.archive import Selection
 from trainer.data.archive.parts import SCHEMA, ArchivedRecord, Origin, PartWriter, archive_row, covered
@@ -78,6 +78,16 @@ def test_odd_extra_fields_do_no_harm(field: str) -> None:
     """Only text and id are strict; an invalid time or source becomes null."""
     row = archive_row(record(value=f'{{"text": "fine", {field}}}'.encode()), JSON)
     assert (row["text"], row["created_at"], row["source"]) == ("fine", None, None)
+
+
+@pytest.mark.parametrize("kind", ["json", "json-schema", "auto"])
+def test_time_and_source_are_read_as_the_text_is(kind: Kind) -> None:
+    """In UTF-16, behind a frame, or encoded twice; a lone surrogate is left out, which Parquet cannot hold."""
+    value = '{"text": "fine", "source": "web\\ud83d", "created_at": "2026-01-01T00:00:00Z"}'
+    frame = b"" if kind == "json" else b"\0\0\0\0\5"
+    encoded = value.encode("utf-16") if kind == "json" else frame + json.dumps(value).encode()
+    row = archive_row(record(value=encoded), InputFormat(kind=kind))
+    assert (row["text"], row["source"], row["created_at"]) == ("fine", "web", 1_767_225_600_000)
 
 
 def test_bare_text_values_need_no_json() -> None:
