@@ -22,7 +22,7 @@ def check(
         typer.Option(
             min=1,
             max=100_000,
-            help="Read so many of the input's newest records, and count what would become of them in a table.",
+            help="Number of the input's newest records to read; a table counts what they would become.",
         ),
     ] = None,
 ) -> None:

@@ -32,7 +32,7 @@ SENTENCE = "What a wonderful day!"
 def run_checks(settings: ConsumerSettings, sample: int | None = None) -> int:
     """Prints every check's line to standard output; returns the exit code of the first that failed, or 0.
 
-    With `sample`, so many of the input's newest records are read and scored, and counted in a table.
+    `sample` is the number of the input's newest records that are read, scored and counted in a table.
     """
     report = _Report()
     scored: tuple[Scheduler, str] | None = None

@@ -45,8 +45,8 @@ class Absent(NamedTuple):
 
     @property
     def at(self) -> str:
-        """The part of the path that was there, as one writes it."""
-        return str(Path(self.names)) or "the value"
+        """The part of the path that was there, as one writes it; empty for the value itself."""
+        return str(Path(self.names))
 
     @property
     def found(self) -> str:
@@ -256,5 +256,5 @@ def _is_text_or_nothing(value: Any) -> bool:
 
 def _reason(path: Path, value: Any) -> str:
     if isinstance(value, Absent):
-        return f"at {path}: {value.at} is {value.found}"
+        return f"at {path}: {value.at or 'the value'} is {value.found}"
     return f"at {path}: it is {describe(value)}"
