@@ -17,8 +17,8 @@ from trainer.evaluation.report import Evaluation, TrainingReport
 
 if TYPE_CHECKING:
     from trainer.data.sample import Sample
-    from trainer.models.base import LoadedBase
-    from trainer.models.training_state import TrainingConfig, TrainingState
+    from trainer.models.transformer.base import LoadedBase
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 

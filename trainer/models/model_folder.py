@@ -17,14 +17,14 @@ from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.torch.loading import load_model
 from shared.model_folder.artifact import MANIFEST, Artifact, read_manifest, seal
 from trainer.evaluation.report import CARD, METRICS, Report, card, headline
-from trainer.models.predict import score
+from trainer.models.transformer.predict import score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from shared.model_folder.manifest import Manifest
-    from trainer.models.encoding import Encoded
+    from trainer.models.transformer.encoding import Encoded
 
 log = structlog.get_logger()
 

@@ -25,9 +25,9 @@ from trainer.data.readers import read_examples
 from trainer.evaluation import evaluate as evaluation
 from trainer.evaluation.report import CARD, read_report
 from trainer.evaluation.serving import Served, serve
-from trainer.models.base import load_base
 from trainer.models.model_folder import check_output, replacing
-from trainer.models.predict import predict
+from trainer.models.transformer.base import load_base
+from trainer.models.transformer.predict import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
