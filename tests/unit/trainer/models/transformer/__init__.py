@@ -1,1 +1,1 @@
-"""Tests of `trainer/models`."""
+"""Tests of `trainer/models/transformer`."""
