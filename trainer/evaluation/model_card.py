@@ -79,7 +79,7 @@ def normaliser_words(found: NormaliserComparison, manifest: Manifest) -> str:
     """The comparison with and without the normaliser, in one line, and what it means for this folder."""
     here = "on" if manifest.normaliser.options.enabled else "off"
     if found.better is None:
-        meaning = f"the rows are too few to say which is better; it is {here} in this model"
+        meaning = f"these rows do not show which is better; it is {here} in this model"
     elif found.better == here:
         meaning = f"{here} is better, and set in this model"
     else:

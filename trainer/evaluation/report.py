@@ -56,7 +56,7 @@ class NormaliserComparison(BaseModel, frozen=True):
 
     @property
     def better(self) -> Literal["on", "off"] | None:
-        """The one with the higher accuracy; None if the rows are too few to say."""
+        """The one with the higher accuracy; None if the rows do not show it."""
         difference = self.accuracy_on - self.accuracy_off
         if abs(difference) <= self.margin:
             return None

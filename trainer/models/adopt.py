@@ -19,7 +19,7 @@ from shared.inference.probe.texts import PROBE_TEXTS
 from shared.inference.scorer import softmax
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.model_folder.artifact import seal
+from shared.model_folder.artifact import MANIFEST, seal
 from shared.model_folder.manifest import MAX_TOKENS, Base, Manifest, Normaliser
 from shared.text import NORMALISER_VERSION, NormaliserOptions, normalise
 from trainer.evaluation.adoption import Calibrated, calibrate
@@ -108,6 +108,8 @@ def adopt(job: Job) -> tuple[Artifact, Report]:
 
 def _load(job: Job) -> Loaded:
     source = find_source(job.model, job.revision, job.cache_dir)
+    if (source.folder / MANIFEST).is_file():
+        raise SettingsError(f"{job.model} is a sealed model folder already; it needs no adoption")
     settings = read_config(source.folder)
     refuse_other_heads(settings, source.name)
     labels = label_names(settings, job.label_names, source.name)
