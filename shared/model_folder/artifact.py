@@ -195,6 +195,11 @@ def _check_config(artifact: Artifact) -> None:
 
 def _version(manifest: Manifest) -> str:
     shaping = manifest.model_dump(mode="json", exclude=set(_DESCRIPTIVE))
+    # Fields that came after 0.2.0 count only where they are set, so that an older model keeps its version.
+    if manifest.calibration is None:
+        del shaping["calibration"]
+    if manifest.normaliser.options.enabled:
+        del shaping["normaliser"]["options"]["enabled"]
     shaping["files"] = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -30,11 +30,12 @@ _SPECIAL: Final = {
     "albert": ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"),
 }
 """In the order of their ids, as in the published models of these families."""
-_CORPUS: Final = [
+CORPUS: Final = [
     *(" ".join(sorted(vocabulary())[start : start + 8]).replace("##", "") for start in range(0, 400, 8)),
     "The train was late again this morning, but I did not mind: the sun came out over the river.",
     "Café naïve, größer als 12,50 €; 我们很高兴 \N{GRINNING FACE}\N{FIRE} don't won't it's",
 ]
+"""Lines to train a vocabulary on."""
 
 
 def tokenizer_for(architecture: str) -> Any:
@@ -54,7 +55,7 @@ def _bytes(*special: str) -> tuple[dict[str, int], list[tuple[str, str]]]:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(
-        _CORPUS,
+        CORPUS,
         trainers.BpeTrainer(
             vocab_size=500, special_tokens=[*special], initial_alphabet=alphabet, show_progress=False
         ),
@@ -69,7 +70,7 @@ def _unigrams(*special: str) -> list[tuple[str, float]]:
     made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     unknown = next(token for token in special if "unk" in token.lower())
     made.train_from_iterator(
-        _CORPUS,
+        CORPUS,
         trainers.UnigramTrainer(vocab_size=400, special_tokens=[*special], unk_token=unknown, show_progress=False),
     )
     return [(piece, score) for piece, score in json.loads(made.to_str())["model"]["vocab"]]

@@ -14,16 +14,23 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from shared.errors import ArtifactError, InputDataError, SettingsError
+from shared.inference.engines.openvino.graph import build
 from shared.inference.engines.select import load_scorer
 from shared.inference.tokenization.rows import TokenRow
 from shared.model_folder.artifact import open_artifact
 from tests.support.hub.models import ARCHITECTURES, LABELS, write_classifier
+from tests.support.tiny import write_data
 from trainer.__main__ import app
 from trainer.data.examples import Examples, write_examples
+from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.sample import draw_sample
+from trainer.evaluation.metrics import confusion_matrix, macro_recall
 from trainer.evaluation.model_card import CARD
 from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import serve
+from trainer.models import export
 from trainer.models.adopt import Job, adopt
+from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,6 +172,38 @@ def test_given_data_it_is_calibrated_tested_and_the_normaliser_is_compared(tmp_p
     assert "**Calibrated:** on 130 rows" in card
     assert "## The normaliser" in card
     assert not any(text in card for text in texts)
+
+
+def test_an_adopted_model_is_exported_with_any_labelled_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given labels in another order than those of the data, when exported, then rows keep their true labels."""
+    monkeypatch.setattr(export, "quantise", lambda artifact, shape, _rows: build(artifact, shape))
+    # Random weights in bf16, where the CPU has it, agree on 97 % of the labels.
+    monkeypatch.setattr(export, "judge", lambda _: None)
+    source = write_classifier(tmp_path / "hub", "bert", labels=("positive", "negative", "neutral"))
+    artifact = adopted(source, tmp_path / "model")
+    data = write_data(tmp_path / "data.parquet", 300)
+
+    exported = export.export_int8(artifact.path, data, ColumnNames(), TrainerSettings(), calibration_rows=100)
+
+    found = exported.manifest.int8
+    assert found is not None
+    assert found.agreement > 0.9
+    splits = draw_sample(read_examples(data), TrainerSettings()).splits
+    parts = [getattr(splits, name) for name in export.HELD_OUT]
+    answers = serve(artifact, [text for part in parts for text in part.texts], device="cpu", precision="fp32")
+    names = [part.label_names[label] for part in parts for label in part.labels]
+    gold = np.array([artifact.manifest.labels.index(name) for name in names])
+    expected = macro_recall(confusion_matrix(gold, answers.probabilities.argmax(axis=1), 3))
+    assert found.macro_recall_fp32 == pytest.approx(float(expected))
+
+
+def test_a_sealed_folder_is_not_adopted_again(tmp_path: Path) -> None:
+    """It would lose what its manifest says."""
+    adopted(write_classifier(tmp_path / "hub", "bert"), tmp_path / "model")
+    with pytest.raises(SettingsError, match="is a sealed model folder already"):
+        adopted(tmp_path / "model", tmp_path / "again")
 
 
 def test_too_few_rows_to_calibrate_are_refused(tmp_path: Path) -> None:

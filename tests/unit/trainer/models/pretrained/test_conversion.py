@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sentencepiece
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from shared.errors import InputDataError
 from tests.support.hub.models import write_classifier
+from tests.support.hub.tokenizers import CORPUS
 from trainer.models.pretrained import conversion
 from trainer.models.pretrained.convert import Refused, convert_tokenizer, convert_weights
 from trainer.models.pretrained.weights import read_weights
@@ -116,8 +121,6 @@ def test_a_conversion_that_takes_too_long_is_ended(source: Path, monkeypatch: py
 
 def test_parts_of_weights_are_read_together(tmp_path: Path) -> None:
     """Given an index, when read, then all parts are; one that is not there, or is elsewhere, is an error."""
-    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - large
-
     source = write_classifier(tmp_path / "hub", "bert")
     whole = read_weights(source)
     model = AutoModelForSequenceClassification.from_pretrained(source)
@@ -152,8 +155,6 @@ def test_a_folder_without_weights_says_what_it_holds(name: str, reason: str, tmp
 def test_a_tokenizer_without_tokenizer_json_is_converted(tmp_path: Path) -> None:
     """Given vocab.txt, as in old folders, when converted, then there is a tokenizer.json with the same ids."""
     source = write_classifier(tmp_path / "hub", "bert")
-    from transformers import AutoTokenizer  # noqa: PLC0415 - large
-
     original: Any = AutoTokenizer.from_pretrained(source)
     ids = original("The train was late")["input_ids"]
     names = sorted(original.get_vocab(), key=original.get_vocab().get)
@@ -164,6 +165,39 @@ def test_a_tokenizer_without_tokenizer_json_is_converted(tmp_path: Path) -> None
 
     assert (tmp_path / "out" / "tokenizer.json").is_file()
     assert AutoTokenizer.from_pretrained(tmp_path / "out")("The train was late")["input_ids"] == ids
+
+
+_DEBERTA = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3, "unk_piece": "[UNK]", "pad_piece": "[PAD]",
+            "bos_piece": "[CLS]", "eos_piece": "[SEP]"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("architecture", "file", "kind", "special"),
+    [
+        ("deberta-v2", "spm.model", "DebertaV2Tokenizer", _DEBERTA),
+        ("xlm-roberta", "sentencepiece.bpe.model", "XLMRobertaTokenizer", {}),
+    ],
+)
+def test_a_model_of_sentencepiece_is_converted(
+    architecture: str, file: str, kind: str, special: dict[str, Any], tmp_path: Path
+) -> None:
+    """Given a folder with the file of SentencePiece only, when converted, then its own pieces come out."""
+    made = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(CORPUS), model_writer=made, vocab_size=300, minloglevel=9, hard_vocab_limit=False,
+        **special,
+    )  # fmt: skip
+    source = tmp_path / "hub"
+    source.mkdir()
+    (source / file).write_bytes(made.getvalue())
+    (source / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
+    (source / "config.json").write_text(json.dumps({"model_type": architecture}))
+
+    convert_tokenizer(source, tmp_path / "out")
+
+    text = "The train was late, don't mind 12 Caf\u00e9"
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=made.getvalue()).encode(text, out_type=str)
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").tokenize(text) == pieces
 
 
 def test_a_tokenizer_that_cannot_be_converted_says_why(tmp_path: Path) -> None:
