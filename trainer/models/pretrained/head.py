@@ -59,8 +59,8 @@ def label_names(settings: Mapping[str, Any], given: Sequence[str] | None, name: 
                 f"of the outputs, such as --label-names {','.join(_example(count))}; to keep these, give them as "
                 f"--label-names {','.join(labels)}"
             )
-    if not all(labels) or len(set(labels)) < len(labels):
-        raise SettingsError(f"{name}: every label needs a name of its own; give --label-names")
+    if len(set(labels)) < len(labels) or not all(label and label.isprintable() for label in labels):
+        raise SettingsError(f"{name}: every label needs a name of its own, in one line; give --label-names")
     return labels
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-5
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")
