@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from shared.logs import exit_with
+from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
 from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, train, archive, evaluate, export):
+for command in (fetch, train, adopt, archive, evaluate, export):
     app.command()(command)
 
 

@@ -71,7 +71,7 @@ class TrainerSettings(Settings):
     batch_size: int = Field(default=32, gt=0, le=10_000)
     """Rows per step."""
     max_tokens: int | None = Field(default=None, ge=8, le=65_536)
-    """Longest input; default: what 99.5 % of the training texts fit in, from 64 up."""
+    """Longest input; default: what 99.5 % of the training texts fit in, from 64 up; adopt: all it reads."""
     weight_decay: float = Field(default=0.01, ge=0, le=1)  # the default of transformers is 0
     """Not applied to biases and norms."""
     warmup: float = Field(default=0.1, ge=0, lt=1)

@@ -117,7 +117,10 @@ def read_manifest(folder: Path) -> Manifest:
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give a model folder written by sentiment-trainer train")
     if not path.exists():
-        raise ArtifactError(f"{folder} has no {MANIFEST}; give a model folder written by sentiment-trainer train")
+        raise ArtifactError(
+            f"{folder} has no {MANIFEST}; give a model folder written by sentiment-trainer train, or seal a model "
+            f"that was fine-tuned elsewhere: sentiment-trainer adopt {folder} --output NEW-FOLDER"
+        )
     try:
         with model_files.opened(path) as file:
             return Manifest.model_validate_json(file.read())
@@ -192,6 +195,11 @@ def _check_config(artifact: Artifact) -> None:
 
 def _version(manifest: Manifest) -> str:
     shaping = manifest.model_dump(mode="json", exclude=set(_DESCRIPTIVE))
+    # Fields that came after 0.2.0 count only where they are set, so that an older model keeps its version.
+    if manifest.calibration is None:
+        del shaping["calibration"]
+    if manifest.normaliser.options.enabled:
+        del shaping["normaliser"]["options"]["enabled"]
     shaping["files"] = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
 

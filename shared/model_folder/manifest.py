@@ -24,14 +24,14 @@ class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The pretrained model that was fine-tuned."""
+    """The pretrained model that was fine-tuned, or the classifier that was adopted as it is."""
 
     name: str
     revision: str = Field(description="commit of the hub, or SHA-256 of the weights for a local base")
 
 
 class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The rows that the model was trained on."""
+    """The rows that the model was trained on, or that its temperature was fitted on."""
 
     source: str
     rows: int = Field(ge=0)
@@ -67,9 +67,17 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         le=TEMPERATURES[1],
         description="logits are divided by it before the softmax",
     )
-    class_priors: dict[str, float] = Field(description="share of each label in the training data")
+    class_priors: dict[str, float] | None = Field(
+        default=None,
+        description="share of each label in the training data; null: unknown, as for an adopted model",
+    )
     base: Base
-    data: TrainingData
+    data: TrainingData | None = Field(
+        default=None, description="null: an adopted model, fine-tuned elsewhere on data that is not known"
+    )
+    calibration: TrainingData | None = Field(
+        default=None, description="the rows that the temperature was fitted on; null: not calibrated"
+    )
     training: dict[str, Any] = Field(default_factory=dict, description="settings that can change the result")
     libraries: dict[str, str] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
@@ -79,6 +87,11 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
     @model_validator(mode="after")
     def _priors_name_the_labels(self) -> Manifest:
-        if sorted(self.class_priors) != sorted(self.labels):
+        if self.class_priors is not None and sorted(self.class_priors) != sorted(self.labels):
             raise ValueError("class_priors must name exactly the labels")
         return self
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether somebody else fine-tuned the model."""
+        return self.data is None

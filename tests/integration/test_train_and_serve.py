@@ -15,7 +15,7 @@ from tests.support.plain import plain_model
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
-from trainer.models.predict import predict
+from trainer.models.transformer.predict import predict
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -37,7 +37,7 @@ def evaluate(
 
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415
-    from trainer.models.base import hush_transformers  # noqa: PLC0415
+    from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     found = evaluation.evaluate(

@@ -33,8 +33,8 @@ def export(
     Give the data, and the options for columns, split and seed, that the model was trained with.
     """
     from trainer.data.readers import column_names  # noqa: PLC0415
-    from trainer.models.base import hush_transformers  # noqa: PLC0415
     from trainer.models.export import export_int8, figures  # noqa: PLC0415
+    from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     hush_transformers()

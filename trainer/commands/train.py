@@ -42,7 +42,7 @@ def train(
 
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
-    from trainer.models.base import hush_transformers  # noqa: PLC0415
+    from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     job = training.Job(

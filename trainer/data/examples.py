@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,7 +14,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shared.errors import InputDataError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 IntArray = npt.NDArray[np.int64]
@@ -61,6 +64,16 @@ class Examples:
             source=self.source,
             created_at=None if self.created_at is None else self.created_at[rows],
         )
+
+    def in_order_of(self, labels: Sequence[str], *, whose: str) -> Examples:
+        """The same rows with the labels of a model, in its order; raises InputDataError for an unknown label."""
+        if unknown := sorted(set(self.label_names) - set(labels)):
+            raise InputDataError(
+                f"{whose} does not know the label {', '.join(map(repr, unknown))}; its labels are "
+                f"{', '.join(map(repr, labels))}"
+            )
+        index = np.array([labels.index(name) for name in self.label_names], dtype=np.int64)
+        return replace(self, labels=index[self.labels], label_names=tuple(labels))
 
     def counts(self) -> dict[str, int]:
         """Number of rows by label name, in the order of the labels."""

@@ -69,6 +69,16 @@ def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, s
     return Splits(**parts, order=order, dropped=int((part_of < 0).sum()))
 
 
+def halves(groups: IntArray, seed: int) -> tuple[IntArray, IntArray]:
+    """The rows of two halves that share no group, at random; the first has as many rows as the second, or more."""
+    rows_of = np.argsort(groups, kind="stable")
+    members = np.split(rows_of, np.cumsum(np.unique(groups, return_counts=True)[1])[:-1])
+    shuffled = [members[index] for index in np.random.default_rng(seed).permutation(len(members))]
+    ends = np.cumsum([len(rows) for rows in shuffled])
+    first = int(np.searchsorted(ends, len(groups) / 2)) + 1
+    return np.sort(np.concatenate(shuffled[:first])), np.sort(np.concatenate([*shuffled[first:], rows_of[:0]]))
+
+
 def _at_random(examples: Examples, groups: IntArray, sizes: Sizes, seed: int) -> IntArray:
     """Indices into PARTS, `[rows]`. Shuffled groups fill the test part first, up to the quota of each label."""
     part_of = np.zeros(len(examples), dtype=np.int64)  # all other rows are for training

@@ -16,7 +16,7 @@ from shared.inference.scorer import softmax
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray
-    from trainer.models.predict import FloatArray
+    from trainer.models.transformer.predict import FloatArray
 
 BINS: Final = 15  # as in Guo et al. 2017
 TEMPERATURES: Final = (0.1, 10.0)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from shared.errors import ArtifactError, InputDataError
 from shared.model_folder.artifact import open_artifact
 from trainer.evaluation.metrics import Figures, figures
@@ -17,7 +15,7 @@ from trainer.models.model_folder import publish
 if TYPE_CHECKING:
     from shared.inference.engines.select import Precision
     from shared.model_folder.artifact import Artifact
-    from trainer.data.examples import Examples, IntArray
+    from trainer.data.examples import Examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ def evaluate(
     replaced it.
     """
     folder, manifest = artifact.path, artifact.manifest
-    gold = _in_order_of(manifest.labels, examples)
+    gold = examples.in_order_of(manifest.labels, whose="the model").labels
     served = serve(artifact, examples.texts, device=device, precision=precision)
     if not len(served.rows):
         raise InputDataError(f"no text of {name} can be scored")
@@ -53,15 +51,3 @@ def evaluate(
         later = LaterEvaluation(name=name, sha256=examples.fingerprint(), engine=served.engine, figures=found)
         publish(folder, manifest, read_report(artifact).with_later(later))
     return Measured(name, artifact.version, served.engine, found)
-
-
-def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:
-    """The true labels as indices into the model's labels, `[rows]`; raises InputDataError for an unknown label."""
-    unknown = sorted(set(examples.label_names) - set(labels))
-    if unknown:
-        raise InputDataError(
-            f"the model does not know the label {', '.join(map(repr, unknown))}; "
-            f"its labels are {', '.join(map(repr, labels))}"
-        )
-    index = np.array([labels.index(name) for name in examples.label_names], dtype=np.int64)
-    return index[examples.labels]

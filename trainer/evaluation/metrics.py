@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.data.examples import IntArray
-    from trainer.models.predict import FloatArray
+    from trainer.models.transformer.predict import FloatArray
 
 RESAMPLES: Final = 1000
 INTERVAL: Final = (2.5, 97.5)

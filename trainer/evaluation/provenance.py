@@ -16,9 +16,10 @@ from trainer.data.splits import PARTS
 from trainer.evaluation.report import Evaluation, TrainingReport
 
 if TYPE_CHECKING:
+    from trainer.data.examples import Examples
     from trainer.data.sample import Sample
-    from trainer.models.base import LoadedBase
-    from trainer.models.training_state import TrainingConfig, TrainingState
+    from trainer.models.transformer.base import LoadedBase
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 
@@ -57,6 +58,16 @@ def training_report(sample: Sample, state: TrainingState, engine: str, seconds: 
     )
 
 
+def rows_of(examples: Examples) -> TrainingData:
+    """The identity of some rows, for the manifest."""
+    return TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint())
+
+
+def libraries() -> dict[str, str]:
+    """Versions of Python and the libraries that made a model."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
 def make_manifest(
     name: str,
     base: LoadedBase,
@@ -78,8 +89,9 @@ def make_manifest(
         temperature=1.0,
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
         base=Base(name=base.name, revision=base.revision),
-        data=TrainingData(source=examples.source, rows=len(examples), fingerprint=examples.fingerprint()),
+        data=rows_of(examples),
+        calibration=rows_of(sample.splits.calibration),
         training=training,
-        libraries={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        libraries=libraries(),
         created_at=datetime.now(UTC).replace(microsecond=0),
     )

@@ -1,11 +1,8 @@
-"""Reports of a model folder: metrics.json for programs, README.md and tables for people.
-
-They contain no texts of the data.
-"""
+"""Reports of a model folder: metrics.json for programs, tables for people. They contain no texts of the data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from rich.table import Table
@@ -17,10 +14,8 @@ from trainer.evaluation.metrics import Figures  # noqa: TC001 - pydantic needs i
 
 if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
-    from shared.model_folder.manifest import Int8, Manifest
 
 METRICS: Final = "metrics.json"
-CARD: Final = "README.md"
 TEST: Final = "test"
 
 
@@ -50,6 +45,36 @@ class TrainingReport(BaseModel, frozen=True):
     history: list[Evaluation]
 
 
+class NormaliserComparison(BaseModel, frozen=True):
+    """An adopted model on the same rows, with and without the normaliser."""
+
+    rows: int
+    accuracy_on: float
+    accuracy_off: float
+    margin: float
+    """Half of the 95 % interval of the difference; it is paired, row by row."""
+
+    @property
+    def better(self) -> Literal["on", "off"] | None:
+        """The one with the higher accuracy; None if the rows do not show it."""
+        difference = self.accuracy_on - self.accuracy_off
+        if abs(difference) <= self.margin:
+            return None
+        return "on" if difference > 0 else "off"
+
+
+class AdoptionReport(BaseModel, frozen=True):
+    """What was found when a model was adopted with data."""
+
+    rows: dict[str, int]
+    """Rows by part: calibration, test."""
+    left_out: dict[str, int]
+    """Rows that were not used, by reason."""
+    engine: str
+    """Library, precision and batching that scored the rows."""
+    normaliser: NormaliserComparison
+
+
 class LaterEvaluation(BaseModel, frozen=True):
     """The metrics of `evaluate` for an existing model."""
 
@@ -66,8 +91,10 @@ class Report(BaseModel, frozen=True):
     """Content of metrics.json."""
 
     training: TrainingReport | None = None
+    adoption: AdoptionReport | None = None
+    """None for a model that was trained here, and for one that was adopted without data."""
     evaluations: dict[str, Figures] = Field(default_factory=dict)
-    """Metrics from training by part: `test`. They are not changed later."""
+    """Metrics from training or adoption by part: `test`. They are not changed later."""
     later: list[LaterEvaluation] = Field(default_factory=list)
     """One for each data set and engine."""
 
@@ -110,134 +137,32 @@ def figures_table(title: str, found: Figures) -> Table:
     table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in ("", "value", "95 % interval"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, value, interval in _overall(found):
+    for name, value, interval in overall(found):
         table.add_row(name, value, interval)
     for name, label in found.labels.items():
-        table.add_row(Text(escaped(f"{name}: F1")), _share(label.f1), f"of {label.rows} rows")
+        table.add_row(Text(escaped(f"{name}: F1")), share(label.f1), f"of {label.rows} rows")
     return table
 
 
-def card(manifest: Manifest, report: Report, version: str) -> str:
-    """The model card, in Markdown."""
-    parts = [
-        f"# {manifest.name}",
-        (
-            f"A text classifier with the labels {', '.join(f'`{label}`' for label in manifest.labels)}, "
-            f"fine-tuned from `{manifest.base.name}` (`{manifest.base.revision[:12]}`) on "
-            f"{manifest.data.rows:,} texts of `{manifest.data.source}`. "
-            f"Version `{version}`, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
-        ),
-    ]
-    if report.training:
-        parts += ["## Data", _data(manifest, report.training)]
-    for name, found in report.evaluations.items():
-        parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
-    for later in report.later:
-        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
-        note = (
-            f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
-            f"`{later.sha256}`."
-        )
-        parts += [heading, note, _quality(later.figures), _confusion(later.figures)]
-    if manifest.int8:
-        parts += ["## In int8", _int8(manifest.int8)]
-    parts += ["## Use", _use(manifest), "## Limits", _LIMITS, "## How it was made", _settings(manifest)]
-    # Names and labels are untrusted, and a card is read on terminals. `escaped` would escape the line ends too.
-    return "\n".join(map(escaped, "\n\n".join(parts).split("\n"))) + "\n"
-
-
-_LIMITS: Final = (
-    "The metrics hold for texts like those it was tested on; texts of other sources, topics, languages or years "
-    "can give worse results. The intervals only show the uncertainty from the choice of test rows. Probabilities "
-    "are calibrated on data of the same source; recalibrate for another."
-)
-
-
-def _overall(found: Figures) -> list[tuple[str, str, str]]:
-    """Name, value and interval of each overall figure."""
+def overall(found: Figures) -> list[tuple[str, str, str]]:
+    """Name, value and 95 % interval of each overall figure, for display."""
     rows = []
     for name in ("accuracy", "macro_f1", "macro_recall"):
         low, high = found.intervals[name]
-        rows.append((_words(name), _share(getattr(found, name)), f"{_share(low)} - {_share(high)}"))
-    rows.append(("ROC-AUC", "-" if found.roc_auc is None else _share(found.roc_auc), ""))
+        rows.append((words(name), share(getattr(found, name)), f"{share(low)} - {share(high)}"))
+    rows.append(("ROC-AUC", "-" if found.roc_auc is None else share(found.roc_auc), ""))
     before, after = found.uncalibrated, found.calibrated
-    rows.append(("calibration error (ECE)", _share(after.ece), f"{_share(before.ece)} uncalibrated"))
-    rows.append(("log-likelihood (NLL)", _share(after.nll), f"{_share(before.nll)} uncalibrated"))
-    rows.append(("Brier score", _share(after.brier), f"{_share(before.brier)} uncalibrated"))
+    rows.append(("calibration error (ECE)", share(after.ece), f"{share(before.ece)} uncalibrated"))
+    rows.append(("log-likelihood (NLL)", share(after.nll), f"{share(before.nll)} uncalibrated"))
+    rows.append(("Brier score", share(after.brier), f"{share(before.brier)} uncalibrated"))
     return rows
 
 
-def _data(manifest: Manifest, training: TrainingReport) -> str:
-    cut = "by time" if training.order == "time" else "at random, with the same shares of labels in each part"
-    left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in training.left_out.items() if rows)
-    priors = ", ".join(f"{label} {share:.1%}" for label, share in manifest.class_priors.items())
-    return (
-        f"Split {cut}; near-duplicates are kept in one part.\n\n"
-        + _markdown(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
-        + f"\n\nLeft out: {left_out or 'nothing'}. Labels of the training rows: {priors}."
-    )
-
-
-def _quality(found: Figures) -> str:
-    label_rows = [
-        (
-            name,
-            *(_share(figure) for figure in (label.precision, label.recall, label.f1)),
-            "-" if label.roc_auc is None else _share(label.roc_auc),
-            f"{label.rows:,}",
-        )
-        for name, label in found.labels.items()
-    ]
-    return (
-        _markdown(("", "value", "95 % interval"), _overall(found))
-        + "\n\n"
-        + _markdown(("label", "precision", "recall", "F1", "ROC-AUC", "rows"), label_rows)
-    )
-
-
-def _confusion(found: Figures) -> str:
-    rows = [(f"**{name}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)]
-    return "Rows are the true labels, columns the predicted labels:\n\n" + _markdown(("", *found.labels), rows)
-
-
-def _int8(found: Int8) -> str:
-    rows = [
-        ("macro recall", _share(found.macro_recall), _share(found.macro_recall_fp32)),
-        ("calibration error (ECE)", _share(found.ece), _share(found.ece_fp32)),
-    ]
-    return (
-        f"`openvino/` holds the same model in int8, for CPUs. On {found.rows:,} held-out rows (validation, "
-        f"calibration and test) it agrees with fp32 on {found.agreement:.2%} of the labels; its ranges were set "
-        f"on {found.calibration_rows:,} training rows.\n\n" + _markdown(("", "int8", "fp32"), rows)
-    )
-
-
-def _use(manifest: Manifest) -> str:
-    return (
-        "`sentiment-consumer` loads this folder as it is. Plain `transformers` does too, with "
-        "`AutoModelForSequenceClassification.from_pretrained(folder)`; to get the same probabilities, clean "
-        f"the text with normaliser {manifest.normaliser.version} of this project, truncate to "
-        f"{manifest.max_tokens} tokens and divide the logits by {manifest.temperature:.4f} before the softmax."
-    )
-
-
-def _settings(manifest: Manifest) -> str:
-    rows = [(_words(name), f"{value}") for name, value in {**manifest.training, **manifest.libraries}.items()]
-    return _markdown(("setting", "value"), rows)
-
-
-def _markdown(heading: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [heading, tuple("---" if index == 0 else "---:" for index in range(len(heading))), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
-def _share(value: float) -> str:
+def share(value: float) -> str:
+    """A figure, for display."""
     return f"{value:.3f}"
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a field or figure, for display."""
     return "macro F1" if name == "macro_f1" else name.replace("_", " ")

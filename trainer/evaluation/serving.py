@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.inference.engines.select import Precision
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import IntArray
-    from trainer.models.predict import FloatArray
+    from trainer.models.transformer.predict import FloatArray
 
 log = structlog.get_logger()
 

@@ -109,13 +109,16 @@ def export_int8(
 
 def _rows(artifact: Artifact, splits: Splits, calibration_rows: int) -> Rows:
     manifest, train = artifact.manifest, splits.train
-    if train.label_names != manifest.labels or train.fingerprint() != manifest.data.fingerprint:
+    # Any labelled data will do for an adopted model: nobody knows what it was trained on.
+    if manifest.data is not None and (
+        train.label_names != manifest.labels or train.fingerprint() != manifest.data.fingerprint
+    ):
         raise InputDataError(
             f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} was "
             "trained on; give the data, and the options for columns, split and seed, that it was trained with"
         )
     chosen = np.random.default_rng(0).permutation(len(train))[:calibration_rows]
-    held_out = [getattr(splits, name) for name in HELD_OUT]
+    held_out = [getattr(splits, name).in_order_of(manifest.labels, whose="the model") for name in HELD_OUT]
     kept, scored = _token_ids(artifact, [text for part in held_out for text in part.texts])
     return Rows(
         calibration=_token_ids(artifact, train.take(chosen).texts)[0],

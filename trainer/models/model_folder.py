@@ -16,15 +16,16 @@ import structlog
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.torch.loading import load_model
 from shared.model_folder.artifact import MANIFEST, Artifact, read_manifest, seal
-from trainer.evaluation.report import CARD, METRICS, Report, card, headline
-from trainer.models.predict import score
+from trainer.evaluation.model_card import CARD, card
+from trainer.evaluation.report import METRICS, Report, headline
+from trainer.models.transformer.predict import score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from shared.model_folder.manifest import Manifest
-    from trainer.models.encoding import Encoded
+    from trainer.models.transformer.encoding import Encoded
 
 log = structlog.get_logger()
 
@@ -113,8 +114,10 @@ def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> Non
     model.cpu().float().save_pretrained(folder)
     # For plain transformers; the consumer reads the manifest.
     tokenizer.model_max_length = max_tokens
-    # `Tokeniser` has set a truncation since the base was loaded.
+    # `Tokeniser` has set a truncation since the base was loaded. It reads the side from tokenizer.json.
     tokenizer.backend_tokenizer.no_truncation()
+    if tokenizer.truncation_side == "left":
+        tokenizer.backend_tokenizer.enable_truncation(max_tokens, direction="left")
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
     for weights in folder.glob("*.safetensors"):  # written for the owner only, whatever the umask

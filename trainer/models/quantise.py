@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.inference.engines.openvino.bert_shape import Shape
     from shared.inference.engines.openvino.lean import LeanModel
     from shared.model_folder.artifact import Artifact
-    from trainer.models.predict import FloatArray
+    from trainer.models.transformer.predict import FloatArray
 
 BATCH_TOKENS: Final = 1_024
 """Tokens of a pass, padding included, as in the consumer's engine."""

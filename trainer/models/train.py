@@ -21,13 +21,13 @@ from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report
 from trainer.evaluation.serving import serve
-from trainer.models.base import LoadedBase, load_base
-from trainer.models.checkpoint import Checkpoint
-from trainer.models.encoding import Encoded, encode, tokenise
-from trainer.models.finetune import finetune, seed_everything
 from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
-from trainer.models.progress import reporting
-from trainer.models.training_state import TrainingConfig, TrainingState
+from trainer.models.transformer.base import LoadedBase, load_base
+from trainer.models.transformer.checkpoint import Checkpoint
+from trainer.models.transformer.encoding import Encoded, encode, tokenise
+from trainer.models.transformer.finetune import finetune, seed_everything
+from trainer.models.transformer.progress import reporting
+from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 if TYPE_CHECKING:
     from pathlib import Path

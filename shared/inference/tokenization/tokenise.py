@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -31,22 +32,29 @@ CHARS_PER_TOKEN: Final = 8
 """Of a long text the tokenizer first gets this many characters for each token of `max_tokens`; English has 4 to 5.
 Otherwise it would read the whole text before it truncates."""
 
+_END_OF_WORD: Final = re.compile(r"(?<=\S)[ \t\n\r]")
+"""Where a text may be cut: the tokens of whole words do not depend on other words. In a run of spaces they may."""
+
 
 class Tokeniser:
     """Used by one thread at a time; Rust releases the GIL and uses all cores."""
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
-        """Changes the tokenizer: it truncates to `max_tokens`, special tokens included, and does not pad."""
+        """Changes the tokenizer: it truncates to `max_tokens`, special tokens included, and does not pad.
+
+        It keeps the beginning of a text, or the end if the tokenizer's own truncation does ("direction": "left").
+        """
         self._tokenizer = tokenizer
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         """Number of special tokens in every row."""
         self._max_tokens = max_tokens
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self._max_tokens)
+        self._keeps_end = (self._tokenizer.truncation or {}).get("direction") == "left"
+        self._tokenizer.enable_truncation(self._max_tokens, direction="left" if self._keeps_end else "right")
         parts: dict[str, Any] = json.loads(self._tokenizer.to_str())
         self._unknown = UnknownToken.of(self._tokenizer, parts)
         self._together = self._whole
-        if is_by_words(parts):
+        if is_by_words(parts) and not self._keeps_end:
             self._together = WordTokeniser(self._tokenizer, self._max_tokens, self._unknown).rows
 
     @classmethod
@@ -64,20 +72,30 @@ class Tokeniser:
     def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises normalised texts, in input order; raises ScorerError if the control sentence fails too.
 
-        Of a long text the tokenizer first gets the beginning, and then more if that does not fill the row.
+        Of a long text the tokenizer first gets the part that it keeps, then more if that does not fill the row.
         """
         limit = CHARS_PER_TOKEN * self._max_tokens
-        shown = [text if len(text) <= limit else _beginning(text, limit) for text in texts]
+        shown = [text if len(text) <= limit else self._part(text, limit) for text in texts]
         rows = self._encode(shown)
         cut = [index for index, text in enumerate(texts) if len(shown[index]) < len(text)]
         while cut := [index for index in cut if not _is_filled(rows[index])]:
             limit *= 8
             for index in cut:
-                shown[index] = _beginning(texts[index], limit)
+                shown[index] = self._part(texts[index], limit)
             for index, row in zip(cut, self._encode([shown[index] for index in cut]), strict=True):
                 rows[index] = row
             cut = [index for index in cut if len(shown[index]) < len(texts[index])]
         return rows
+
+    def _part(self, text: str, limit: int) -> str:
+        """At least `limit` characters of the beginning, or of the end; all of a text that cannot be cut there."""
+        if not self._keeps_end:
+            found = _END_OF_WORD.search(text, limit)
+            return text[: found.start()] if found else text
+        start = text.rfind(" ", 0, len(text) - limit)
+        while start > 0 and text[start - 1].isspace():
+            start = text.rfind(" ", 0, start)
+        return text[max(0, start) :]
 
     def _encode(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises all texts together; if that fails, the control sentence and then the texts one by one."""
@@ -111,12 +129,3 @@ class Tokeniser:
 
 def _is_filled(row: TokenRow | Unscorable) -> bool:
     return isinstance(row, Unscorable) or row.truncated
-
-
-def _beginning(text: str, limit: int) -> str:
-    """At least `limit` characters, cut before a space: the tokens of whole words do not depend on later words.
-
-    A normalised text has single spaces only. A text without a space from `limit` on is returned whole.
-    """
-    end = text.find(" ", limit)
-    return text if end < 0 else text[:end]

@@ -98,7 +98,8 @@ def read_shape(artifact: Artifact) -> Shape:
     config = artifact.config()
     layout = LAYOUTS.get(config.get("model_type", ""))
     if layout is None or config.get("architectures") != [layout.architecture]:
-        raise UnknownArchitecture(f"architecture {config.get('architectures')}")
+        names = ", ".join(map(str, config.get("architectures") or ["an unnamed architecture"]))
+        raise UnknownArchitecture(f"the graph for OpenVINO does not have {names}")
     if config.get("is_decoder") or config.get("position_embedding_type", "absolute") != "absolute":
         raise UnknownArchitecture("a decoder, or positions that are not absolute")
     distil = layout.body == "distilbert"

@@ -14,6 +14,7 @@ from shared.inference.engines.openvino.lean import LeanModel, Unreadable
 from shared.inference.engines.openvino.runtime import native_precision, openvino
 from shared.inference.isolation import OutOfMemory, PassFailed
 from shared.inference.probe.examine import examine
+from shared.inference.probe.texts import PROBE_TEXTS
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 
@@ -29,14 +30,6 @@ BATCH_TOKENS: Final = 1_024
 PASS_TOKENS: Final = 32
 """The fixed cost of a pass, in tokens. With at most this padding per pass, MiniLM in bf16 on 2 cores took 1/2.3,
 1/1.2 and 1/1.07 of the time of full passes for windows of 16, 64 and 512 tweets; 16 to 64 tokens were equal."""
-PROBE_TEXTS: Final = (
-    "The train was late again this morning, but I did not mind: the sun came out over the river.",
-    "A stranger gave me half of her sandwich, and nobody could say why we had met at all!",
-    "Still, dinner was good; the children laughed at a silly film, and now it is quiet. 10/10",
-    "@someone my phone died twice today, worst purchase of 2024 :( http://example.com #fail",
-)
-"""Ordinary texts for the engine's probe; their content does not matter."""
-
 _NO_MEMORY: Final = ("Failed to allocate", "bad_alloc")
 """Parts of the message of a RuntimeError of OpenVINO that mean out of memory."""
 

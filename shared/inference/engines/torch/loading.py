@@ -1,4 +1,4 @@
-"""Shared by the engines on PyTorch: loading a model folder and classifying errors."""
+"""Shared by the engines on PyTorch and the trainer: loading a classifier, and classifying errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from shared.errors import ArtifactError, ScorerError
 from shared.inference.isolation import OutOfMemory, PassFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from shared.model_folder.artifact import Artifact
 
 _NO_HOST_MEMORY: Final = ("can't allocate memory", "bad_alloc")
 """Parts of the message of a RuntimeError of torch that mean out of host memory."""
+
+
+CANNOT_BUILD: Final = (AttributeError, TypeError, ValueError, KeyError, RuntimeError)
+"""What transformers raises for a config.json or weights that it cannot use."""
 
 
 def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory | ScorerError:
@@ -47,15 +53,34 @@ def load_model(artifact: Artifact) -> Any:
     try:
         for name in artifact.weights():
             weights |= load(artifact.read(name))
-        config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
-        architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-        model, report = architecture.from_pretrained(
-            None, config=config, state_dict=weights, dtype=torch.float32, output_loading_info=True
-        )
-    except (TypeError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        model, report = build_classifier(settings, weights)
+    except (*CANNOT_BUILD, SafetensorError) as error:
         raise ArtifactError(
             f"{artifact.path} cannot be loaded by transformers ({type(error).__name__}); train it again"
         ) from None
     if report["missing_keys"]:  # transformers initialises them at random
         raise ArtifactError(f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again")
-    return model.eval()
+    return model
+
+
+def build_classifier(
+    settings: Mapping[str, Any], weights: dict[str, torch.Tensor], *, ignore_mismatched_sizes: bool = False
+) -> tuple[Any, dict[str, Any]]:
+    """Builds a sequence classifier in fp32 from the content of a config.json and weights by name.
+
+    Returns it, in evaluation mode on the CPU, with the report of transformers: missing, unexpected and mismatched
+    keys. No code of a model is run, and transformers chooses the attention that the architecture has. Raises one
+    of CANNOT_BUILD.
+    """
+    config = CONFIG_MAPPING[settings["model_type"]].from_dict(dict(settings))
+    config.use_cache = False  # decoders would keep the keys and values of every pass
+    architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+    model, report = architecture.from_pretrained(
+        None,
+        config=config,
+        state_dict=weights,
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=ignore_mismatched_sizes,
+    )
+    return model.eval(), report

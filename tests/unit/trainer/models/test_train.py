@@ -23,11 +23,11 @@ from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
 from trainer.data.readers import read_examples
 from trainer.evaluation import evaluate as evaluation
-from trainer.evaluation.report import CARD, read_report
+from trainer.evaluation.model_card import CARD
+from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import Served, serve
-from trainer.models.base import load_base
 from trainer.models.model_folder import check_output, replacing
-from trainer.models.predict import predict
+from trainer.models.transformer.predict import predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,7 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
     assert manifest.base.name == "base"
     assert manifest.max_tokens == 64
     assert manifest.metrics["test"]["rows"] == 60
+    assert manifest.class_priors is not None
     assert sum(manifest.class_priors.values()) == pytest.approx(1)
     config = AutoModelForSequenceClassification.from_pretrained(trained / "model").config
     assert config.problem_type == "single_label_classification"
@@ -102,7 +103,11 @@ def test_held_out_rows_are_exact_and_were_never_trained_on(trained: Path) -> Non
     assert [label_of[row_id] for row_id in held_out.ids] == held_out.labels.tolist()
     rows = json.loads((trained / "model" / "metrics.json").read_bytes())["training"]["rows"]
     assert sum(rows.values()) == len(data)
-    assert open_artifact(trained / "model").manifest.data.rows == rows["train"]
+    manifest = open_artifact(trained / "model").manifest
+    assert manifest.data is not None
+    assert manifest.data.rows == rows["train"]
+    assert manifest.calibration is not None
+    assert manifest.calibration.rows == rows["calibration"]
 
 
 def test_the_same_seed_gives_the_same_version(trained: Path, tmp_path: Path) -> None:
@@ -321,31 +326,6 @@ def test_a_replacement_that_ends_half_way_loses_no_model(tmp_path: Path, monkeyp
         raise InputDataError("for the test")
     assert open_artifact(tmp_path / "model").version == version
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
-
-
-def test_a_tokenizer_with_fixed_padding_is_reset(tmp_path: Path) -> None:
-    """Some bases pad everything to 128 tokens and truncate there; ours must not do either on its own."""
-    tiny_base(tmp_path / "base")
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "base")
-    tokenizer.backend_tokenizer.enable_padding(length=128)
-    tokenizer.backend_tokenizer.enable_truncation(128)
-    tokenizer.backend_tokenizer.save(str(tmp_path / "base" / "tokenizer.json"))
-    backend = load_base(str(tmp_path / "base"), None, LABELS, tmp_path).tokenizer.backend_tokenizer
-    assert (backend.padding, backend.truncation) == (None, None)
-
-
-def test_a_base_with_a_head_for_other_labels_gets_a_fresh_one(tmp_path: Path) -> None:
-    """Two labels instead of three: the encoder is kept, the head is new."""
-    base = load_base(str(tiny_model(tmp_path / "model")), None, ("no", "yes"), tmp_path)
-    assert base.model.config.id2label == {0: "no", 1: "yes"}
-    assert base.model.classifier.weight.shape == (2, 32)
-
-
-def test_a_base_that_cannot_be_had_names_the_ways_out(tmp_path: Path) -> None:
-    """A folder without a model has the same error as an unreachable hub: local folder, minilm, or get online."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputDataError, match=r"three ways out: .* use --base minilm"):
-        load_base(str(tmp_path / "empty"), None, LABELS, tmp_path)
 
 
 def test_more_tokens_than_the_base_reads_are_refused(trained: Path, tmp_path: Path) -> None:

@@ -296,6 +296,7 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
     assert found.version == again.version != exported.version
     assert found.manifest.int8 == again.manifest.int8
     assert again.manifest.int8 is not None
+    assert again.manifest.data is not None
     assert again.manifest.int8.calibration_rows == again.manifest.data.rows == 220
     assert found.manifest.files.keys() == exported.manifest.files.keys()
     assert (tmp_path / "link").readlink() == folder

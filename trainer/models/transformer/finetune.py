@@ -16,15 +16,15 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
-from trainer.models.encoding import Encoded, padded, training_batches
-from trainer.models.predict import score
-from trainer.models.training_state import Evaluation, TrainingState
+from trainer.models.transformer.encoding import Encoded, padded, training_batches
+from trainer.models.transformer.predict import score
+from trainer.models.transformer.training_state import Evaluation, TrainingState
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray
-    from trainer.models.checkpoint import Checkpoint
-    from trainer.models.progress import ProgressReporter
-    from trainer.models.training_state import TrainingConfig
+    from trainer.models.transformer.checkpoint import Checkpoint
+    from trainer.models.transformer.progress import ProgressReporter
+    from trainer.models.transformer.training_state import TrainingConfig
 
 REPORT_STEPS = 10
 """Steps between two reports of the loss; each report waits for the device once."""

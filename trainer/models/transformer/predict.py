@@ -11,7 +11,7 @@ import torch
 from shared.inference.batching import make_batches
 from shared.inference.scorer import softmax
 from shared.text import normalise
-from trainer.models.encoding import padded
+from trainer.models.transformer.encoding import padded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

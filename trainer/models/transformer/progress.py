@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trainer.models.training_state import Evaluation
+    from trainer.models.transformer.training_state import Evaluation
 
 
 class ProgressReporter(Protocol):

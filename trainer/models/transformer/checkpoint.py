@@ -15,12 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from shared.errors import InputDataError
-from trainer.models.training_state import Evaluation
+from trainer.models.transformer.training_state import Evaluation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.models.training_state import TrainingState
+    from trainer.models.transformer.training_state import TrainingState
 
 
 @dataclass(frozen=True, slots=True)

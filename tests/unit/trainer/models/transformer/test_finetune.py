@@ -13,16 +13,16 @@ import torch
 from shared.errors import InputDataError, SettingsError
 from tests.support.tiny import tiny_base
 from trainer.data.examples import Examples
-from trainer.models.base import load_base
-from trainer.models.checkpoint import Checkpoint
-from trainer.models.encoding import Encoded, encode, training_batches
-from trainer.models.finetune import finetune, seed_everything
-from trainer.models.training_state import TrainingConfig
+from trainer.models.transformer.base import load_base
+from trainer.models.transformer.checkpoint import Checkpoint
+from trainer.models.transformer.encoding import Encoded, encode, training_batches
+from trainer.models.transformer.finetune import finetune, seed_everything
+from trainer.models.transformer.training_state import TrainingConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.models.training_state import Evaluation, TrainingState
+    from trainer.models.transformer.training_state import Evaluation, TrainingState
 
 LABELS = ("negative", "positive")
 CONFIG = TrainingConfig(

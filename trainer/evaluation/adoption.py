@@ -1,0 +1,101 @@
+"""Calibrates and tests an adopted model on labelled texts, and compares it with and without the normaliser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from shared.errors import InputDataError
+from shared.model_folder.manifest import Normaliser
+from shared.text import NormaliserOptions
+from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
+from trainer.data.splits import halves
+from trainer.evaluation.calibration import fit_temperature
+from trainer.evaluation.metrics import figures
+from trainer.evaluation.provenance import rows_of
+from trainer.evaluation.report import TEST, AdoptionReport, NormaliserComparison, Report
+from trainer.evaluation.serving import serve
+
+if TYPE_CHECKING:
+    from shared.model_folder.artifact import Artifact
+    from trainer.data.examples import Examples, IntArray
+    from trainer.evaluation.serving import Served
+
+# Of 120 draws from a calibrated model, 24 rows made the NLL more than 10 % worse in 23 %, 100 rows in 3 %.
+MIN_CALIBRATION_ROWS: Final = 100
+"""Least rows that a temperature is fitted on."""
+SEED: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """The result of `calibrate`; without arguments, that of a model that is adopted without data."""
+
+    in_manifest: dict[str, Any] = field(default_factory=dict)
+    """Fields of the manifest with their new values."""
+    report: Report = field(default_factory=Report)
+
+
+def calibrate(artifact: Artifact, examples: Examples, device: str) -> Calibrated:
+    """Fits the temperature on one half of the rows and computes metrics on the other; raises InputDataError.
+
+    `examples` has the labels in the order of the model. Near-duplicates are in one half. The normaliser is
+    compared on all rows.
+    """
+    cleaned = remove_duplicates(examples)
+    rows = cleaned.examples
+    first, second = halves(near_duplicate_groups(rows.texts), SEED)
+    served = serve(artifact, rows.texts, device=device, precision="fp32")
+    scored = np.isin(np.arange(len(rows)), served.rows)
+    if min(scored[first].sum(), scored[second].sum()) < MIN_CALIBRATION_ROWS:
+        raise InputDataError(
+            f"{int(scored.sum())} different texts can be scored, and about {2 * MIN_CALIBRATION_ROWS} are needed: "
+            "half of them to fit the temperature, half to test; give more, or adopt without --calibrate"
+        )
+    gold, place = rows.labels, np.cumsum(scored) - 1
+    fitted, tested = first[scored[first]], second[scored[second]]
+    temperature = fit_temperature(served.logits[place[fitted]], gold[fitted])
+    found = figures(served.logits[place[tested]], gold[tested], artifact.manifest.labels, temperature)
+    report = AdoptionReport(
+        rows={"calibration": len(fitted), TEST: len(tested)},
+        left_out={
+            "duplicates": cleaned.duplicates,
+            "rows with tied labels": cleaned.conflicting,
+            "texts without a score": int((~scored).sum()),
+        },
+        engine=served.engine,
+        normaliser=_compare(artifact, rows, served, device),
+    )
+    return Calibrated(
+        in_manifest={"temperature": temperature, "calibration": rows_of(rows.take(fitted))},
+        report=Report(adoption=report, evaluations={TEST: found}),
+    )
+
+
+def _compare(artifact: Artifact, rows: Examples, served: Served, device: str) -> NormaliserComparison:
+    enabled = artifact.manifest.normaliser.options.enabled
+    other = serve(_with(artifact, enabled=not enabled), rows.texts, device=device, precision="fp32")
+    answers = {enabled: served, not enabled: other}
+    both = np.intersect1d(answers[True].rows, answers[False].rows)
+    right = {on: _right(answer, rows.labels, both) for on, answer in answers.items()}
+    differences = right[True].astype(np.float64) - right[False]
+    return NormaliserComparison(
+        rows=len(both),
+        accuracy_on=float(right[True].mean()),
+        accuracy_off=float(right[False].mean()),
+        margin=float(1.96 * differences.std() / np.sqrt(len(both))),  # normal approximation
+    )
+
+
+def _right(served: Served, gold: IntArray, rows: IntArray) -> Any:
+    """Whether each of `rows` got its true label."""
+    answers = served.probabilities.argmax(axis=1)[np.isin(served.rows, rows)]
+    return answers == gold[rows]
+
+
+def _with(artifact: Artifact, *, enabled: bool) -> Artifact:
+    options = NormaliserOptions(enabled=enabled)
+    normaliser = Normaliser(version=artifact.manifest.normaliser.version, options=options)
+    return replace(artifact, manifest=artifact.manifest.model_copy(update={"normaliser": normaliser}))

@@ -1,0 +1,173 @@
+"""The model card of a model folder, README.md. It contains no texts of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.terminal import escaped
+from trainer.evaluation.report import overall, share, words
+
+if TYPE_CHECKING:
+    from shared.model_folder.manifest import Int8, Manifest
+    from trainer.evaluation.metrics import Figures
+    from trainer.evaluation.report import NormaliserComparison, Report, TrainingReport
+
+CARD: Final = "README.md"
+
+
+def card(manifest: Manifest, report: Report, version: str) -> str:
+    """The model card, in Markdown."""
+    parts = [f"# {manifest.name}", _about(manifest, version)]
+    if report.training:
+        parts += ["## Data", _data(manifest, report.training)]
+    if manifest.is_adopted:
+        parts += ["## What is not known", _unknown(manifest, report)]
+    if report.adoption:
+        parts += ["## The normaliser", normaliser_words(report.adoption.normaliser, manifest)]
+    for name, found in report.evaluations.items():
+        parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
+    for later in report.later:
+        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
+        note = (
+            f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
+            f"`{later.sha256}`."
+        )
+        parts += [heading, note, _quality(later.figures), _confusion(later.figures)]
+    if manifest.int8:
+        parts += ["## In int8", _int8(manifest.int8)]
+    parts += ["## Use", _use(manifest), "## Limits", _limits(manifest), "## How it was made", _settings(manifest)]
+    # Names and labels are untrusted, and a card is read on terminals. `escaped` would escape the line ends too.
+    return "\n".join(map(escaped, "\n\n".join(parts).split("\n"))) + "\n"
+
+
+def _about(manifest: Manifest, version: str) -> str:
+    base = f"`{_cell(manifest.base.name)}` (`{manifest.base.revision[:12]}`)"
+    origin = (
+        f"adopted from {base}, where it was fine-tuned"
+        if manifest.data is None
+        else f"fine-tuned from {base} on {manifest.data.rows:,} texts of `{manifest.data.source}`"
+    )
+    return (
+        f"A text classifier with the labels {', '.join(f'`{label}`' for label in manifest.labels)}, {origin}. "
+        f"Version `{version}`, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def _unknown(manifest: Manifest, report: Report) -> str:
+    """What nobody has measured about an adopted model."""
+    items = ["**Training data:** not known. Texts that it is measured on may be among them."]
+    if manifest.calibration is None:
+        items.append("**Calibrated:** no. A probability of 0.9 need not be right in nine of ten cases.")
+    else:
+        rows = manifest.calibration
+        items.append(f"**Calibrated:** on {rows.rows:,} rows of `{_cell(rows.source)}`.")
+    if report.evaluations:
+        items.append("**Tested:** on other rows of the same data, below.")
+    elif report.later:
+        items.append("**Tested:** by later measurements only, below.")
+    else:
+        items.append("**Tested:** no. Measure it on labelled texts of yours with `sentiment-trainer evaluate`.")
+    items.append(f"**Normaliser:** {_normaliser(manifest)}; what it was trained with is not known.")
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _normaliser(manifest: Manifest) -> str:
+    return "on" if manifest.normaliser.options.enabled else "off, texts reach the tokenizer as they are"
+
+
+def normaliser_words(found: NormaliserComparison, manifest: Manifest) -> str:
+    """The comparison with and without the normaliser, in one line, and what it means for this folder."""
+    here = "on" if manifest.normaliser.options.enabled else "off"
+    if found.better is None:
+        meaning = f"these rows do not show which is better; it is {here} in this model"
+    elif found.better == here:
+        meaning = f"{here} is better, and set in this model"
+    else:
+        meaning = f"{found.better} is better: adopt the model again with --normaliser {found.better}"
+    return (
+        f"On {found.rows:,} rows the accuracy is {share(found.accuracy_on)} with the normaliser and "
+        f"{share(found.accuracy_off)} without (difference +- {share(found.margin)}); {meaning}"
+    )
+
+
+def _limits(manifest: Manifest) -> str:
+    calibrated = (
+        "Probabilities are not calibrated."
+        if manifest.calibration is None
+        else "Probabilities are calibrated on data of the same source; recalibrate for another."
+    )
+    return (
+        "The metrics hold for texts like those it was tested on; texts of other sources, topics, languages or "
+        "years can give worse results. The intervals only show the uncertainty from the choice of test rows. "
+        f"{calibrated}"
+    )
+
+
+def _data(manifest: Manifest, training: TrainingReport) -> str:
+    cut = "by time" if training.order == "time" else "at random, with the same shares of labels in each part"
+    left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in training.left_out.items() if rows)
+    priors = ", ".join(f"{label} {prior:.1%}" for label, prior in (manifest.class_priors or {}).items())
+    return (
+        f"Split {cut}; near-duplicates are kept in one part.\n\n"
+        + _markdown(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
+        + f"\n\nLeft out: {left_out or 'nothing'}. Labels of the training rows: {priors}."
+    )
+
+
+def _quality(found: Figures) -> str:
+    label_rows = [
+        (
+            name,
+            *(share(figure) for figure in (label.precision, label.recall, label.f1)),
+            "-" if label.roc_auc is None else share(label.roc_auc),
+            f"{label.rows:,}",
+        )
+        for name, label in found.labels.items()
+    ]
+    return (
+        _markdown(("", "value", "95 % interval"), overall(found))
+        + "\n\n"
+        + _markdown(("label", "precision", "recall", "F1", "ROC-AUC", "rows"), label_rows)
+    )
+
+
+def _confusion(found: Figures) -> str:
+    rows = [(f"**{name}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)]
+    return "Rows are the true labels, columns the predicted labels:\n\n" + _markdown(("", *found.labels), rows)
+
+
+def _int8(found: Int8) -> str:
+    rows = [
+        ("macro recall", share(found.macro_recall), share(found.macro_recall_fp32)),
+        ("calibration error (ECE)", share(found.ece), share(found.ece_fp32)),
+    ]
+    return (
+        f"`openvino/` holds the same model in int8, for CPUs. On {found.rows:,} held-out rows (validation, "
+        f"calibration and test) it agrees with fp32 on {found.agreement:.2%} of the labels; its ranges were set "
+        f"on {found.calibration_rows:,} training rows.\n\n" + _markdown(("", "int8", "fp32"), rows)
+    )
+
+
+def _use(manifest: Manifest) -> str:
+    clean = f"clean the text with normaliser {manifest.normaliser.version} of this project, "
+    clean = clean if manifest.normaliser.options.enabled else ""
+    return (
+        "`sentiment-consumer` loads this folder as it is. Plain `transformers` does too, with "
+        "`AutoModelForSequenceClassification.from_pretrained(folder)`; to get the same probabilities, "
+        f"{clean}truncate to {manifest.max_tokens} tokens and divide the logits by {manifest.temperature:.4f} "
+        "before the softmax."
+    )
+
+
+def _settings(manifest: Manifest) -> str:
+    rows = [(words(name), f"{value}") for name, value in {**manifest.training, **manifest.libraries}.items()]
+    return _markdown(("setting", "value"), rows)
+
+
+def _markdown(heading: tuple[str, ...], rows: list[Any]) -> str:
+    lines = [heading, tuple("---" if index == 0 else "---:" for index in range(len(heading))), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
