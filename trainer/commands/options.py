@@ -18,6 +18,7 @@ Labels = Annotated[
 ]
 
 COLUMNS: Final = ("trainer.text_column", "trainer.label_column", "trainer.id_column")
+LABELS: Final = ("trainer.label_map", "trainer.ignore_label", "trainer.several_labels")
 SPLIT: Final = (
     "trainer.time_column",
     "trainer.split",

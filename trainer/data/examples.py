@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 IntArray = npt.NDArray[np.int64]
@@ -35,6 +36,20 @@ SCHEMA: Final = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class DataReport:
+    """What became of the rows of the data that examples were read from."""
+
+    rows: int = 0
+    """Rows of the data."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are no examples, by reason; each is counted once."""
+    tool: str | None = None
+    """The labelling tool whose export the data are."""
+    time_fault: str | None = None
+    """Why the examples have no times although the data have a column for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examples:
     """Labelled texts, column by column: every column has one entry per row."""
 
@@ -46,6 +61,8 @@ class Examples:
     source: str
     created_at: IntArray | None = None
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
+    report: DataReport = DataReport()
+    """Of all the data, also where these are a part of them."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -53,12 +70,11 @@ class Examples:
 
     def take(self, rows: IntArray) -> Examples:
         """The given rows, in the given order."""
-        return Examples(
+        return replace(
+            self,
             texts=tuple(self.texts[row] for row in rows),
             labels=self.labels[rows],
-            label_names=self.label_names,
             ids=tuple(self.ids[row] for row in rows),
-            source=self.source,
             created_at=None if self.created_at is None else self.created_at[rows],
         )
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from shared.errors import ArtifactError, InputDataError
 from shared.model_folder.artifact import open_artifact
+from trainer.data.labels.label_map import quoted
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import publish
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.inference.engines.select import Precision
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples, IntArray
+
+_NAMED: Final = 10
+"""Labels that an error shows in a map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +63,19 @@ def evaluate(
 
 def _in_order_of(labels: tuple[str, ...], examples: Examples) -> IntArray:
     """The true labels as indices into the model's labels, `[rows]`; raises InputDataError for an unknown label."""
-    unknown = sorted(set(examples.label_names) - set(labels))
+    unknown = sorted(set(examples.label_names) - set(labels))[:_NAMED]
     if unknown:
         raise InputDataError(
-            f"the model does not know the label {', '.join(map(repr, unknown))}; "
-            f"its labels are {', '.join(map(repr, labels))}"
+            f"the model does not know the label {', '.join(map(repr, unknown))}; its labels are "
+            f"{', '.join(map(repr, labels))}: say which is which with --label-map {_map_for(unknown, labels)}, or "
+            "leave out a label with --ignore-label"
         )
     index = np.array([labels.index(name) for name in examples.label_names], dtype=np.int64)
     return index[examples.labels]
+
+
+def _map_for(unknown: Sequence[str], labels: Sequence[str]) -> str:
+    """A map to complete: another spelling has its label, the others are open."""
+    label_of = {label.casefold(): label for label in labels}
+    names = {one: label_of.get(one.casefold(), "LABEL") for one in unknown}
+    return ",".join(f"{quoted(one)}={quoted(name)}" for one, name in names.items())
