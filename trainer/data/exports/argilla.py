@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from trainer.data.exports.shape import Tool, answer_name, objects, text_field, tree
+from trainer.data.exports.shape import Tool, answer_name, bare, objects, text_field, tree
 from trainer.data.labels.left_out import NO_LABEL, SKIPPED, LeftOut
 from trainer.data.labels.votes import Votes
 
@@ -33,13 +33,13 @@ _UNSENT: Final = frozenset({"draft", "discarded"})
 
 
 def _further_columns(present: set[str], names: ColumnNames) -> set[str]:
-    flat = {name for name in present if name.endswith((_RESPONSES, _STATUS))}
+    flat = {name for name in present if bare(name).endswith((_RESPONSES, _STATUS))}
     feedback = {name.removesuffix(_SUGGESTION) for name in present if name.endswith(_SUGGESTION)}
     return (flat | (feedback & present)) - {names.text, names.id}
 
 
 def _plain(data: Data) -> Columns | None:
-    columns, label = data.columns, data.names.label
+    columns, label = {bare(name): values for name, values in data.columns.items()}, data.names.label
     if columns.get("fields") and columns.get("responses"):
         return _nested(data)
     if questions := [name.removesuffix(_RESPONSES) for name in columns if name.endswith(_RESPONSES)]:

@@ -39,6 +39,11 @@ class Tool:
     """Of the columns of the data, those to read that have names which the project chose."""
 
 
+def bare(name: str) -> str:
+    """The name of a column without the back-ticks that a dot in it needs."""
+    return name[1:-1].replace("``", "`") if name[:1] == "`" else name
+
+
 def tree(value: Any) -> Any:
     """The value, or what it holds as JSON if it is a string such as a column of a CSV or a Parquet file has."""
     if isinstance(value, str) and value[:1] in {"[", "{"}:
@@ -62,7 +67,7 @@ def answer_name(found: Iterable[str], data: Data, what: str) -> str:
 
 def text_field(rows: Sequence[Any], data: Data) -> str:
     """The field of the objects that holds the text: the wanted one, else the only one with strings."""
-    wanted = data.names.text.rpartition(".")[2].strip("`")  # data.text is the way to it from the root
+    wanted = bare(data.names.text.rpartition(".")[2])  # data.text is the way to it from the root
     objects_ = [row for row in rows if isinstance(row, dict)]
     found = {name for row in objects_ for name, value in row.items() if isinstance(value, str)}
     return _only(found, wanted, f"{data.where}: fields with texts", "--text-column")

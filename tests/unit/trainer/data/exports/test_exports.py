@@ -214,6 +214,8 @@ def test_argilla_flat_records_and_version_1() -> None:
     flat: dict[str, Any] = {"id": "1", "text": "a", "mood.responses.users": ["u", "v"], "mood.suggestion": "neg"}
     flat |= {"mood.responses": ["pos", "neg"], "mood.responses.status": ["submitted", "discarded"]}
     assert labels(check([flat, {"id": "2", "text": "b"}])) == ["pos"]
+    in_ticks = {f"`{name}`" if "." in name else name: value for name, value in flat.items()}  # names as in paths
+    assert labels(check([in_ticks, {"id": "2", "text": "b"}])) == ["pos"]
     feedback: list[dict[str, Any]] = [
         {"text": "a", "mood": [response("pos")], "mood-suggestion": "neg"},
         {"text": "b", "mood": {"value": ["neg"], "status": ["submitted"]}, "mood-suggestion": "neg"},
