@@ -34,7 +34,9 @@ def refuse_scores(labels: Iterable[str], where: str) -> None:
 
 
 def hints(labels: Sequence[str]) -> list[str]:
-    """What to consider about labels that are numbers; one sentence each."""
+    """What to consider about labels that are numbers, or true and false; one sentence each."""
+    if set(labels) == {"true", "false"}:
+        return ["the labels are true and false: name them, such as --label-map true=positive,false=negative"]
     numbers = _numbers(labels)
     if not numbers:
         return []

@@ -22,9 +22,9 @@ def table(rows: list[dict[str, Any]]) -> Columns:
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
 
 
-def check(rows: list[dict[str, Any]], **names: str) -> Examples:
+def check(rows: list[dict[str, Any]], *, text: str = "text", label: str = "label") -> Examples:
     """The examples of an export."""
-    return checked_examples(table(rows), ColumnNames(**names), where="export.json", source="export")
+    return checked_examples(table(rows), ColumnNames(text=text, label=label), where="export.json", source="export")
 
 
 def labels(found: Examples) -> list[str]:

@@ -48,6 +48,7 @@ def test_classes_are_not_refused(labels: list[str]) -> None:
         ([str(n) for n in range(11)], "--label-map 0-3=negative,4-6=neutral,7-10=positive"),
         (["-1", "0", "1"], "--ignore-label -1; .* --label-map -1=negative,0=neutral,1=positive"),
         (["0", "4"], "--label-map 0=negative,4=positive"),
+        (["false", "true"], "--label-map true=positive,false=negative"),
     ],
 )
 def test_numbers_are_pointed_out(labels: list[str], says: str) -> None:
