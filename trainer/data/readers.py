@@ -7,7 +7,7 @@ An error names the file, the column and a few rows by number or id, never a text
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ import structlog
 
 from shared.errors import InputDataError
 from trainer.data.examples import SENTIMENTS, Examples
-from trainer.data.tables import Columns, read_columns
+from trainer.data.tables import GUESSED, Columns, ReadOptions, read_columns, read_options, read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,13 +33,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The columns to read; `label_name`, if present, has the names for the numbers of `label`."""
+    """The columns to read, and how; `label_name`, if present, has the names for the numbers of `label`."""
 
     text: str = "text"
     label: str = "label"
     label_name: str = "label_name"
     id: str = "id"
     time: str = "created_at"
+    options: ReadOptions = GUESSED
+    """How to read the file of the texts; a file of labels is always guessed."""
 
     def all(self) -> set[str]:
         """All columns to read if they are present."""
@@ -56,6 +58,7 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
         label=settings.label_column,
         id=settings.id_column,
         time=settings.time_column,
+        options=read_options(settings),
     )
 
 
@@ -65,9 +68,11 @@ def read_examples(data: Path, names: ColumnNames = DEFAULT_COLUMNS, labels: Path
     With `labels`, a file of ids and labels, each row gets the label of its id. Rows without a label or
     without a text are left out and counted in one log line.
     """
-    return checked_examples(
-        read_columns(data, names.all()), names, where=str(data), source=data.stem, labels=labels
-    )
+    pair = read_pair(data, labels, names.options) if labels else None
+    if pair:
+        names, labels = replace(names, text="text", label="label"), None
+    columns = pair or read_columns(data, names.all(), names.options)
+    return checked_examples(columns, names, where=str(data), source=data.stem, labels=labels)
 
 
 def checked_examples(
