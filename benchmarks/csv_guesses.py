@@ -31,9 +31,9 @@ FILES: Final = 200
 SEED: Final = 13
 COLUMNS: Final = ("key", "label", "text")
 _WORDS: Final = r"""
-the film was great awful slow; don't won't it's 5" screen, really good: "quoted" C:\dir \_(x)_/ a|b café naïve 映画 хорошо
-😀 #tag @user http://x.y/z?a=1,2 100% ... ok? yes! 'single' end\ \\share 1,5 €3 <b>bold</b> {json} [list] "" ;;; ,, NULL
-NA true 007
+the film was great awful slow; don't won't it's 5" screen, really good: "quoted" C:\dir \_(x)_/ a|b café
+naïve 映画 хорошо 😀 #tag @user http://x.y/z?a=1,2 100% ... ok? yes! 'single' end\ \\share 1,5 €3 <b>bold</b>
+{json} [list] "" ;;; ,, NULL NA true 007
 """.split()  # noqa: SIM905 - read as a text
 _LABELS: Final = (("pos", "neg"), ("0", "4"), ("positive", "neutral", "negative"), ("1", "2", "3", "4", "5"))
 

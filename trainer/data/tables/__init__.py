@@ -1,8 +1,8 @@
 """Reads files as people have them into columns of Python values, the same for every format.
 
 CSV in any dialect and JSON in any layout, compressed or not, Parquet, folders of these, and folders of text files.
-What no option says is guessed from the content, never from the name alone. The guess is logged (`read_as`). One that
-cannot be right is an error with line and column, never with a text.
+What no option says is guessed from the content, never from the name alone. The guess is logged (`read_as`). One
+that cannot be right is an error with line and column, never with a text.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _NAMES: Final = {"utf-8-sig": "UTF-8 with a byte order mark", "latin-1": "ISO 8859-1", "cp1252": "Windows-1252"}
-# In Western text these are rare. They are letters of other code pages, read as Windows-1252: Polish a and l are ¹ and
-# ³, Turkish dotless i is ý, Lithuanian ž is þ.
+# In Western text these are rare. They are letters of other code pages, read as Windows-1252: Polish a and l are ¹
+# and ³, Turkish dotless i is ý, Lithuanian ž is þ.
 _UNLIKELY: Final = frozenset("ðýþÐÝÞ¹³¾¥¦¤")
 _MAX_UNLIKELY_SHARE: Final = 0.02
 _MAX_DENSITY: Final = 0.25
@@ -83,7 +83,7 @@ def look_at(source: Source, encoding: str | None) -> Facts:
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
     try:
         decoder.decode(chunk, final)
-    except UnicodeDecodeError:
+    except UnicodeError:  # not only UnicodeDecodeError: UTF-16 without its mark
         return False
     return True
 

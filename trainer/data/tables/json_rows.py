@@ -20,7 +20,7 @@ from trainer.data.tables.source import looks_utf16
 from trainer.data.tables.table import Columns, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from trainer.data.tables.options import ReadOptions
     from trainer.data.tables.table import Piece
@@ -35,16 +35,17 @@ _DECODER: Final = json.JSONDecoder()
 def read_json(where: str, pieces: Sequence[Piece], wanted: Sequence[str], options: ReadOptions) -> Table:
     """The table of one or several files of JSON; raises InputDataError."""
     names: dict[str, None] = {}
-    read_as = "JSON"
+    found: dict[str, None] = {}
     streams = []
     for piece in pieces:
-        rows, read_as = _rows(piece, wanted, options)
+        rows, read_as = _rows(piece, wanted, options, alone=len(pieces) == 1)
+        found[read_as] = None
         streams.append(_columns(rows, piece, names, wanted))
     batches = chain.from_iterable(streams)
     first = next(batches, None)
     if first is None:
         raise InputDataError(f"{where} holds no rows")
-    return Table(names, chain([first], batches), read_as)
+    return Table(names, chain([first], batches), "; ".join(found))
 
 
 def _columns(
@@ -75,7 +76,9 @@ def _take(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
     return batch
 
 
-def _rows(piece: Piece, wanted: Sequence[str], options: ReadOptions) -> tuple[Iterator[dict[str, Any]], str]:
+def _rows(
+    piece: Piece, wanted: Sequence[str], options: ReadOptions, *, alone: bool
+) -> tuple[Iterator[dict[str, Any]], str]:
     head = piece.source.head()
     encoding = by_mark(head) or looks_utf16(head) or "utf-8"
     name = "UTF-8"
@@ -86,11 +89,12 @@ def _rows(piece: Piece, wanted: Sequence[str], options: ReadOptions) -> tuple[It
         name = {"utf-8-sig": "UTF-8 with a byte order mark"}.get(encoding, encoding.upper())
     text = head.decode(encoding, errors="ignore").lstrip(_WHITE)
     if text.startswith("["):
-        return _objects(_elements(piece, encoding), piece), f"JSON, an array, {name}"
-    first_line = text.split("\n", 1)[0].strip()
-    if _is_object(first_line) or len(text) < len(head.strip()) // 8:
+        return _objects(_values(piece, encoding, array=True)), f"JSON, an array, {name}"
+    first, _, rest = text.partition("\n")
+    # A single line may be an object that holds the rows.
+    if rest.strip() and _is_object(first):
         return _json_lines(piece, encoding), f"JSON Lines, {name}"
-    return _documents(piece, encoding, wanted, name)
+    return _documents(piece, encoding, wanted, name, alone=alone)
 
 
 def _is_object(line: str) -> bool:
@@ -134,7 +138,7 @@ def _lines(file: BinaryIO, encoding: str, where: str) -> Iterator[bytes]:
 def _again(line: bytes, where: str) -> Any:
     """Reads what the fast parser refuses and the json module does not, such as a lone surrogate."""
     try:
-        return json.loads(line)
+        return json.loads(line.rstrip())
     except json.JSONDecodeError as error:
         raise InputDataError(f"{where}, column {error.colno}: not JSON: {error.msg}") from None
     except UnicodeDecodeError as error:
@@ -157,16 +161,19 @@ class _Text:
         """Drops what is read and adds what follows; False at the end."""
         if self.ended:
             return False
-        self._pass(self.at)
-        self.text, self.at = self.text[self.at :], 0
-        if len(self.text) > MAX_JSON_BYTES:
+        left = len(self.text) - self.at
+        if left > MAX_JSON_BYTES:
             raise InputDataError(
-                f"{self.place()}: one JSON value of more than {MAX_JSON_BYTES >> 20} MiB; write one object a line"
+                f"{self.place(self.at)}: one JSON value of more than {MAX_JSON_BYTES >> 20} MiB; "
+                "write one object a line"
             )
-        added = self._file.read(max(_CHUNK_CHARS, len(self.text)))  # doubled: a value is tried again each time
-        self.ended = not added
-        self.text += added
-        return bool(added)
+        added = self._file.read(max(_CHUNK_CHARS, left))  # doubled: a value is tried again each time
+        if not added:
+            self.ended = True
+            return False
+        self._pass(self.at)
+        self.text, self.at = self.text[self.at :] + added, 0
+        return True
 
     def _pass(self, end: int) -> None:
         breaks = self.text.count("\n", 0, end)
@@ -194,13 +201,12 @@ class _Text:
         while True:
             try:
                 found, end = _DECODER.raw_decode(self.text, self.at)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except json.JSONDecodeError as error:
                 if self.more():
                     continue
-                offset, why = (
-                    (error.pos, error.msg) if isinstance(error, json.JSONDecodeError) else (0, "too deep")
-                )
-                raise InputDataError(f"{self.place(offset)}: not JSON: {why}") from None
+                raise InputDataError(f"{self.place(error.pos)}: not JSON: {error.msg}") from None
+            except RecursionError:
+                raise InputDataError(f"{self.place(self.at)}: JSON that is nested too deeply") from None
             if end < len(self.text) or not self.more():  # a number may go on behind the window
                 self.at = end
                 return found
@@ -228,34 +234,42 @@ def _values(piece: Piece, encoding: str, *, array: bool) -> Iterator[tuple[str, 
             raise InputDataError(f"{text.place(len(text.text))}: not JSON: the array does not end")
 
 
-def _elements(piece: Piece, encoding: str) -> Iterator[tuple[str, Any]]:
-    return _values(piece, encoding, array=True)
-
-
-def _objects(values: Iterator[tuple[str, Any]], piece: Piece) -> Iterator[dict[str, Any]]:
+def _objects(values: Iterable[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
     for place, value in values:
         if type(value) is not dict:
             raise InputDataError(f"{place}: {describe(value)}, not an object")
         yield value
-    del piece
 
 
 def _documents(
-    piece: Piece, encoding: str, wanted: Sequence[str], name: str
+    piece: Piece, encoding: str, wanted: Sequence[str], name: str, *, alone: bool
 ) -> tuple[Iterator[dict[str, Any]], str]:
     """Objects over many lines each; a single one without wanted fields may hold the rows."""
     values = _values(piece, encoding, array=False)
     first = next(values)
     second = next(values, None)
-    if second is not None or type(first[1]) is not dict or any(root in first[1] for root in wanted):
-        rest = [] if second is None else [second]
-        return _objects(chain([first], rest, values), piece), f"JSON, {name}"
-    arrays = [
-        field for field, value in first[1].items() if type(value) is list and value and type(value[0]) is dict
-    ]
-    if len(arrays) != 1:
-        what = f"arrays of objects at {listed(arrays)}" if arrays else describe(first[1])
-        raise InputDataError(f"{piece.source.path} is one JSON value, {what}; write the rows as one array")
+    tree = first[1]
+    if second is None and type(tree) is dict:
+        _check_rows(piece, tree, wanted)
+    arrays = []
+    if alone and second is None and type(tree) is dict and not any(root in tree for root in wanted):
+        arrays = [key for key, value in tree.items() if type(value) is list and value and type(value[0]) is dict]
+    if not arrays:
+        return _objects(chain([first], [] if second is None else [second], values)), f"JSON, {name}"
+    if len(arrays) > 1:
+        raise InputDataError(
+            f"{piece.source.path} holds arrays of objects at {listed(arrays)}; write one of them to a file"
+        )
     place = f"{piece.source.path}, {quoted(arrays[0])}"
-    rows = iter([(f"{place}.{index}", value) for index, value in enumerate(first[1][arrays[0]])])
-    return _objects(rows, piece), f"JSON, the array at {quoted(arrays[0])}, {name}"
+    rows = ((f"{place}.{index}", value) for index, value in enumerate(tree[arrays[0]]))
+    return _objects(rows), f"JSON, the array at {quoted(arrays[0])}, {name}"
+
+
+def _check_rows(piece: Piece, tree: dict[str, Any], wanted: Sequence[str]) -> None:
+    """Refuses an object of columns, of which each value is an object by row number."""
+    columns = [tree[root] for root in wanted if type(tree.get(root)) is dict]
+    if columns and all(next(iter(column), "") == "0" for column in columns):
+        raise InputDataError(
+            f"{piece.source.path} holds columns, as pandas writes them; write rows: "
+            "to_json(orient='records', lines=True)"
+        )

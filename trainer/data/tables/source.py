@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -109,11 +110,19 @@ def _checked(source: Source) -> Source:
             raise InputDataError(f"{source.path} is {what}")
     if head[_TAR] == b"ustar":
         raise InputDataError(f"{source.path} is a tar archive; unpack it and give the folder")
-    if not head.startswith((*_BOMS, b"PAR1")) and not looks_utf16(head):
-        control = sum(head.count(byte) for byte in range(1, 32) if byte not in b"\t\n\r\x01\x1b\x1e\x1f")
+    if not head.startswith((*_BOMS, b"PAR1")) and not looks_utf16(head) and not _is_utf8(head):
+        control = sum(head.count(byte) for byte in range(32) if byte not in b"\t\n\r\x01\x1b")
         if control > len(head) * _MAX_CONTROL_SHARE:
             raise InputDataError(f"{source.path} is neither text nor Parquet; no reader knows its first bytes")
     return source
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # a character may be cut at the end
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def looks_utf16(head: bytes) -> str | None:

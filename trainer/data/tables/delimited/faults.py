@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from trainer.data.tables.delimited.dialect import Dialect
     from trainer.data.tables.delimited.reader import Part
 
-_HINT: Final = "; other dialects are read with --delimiter, --quote and --escape"
+_HINT: Final = "; where quotes are part of texts say --quote none, for other dialects --delimiter or --escape"
 
 
 def fault(part: Part, dialect: Dialect, width: int, of: str) -> InputDataError:

@@ -12,13 +12,14 @@ _MAX_CHARS: Final = 40
 _MAX_WORDS: Final = 3
 # A letter or an underscore first; no punctuation of sentences, no @ or address of the web.
 _NAME: Final = re.compile(r"[^\W\d](?:[\w .:()/%#-]*[\w)%#])?")
-# A row of short values could pass for a header, and an error that lists the columns would quote them: one cell has to
-# have one of these words.
+# A row of short values could pass for a header, and an error that lists the columns would quote them: one cell has
+# to have one of these words.
 _USUAL: Final = frozenset(
     """
-    text texts tweet tweets review reviews sentence comment comments content body message post title summary
-    document headline description label labels sentiment polarity target class category rating ratings star stars score
-    emotion id ids key index user username author name date time timestamp created lang language source url split
+    text texts tweet tweets review reviews sentence comment comments content body message post title
+    summary document headline description label labels sentiment polarity target class category rating
+    ratings star stars score emotion id ids key index user username author name date time timestamp created lang
+    language source url split
     """.split()  # noqa: SIM905 - read as a text
 )
 _OPTIONAL: Final = ("id", "created_at", "label_name", "labels")

@@ -101,7 +101,7 @@ def _layout(
     first, columns, rows = trial.first, options.columns, trial.head[1:]
     named = not columns and (options.header == "yes" or looks_like_a_header(first, rows, wanted))
     if columns:
-        if options.header == "auto" and has_wanted(first, (*wanted, *columns)):
+        if options.header == "auto" and has_wanted(first, wanted):
             raise InputDataError(
                 f"{where}: the first row has one of the names of columns, so it seems to be a header; leave out "
                 "--columns, or say --header yes (it is replaced by --columns) or --header no"
@@ -111,6 +111,11 @@ def _layout(
         )
     if trial.failed and not first:
         raise fault(parts[0], trial.dialect, trial.width, "the first row")
+    if trial.width == 1 and not named:
+        raise InputDataError(
+            f"{where} seems to hold one text a line; give their labels with --labels, or say "
+            "--delimiter and --columns if it is a table"
+        )
     if options.header == "no" or not named:
         seems = "has no header, as --header says" if options.header == "no" else "seems to have no header"
         raise InputDataError(

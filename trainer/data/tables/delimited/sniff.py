@@ -11,7 +11,7 @@ import csv
 import io
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import InputDataError
@@ -71,13 +71,15 @@ def sniff(parts: Sequence[Part], marks: Collection[str], wanted: Collection[str]
     ]
     chosen = _most_plausible(trials, wanted, options)
     passing = [trial for trial in chosen if not trial.failed]
-    if len(passing) == 1 or len(trials) == 1:
-        return (passing or chosen)[0]
+    failed = [trial for trial in chosen if trial.failed]
+    if len(trials) == 1:
+        return trials[0]
+    if len(passing) == 1:
+        return _resolve(parts, passing, failed)
     for exact in (True, False):
         finished = [_over_all(parts, trial, exact=exact) for trial in passing]
-        remaining = _different([trial for trial in finished if not trial.failed])
-        if remaining:
-            return _resolve(parts, remaining, [trial for trial in finished if trial.failed])
+        if remaining := _different([trial for trial in finished if not trial.failed]):
+            return _resolve(parts, remaining, failed + [trial for trial in finished if trial.failed])
     return max(chosen, key=lambda trial: (trial.rows, trial.dialect.quote != ""))
 
 
@@ -95,21 +97,19 @@ def _sample(part: Part) -> tuple[list[str], bool]:
 
 
 def _newline(sample: list[str]) -> str:
-    """How most rows end. Line breaks within quotes end none: Excel writes one character there, and two at the end."""
-    ends: Counter[str] = Counter()
+    """How the first row ends. A line break within quotes ends none: Excel writes another there than at the end."""
     quotes = 0
     for line in sample:
         quotes += line.count('"')
         if quotes % 2 == 0 and line.endswith(("\r", "\n")):
-            ends[line[len(line.rstrip("\r\n")) :][-2:]] += 1
-    most = ends.most_common(1)[0][0] if ends else "\n"
-    return most if most in {"\r\n", "\r"} else "\n"
+            return "\r\n" if line.endswith("\r\n") else line[-1]
+    return "\n"
 
 
 def _candidates(sample: list[str], marks: Collection[str], options: ReadOptions) -> Iterator[Dialect]:
     first = sample[0] if sample else ""
     for delimiter in [options.delimiter] if options.delimiter else DELIMITERS:
-        # A space behind each delimiter of the header is a habit of the writer, not a part of names and values.
+        # A space behind each delimiter of the header is a habit of the writer, no part of names and values.
         spaced = (
             not options.delimiter
             and first.count(delimiter)
@@ -124,11 +124,14 @@ def _quotes(first: str, marks: Collection[str]) -> tuple[str, ...]:
     if first.startswith("'") and first.rstrip().endswith("'"):
         return ("'",)
     # Without the mark both candidates read the same.
-    return ('"', "") if '"' in marks else ('"',)
+    quotes = ('"', "") if '"' in marks else ('"',)
+    return (*quotes, "'") if "'" in marks else quotes
 
 
 def _escapes(quote: str, marks: Collection[str]) -> tuple[str, ...]:
     if _BACKSLASH not in marks:
+        return (DOUBLED,)
+    if quote == "'":
         return (DOUBLED,)
     return (DOUBLED, _BACKSLASH, QUOTED + _BACKSLASH) if quote and quote in marks else (DOUBLED, _BACKSLASH)
 
@@ -196,24 +199,26 @@ def _different(trials: list[Trial]) -> list[Trial]:
 
 
 def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial]) -> Trial:
-    """Decides between literal quotes and quotes that enclose, from how quotes are used; otherwise refuses."""
+    """Decides between quotes that enclose and quotes that are part of texts, from their use; otherwise refuses."""
+    delimiters = sorted({str(Dialect(trial.dialect.delimiter)) for trial in trials})
+    if len(delimiters) > 1:
+        raise InputDataError(f"can be read with the delimiter {' or '.join(delimiters)}; choose with --delimiter")
+    single = [trial for trial in trials if trial.dialect.quote == "'"]
+    others = [trial for trial in trials if trial.dialect.quote != "'"]
+    if single and others:
+        # Who encloses with ' encloses each field that has one: in don't it is an apostrophe.
+        if not _use_of_quotes(parts, others[0].dialect, "'").within:
+            raise _either("'")
+        trials = others
     literal = [trial for trial in trials if not trial.dialect.quote]
     quoting = [trial for trial in trials if trial.dialect.quote]
-    delimiters = sorted({trial.dialect.delimiter for trial in trials})
-    if len(delimiters) > 1:
-        shown = " or ".join(sorted({str(Dialect(delimiter)) for delimiter in delimiters}))
-        raise InputDataError(f"can be read with the delimiter {shown}; choose with --delimiter")
-    if literal and (quoting or any(trial.dialect.quote for trial in failed)):
-        use = _use_of_quotes(parts, literal[0].dialect)
-        if quoting and use.is_enclosing():
-            literal = []
-        elif quoting or use.enclosed:
-            if not quoting:  # the fault of the dialect that is meant is worth more than a guess
-                return next(trial for trial in failed if trial.dialect.quote)
-            raise InputDataError(
-                "holds quotes around some fields that need none, so they may enclose fields or be part of texts; "
-                "say which with --quote '\"' or --quote none"
-            )
+    if literal and quoting:
+        if not _use_of_quotes(parts, literal[0].dialect, '"').is_enclosing():
+            raise _either('"')
+        literal = []
+    meant = next((trial for trial in failed if trial.dialect.quote == '"'), None)
+    if literal and meant and _is_broken(parts, literal[0].dialect):
+        return meant
     left = quoting + literal
     if len(left) > 1:
         choices = " or ".join(f"--escape '{trial.dialect.escape}'" for trial in left)
@@ -224,10 +229,26 @@ def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial]) ->
     return left[0]
 
 
+def _is_broken(parts: Sequence[Part], literal: Dialect) -> bool:
+    """Whether a file that only literal quotes fit is CSV with a fault, which says more than such a reading."""
+    # Scripts that write tabs or bars often quote nothing. Those that write commas do, or cannot write many texts.
+    usual = literal.delimiter[0] in ",;" and literal.escape == DOUBLED
+    return usual or _use_of_quotes(parts, literal, '"').enclosed > 0
+
+
+def _either(quote: str) -> InputDataError:
+    choices = """--quote "'" or --quote '"'""" if quote == "'" else """--quote '"' or --quote none"""
+    return InputDataError(
+        f"holds {quote} around fields that need no quotes, so they may enclose fields or be part of texts; say "
+        f"which with {choices}"
+    )
+
+
 @dataclass(slots=True)
 class _Use:
     """How quotes are used, in fields that were read with quotes as plain characters."""
 
+    quote: str
     enclosed: int = 0
     needless: Counter[int] = field(default_factory=Counter)
     """Enclosed fields that hold nothing special, by column."""
@@ -238,13 +259,13 @@ class _Use:
     def is_enclosing(self) -> bool:
         """Whether a writer of CSV made the quotes: in all fields of a column, or only where they are needed."""
         return not self.within and all(
-            self.header[column].startswith('"') or (count == self.filled[column] and count >= _FEW_ROWS)
+            self.header[column].startswith(self.quote) or (count == self.filled[column] and count >= _FEW_ROWS)
             for column, count in self.needless.items()
         )
 
 
-def _use_of_quotes(parts: Sequence[Part], dialect: Dialect) -> _Use:
-    use = _Use()
+def _use_of_quotes(parts: Sequence[Part], dialect: Dialect, quote: str) -> _Use:
+    use = _Use(quote)
     for part in parts:
         with part.lines(dialect.opens_with) as lines:
             rows = chain.from_iterable(dialect.batches(lines))
@@ -252,19 +273,14 @@ def _use_of_quotes(parts: Sequence[Part], dialect: Dialect) -> _Use:
             for row in rows:
                 for column, cell in enumerate(row):
                     use.filled[column] += bool(cell)
-                    if '"' not in cell:
+                    if quote not in cell:
                         continue
-                    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+                    if len(cell) > 1 and cell[0] == cell[-1] == quote:
                         use.enclosed += 1
-                        needed = cell == '""' or '"' in cell[1:-1]
+                        needed = cell == quote * 2 or quote in cell[1:-1]
                         use.needless[column] += not needed
                         use.filled[column] -= needed  # says nothing about the fields that need no quotes
-                    else:
+                    elif quote not in (cell[0], cell[-1]):
                         use.within += 1
     use.needless = +use.needless
     return use
-
-
-def first_rows(trial: Trial, rows: int) -> list[list[str]]:
-    """Some rows behind the first."""
-    return list(islice(trial.head, 1, rows + 1))
