@@ -254,11 +254,13 @@ class _Use:
     """Enclosed fields that hold nothing special, by column."""
     filled: Counter[int] = field(default_factory=Counter)
     within: int = 0
+    open: int = 0
+    """Fields with a quote at one end: a delimiter or a line break may be between it and the other."""
     header: list[str] = field(default_factory=list)
 
     def is_enclosing(self) -> bool:
         """Whether a writer of CSV made the quotes: in all fields of a column, or only where they are needed."""
-        return not self.within and all(
+        return not self.within and not self.open and all(
             self.header[column].startswith(self.quote) or (count == self.filled[column] and count >= _FEW_ROWS)
             for column, count in self.needless.items()
         )
@@ -280,7 +282,9 @@ def _use_of_quotes(parts: Sequence[Part], dialect: Dialect, quote: str) -> _Use:
                         needed = cell == quote * 2 or quote in cell[1:-1]
                         use.needless[column] += not needed
                         use.filled[column] -= needed  # says nothing about the fields that need no quotes
-                    elif quote not in (cell[0], cell[-1]):
+                    elif quote in (cell[0], cell[-1]):
+                        use.open += 1
+                    else:
                         use.within += 1
     use.needless = +use.needless
     return use

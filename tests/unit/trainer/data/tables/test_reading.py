@@ -210,7 +210,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     rows=st.lists(
         st.dictionaries(st.sampled_from(["text", "label", "x"]), TREES, max_size=3), min_size=1, max_size=5
@@ -218,6 +218,7 @@ TREES = st.recursive(
 )
 def test_json_is_read_alike_in_every_layout(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     """A line each, an array, an array over many lines, under a field, one after another over many lines."""
+    rows = [row | {"id": 1} for row in rows]  # {} is in one line in every layout
     layouts = {
         "lines": "".join(json.dumps(row) + "\n" for row in rows),
         "array": json.dumps(rows),
@@ -225,7 +226,6 @@ def test_json_is_read_alike_in_every_layout(tmp_path: Path, rows: list[dict[str,
         "after": "\n".join(json.dumps(row, indent=1) for row in rows),
     }
     expected = [row.get("text") for row in rows]
-    rows = [row | {"id": 1} for row in rows]  # {} is in one line in every layout
     for name, content in layouts.items():
         (tmp_path / name).write_text(content, encoding="utf-8", errors="surrogatepass")
         if len(rows) == 1 and "text" not in rows[0]:
