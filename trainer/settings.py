@@ -20,6 +20,8 @@ from trainer.data.labels.label_map import parse_label_map
 
 OTHER_COMMANDS: Final = ("",)
 """Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
+DataFormat = Literal["auto", "csv", "json", "parquet", "fasttext", "text-files"]
+Header = Literal["auto", "yes", "no"]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -56,8 +58,23 @@ class TrainerSettings(Settings):
     base_revision: str | None = None
     """Commit or tag of a base on the hub."""
 
+    data_format: DataFormat = "auto"
+    """What the file of --data is; auto: by its content."""
+    encoding: str | None = None
+    """Encoding of text files, such as cp1252; default: UTF-8, what a byte order mark says, or a guess."""
+    delimiter: str | None = Field(default=None, min_length=1)
+    """Character between fields of CSV, or the word tab; default: guessed."""
+    quote: str | None = Field(default=None, min_length=1)
+    """Character around fields of CSV, or the word none; default: guessed."""
+    escape: str | None = Field(default=None, min_length=1)
+    r"""How CSV writes a quote within a field: double, \ (as pandas) or quoted:\ (as Spark); default: guessed."""
+    header: Header = "auto"
+    """Whether the first row of CSV names the columns."""
+    columns: str | None = Field(default=None, min_length=1)
+    """Names for the columns of CSV without a header, such as id,,text,label; no name: left out."""
+
     text_column: str = "text"
-    """Column with the text."""
+    """Column with the text; a path as in a topic: data.text, `full_text, text`, title + text."""
     label_column: str = "label"
     """Column with the label."""
     id_column: str = "id"

@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, LABELS, Data, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, Data, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, *LABELS, "trainer.device", "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, "trainer.device", "log_level")
 def evaluate(
     loaded: Loaded[TrainerEnvironment],
     *,

@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, LABELS, SPLIT, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, *LABELS, *SPLIT, "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, *SPLIT, "log_level")
 def export(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[Path, typer.Argument(help="Model folder.")],

@@ -9,12 +9,20 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
 @settings_options(
-    "trainer.base", "trainer.base_revision", *COLUMNS, *LABELS, *SPLIT, *TRAINING, "trainer.cache_dir", "log_level"
+    "trainer.base",
+    "trainer.base_revision",
+    *FILES,
+    *COLUMNS,
+    *LABELS,
+    *SPLIT,
+    *TRAINING,
+    "trainer.cache_dir",
+    "log_level",
 )
 def train(
     loaded: Loaded[TrainerEnvironment],

@@ -23,7 +23,7 @@ from trainer.data.labels.left_out import NO_LABEL, NO_TEXT, TIE, LeftOut, of_kin
 from trainer.data.labels.order import ordered
 from trainer.data.labels.rules import NO_RULES
 from trainer.data.labels.votes import merge
-from trainer.data.tables import Columns, read_columns
+from trainer.data.tables import GUESSED, Columns, ReadOptions, read_columns, read_options, read_pair
 from trainer.data.times import column_ms
 
 if TYPE_CHECKING:
@@ -43,13 +43,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """The columns to read; `label_name`, if present, has the names for the numbers of `label`."""
+    """The columns to read, and how; `label_name`, if present, has the names for the numbers of `label`."""
 
     text: str = "text"
     label: str = "label"
     label_name: str = "label_name"
     id: str = "id"
     time: str = "created_at"
+    options: ReadOptions = GUESSED
+    """How to read the file of the texts; a file of labels is always guessed."""
 
     def all(self) -> set[str]:
         """All columns to read if they are present."""
@@ -72,6 +74,7 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
         label=settings.label_column,
         id=settings.id_column,
         time=settings.time_column,
+        options=read_options(settings),
     )
 
 
@@ -83,8 +86,11 @@ def read_examples(
     With `labels`, a file of ids and labels, each row gets the label of its id. The report of the examples, and one
     log line, count the rows that are left out by reason.
     """
-    columns = _read(data, names)
-    known = class_names(data, names.found_in(columns).label)
+    pair = read_pair(data, labels, names.options) if labels else None
+    if pair:
+        names, labels = replace(names, text=DEFAULT_COLUMNS.text, label=DEFAULT_COLUMNS.label), None
+    columns = pair or _read(data, names, names.options)
+    known = None if pair else class_names(data, names.found_in(columns).label)
     joined = _LabelFile.read(labels, names, rules) if labels else None
     return checked_examples(
         columns, names, where=str(data), source=data.stem, rules=rules, known=known, joined=joined
@@ -135,12 +141,12 @@ def checked_examples(
     )
 
 
-def _read(path: Path, names: ColumnNames) -> Columns:
-    columns = read_columns(path, names.all() | COLUMNS)
+def _read(path: Path, names: ColumnNames, options: ReadOptions) -> Columns:
+    columns = read_columns(path, names.all() | COLUMNS, options)
     further = further_columns(columns, names)
     if not further:
         return columns
-    read = read_columns(path, further)
+    read = read_columns(path, further, options)
     return columns | {name: read[name] for name in further}
 
 
@@ -199,7 +205,7 @@ class _LabelFile:
     def read(cls, path: Path, names: ColumnNames, rules: LabelRules) -> _LabelFile:
         """Reads the file; where an id has several labels, the majority counts."""
         where = str(path)
-        columns, _ = plain(_read(path, names), names, where)
+        columns, _ = plain(_read(path, names, GUESSED), names, where)
         names = names.found_in(columns)
         ids = [str(value) for value in _require(columns, names.id, where, "--id-column")]
         reader = LabelColumn(where, rules, class_names(path, names.label))

@@ -130,8 +130,8 @@ def test_columns_can_have_other_names(tmp_path: Path) -> None:
             "text,label\nx,Positive\ny,positive\n",
             r"several spellings: 'Positive' \(1\), 'positive' \(1\); make them one with",
         ),
-        ("text,label\nx,a,b\n", "line 2: not 2 fields"),
-        ("text,label\nx\n", "line 2: not 2 fields"),
+        ("text,label\nx,a,b\n", "line 2, column [25]: not 2 fields"),
+        ("text,label\nx\n", "line 2, column [25]: not 2 fields"),
         ("text,label\nx,\n", "no row has both a text and a label"),
     ],
 )
@@ -166,7 +166,7 @@ def test_faults_never_quote_a_text(tmp_path: Path) -> None:
     """The error gives the number of a broken line of JSON."""
     path = tmp_path / "d.jsonl"
     path.write_text('{"text": "secret words", "label": }\n', encoding="utf-8")
-    with pytest.raises(InputDataError, match="line 1: not JSON") as caught:
+    with pytest.raises(InputDataError, match="line 1, column 35: not JSON") as caught:
         read_examples(path)
     assert "secret" not in str(caught.value)
 
