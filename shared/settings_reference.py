@@ -46,7 +46,7 @@ def _table(model: type[Settings]) -> Iterator[str]:
 
 def _default(field: FieldInfo) -> str:
     value: Any = field.default
-    if value is PydanticUndefined or value is None or value == "":
+    if value is PydanticUndefined or value is None or value in {"", ()}:
         return ""
     shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
     return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"

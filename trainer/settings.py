@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from shared.cache_folder import cache_folder
 from shared.errors import SettingsError
@@ -17,9 +17,12 @@ from shared.formats.path import parse_selector
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
+from trainer.data.labels.label_map import parse_label_map
 
 OTHER_COMMANDS: Final = ("",)
 """Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
+DataFormat = Literal["auto", "csv", "json", "parquet", "fasttext", "text-files"]
+Header = Literal["auto", "yes", "no"]
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -29,6 +32,20 @@ def default_cache_dir() -> Path:
     if folder is None:
         raise SettingsError("there is no home folder for downloads: set trainer.cache_dir")
     return folder
+
+
+def _valid_map(spec: str) -> str:
+    parse_label_map(spec)
+    return spec
+
+
+def _split(value: object) -> object:
+    """Parts labels at commas, in a text and in each of several."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        return value
+    return [label.strip() for part in value for label in part.split(",")]
 
 
 class TrainerSettings(Settings):
@@ -42,14 +59,35 @@ class TrainerSettings(Settings):
     base_revision: str | None = None
     """Commit or tag of a base on the hub."""
 
+    data_format: DataFormat = "auto"
+    """What the file of --data is; auto: by its content."""
+    encoding: str | None = None
+    """Encoding of text files, such as cp1252; default: UTF-8, what a byte order mark says, or a guess."""
+    delimiter: str | None = Field(default=None, min_length=1)
+    """Character between fields of CSV, or the word tab; default: guessed."""
+    quote: str | None = Field(default=None, min_length=1)
+    """Character around fields of CSV, or the word none; default: guessed."""
+    escape: str | None = Field(default=None, min_length=1)
+    r"""How CSV writes a quote within a field: double, \ (as pandas) or quoted:\ (as Spark); default: guessed."""
+    header: Header = "auto"
+    """Whether the first row of CSV names the columns."""
+    columns: str | None = Field(default=None, min_length=1)
+    """Names for the columns of CSV without a header, such as id,,text,label; no name: left out."""
+
     text_column: str = "text"
-    """Column with the text."""
+    """Column with the text; a path as in a topic: data.text, `full_text, text`, title + text."""
     label_column: str = "label"
     """Column with the label."""
     id_column: str = "id"
     """Column with the id of a row."""
     time_column: str = "created_at"
     """Column with the time of a row."""
+    label_map: Annotated[str, AfterValidator(_valid_map)] | None = None
+    """New names of labels: 0=negative,4=positive, or 1-2=negative,3=neutral,4-5=positive for ratings."""
+    ignore_label: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(default=(), max_length=1_000)
+    """Label to leave out, such as -1; separate several by commas, or repeat the option."""
+    several_labels: Literal["leave-out", "first", "majority"] = "leave-out"
+    """What becomes of a row with a list of several labels."""
 
     split: Literal["auto", "time", "random"] = "auto"
     """How to cut the parts; auto: by time where every row has one."""

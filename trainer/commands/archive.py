@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from shared.command_line import Loaded
+from shared.errors import SettingsError
 from shared.terminal import show
 from trainer.commands.options import INPUT, settings_options
 from trainer.settings import TrainerEnvironment
@@ -34,7 +35,8 @@ def archive(
         ),
     ] = None,
     from_time: Annotated[
-        str | None, typer.Option("--from-time", help="First time: RFC 3339 or epoch ms.", show_default=False)
+        str | None,
+        typer.Option("--from-time", help="First time: RFC 3339, or epoch seconds or ms.", show_default=False),
     ] = None,
     to_time: Annotated[
         str | None, typer.Option("--to-time", help="Time to stop before.", show_default=False)
@@ -47,13 +49,12 @@ def archive(
     """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
     from trainer.data.archive.archive import Selection  # noqa: PLC0415
     from trainer.data.archive.archive import archive as run  # noqa: PLC0415
-    from trainer.data.readers import epoch_ms  # noqa: PLC0415
 
     selection = Selection(
         from_offset=from_offset,
         to_offset=to_offset,
-        from_time_ms=epoch_ms(from_time, "--from-time"),
-        to_time_ms=epoch_ms(to_time, "--to-time"),
+        from_time_ms=_ms(from_time, "--from-time"),
+        to_time_ms=_ms(to_time, "--to-time"),
         last=last,
     )
     done = run(loaded.settings.kafka, topic, output, selection, loaded.settings.trainer.input_format)
@@ -63,3 +64,15 @@ def archive(
     )
     if last is not None and done.lacking:
         show(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")
+
+
+def _ms(time: str | None, flag: str) -> int | None:
+    """Epoch milliseconds of an option; raises SettingsError if it is no time."""
+    from trainer.data.times import epoch_ms  # noqa: PLC0415
+
+    found = epoch_ms(time)
+    if time is not None and found is None:
+        raise SettingsError(
+            f"{flag}: not a time; write 2026-01-31T10:00:00Z, or seconds or milliseconds since 1970"
+        )
+    return found

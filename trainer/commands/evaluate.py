@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, Data, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, Data, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, "trainer.device", "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, "trainer.device", "log_level")
 def evaluate(
     loaded: Loaded[TrainerEnvironment],
     *,
@@ -28,12 +28,15 @@ def evaluate(
 ) -> None:
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
+    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     # First, so that an error in them does not take the seconds that importing torch takes.
     artifact = open_artifact(model)
-    examples = read_examples(data, column_names(settings), labels)
+    examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    show(data_table(examples, str(data)))
 
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415

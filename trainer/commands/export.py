@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, SPLIT, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, *SPLIT, "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, *SPLIT, "log_level")
 def export(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[Path, typer.Argument(help="Model folder.")],
@@ -30,7 +30,7 @@ def export(
 ) -> None:
     """Adds a faster graph for CPUs to a model folder, if its answers to held-out rows agree with the model's.
 
-    Give the data, and the options for columns, split and seed, that the model was trained with.
+    Give the data, and the options for columns, labels, split and seed, that the model was trained with.
     """
     from trainer.data.readers import column_names  # noqa: PLC0415
     from trainer.models.export import export_int8, figures  # noqa: PLC0415

@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import busy, show
-from trainer.commands.options import COLUMNS, settings_options
+from trainer.commands.options import COLUMNS, LABELS, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, "trainer.time_column", "trainer.cache_dir", "log_level")
+@settings_options(*COLUMNS, *LABELS, "trainer.time_column", "trainer.cache_dir", "log_level")
 def fetch(
     loaded: Loaded[TrainerEnvironment],
     name: Annotated[
@@ -38,15 +38,18 @@ def fetch(
 ) -> None:
     """Fetches a public data set by its name and writes it as Parquet.
 
-    The options for columns, subset, split and revision are for data sets of the hub.
+    The options for columns, labels, subset, split and revision are for data sets of the hub.
     """
     from trainer.data.datasets import find_dataset  # noqa: PLC0415
     from trainer.data.examples import write_examples  # noqa: PLC0415
+    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
     from trainer.data.packages import sha256  # noqa: PLC0415
     from trainer.data.readers import column_names  # noqa: PLC0415
 
     settings = loaded.settings.trainer
-    dataset = find_dataset(name, column_names(settings), subset=subset, split=split, revision=revision)
+    dataset = find_dataset(
+        name, column_names(settings), label_rules(settings), subset=subset, split=split, revision=revision
+    )
     with busy(f"fetching {name}: {dataset.about}"):
         examples = dataset.load(settings.cache_dir)
         write_examples(examples, output)

@@ -12,12 +12,25 @@ from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 
 settings_options: Final = SettingOptions(TrainerEnvironment, others=OTHER_COMMANDS)
 
-Data = Annotated[Path, typer.Option("--data", help="CSV, JSONL, Parquet or the folder of an archive.")]
+Data = Annotated[Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, or a folder of them.")]
 Labels = Annotated[
-    Path | None, typer.Option("--labels", help="File of ids and labels, joined to --data.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--labels", help="File of ids and labels, joined to --data, or of a label a line.", show_default=False
+    ),
 ]
 
+FILES: Final = (
+    "trainer.data_format",
+    "trainer.encoding",
+    "trainer.delimiter",
+    "trainer.quote",
+    "trainer.escape",
+    "trainer.header",
+    "trainer.columns",
+)
 COLUMNS: Final = ("trainer.text_column", "trainer.label_column", "trainer.id_column")
+LABELS: Final = ("trainer.label_map", "trainer.ignore_label", "trainer.several_labels")
 SPLIT: Final = (
     "trainer.time_column",
     "trainer.split",

@@ -9,12 +9,20 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
 @settings_options(
-    "trainer.base", "trainer.base_revision", *COLUMNS, *SPLIT, *TRAINING, "trainer.cache_dir", "log_level"
+    "trainer.base",
+    "trainer.base_revision",
+    *FILES,
+    *COLUMNS,
+    *LABELS,
+    *SPLIT,
+    *TRAINING,
+    "trainer.cache_dir",
+    "log_level",
 )
 def train(
     loaded: Loaded[TrainerEnvironment],
@@ -35,10 +43,19 @@ def train(
     ] = False,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.labels.scale import hints  # noqa: PLC0415
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.data.report import data_table  # noqa: PLC0415
 
+    settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
-    examples = read_examples(data, column_names(loaded.settings.trainer), labels)
+    examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    show(data_table(examples, str(data)))
+    for hint in hints(examples.label_names):
+        show(hint)
+    if examples.report.time_fault and settings.split == "auto":
+        show(f"the split is at random: {examples.report.time_fault}")
 
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
@@ -48,6 +65,6 @@ def train(
     job = training.Job(
         examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
     )
-    artifact, report = training.train(job, loaded.settings.trainer)
+    artifact, report = training.train(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
     show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")

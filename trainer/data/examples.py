@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,12 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.errors import InputDataError
+from trainer.data.labels.label_map import map_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 IntArray = npt.NDArray[np.int64]
+
+_NAMED: Final = 10
+"""Labels that an error shows in a map."""
 
 SENTIMENTS: Final = ("negative", "neutral", "positive")
 """Labels that are always in this order; others are in the order of the alphabet, or of the numbers."""
@@ -38,6 +42,20 @@ SCHEMA: Final = pa.schema(
 
 
 @dataclass(frozen=True, slots=True)
+class DataReport:
+    """What became of the rows of the data that examples were read from."""
+
+    rows: int = 0
+    """Rows of the data."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Rows that are no examples, by reason; each is counted once."""
+    tool: str | None = None
+    """The labelling tool whose export the data are."""
+    time_fault: str | None = None
+    """Why the examples have no times although the data have a column for them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examples:
     """Labelled texts, column by column: every column has one entry per row."""
 
@@ -49,6 +67,8 @@ class Examples:
     source: str
     created_at: IntArray | None = None
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
+    report: DataReport = DataReport()
+    """Of all the data, also where these are a part of them."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -56,21 +76,21 @@ class Examples:
 
     def take(self, rows: IntArray) -> Examples:
         """The given rows, in the given order."""
-        return Examples(
+        return replace(
+            self,
             texts=tuple(self.texts[row] for row in rows),
             labels=self.labels[rows],
-            label_names=self.label_names,
             ids=tuple(self.ids[row] for row in rows),
-            source=self.source,
             created_at=None if self.created_at is None else self.created_at[rows],
         )
 
     def in_order_of(self, labels: Sequence[str], *, whose: str) -> Examples:
         """The same rows with the labels of a model, in its order; raises InputDataError for an unknown label."""
-        if unknown := sorted(set(self.label_names) - set(labels)):
+        if unknown := sorted(set(self.label_names) - set(labels))[:_NAMED]:
             raise InputDataError(
                 f"{whose} does not know the label {', '.join(map(repr, unknown))}; its labels are "
-                f"{', '.join(map(repr, labels))}"
+                f"{', '.join(map(repr, labels))}: say which is which with --label-map {map_for(unknown, labels)}, "
+                "or leave out a label with --ignore-label"
             )
         index = np.array([labels.index(name) for name in self.label_names], dtype=np.int64)
         return replace(self, labels=index[self.labels], label_names=tuple(labels))

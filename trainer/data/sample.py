@@ -41,6 +41,7 @@ def draw_sample(examples: Examples, settings: TrainerSettings) -> Sample:
     by_time = settings.split == "time" or (settings.split == "auto" and rest.created_at is not None)
     splits = split(rest, groups, sizes, order="time" if by_time else "random", seed=settings.seed)
     left_out = {
+        **examples.report.left_out,
         "duplicates": cleaned.duplicates,
         "rows with tied labels": cleaned.conflicting,
         "later near-duplicates of an earlier part": splits.dropped,

@@ -54,7 +54,11 @@ def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, s
     near-duplicates to fill them up. By time, rows whose group began in an earlier part are dropped.
     """
     if len(examples.label_names) < 2:  # noqa: PLR2004
-        raise InputDataError(f"only one label, {examples.label_names[0]!r}; a classifier needs two or more")
+        left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in examples.report.left_out.items())
+        raise InputDataError(
+            f"only one label, {examples.label_names[0]!r}; a classifier needs two or more"
+            + (f" (rows left out: {left_out})" if left_out else "")
+        )
     held_out = sizes.validation + sizes.calibration + sizes.test
     if held_out >= len(examples):
         raise InputDataError(
@@ -107,7 +111,8 @@ def _quotas(labels: IntArray, size: int) -> IntArray:
 def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
     """Indices into PARTS, `[rows]`, or -1 if the group began in an earlier part."""
     if examples.created_at is None:
-        raise InputDataError("a split by time needs created_at in every row; use --split random")
+        why = examples.report.time_fault or "choose the column with --time-column"
+        raise InputDataError(f"a split by time needs a time in every row: {why}; or use --split random")
     # TweetEval is split by time too: 15.6 % of its training rows (2011 to 2015) and 32.3 % of its test rows (2016)
     # are negative. A random split would hide such a shift.
     newest_first = np.argsort(-examples.created_at, kind="stable")
@@ -126,7 +131,7 @@ def _require_every_label(name: str, part: Examples, examples: Examples, order: O
     for label, rows in part.counts().items():
         if rows == 0:
             total = examples.counts()[label]
-            hint = "or use --split random" if order == "time" else f"or leave out the label {label!r}"
+            hint = "or use --split random" if order == "time" else f"or --ignore-label {label}"
             raise InputDataError(
                 f"the {name} part has no row of label {label!r} ({total} of {len(examples)} usable rows have it); "
                 f"give more such rows, a larger {name} part, {hint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.terminal import escaped
@@ -26,8 +27,11 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
         parts += ["## The normaliser", normaliser_words(report.adoption.normaliser, manifest)]
     for name, found in report.evaluations.items():
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
+    times = Counter((later.name, later.engine) for later in report.later)
     for later in report.later:
-        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows)"
+        # Two files of one name have two sections, which the start of the digest tells apart.
+        digest = f", SHA-256 {later.sha256[:8]}" if times[later.name, later.engine] > 1 else ""
+        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows{digest})"
         note = (
             f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
             f"`{later.sha256}`."

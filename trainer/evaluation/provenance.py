@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 
 
-def training_settings(config: TrainingConfig, sample: Sample, device: str) -> dict[str, Any]:
+def training_settings(
+    config: TrainingConfig, sample: Sample, device: str, label_map: str | None
+) -> dict[str, Any]:
     """Everything that can change the weights, except base and data."""
     return {
         **asdict(config),
         "split": sample.splits.order,
         **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
         "device": device,
+        # For the next data: `evaluate` and `export` need the same names.
+        "label_map": label_map or "none",
         # They decide the order of sums, and with it the last bits of the weights.
         "threads": torch.get_num_threads(),
     }

@@ -26,6 +26,7 @@ from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import open_artifact, seal
 from shared.model_folder.manifest import Int8
 from shared.text import normalise
+from trainer.data.labels.rules import label_rules
 from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
 from trainer.evaluation.calibration import ece
@@ -91,7 +92,7 @@ def export_int8(
         shape = read_shape(artifact)
     except UnknownArchitecture as unknown:
         raise ArtifactError(f"{folder} cannot be quantised ({unknown}); serve it with precision auto") from None
-    splits = draw_sample(read_examples(data, names, labels), settings).splits
+    splits = draw_sample(read_examples(data, names, labels, label_rules(settings)), settings).splits
     rows = _rows(artifact, splits, calibration_rows)
     log.info("quantising", calibration_rows=len(rows.calibration))
     with replacing(folder) as fresh:
@@ -115,7 +116,7 @@ def _rows(artifact: Artifact, splits: Splits, calibration_rows: int) -> Rows:
     ):
         raise InputDataError(
             f"the training part of these data is not the {manifest.data.rows:,} rows that {manifest.name} was "
-            "trained on; give the data, and the options for columns, split and seed, that it was trained with"
+            "trained on; give the data, and the options for columns, labels, split and seed, that trained it"
         )
     chosen = np.random.default_rng(0).permutation(len(train))[:calibration_rows]
     held_out = [getattr(splits, name).in_order_of(manifest.labels, whose="the model") for name in HELD_OUT]

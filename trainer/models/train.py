@@ -111,7 +111,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
         config=config,
         max_tokens=max_tokens,
         device=device,
-        training=training_settings(config, sample, device),
+        training=training_settings(config, sample, device, settings.label_map),
     )
 
 

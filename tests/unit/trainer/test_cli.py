@@ -11,6 +11,8 @@ import pytest
 
 from shared.errors import SettingsError
 from shared.settings import load_settings
+from trainer.data.labels.label_map import parse_label_map
+from trainer.data.labels.rules import LabelRules, label_rules
 from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 
 if TYPE_CHECKING:
@@ -91,3 +93,19 @@ def test_settings_of_the_consumer_pass_and_misspelt_own_ones_do_not() -> None:
     settings({}, None, {"SENTIMENT_BATCHING__MAX_WAIT_MS": "5", "SENTIMENT_INPUT_TOPIC": "texts"})
     with pytest.raises(SettingsError, match="did you mean SENTIMENT_TRAINER__LEARNING_RATE"):
         settings({}, None, {"SENTIMENT_TRAINER__LEARNING_RAET": "1"})
+
+
+def test_labels_to_leave_out_are_listed_at_commas_or_one_by_one() -> None:
+    """In an option, a variable and a settings file alike; a label map is checked before anything is read."""
+    for given in ("-1,unsure", ["-1", "unsure"], ["-1 , unsure"]):
+        loaded = load_settings(TrainerEnvironment, flags={"trainer.ignore_label": given}, environ={})
+        assert loaded.trainer.ignore_label == ("-1", "unsure")
+    environ = {"SENTIMENT_TRAINER__LABEL_MAP": "0=negative,4=positive", "SENTIMENT_TRAINER__IGNORE_LABEL": "2"}
+    loaded = load_settings(TrainerEnvironment, flags={}, environ=environ)
+    assert label_rules(loaded.trainer) == LabelRules(
+        parse_label_map("0=negative,4=positive"), frozenset({"2"}), "leave-out"
+    )
+    with pytest.raises(
+        SettingsError, match=r"trainer.label_map: expected LABEL=NAME, .* at character 1; .* --label-map"
+    ):
+        load_settings(TrainerEnvironment, flags={"trainer.label_map": "negative"}, environ={})

@@ -21,12 +21,14 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from shared.errors import InputDataError
 from trainer.data.datasets.hub_columns import read_split
 from trainer.data.datasets.hub_errors import explained
+from trainer.data.labels.rules import NO_RULES
 from trainer.data.readers import checked_examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trainer.data.examples import Examples
+    from trainer.data.labels.rules import LabelRules
     from trainer.data.readers import ColumnNames
 
 DEFAULT_SPLIT: Final = "train"
@@ -53,6 +55,7 @@ class HubDataset:
     place: str | Path
     """OWNER/NAME on the hub, or the folder."""
     columns: ColumnNames
+    rules: LabelRules = NO_RULES
     subset: str | None = None
     """None: the default one, which must exist if there are several."""
     split: str | None = None
@@ -102,8 +105,15 @@ class HubDataset:
             builder.download_and_prepare()
             rows = builder.as_dataset(split=split)
         where = f"split {split!r} of {self.name}"
-        columns = read_split(rows, self.columns, where)
-        examples = checked_examples(columns, self.columns, where=where, source=self._source(subset, split))
+        read = read_split(rows, self.columns, where)
+        examples = checked_examples(
+            read.columns,
+            self.columns,
+            where=where,
+            source=self._source(subset, split),
+            rules=self.rules,
+            known=read.class_names,
+        )
         log.info("hub_dataset_read", dataset=self.name, commit=commit, fingerprint=examples.fingerprint())
         return examples
 
@@ -126,7 +136,13 @@ class HubDataset:
 
 
 def hub_dataset(
-    name: str, columns: ColumnNames, *, subset: str | None, split: str | None, revision: str | None
+    name: str,
+    columns: ColumnNames,
+    rules: LabelRules,
+    *,
+    subset: str | None,
+    split: str | None,
+    revision: str | None,
 ) -> HubDataset:
     """The data set of a name such as hf:OWNER/NAME or hf:./FOLDER; raises InputDataError.
 
@@ -142,7 +158,7 @@ def hub_dataset(
             raise InputDataError(f"{name} is a folder, which has no --revision")
     elif not _REPOSITORY.fullmatch(str(place)):
         raise InputDataError(f"{name} names no data set; write hf:OWNER/NAME, or hf:./FOLDER for a folder")
-    return HubDataset(name, place, columns, subset=subset, split=split, revision=revision)
+    return HubDataset(name, place, columns, rules, subset=subset, split=split, revision=revision)
 
 
 def choose_split(found: Sequence[str], wanted: str | None, name: str) -> str:

@@ -173,7 +173,10 @@ def test_no_evaluation_replaces_the_figures_of_training_or_of_other_data(trained
     expected[read_examples(tmp_path / "test.parquet").fingerprint()] = "test.parquet"
 
     assert evaluations(folder) == {"test": before["test"], "later": expected}
-    assert sealed in (folder / CARD).read_text(encoding="utf-8")
+    later = (folder / CARD).read_text(encoding="utf-8")
+    assert sealed in later
+    assert later.count("Measured later on `test.csv` (2 rows, SHA-256 ") == 2
+    assert later.count("Measured later on `test.parquet` (60 rows)") == 1
     assert (
         open_artifact(folder).manifest.metrics["test"] == open_artifact(trained / "model").manifest.metrics["test"]
     )
@@ -220,7 +223,7 @@ def test_evaluate_refuses_labels_the_model_does_not_know(tmp_path: Path) -> None
     """Both sides are named."""
     tiny_model(tmp_path / "model")
     (tmp_path / "d.csv").write_text("text,label\nx,joy\ny,positive\n", encoding="utf-8")
-    with pytest.raises(InputDataError, match="does not know the label 'joy'; its labels are 'negative'"):
+    with pytest.raises(InputDataError, match=r"label 'joy'; its labels are 'negative'.* --label-map joy=LABEL"):
         run("evaluate", "--model", tmp_path / "model", "--data", tmp_path / "d.csv")
 
 

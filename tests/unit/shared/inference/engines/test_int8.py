@@ -304,7 +304,7 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
 
 def test_rows_that_the_model_did_not_learn_from_are_refused(copied: Path, data: Path) -> None:
     """Given another split, when exported, then the error asks for the data and options of the training."""
-    with pytest.raises(InputDataError, match="options for columns, split and seed, that it was trained with"):
+    with pytest.raises(InputDataError, match="options for columns, labels, split and seed, that trained it"):
         run_export(copied, data, seed=1)
 
 

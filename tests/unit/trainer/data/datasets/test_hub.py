@@ -113,7 +113,8 @@ def test_numbers_take_their_names_from_the_card(tmp_path: Path) -> None:
         found = load(place)
     assert labels(found) == ["glad", "sad"]
     counted = next(line for line in lines if line["event"] == "data_read")
-    assert (counted["rows"], counted["usable"], counted["without_label"]) == (3, 2, 1)
+    assert (counted["rows"], counted["usable"]) == (3, 2)
+    assert counted["left_out"] == {"with the label -1, which hides it in the source": 1}
 
 
 def test_numbers_take_their_names_from_a_parquet_file(tmp_path: Path) -> None:
@@ -165,8 +166,14 @@ def test_a_label_beyond_its_names_is_refused(tmp_path: Path) -> None:
             "has no column 'label'; columns found: mood, text; choose with --label-column",
         ),
         ({"body": "x", "mood": "a"}, "has no column 'text'; columns found: body, mood"),
-        ({"text": 5, "label": "a"}, "the text of row 1 is of type int, not text"),
-        ({"text": "x", "label": ["a", "b"]}, "a label is list; labels are strings or integers"),
+        (
+            {"text": 5, "label": "a"},
+            "no row has both a text and a label; left out: 1 with a text that is a number",
+        ),
+        (
+            {"text": "x", "label": ["a", "b"]},
+            "no row has both a text and a label; left out: 1 with several labels",
+        ),
     ],
 )
 def test_a_missing_or_unfit_column_is_named(tmp_path: Path, row: dict[str, Any], says: str) -> None:

@@ -1,0 +1,1 @@
+"""CSV in any dialect."""
