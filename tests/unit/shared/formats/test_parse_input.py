@@ -119,7 +119,7 @@ def parsed_or_reason(value: bytes, form: InputFormat) -> ParsedInput | str:
         (b"{'text': 'a'}", "Python dictionary"),
         (b"a lovely day", "not JSON: Expecting value at line 1 column 1; if it is the text itself, --format text"),
         (b"[" * 100, "not JSON"),
-        (gzip.compress(b"{}"), "compressed with gzip; write it uncompressed"),
+        (gzip.compress(b"{}", mtime=0), "compressed with gzip; write it uncompressed"),
         (b"\x28\xb5\x2f\xfd\x04\x00", "compressed with zstd"),
         (b"\x82\xa4text\xa1a\xa2id\x01", "the value is MessagePack"),
         (b"\x11\0\0\0\x02text\0\x02\0\0\0a\0\0", "the value is BSON"),
@@ -223,7 +223,7 @@ def test_bare_text_may_be_in_any_encoding_of_unicode(encoding: str) -> None:
     assert parse_input("A caf\u00e9".encode(encoding), InputFormat(kind="text")) == ParsedInput("A caf\u00e9")
 
 
-@pytest.mark.parametrize("value", [b"", b" \n", b"\xff", b"caf\xe9", b"\xff\xfea", gzip.compress(b"a")])
+@pytest.mark.parametrize("value", [b"", b" \n", b"\xff", b"caf\xe9", b"\xff\xfea", gzip.compress(b"a", mtime=0)])
 def test_bare_text_must_be_readable(value: bytes) -> None:
     """Given the format `text`, when the value is blank or not UTF-8, then it is a bad record."""
     with pytest.raises(BadRecord):

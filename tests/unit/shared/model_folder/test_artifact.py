@@ -345,7 +345,7 @@ def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "changes", [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"data": None}]
+    "changes", [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"temperature": 0.0}]
 )
 def test_a_manifest_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:
     """Given one label, priors for others, or no room for a token, when built, then it is refused."""
