@@ -2,7 +2,7 @@
 
     SentimentError                70   an unexpected error
     ├── SettingsError             78   a setting is unknown, missing or wrong
-    ├── InputDataError            65   a data set cannot be used
+    ├── InputDataError            65   a data set, or a model from elsewhere, cannot be used
     ├── ArtifactError             66   a model folder is missing, altered or unfit
     ├── KafkaUnreachable          69   no broker answers
     ├── KafkaRefused              77   the broker denies a right
@@ -31,7 +31,7 @@ class SettingsError(SentimentError):
 
 
 class InputDataError(SentimentError):
-    """A data set cannot be used; the message says what to change."""
+    """A data set, or a model that is to be adopted or trained, cannot be used; the message says what to change."""
 
     exit_code = 65
 

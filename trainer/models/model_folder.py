@@ -111,7 +111,9 @@ def _sibling(output: Path, state: str) -> Path:
 
 def save_model(folder: Path, model: Any, tokenizer: Any, max_tokens: int) -> None:
     """Writes the model, in fp32, and the tokenizer; leaves the model on the CPU."""
-    model.cpu().float().save_pretrained(folder)
+    # In the names of today, which the engines know: by default transformers writes those that it has read, such as
+    # LayerNorm.gamma of bert-base-uncased.
+    model.cpu().float().save_pretrained(folder, save_original_format=False)
     # For plain transformers; the consumer reads the manifest.
     tokenizer.model_max_length = max_tokens
     # `Tokeniser` has set a truncation since the base was loaded. It reads the side from tokenizer.json.

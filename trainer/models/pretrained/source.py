@@ -67,6 +67,8 @@ def find_source(name: str, revision: str | None, cache_dir: Path) -> Source:
     if name == MINILM:
         return Source(minilm_folder(cache_dir), MINILM, None)
     if Path(name).is_dir():
+        if revision is not None:
+            raise InputDataError(f"{name} is a folder, which has no revision; leave it out")
         return Source(Path(name), Path(name).resolve().name, None)
     if not _NAME.fullmatch(name):
         raise InputDataError(f"{name!r} is neither a folder nor a name on the hub; a folder must exist")

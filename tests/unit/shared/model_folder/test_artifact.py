@@ -328,6 +328,16 @@ def test_what_shapes_a_score_changes_the_version(unsealed: Path, changes: dict[s
     assert version_with(unsealed, **changes) != version_with(unsealed)
 
 
+def test_a_model_from_before_the_newer_fields_keeps_its_version(unsealed: Path) -> None:
+    """Given a manifest without `calibration` and `enabled`, when opened, then the version is that of before."""
+    (unsealed / "sentiment.json").unlink(missing_ok=True)
+    before = version_with(unsealed)
+    content = json.loads((unsealed / "sentiment.json").read_bytes())
+    del content["calibration"], content["normaliser"]["options"]["enabled"]
+    (unsealed / "sentiment.json").write_text(json.dumps(content))
+    assert open_artifact(unsealed).version == before
+
+
 def test_other_weights_change_the_version(unsealed: Path) -> None:
     """Given one byte of the weights changed, when sealed, then the version differs."""
     before = version_with(unsealed)
@@ -345,7 +355,8 @@ def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "changes", [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"temperature": 0.0}]
+    "changes",
+    [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"data": "nobody's"}],
 )
 def test_a_manifest_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:
     """Given one label, priors for others, or no room for a token, when built, then it is refused."""

@@ -22,6 +22,8 @@ def test_a_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     found = find_source(f"{tmp_path}/model/../model", None, tmp_path)
     assert (found.name, found.commit) == ("model", None)
+    with pytest.raises(InputDataError, match="is a folder, which has no revision"):
+        find_source(str(tmp_path / "model"), "main", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["./model", "/no/such/folder", "a/b/c", "model folder"])

@@ -120,6 +120,30 @@ def test_a_base_whose_encoder_does_not_fit_is_refused(
     assert expected in str(refused.value)
 
 
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_a_base_with_the_names_of_older_versions_trains_and_serves(
+    prefix: str, examples: Examples, tmp_path: Path
+) -> None:
+    """Given gamma and beta, as in bert-base-uncased, when trained, then OpenVINO serves the names of today."""
+    folder = tiny_base(tmp_path / "base")
+    tensors = load_file(folder / "model.safetensors")
+    older = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    for new, old in older.items():
+        tensors = {f"{prefix}{name.replace(new, old)}": tensor for name, tensor in tensors.items()}
+        prefix = ""
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    settings = TrainerSettings(
+        base=str(folder), epochs=1, batch_size=200, evaluations_per_epoch=1, precision="fp32", device="cpu"
+    )
+
+    artifact, report = train(Job(examples, tmp_path / "model"), settings)
+
+    assert report.training is not None
+    assert report.training.engine.startswith("openvino")
+    names = load_file(artifact.path / "model.safetensors")
+    assert not any(name.endswith(("gamma", "beta")) for name in names)
+
+
 def test_a_pooler_may_be_missing(tmp_path: Path) -> None:
     """Many bases were pretrained without one."""
     folder = tiny_base(tmp_path / "base")
