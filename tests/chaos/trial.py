@@ -37,7 +37,8 @@ def run_mutants(output: Path, only: set[str]) -> bool:
     found: list[dict[str, Any]] = []
 
     def note(record: dict[str, Any]) -> None:
-        found.append(record)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        found.append(record | {"date": now, "commit": commit_id(), "seed": SEED})
         print(f"{'caught' if record['caught'] else 'MISSED'} {record['module']}: {record['detail']}", flush=True)
         print(f"  without it: {record['control']}", flush=True)
 
@@ -50,16 +51,17 @@ def run_mutants(output: Path, only: set[str]) -> bool:
     for unit in UNIT_MUTANTS:
         if not only or unit.module in only:
             note(try_unit_mutant(unit))
-    if not only:
-        record = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit_id(),
-            "seed": SEED,
-            "mutants": found,
-        }
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "mutants.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    output.mkdir(parents=True, exist_ok=True)
+    _record(output / "mutants.json", found)
     return bool(found) and all(one["caught"] for one in found)
+
+
+def _record(file: Path, found: list[dict[str, Any]]) -> None:
+    """Replaces the records of these mutants, and drops those of mutants that are gone."""
+    older = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    known = {one["module"]: one for one in [*older, *found]}
+    every = [known[one.module] for one in (*MUTANTS, *UNIT_MUTANTS) if one.module in known]
+    file.write_text(json.dumps(every, indent=1) + "\n", encoding="utf-8")
 
 
 def try_mutant(cluster: Cluster, mutant: Mutant, folder: Path, models: Models) -> dict[str, Any]:

@@ -40,7 +40,7 @@ median / p95 / maximum; *undisturbed* means that the group was not recovering fr
 no fault struck or ended in this time."""
 
 MUTANTS = """Known bugs put into the consumer on purpose: {caught} of {count} caught, each by the expected
-invariant; under the same faults the product itself passes. {date}, commit {commit}."""
+invariant; under the same faults the product itself passes. {date}, commits {commits}."""
 
 
 def write(folder: Path) -> Path:
@@ -61,9 +61,8 @@ def write(folder: Path) -> Path:
     return page
 
 
-def _load(file: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return record
+def _load(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _runs(runs: list[dict[str, Any]]) -> list[str]:
@@ -128,7 +127,7 @@ def _invariants(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _mutants(record: dict[str, Any]) -> list[str]:
+def _mutants(records: list[dict[str, Any]]) -> list[str]:
     rows = [
         [
             f"`{one['module']}`",
@@ -137,13 +136,15 @@ def _mutants(record: dict[str, Any]) -> list[str]:
             one["caught_by"] if one["caught"] else "**nothing**",
             one["detail"],
         ]
-        for one in record["mutants"]
+        for one in records
     ]
-    caught = sum(one["caught"] for one in record["mutants"])
+    caught = sum(one["caught"] for one in records)
+    date = max(one["date"] for one in records)[:10]
+    commits = ", ".join(sorted({one["commit"] for one in records}))
     return [
         "## Mutants",
         "",
-        MUTANTS.format(caught=caught, count=len(rows), date=record["date"], commit=record["commit"]),
+        MUTANTS.format(caught=caught, count=len(rows), date=date, commits=commits),
         "",
         *_table(["mutant", "bug", "faults", "caught by", "found"], rows),
     ]

@@ -33,9 +33,9 @@ def apply() -> None:
     def configured(*arguments: Any, **named: Any) -> dict[str, Any]:
         return {**configure(*arguments, **named), "stats_cb": report, "statistics.interval.ms": INTERVAL_MS}
 
-    def careless(source: Any, _max_records: int, _wait_s: float) -> list[Record]:
+    def careless(source: KafkaSource, _max_records: int, _wait_s: float) -> list[Record]:
         try:
-            messages = source.client.consume(BATCH, FULL_S)
+            messages = source._consumer.consume(BATCH, FULL_S)  # noqa: SLF001
         except OSError:
             return []
         return [record for record in map(source._accept, messages) if record is not None]  # noqa: SLF001
