@@ -54,6 +54,18 @@ def engines(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
+def reading(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Time and peak of memory of each reader."""
+    yield from _table(
+        "reading",
+        ("GB", "rows", "s", "peak GiB"),
+        {
+            name: (f"{one['bytes'] / 1e9:.2f}", f"{one['rows']:,}", f"{one['s']:.1f}", f"{one['peak_gib']:.2f}")
+            for name, one in figures.items()
+        },
+    )
+
+
 def ceiling(figures: Mapping[str, Any]) -> Iterable[str]:
     """The speed of BERT-base relative to the machine's multiplications."""
     yield from _table(
@@ -230,6 +242,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "planned": planned,
     "scaling": scaling,
     "delivery": delivery,
+    "reading": reading,
 }
 
 if __name__ == "__main__":

@@ -260,9 +260,13 @@ class _Use:
 
     def is_enclosing(self) -> bool:
         """Whether a writer of CSV made the quotes: in all fields of a column, or only where they are needed."""
-        return not self.within and not self.open and all(
-            self.header[column].startswith(self.quote) or (count == self.filled[column] and count >= _FEW_ROWS)
-            for column, count in self.needless.items()
+        return (
+            not self.within
+            and not self.open
+            and all(
+                self.header[column].startswith(self.quote) or (count == self.filled[column] and count >= _FEW_ROWS)
+                for column, count in self.needless.items()
+            )
         )
 
 
