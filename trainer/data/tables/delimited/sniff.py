@@ -1,8 +1,8 @@
 r"""Guesses the dialect of CSV files: every candidate reads all of the file, and what is ambiguous is refused.
 
 A candidate is dropped as soon as it fails or gives rows of different lengths. If several remain and give different
-texts, only the user can decide: the error names the option. DuckDB's sniffer looks at a sample and answers in any case;
-decision 20 has how often it is wrong.
+texts, only the user can decide: the error names the option. DuckDB's sniffer looks at a sample and answers in any
+case; decision 20 has how often it is wrong.
 """
 
 from __future__ import annotations

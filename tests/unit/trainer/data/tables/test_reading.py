@@ -219,7 +219,7 @@ def test_numbers_of_lines_of_texts_and_labels_have_to_agree(tmp_path: Path) -> N
     ],
 )
 def test_usual_files_need_no_option(tmp_path: Path, name: str, content: str) -> None:
-    """The index of pandas, Excel's empty last column and sep= line, tabs, bars, suffixes that say another format."""
+    """The index of pandas, Excel's empty last column and sep= line, tabs, bars, misleading suffixes."""
     assert table(tmp_path / name, content) == [("good", "pos"), ("bad", "neg")]
 
 
