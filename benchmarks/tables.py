@@ -226,10 +226,11 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     device = f", {machine['gpu']}" if "gpu" in machine else ""
     quick = "**A quick try, which measures nothing.** " if result["quick"] else ""
+    rounds = f"medians [ranges] of {result['rounds']} rounds in turn, one before discarded"
     return (
         f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
-        f"{machine['cores']} cores{device}; medians [ranges] of {result['rounds']} rounds in turn, one before "
-        f"discarded; raw: `results/{name}.json`.\n"
+        f"{machine['cores']} cores{device}; {'one run' if result['rounds'] == 1 else rounds}; "
+        f"raw: `results/{name}.json`.\n"
     )
 
 
