@@ -229,7 +229,7 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
     rounds = f"medians [ranges] of {result['rounds']} rounds in turn, one before discarded"
     return (
         f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
-        f"{machine['cores']} cores{device}; {'one run' if result['rounds'] == 1 else rounds}; "
+        f"{machine['cores']} cores{device}; {rounds if result['rounds'] else 'one run'}; "
         f"raw: `results/{name}.json`.\n"
     )
 
