@@ -84,6 +84,15 @@ def read_csv_examples(path: Path) -> int:
     return len(read_examples(path, column_names(TrainerSettings(columns=_COLUMNS))))
 
 
+def read_csv_unique(path: Path) -> int:
+    """The same, and exact duplicates removed."""
+    from trainer.data.duplicates import remove_duplicates  # noqa: PLC0415
+    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.settings import TrainerSettings  # noqa: PLC0415
+
+    return len(remove_duplicates(read_examples(path, column_names(TrainerSettings(columns=_COLUMNS)))).examples)
+
+
 def read_json_batches(path: Path) -> int:
     """Streams texts, labels and ids, by paths with a choice."""
     from trainer.data.tables import read_batches  # noqa: PLC0415
@@ -95,6 +104,7 @@ def read_json_batches(path: Path) -> int:
 _READERS: Final[dict[str, Callable[[Path], int]]] = {
     "csv, columns": read_csv_columns,
     "csv, examples": read_csv_examples,
+    "csv, without duplicates": read_csv_unique,
     "json, stream": read_json_batches,
 }
 
@@ -138,6 +148,7 @@ def main() -> None:
                 figures[name] = {"bytes": path.stat().st_size} | measured(name, path)
         finally:
             path.unlink(missing_ok=True)
+    options.rounds = 0  # one run of each: bounds are asked for, not ratios
     measure.write("reading", figures, options)
 
 

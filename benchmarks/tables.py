@@ -54,6 +54,18 @@ def engines(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
+def reading(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Time and peak of memory of each reader."""
+    yield from _table(
+        "reading",
+        ("GB", "rows", "s", "peak GiB"),
+        {
+            name: (f"{one['bytes'] / 1e9:.2f}", f"{one['rows']:,}", f"{one['s']:.1f}", f"{one['peak_gib']:.2f}")
+            for name, one in figures.items()
+        },
+    )
+
+
 def ceiling(figures: Mapping[str, Any]) -> Iterable[str]:
     """The speed of BERT-base relative to the machine's multiplications."""
     yield from _table(
@@ -214,10 +226,11 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     device = f", {machine['gpu']}" if "gpu" in machine else ""
     quick = "**A quick try, which measures nothing.** " if result["quick"] else ""
+    rounds = f"medians [ranges] of {result['rounds']} rounds in turn, one before discarded"
     return (
         f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
-        f"{machine['cores']} cores{device}; medians [ranges] of {result['rounds']} rounds in turn, one before "
-        f"discarded; raw: `results/{name}.json`.\n"
+        f"{machine['cores']} cores{device}; {rounds if result['rounds'] else 'one run'}; "
+        f"raw: `results/{name}.json`.\n"
     )
 
 
@@ -230,6 +243,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "planned": planned,
     "scaling": scaling,
     "delivery": delivery,
+    "reading": reading,
 }
 
 if __name__ == "__main__":

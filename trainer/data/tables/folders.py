@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+import structlog
+
 from shared.errors import InputDataError
 from trainer.data.tables.source import Source, find_source
 from trainer.data.tables.table import Piece
@@ -22,7 +24,10 @@ _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 _HEAD_CHARS: Final = 4_096
 _TABLES: Final = (".csv", ".tsv", ".tab", ".psv")
 _DATA: Final = (*_TABLES, ".json", ".jsonl", ".ndjson", ".parquet", ".parq", ".avro", ".orc", ".arrow", ".feather")
+
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+log = structlog.get_logger()
 
 
 def pieces_of(path: Path) -> list[Piece]:
@@ -36,6 +41,8 @@ def pieces_of(path: Path) -> list[Piece]:
     files = files_of(path)
     named = [file for file in files if _data_suffix(file)]
     chosen = [file for file in named or files if file.stat().st_size]
+    if len(chosen) < len(files):
+        log.info("files_left_out", data=str(path), files=len(files) - len(chosen))
     return [Piece(find_source(file), _partition(file, path)) for file in chosen]
 
 

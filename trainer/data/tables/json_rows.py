@@ -5,9 +5,10 @@ All is read as a stream, except for an object that holds the rows under one of i
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from pydantic_core import from_json
@@ -55,7 +56,7 @@ def _columns(
     roots = set(wanted)
     given = {name: value for name, value in piece.values.items() if name in roots}
     first = True
-    while batch := _take(rows):
+    while batch := list(islice(rows, _BATCH_ROWS)):
         # The names of the first rows are enough for an error; of the later ones only those that are wanted count.
         found = set().union(*batch) if first else {root for root in roots if any(root in row for row in batch)}
         names.update(dict.fromkeys(name for row in (batch if first else ()) for name in row))
@@ -65,15 +66,6 @@ def _columns(
         columns |= {root: [row.get(root) for row in batch] for root in roots & found}
         # A batch without any wanted column still has its rows.
         yield columns or {"": [None] * len(batch)}
-
-
-def _take(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH_ROWS:
-            break
-    return batch
 
 
 def _rows(
@@ -108,8 +100,8 @@ def _json_lines(piece: Piece, encoding: str) -> Iterator[dict[str, Any]]:
     where = piece.source.path
     with piece.source.open() as file:
         for number, line in enumerate(_lines(file, encoding, str(where)), 1):
-            if number == 1 and line.startswith(b"\xef\xbb\xbf"):
-                line = line[3:]  # noqa: PLW2901 - a byte order mark
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)  # noqa: PLW2901
             try:
                 row = from_json(line, cache_strings="keys")
             except ValueError:

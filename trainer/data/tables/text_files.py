@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -86,21 +87,23 @@ def read_fasttext(where: str, pieces: Sequence[Piece], options: ReadOptions) -> 
     """Lines that begin with one or several `__label__NAME`; several labels become a list."""
     facts = [look_at(piece.source, options.encoding) for piece in pieces]
     encodings = ", ".join(dict.fromkeys(fact.name for fact in facts))
-    names = dict.fromkeys([TEXT, LABEL, *pieces[0].values])
+    names = dict.fromkeys([TEXT, LABEL])
 
     def batches() -> Iterator[Columns]:
         for piece, fact in zip(pieces, facts, strict=True):
             with open_text(piece.source, fact.encoding, newline="\n") as lines:
-                rows = (_labelled(line, f"{where} line {number}") for number, line in enumerate(lines, 1))
-                while batch := [row for row, _ in zip(rows, range(BATCH_ROWS), strict=False) if row]:
+                rows = (
+                    _labelled(line, f"{where} line {number}")
+                    for number, line in enumerate(lines, 1)
+                    if line.strip()
+                )
+                while batch := list(islice(rows, BATCH_ROWS)):
                     yield {TEXT: [text for text, _ in batch], LABEL: [label for _, label in batch]}
 
     return Table(names, batches(), f"fastText, {encodings}")
 
 
-def _labelled(line: str, where: str) -> tuple[str, str | list[str]] | None:
-    if not line.strip():
-        return None
+def _labelled(line: str, where: str) -> tuple[str, str | list[str]]:
     match = re.match(rf"((?:{FASTTEXT_MARK}\S+\s+)+)", line)
     if not match:
         raise InputDataError(f"{where}: no {FASTTEXT_MARK} at its beginning, as in the lines before")

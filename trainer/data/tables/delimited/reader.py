@@ -81,8 +81,14 @@ def read_csv(where: str, pieces: Sequence[Piece], wanted: Sequence[str], options
     return Table(
         names,
         _batches(parts, layout, wanted),
-        f"CSV, {layout.dialect}, {encodings}, {'header' if layout.header else 'no header'}",
+        f"CSV, {layout.dialect}, {encodings}, {'header' if layout.header else 'no header'}{_unnamed(layout)}",
     )
+
+
+def _unnamed(layout: _Layout) -> str:
+    """Says what is left out, unless --columns did."""
+    unnamed = layout.names.count("") if layout.names_from_header else 0
+    return f", {unnamed} column{'s' * (unnamed > 1)} without a name left out" if unnamed else ""
 
 
 def _part(piece: Piece, options: ReadOptions) -> tuple[Part, str | None]:

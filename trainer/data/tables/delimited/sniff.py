@@ -1,8 +1,8 @@
 r"""Guesses the dialect of CSV files: every candidate reads all of the file, and what is ambiguous is refused.
 
 A candidate is dropped as soon as it fails or gives rows of different lengths. If several remain and give different
-texts, only the user can decide: the error names the option. DuckDB's sniffer and csv.Sniffer look at a sample and
-answer in any case; docs/formats.md has how often each is wrong.
+texts, only the user can decide: the error names the option. DuckDB's sniffer looks at a sample and answers in any
+case; decision 20 has how often it is wrong.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ def sniff(parts: Sequence[Part], marks: Collection[str], wanted: Collection[str]
     if len(trials) == 1:
         return trials[0]
     if len(passing) == 1:
-        return _resolve(parts, passing, failed)
+        return _resolve(parts, passing, failed, header=not options.columns)
     for exact in (True, False):
         finished = [_over_all(parts, trial, exact=exact) for trial in passing]
         if remaining := _different([trial for trial in finished if not trial.failed]):
-            return _resolve(parts, remaining, failed + [trial for trial in finished if trial.failed])
+            failed += [trial for trial in finished if trial.failed]
+            return _resolve(parts, remaining, failed, header=not options.columns)
     return max(chosen, key=lambda trial: (trial.rows, trial.dialect.quote != ""))
 
 
@@ -198,7 +199,7 @@ def _different(trials: list[Trial]) -> list[Trial]:
     return list({trial.answer(): trial for trial in reversed(trials)}.values())[::-1]
 
 
-def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial]) -> Trial:
+def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial], *, header: bool) -> Trial:
     """Decides between quotes that enclose and quotes that are part of texts, from their use; otherwise refuses."""
     delimiters = sorted({str(Dialect(trial.dialect.delimiter)) for trial in trials})
     if len(delimiters) > 1:
@@ -207,17 +208,17 @@ def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial]) ->
     others = [trial for trial in trials if trial.dialect.quote != "'"]
     if single and others:
         # Who encloses with ' encloses each field that has one: in don't it is an apostrophe.
-        if not _use_of_quotes(parts, others[0].dialect, "'").within:
+        if not _use_of_quotes(parts, others[0].dialect, "'", header=header).within:
             raise _either("'")
         trials = others
     literal = [trial for trial in trials if not trial.dialect.quote]
     quoting = [trial for trial in trials if trial.dialect.quote]
     if literal and quoting:
-        if not _use_of_quotes(parts, literal[0].dialect, '"').is_enclosing():
+        if not _use_of_quotes(parts, literal[0].dialect, '"', header=header).is_enclosing():
             raise _either('"')
         literal = []
     meant = next((trial for trial in failed if trial.dialect.quote == '"'), None)
-    if literal and meant and _is_broken(parts, literal[0].dialect):
+    if literal and meant and _is_broken(parts, literal[0].dialect, header=header):
         return meant
     left = quoting + literal
     if len(left) > 1:
@@ -229,11 +230,11 @@ def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial]) ->
     return left[0]
 
 
-def _is_broken(parts: Sequence[Part], literal: Dialect) -> bool:
+def _is_broken(parts: Sequence[Part], literal: Dialect, *, header: bool) -> bool:
     """Whether a file that only literal quotes fit is CSV with a fault, which says more than such a reading."""
     # Scripts that write tabs or bars often quote nothing. Those that write commas do, or cannot write many texts.
     usual = literal.delimiter[0] in ",;" and literal.escape == DOUBLED
-    return usual or _use_of_quotes(parts, literal, '"').enclosed > 0
+    return usual or _use_of_quotes(parts, literal, '"', header=header).enclosed > 0
 
 
 def _either(quote: str) -> InputDataError:
@@ -257,25 +258,26 @@ class _Use:
     open: int = 0
     """Fields with a quote at one end: a delimiter or a line break may be between it and the other."""
     header: list[str] = field(default_factory=list)
+    """The first row, if it names the columns: where a name is enclosed, its column is."""
 
     def is_enclosing(self) -> bool:
         """Whether a writer of CSV made the quotes: in all fields of a column, or only where they are needed."""
-        return (
-            not self.within
-            and not self.open
-            and all(
-                self.header[column].startswith(self.quote) or (count == self.filled[column] and count >= _FEW_ROWS)
-                for column, count in self.needless.items()
-            )
-        )
+        if self.within or self.open:
+            return False
+        full = {column for column, count in self.needless.items() if count == self.filled[column]}
+        # One text of two may be enclosed by chance, the fields of two columns are not.
+        sure = {column for column in full if len(full) > 1 or self.needless[column] >= _FEW_ROWS}
+        named = {column for column, name in enumerate(self.header) if name.startswith(self.quote)}
+        return self.needless.keys() <= sure | named
 
 
-def _use_of_quotes(parts: Sequence[Part], dialect: Dialect, quote: str) -> _Use:
+def _use_of_quotes(parts: Sequence[Part], dialect: Dialect, quote: str, *, header: bool) -> _Use:
     use = _Use(quote)
     for part in parts:
         with part.lines(dialect.opens_with) as lines:
             rows = chain.from_iterable(dialect.batches(lines))
-            use.header = use.header or next(rows, [])
+            if header:
+                use.header = next(rows, [])
             for row in rows:
                 for column, cell in enumerate(row):
                     use.filled[column] += bool(cell)

@@ -83,7 +83,9 @@ WRITERS: dict[str, tuple[Callable[[pd.DataFrame, Path], object], ReadOptions]] =
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, derandomize=True
+)
 @given(rows=ROWS)
 def test_a_given_dialect_is_read_back_equal(tmp_path: Path, writer: str, rows: list[tuple[str, str]]) -> None:
     """Any texts: quotes, separators, escapes, line breaks of all kinds, NUL bytes."""
@@ -94,7 +96,9 @@ def test_a_given_dialect_is_read_back_equal(tmp_path: Path, writer: str, rows: l
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, derandomize=True
+)
 @given(rows=ROWS)
 def test_a_guessed_dialect_is_read_back_equal_or_refused(
     tmp_path: Path, writer: str, rows: list[tuple[str, str]]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from shared.errors import InputDataError, SettingsError
 from trainer.data.readers import read_examples
 from trainer.data.tables import ReadOptions, read_batches, read_columns, read_options
+from trainer.data.tables.options import BATCH_ROWS
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -201,6 +204,56 @@ def test_numbers_of_lines_of_texts_and_labels_have_to_agree(tmp_path: Path) -> N
     (tmp_path / "l.txt").write_text("1\n", encoding="utf-8")
     with pytest.raises(InputDataError, match=r"has 2 lines and .* has 1"):
         read_examples(tmp_path / "t.txt", labels=tmp_path / "l.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("pandas.csv", ",text,label\n0,good,pos\n1,bad,neg\n"),
+        ("excel.csv", "text,label,\r\ngood,pos,\r\nbad,neg,\r\n"),
+        ("sep.csv", "sep=;\r\ntext;label\r\ngood;pos\r\nbad;neg\r\n"),
+        ("T.TSV", "text\tlabel\ngood\tpos\nbad\tneg\n"),
+        ("bars.CSV", "text|label\ngood|pos\nbad|neg\n"),
+        ("lines.json", '{"text": "good", "label": "pos"}\n\n{"text": "bad", "label": "neg"}'),
+        ("quotes.csv", "'text';'label'\n'good';'pos'\n'bad';'neg'\n"),
+    ],
+)
+def test_usual_files_need_no_option(tmp_path: Path, name: str, content: str) -> None:
+    """The index of pandas, Excel's empty last column and sep= line, tabs, bars, misleading suffixes."""
+    assert table(tmp_path / name, content) == [("good", "pos"), ("bad", "neg")]
+
+
+def test_the_label_of_parquet_may_be_the_name_of_its_folder(tmp_path: Path) -> None:
+    """Spark's partitionBy."""
+    for label in ("neg", "pos"):
+        folder = tmp_path / "out" / f"label={label}"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table({"text": [f"{label} text"]}), folder / "part-00000.parquet")
+        (folder / ".part-00000.parquet.crc").write_bytes(b"crc")
+    (tmp_path / "out" / "_SUCCESS").touch()
+    found = read_columns(tmp_path / "out", WANTED)
+    assert (found["text"], found["label"]) == (["neg text", "pos text"], ["neg", "pos"])
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "fasttext", "parquet"])
+def test_no_row_is_lost_between_batches(tmp_path: Path, kind: str) -> None:
+    """More rows than a batch has, in the order of the file; blank lines are no rows."""
+    rows = [(f"text {number}", str(number % 3)) for number in range(BATCH_ROWS + 5)]
+    content = {
+        "csv": "text,label\n\n" + "".join(f"{text},{label}\n" for text, label in rows),
+        "json": "\n".join(json.dumps({"text": text, "label": label}) for text, label in rows),
+        "fasttext": "".join(f"__label__{label} {text}\n\n" for text, label in rows),
+    }
+    if kind == "parquet":
+        texts, labels = zip(*rows, strict=True)
+        pq.write_table(pa.table({"text": texts, "label": labels}), tmp_path / "d")
+    else:
+        (tmp_path / "d").write_text(content[kind], encoding="utf-8")
+    found = read_columns(tmp_path / "d", WANTED)
+    assert list(zip(found["text"], found["label"], strict=True)) == rows
+    batches = list(read_batches(tmp_path / "d", WANTED))
+    assert [text for batch in batches for text in batch["text"]] == [text for text, _ in rows]
+    assert max(len(batch["text"]) for batch in batches) <= BATCH_ROWS
 
 
 TREES = st.recursive(

@@ -253,7 +253,7 @@ CASES = (
         "R, utils::write.table",
         {"reviews.csv": _lines('"","text","label"', f'"1","{POS}","pos"', f'"2","{NEG}",NA')},
         [(POS, "pos"), (NEG, "NA")],
-        "CSV, ',', UTF-8, header",
+        "CSV, ',', UTF-8, header, 1 column without a name left out",
     ),
     Case(
         "R, `write.table`: a header without the column of row names",
