@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from shared.errors import InputDataError
 from trainer.data.tables.delimited.dialect import Dialect
+from trainer.data.tables.delimited.quotes import use_of_quotes
 from trainer.data.tables.options import DOUBLED, QUOTED
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ if TYPE_CHECKING:
 
 DELIMITERS: Final = (",", "\t", ";", "|", "\x01")
 _SAMPLE_CHARS: Final = 1 << 20
+_HEAD_ROWS: Final = 300
 _BACKSLASH: Final = "\\"
-_FEW_ROWS: Final = 3
 
 
 @dataclass(slots=True)
@@ -173,8 +172,8 @@ def _count(trial: Trial, rows: list[list[str]]) -> bool:
         return True
     if not trial.first:
         trial.first, trial.width = rows[0], len(rows[0])
-    if len(trial.head) < _FEW_ROWS * 100:
-        trial.head += rows[: _FEW_ROWS * 100]
+    if len(trial.head) < _HEAD_ROWS:
+        trial.head += rows[:_HEAD_ROWS]
     trial.failed = set(map(len, rows)) != {trial.width}
     trial.rows += len(rows)
     trial.digest = hash((trial.digest, tuple(map(tuple, rows))))
@@ -208,13 +207,13 @@ def _resolve(parts: Sequence[Part], trials: list[Trial], failed: list[Trial], *,
     others = [trial for trial in trials if trial.dialect.quote != "'"]
     if single and others:
         # Who encloses with ' encloses each field that has one: in don't it is an apostrophe.
-        if not _use_of_quotes(parts, others[0].dialect, "'", header=header).within:
+        if not use_of_quotes(parts, others[0].dialect, "'", header=header).within:
             raise _either("'")
         trials = others
     literal = [trial for trial in trials if not trial.dialect.quote]
     quoting = [trial for trial in trials if trial.dialect.quote]
     if literal and quoting:
-        if not _use_of_quotes(parts, literal[0].dialect, '"', header=header).is_enclosing():
+        if not use_of_quotes(parts, literal[0].dialect, '"', header=header).is_enclosing():
             raise _either('"')
         literal = []
     meant = next((trial for trial in failed if trial.dialect.quote == '"'), None)
@@ -234,7 +233,7 @@ def _is_broken(parts: Sequence[Part], literal: Dialect, *, header: bool) -> bool
     """Whether a file that only literal quotes fit is CSV with a fault, which says more than such a reading."""
     # Scripts that write tabs or bars often quote nothing. Those that write commas do, or cannot write many texts.
     usual = literal.delimiter[0] in ",;" and literal.escape == DOUBLED
-    return usual or _use_of_quotes(parts, literal, '"', header=header).enclosed > 0
+    return usual or use_of_quotes(parts, literal, '"', header=header).enclosed > 0
 
 
 def _either(quote: str) -> InputDataError:
@@ -243,54 +242,3 @@ def _either(quote: str) -> InputDataError:
         f"holds {quote} around fields that need no quotes, so they may enclose fields or be part of texts; say "
         f"which with {choices}"
     )
-
-
-@dataclass(slots=True)
-class _Use:
-    """How quotes are used, in fields that were read with quotes as plain characters."""
-
-    quote: str
-    enclosed: int = 0
-    needless: Counter[int] = field(default_factory=Counter)
-    """Enclosed fields that hold nothing special, by column."""
-    filled: Counter[int] = field(default_factory=Counter)
-    within: int = 0
-    open: int = 0
-    """Fields with a quote at one end: a delimiter or a line break may be between it and the other."""
-    header: list[str] = field(default_factory=list)
-    """The first row, if it names the columns: where a name is enclosed, its column is."""
-
-    def is_enclosing(self) -> bool:
-        """Whether a writer of CSV made the quotes: in all fields of a column, or only where they are needed."""
-        if self.within or self.open:
-            return False
-        full = {column for column, count in self.needless.items() if count == self.filled[column]}
-        # One text of two may be enclosed by chance, the fields of two columns are not.
-        sure = {column for column in full if len(full) > 1 or self.needless[column] >= _FEW_ROWS}
-        named = {column for column, name in enumerate(self.header) if name.startswith(self.quote)}
-        return self.needless.keys() <= sure | named
-
-
-def _use_of_quotes(parts: Sequence[Part], dialect: Dialect, quote: str, *, header: bool) -> _Use:
-    use = _Use(quote)
-    for part in parts:
-        with part.lines(dialect.opens_with) as lines:
-            rows = chain.from_iterable(dialect.batches(lines))
-            if header:
-                use.header = next(rows, [])
-            for row in rows:
-                for column, cell in enumerate(row):
-                    use.filled[column] += bool(cell)
-                    if quote not in cell:
-                        continue
-                    if len(cell) > 1 and cell[0] == cell[-1] == quote:
-                        use.enclosed += 1
-                        needed = cell == quote * 2 or quote in cell[1:-1]
-                        use.needless[column] += not needed
-                        use.filled[column] -= needed  # says nothing about the fields that need no quotes
-                    elif quote in (cell[0], cell[-1]):
-                        use.open += 1
-                    else:
-                        use.within += 1
-    use.needless = +use.needless
-    return use
