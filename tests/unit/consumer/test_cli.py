@@ -221,6 +221,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_command_ends_without_clean_up() -> None:
     """Given a scorer that may still be inside a pass, when a command ends, then nothing is torn down."""
     done = subprocess.run(
@@ -305,6 +306,7 @@ BAD_LINES = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.sampled_from([b"fine", b"so good", *BAD_LINES]), min_size=1, max_size=9),

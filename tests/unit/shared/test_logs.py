@@ -202,6 +202,7 @@ def test_all_that_goes_to_standard_error_keeps_its_order() -> None:
     assert found == sorted(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_error_has_its_exit_code_whoever_reads_it(kind: str) -> None:
     """Given a blocked standard error, when an error ends a process, then its exit code is the same."""

@@ -22,6 +22,7 @@ def test_the_committed_schemas_are_those_of_the_models() -> None:
     assert committed == schemas()
 
 
+@pytest.mark.slow
 def test_the_module_writes_the_schemas(tmp_path: Path) -> None:
     """Given a folder, when the module is run with it, then it contains the schemas."""
     subprocess.run([sys.executable, "-m", "shared.messages", str(tmp_path)], check=True, timeout=60)

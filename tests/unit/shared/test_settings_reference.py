@@ -29,6 +29,7 @@ def test_the_committed_page_is_that_of_the_models() -> None:
     assert PAGE.read_text(encoding="utf-8") == reference(*MODELS)
 
 
+@pytest.mark.slow
 def test_the_module_writes_the_page(tmp_path: Path) -> None:
     """Given a file and models by name, when the module is run, then the file contains the page."""
     names = [f"{model.__module__}:{model.__name__}" for model in MODELS]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import torch
-from torch.nn.attention.varlen import varlen_attn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +51,8 @@ class Hardware:
 
 def cuda(device: torch.device) -> Hardware:
     """A GPU, in bf16. `varlen_attn` refuses those of a compute capability below 8.0, which also lack bf16."""
+    from torch.nn.attention.varlen import varlen_attn  # noqa: PLC0415 - takes 4 s, since it imports torch._dynamo
+
     name = torch.cuda.get_device_name(device)
     attention = cast("Attention", varlen_attn)
     return Hardware(device, name, torch.bfloat16, TOLERANCE, attention, lambda: CudaSlot(device))

@@ -66,12 +66,14 @@ exit_with(command)
 """
 
 
+@pytest.mark.slow
 def test_the_client_is_not_held_by_its_own_log() -> None:
     """Given a client that logs everything, when nobody reads the log, then it works and the process ends."""
     with script(FULL, TALKATIVE) as process:
         assert process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_the_clients_own_lines_are_logged() -> None:
     """Given a client that logs everything, when the log is read, then its lines are there, marked as its own."""
     done = subprocess.run(

@@ -112,6 +112,7 @@ class Swapped:
         return SimpleNamespace(hexdigest=lambda: known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swapped", SWAPS, ids=lambda swapped: f"{swapped[0]}-{swapped[1][-1]}")
 def test_what_answers_is_what_was_hashed(
     sealed: Path,

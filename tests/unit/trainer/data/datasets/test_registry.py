@@ -41,6 +41,7 @@ def test_options_of_the_hub_are_refused_for_a_named_data_set() -> None:
         find_dataset("vader-tweets", split="test", revision="main")
 
 
+@pytest.mark.slow
 def test_help_and_named_data_sets_do_not_wait_for_the_library_of_the_hub() -> None:
     """Only a name of the hub imports `datasets`, which takes longer than all of `--help`."""
     program = (
