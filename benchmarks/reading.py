@@ -15,18 +15,23 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from trainer.data.examples import Examples
 
 CSV_ROWS: Final = 1_600_000
 JSON_BYTES: Final = 5_000_000_000
 _COLUMNS: Final = "label,id,created_at,flag,user,text"
 _SEED: Final = 7
+_STEPS: Final[dict[str, float]] = {}
+"""Seconds of steps that are timed apart."""
 
 
 def write_csv(path: Path, rows: int) -> None:
@@ -78,19 +83,39 @@ def read_csv_columns(path: Path) -> int:
 
 def read_csv_examples(path: Path) -> int:
     """The same, and the labels and times into numbers."""
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
-    from trainer.settings import TrainerSettings  # noqa: PLC0415
-
-    return len(read_examples(path, column_names(TrainerSettings(columns=_COLUMNS))))
+    return len(_examples(path))
 
 
 def read_csv_unique(path: Path) -> int:
-    """The same, and exact duplicates removed."""
+    """The same, and exact duplicates removed; prints the time of that step alone."""
     from trainer.data.duplicates import remove_duplicates  # noqa: PLC0415
+
+    examples = _examples(path)
+    with _timed("exact duplicates"):
+        return len(remove_duplicates(examples).examples)
+
+
+def read_csv_groups(path: Path) -> int:
+    """The same, and near-duplicates grouped; prints the time of that step alone."""
+    from trainer.data.duplicates import near_duplicate_groups  # noqa: PLC0415
+
+    texts = _examples(path).texts
+    with _timed("near-duplicates"):
+        return len(set(near_duplicate_groups(texts).tolist()))
+
+
+def _examples(path: Path) -> Examples:
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.settings import TrainerSettings  # noqa: PLC0415
 
-    return len(remove_duplicates(read_examples(path, column_names(TrainerSettings(columns=_COLUMNS)))).examples)
+    return read_examples(path, column_names(TrainerSettings(columns=_COLUMNS)))
+
+
+@contextmanager
+def _timed(step: str) -> Iterator[None]:
+    begun = time.perf_counter()
+    yield
+    _STEPS[step] = round(time.perf_counter() - begun, 1)
 
 
 def read_json_batches(path: Path) -> int:
@@ -105,6 +130,7 @@ _READERS: Final[dict[str, Callable[[Path], int]]] = {
     "csv, columns": read_csv_columns,
     "csv, examples": read_csv_examples,
     "csv, without duplicates": read_csv_unique,
+    "csv, near-duplicates": read_csv_groups,
     "json, stream": read_json_batches,
 }
 
@@ -133,7 +159,8 @@ def main() -> None:
         begun = time.perf_counter()
         rows = _READERS[options.reader](options.file)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(json.dumps({"rows": rows, "s": round(time.perf_counter() - begun, 1), "peak_gib": round(peak, 2)}))
+        found = {"rows": rows, "s": round(time.perf_counter() - begun, 1), "peak_gib": round(peak, 2)}
+        print(json.dumps(found | _STEPS))
         return
     measure.WORK.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {}

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from trainer.settings import TrainerSettings
 
 _LABELS: Final = "labels"
+_SHOWN: Final = 20
+"""Maximum columns that an error lists."""
 _NAMED: Final = 3
 """Maximum rows, ids or names that an error lists."""
 
@@ -152,9 +154,10 @@ def _read(path: Path, names: ColumnNames, options: ReadOptions) -> Columns:
 
 def _require(columns: Columns, name: str, where: str, flag: str) -> list[Any]:
     if name not in columns:
+        names = sorted(columns)
+        found = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         raise InputDataError(
-            f"{where} has no column {name!r}; columns found: {', '.join(sorted(columns)) or 'none'}; "
-            f"choose with {flag}"
+            f"{where} has no column {name!r}; columns found: {found or 'none'}; choose with {flag}"
         )
     if not columns[name]:
         raise InputDataError(f"{where} holds no rows")
