@@ -150,7 +150,7 @@ def judge(file: File, folder: Path) -> tuple[str, str]:
 
 
 def judge_duckdb(file: File, folder: Path) -> tuple[str, str]:
-    """The same for DuckDB's sniffer, told the names and that there is no header."""
+    """The same for DuckDB's sniffer, which is given the names and that there is no header."""
     import duckdb  # noqa: PLC0415
 
     path = folder / f"{file.number}.csv"

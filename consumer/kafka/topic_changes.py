@@ -82,7 +82,7 @@ class TopicChanges:
                 partition.asked_at = partition.next
 
     def wait_for_missing(self) -> None:
-        """Lets go of topics of a pattern that are not there now; asks the broker, and blocks."""
+        """Drops topics of a pattern that no longer exist; asks the broker, and blocks."""
         if (watch := self._offsets.watch) is not None:
             topics = self._assignment.topics
             self._wait_for(topics - watch.ids(topics).keys() - self._named)

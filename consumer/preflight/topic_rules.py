@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 DAY_MS: Final = 86_400_000
 READER_AWAY_MS: Final = DAY_MS
-"""Results are kept for at least so long: a reader that fails in the evening is repaired the next day."""
+"""Least time that results should be kept: a reader that fails in the evening is repaired the next day."""
 LETTERS_WAIT_MS: Final = 3 * DAY_MS
-"""Dead letters are kept for at least so long: they wait for people, who have weekends."""
+"""Least time that dead letters should be kept: they wait for people, who have weekends."""
 KEPT_RESULTS: Final = 1_000_000
-"""A partition that is bounded in bytes has room for at least so many results."""
+"""Results that a partition with bounded bytes has room for, at least."""
 RESULT_BYTES: Final = 400
 """Of a result of three labels without text, before the producer compresses it."""
 LEAST_LETTER_BYTES: Final = 4_096
-"""Any letter fits so many bytes once its value stays behind; also the least of `limits.max_output_bytes`."""
+"""Bytes that any letter fits in without its value; also the least of `limits.max_output_bytes`."""
 CLOSE_MS: Final = 120_000
 """A record may wait as long for its broker, or for clocks that differ."""
 SAFE_REPLICAS: Final = 3
-"""From so many replicas on, two of them can be asked for, and a broker may still restart."""
+"""Replicas from which on `min.insync.replicas` can be 2 while a broker restarts."""
 
 
 def topic_problems(

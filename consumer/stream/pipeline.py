@@ -202,7 +202,7 @@ class Pipeline:
         return room if self._max_records is None else min(room, self._max_records - self._totals.records)
 
     def _publish_due(self) -> bool:
-        """Whether now is the time to publish: at once, unless there is more to read, and then now and then.
+        """Whether now is the time to publish: at once, or at intervals while there is more to read.
 
         What a transaction costs is its latency and not its size, so under load it is shared by many records.
         """

@@ -49,7 +49,7 @@ def has_wanted(first: Sequence[str], wanted: Collection[str]) -> bool:
 
 
 def example(width: int, wanted: Collection[str]) -> str:
-    """Names for so many columns, to show how --columns is written."""
+    """Names for that number of columns, to show how --columns is written."""
     needed = sorted((name for name in wanted if "," not in name), key=lambda name: (name in _OPTIONAL, name))
     others = [f"other{number}" for number in range(1, width + 1)]
     return ",".join([*needed, *others][:width])

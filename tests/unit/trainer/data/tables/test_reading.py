@@ -48,15 +48,15 @@ def test_json_keeps_its_types(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32", "latin-1", "cp1252", "utf-16-be"])
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_encodings_are_found_or_given(tmp_path: Path, encoding: str, kind: str) -> None:
-    """A byte order mark, zeros of UTF-16, or the look of a Western language; JSON is Unicode or is told."""
+    """A byte order mark, zeros of UTF-16, the look of a Western language; JSON is Unicode, or needs the option."""
     text = "très bien, l'été à la plage était super \u2019" if encoding == "cp1252" else "très bien à la plage"
     content = (
         f"text;label\n{text};pos\n"
         if kind == "csv"
         else json.dumps({"text": text, "label": "pos"}, ensure_ascii=False)
     )
-    told = {"encoding": encoding} if kind == "json" and encoding in {"latin-1", "cp1252"} else {}
-    assert table(tmp_path / "d", content.encode(encoding), **told) == [(text, "pos")]
+    given = {"encoding": encoding} if kind == "json" and encoding in {"latin-1", "cp1252"} else {}
+    assert table(tmp_path / "d", content.encode(encoding), **given) == [(text, "pos")]
 
 
 @pytest.mark.parametrize(
