@@ -144,7 +144,7 @@ def checked_examples(
 
 
 def _read(path: Path, names: ColumnNames, options: ReadOptions) -> Columns:
-    columns = read_columns(path, names.all() | COLUMNS, options)
+    columns = read_columns(path, names.all(), options, further=COLUMNS)
     further = further_columns(columns, names)
     if not further:
         return columns

@@ -30,15 +30,18 @@ __all__ = ["GUESSED", "Columns", "ReadOptions", "read_batches", "read_columns", 
 log = structlog.get_logger()
 
 
-def read_columns(path: Path, wanted: Collection[str], options: ReadOptions = GUESSED) -> Columns:
+def read_columns(
+    path: Path, wanted: Collection[str], options: ReadOptions = GUESSED, *, further: Collection[str] = ()
+) -> Columns:
     """The wanted columns that the file has, one value per row, and the names of all others with empty lists.
 
     A wanted column is written in the language of `shared.formats.path`, so it may lead into objects and have
     choices; its values are under the name as it is given. Other names are quoted as one would write them. A value
-    that a row lacks is None. Raises InputDataError.
+    that a row lacks is None. `further` columns are read where they are, but say nothing about a guess: only a
+    wanted name shows that a row of CSV is its header. Raises InputDataError.
     """
-    selectors = {spec: parse_selector(spec) for spec in wanted}
-    table = open_table(path, selectors.values(), options)
+    selectors = {spec: parse_selector(spec) for spec in dict.fromkeys((*wanted, *further))}
+    table = open_table(path, [selectors[spec] for spec in wanted], options, list(selectors.values()))
     reasons: dict[str, str] = {}
     columns: Columns = {}
     rows = 0
@@ -63,21 +66,29 @@ def read_batches(path: Path, wanted: Collection[str], options: ReadOptions = GUE
     A column that a batch lacks is full of None there.
     """
     selectors = {spec: parse_selector(spec) for spec in wanted}
-    for batch in open_table(path, selectors.values(), options).batches:
+    for batch in open_table(path, selectors.values(), options, selectors.values()).batches:
         size = len(next(iter(batch.values())))
         found = dict(_selected(batch, selectors, {}))
         yield {spec: found.get(spec, [None] * size) for spec in selectors}
 
 
-def open_table(path: Path, selectors: Collection[Selector], options: ReadOptions) -> Table:
-    """Finds out what the file is, logs it, and begins to read it; raises InputDataError."""
-    wanted = list(dict.fromkeys(name for selector in selectors for name in selector.columns))
-    table = _open(path, wanted, options)
+def open_table(
+    path: Path, wanted: Collection[Selector], options: ReadOptions, every: Collection[Selector]
+) -> Table:
+    """Finds out what the file is, logs it, and begins to read it; raises InputDataError.
+
+    The table has the columns of `every` selector; those of `wanted` help to guess.
+    """
+    table = _open(path, _names(every), _names(wanted), options)
     log.info("read_as", data=str(path), read_as=table.read_as)
     return table
 
 
-def _open(path: Path, wanted: list[str], options: ReadOptions) -> Table:
+def _names(selectors: Collection[Selector]) -> list[str]:
+    return list(dict.fromkeys(name for selector in selectors for name in selector.columns))
+
+
+def _open(path: Path, wanted: list[str], guesses: list[str], options: ReadOptions) -> Table:
     if path.is_dir() and options.data_format in {"auto", "text-files"}:
         files = files_of(path)
         if options.data_format == "text-files" or are_texts_by_class(path, files):
@@ -97,7 +108,7 @@ def _open(path: Path, wanted: list[str], options: ReadOptions) -> Table:
         case "fasttext":
             return read_fasttext(where, pieces, options)
         case _:
-            return read_csv(where, pieces, wanted, options)
+            return read_csv(where, pieces, wanted, guesses, options)
 
 
 def _selected(

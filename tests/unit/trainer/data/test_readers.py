@@ -185,3 +185,13 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "d.parquet").write_bytes(b"not parquet at all")
     with pytest.raises(InputDataError, match="not a readable Parquet file"):
         read_examples(tmp_path / "d.parquet")
+
+
+def test_columns_of_exports_are_no_header_and_no_example(tmp_path: Path) -> None:
+    """A file without a header whose cells are named like columns of labelling tools is refused without a cell."""
+    data = tmp_path / "data.csv"
+    data.write_text("accept,answer,secret words one\nreject,skip,secret words two\n", encoding="utf-8")
+    with pytest.raises(InputDataError, match="seems to have no header") as caught:
+        read_examples(data)
+    assert "--columns label,text,created_at" in str(caught.value)
+    assert "secret" not in str(caught.value)

@@ -60,8 +60,13 @@ class _Layout:
     names_from_header: bool
 
 
-def read_csv(where: str, pieces: Sequence[Piece], wanted: Sequence[str], options: ReadOptions) -> Table:
-    """The table of one or several files of one layout; raises InputDataError."""
+def read_csv(
+    where: str, pieces: Sequence[Piece], wanted: Sequence[str], guesses: Sequence[str], options: ReadOptions
+) -> Table:
+    """The table of one or several files of one layout; raises InputDataError.
+
+    It has the `wanted` columns; `guesses` are the names that show that a row is the header.
+    """
     parts = []
     for piece in pieces:
         part, delimiter = _part(piece, options)
@@ -70,12 +75,12 @@ def read_csv(where: str, pieces: Sequence[Piece], wanted: Sequence[str], options
             options = replace(options, delimiter=delimiter)
     marks = frozenset().union(*(part.facts.marks for part in parts))
     try:
-        trial = sniff(parts, marks, wanted, options)
+        trial = sniff(parts, marks, guesses, options)
     except InputDataError as error:
         raise InputDataError(f"{where} {error}") from None
     if not trial.first and not trial.failed:
         raise InputDataError(f"{where} holds no rows")
-    layout = _layout(where, parts, trial, wanted, options)
+    layout = _layout(where, parts, trial, guesses, options)
     encodings = ", ".join(dict.fromkeys(part.facts.name for part in parts))
     names = dict.fromkeys(name for name in (*layout.names, *parts[0].values) if name)
     return Table(
