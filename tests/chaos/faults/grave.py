@@ -37,7 +37,7 @@ MEMORY_MB: Final = 200
 """A member takes about 70."""
 MAX_CRASHES: Final = 3
 LOOP_S: Final = 120.0
-"""Time limit within which a crash loop is broken: each life waits for the session of the one before to end."""
+"""Time limit within which a crash loop is broken: each run waits until the group drops the run before."""
 
 
 class GraveFaults:
