@@ -97,7 +97,7 @@ def read_csv_unique(path: Path) -> int:
 
 def read_csv_groups(path: Path) -> int:
     """The same, and near-duplicates grouped; prints the time of that step alone."""
-    from trainer.data.duplicates import near_duplicate_groups  # noqa: PLC0415
+    from trainer.data.near_duplicates import near_duplicate_groups  # noqa: PLC0415
 
     texts = _examples(path).texts
     with _timed("near-duplicates"):

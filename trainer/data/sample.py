@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
+from trainer.data.duplicates import remove_duplicates
+from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import PARTS, Sizes, Splits, split
 
 if TYPE_CHECKING:

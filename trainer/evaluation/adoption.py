@@ -10,7 +10,8 @@ import numpy as np
 from shared.errors import InputDataError
 from shared.model_folder.manifest import Normaliser
 from shared.text import NormaliserOptions
-from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
+from trainer.data.duplicates import remove_duplicates
+from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import halves
 from trainer.evaluation.calibration import fit_temperature
 from trainer.evaluation.metrics import figures

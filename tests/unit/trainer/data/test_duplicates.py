@@ -1,4 +1,4 @@
-"""Duplicates are removed, near-duplicates are found without exception, and no split ever separates them."""
+"""Duplicates are removed, and no split ever separates near-duplicates."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InputDataError
-from trainer.data.duplicates import near_duplicate_groups, remove_duplicates
+from trainer.data.duplicates import remove_duplicates
 from trainer.data.examples import Examples
+from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import PARTS, Sizes, split
 
 # Few words, so that near-duplicates are common; lengths up to 40, so that rounding of 0.8 n matters.
@@ -32,42 +33,6 @@ def examples(texts: list[str], labels: list[int], created_at: list[int] | None =
         source="test",
         created_at=None if created_at is None else np.array(created_at, dtype=np.int64),
     )
-
-
-def similarity(one: str, other: str) -> float:
-    """Jaccard similarity of the words."""
-    first, second = set(one.split()), set(other.split())
-    return len(first & second) / len(first | second)
-
-
-@given(TEXTS)
-def test_groups_join_every_pair_of_similar_texts(texts: list[str]) -> None:
-    """Two texts with similarity 0.8 or more are always in one group."""
-    groups = near_duplicate_groups(texts)
-    for row, text in enumerate(texts):
-        for other in range(row):
-            if similarity(text, texts[other]) >= 0.8:
-                assert groups[row] == groups[other]
-
-
-def test_rounding_loses_no_pair() -> None:
-    """28 common words of 35 are exactly 0.8, though 0.8 x 35 is a little above 28 in floating point."""
-    one = [f"w{number}" for number in range(35)]
-    other = one[:28]
-    assert similarity(" ".join(one), " ".join(other)) == 0.8
-    assert len(set(near_duplicate_groups([" ".join(one), " ".join(other)]))) == 1
-
-
-def test_mentions_addresses_and_case_do_not_hide_a_twin() -> None:
-    """A shared tweet with another mention and link is a near-duplicate; a different text is not."""
-    groups = near_duplicate_groups(
-        [
-            "RT @ann Great day out there https://a.example/1",
-            "great DAY out there http://b.example",
-            "a sad evening",
-        ]
-    )
-    assert groups.tolist() == [0, 0, 2]
 
 
 @given(TEXTS, st.integers(0, 5), st.booleans())
