@@ -1,7 +1,7 @@
 """Texts a second of this project's scorer and of other engines, and how similar their answers are.
 
 No Kafka. The same model, the same tweets and long reviews, all in one process, in turn. Answers are compared
-with those of one text at a time in fp32, after the temperature of the model folder.
+with those of one text at a time in fp32, after the calibration of the model folder.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from benchmarks.models import long_model
 from benchmarks.programs import bare
 from benchmarks.texts import distinct, of_file, reviews, tweets
 from shared.errors import SentimentError
+from shared.inference.postprocessing import Postprocessing
 from shared.inference.types import Score
 from shared.model_folder.artifact import open_artifact
 from shared.text import normalise
@@ -69,13 +70,14 @@ def _compare(name: str, model: Path, raw: Sequence[str], options: argparse.Names
         options.rounds,
         "{:,.0f} texts a second",
     )
-    reference = _calibrated(peers.one_at_a_time(model)(texts), artifact.manifest.temperature)
+    postprocessing = Postprocessing.of(artifact.manifest)
+    reference = postprocessing.probabilities(np.log(peers.one_at_a_time(model)(texts).astype(np.float64)))
     figures = rates(measured, peer=PEER)
     for engine, predict in engines.items():
         answers = predict(texts)
         if not engine.startswith("ours"):
-            answers = _calibrated(answers, artifact.manifest.temperature)
-        figures[engine] |= _likeness(answers, reference)
+            answers = postprocessing.probabilities(np.log(answers.astype(np.float64)))
+        figures[engine] |= _likeness(answers, reference, postprocessing)
         if figures[engine]["same_label"] < LEAST_ALIKE:
             raise AssertionError(f"{engine} is not the same model: {figures[engine]}")
     about = {"texts": len(texts), "model": artifact.manifest.name, "ours": ours, "left_out": left_out}
@@ -116,17 +118,10 @@ def _rate(predict: Callable[[Sequence[str]], object], texts: Sequence[str]) -> f
     return len(texts) / (time.perf_counter() - began)
 
 
-def _calibrated(probabilities: peers.Probabilities, temperature: float) -> peers.Probabilities:
-    """The probabilities for the same logits after division by the temperature."""
-    powers = probabilities.astype(np.float64) ** (1 / temperature)
-    shares: peers.Probabilities = powers / powers.sum(axis=1, keepdims=True)
-    return shares
-
-
-def _likeness(answers: peers.Probabilities, reference: peers.Probabilities) -> dict[str, float]:
+def _likeness(answers: Any, reference: Any, postprocessing: Postprocessing) -> dict[str, float]:
     difference = np.abs(answers - reference)
     return {
-        "same_label": round(float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean()), 5),
+        "same_label": round(float((postprocessing.decide(answers) == postprocessing.decide(reference)).mean()), 5),
         "max_difference": round(float(difference.max()), 6),
         "mean_difference": round(float(difference.mean()), 6),
     }

@@ -161,8 +161,9 @@ class ConsumerSettings(Settings):
     """Timestamp of a result: the input record's, or the time of writing."""
     include_text: bool = False
     """Put the text into results."""
-    uncertain_below: float = Field(default=0.5, ge=0, le=1)
-    """Results with a lower score are marked uncertain."""
+    uncertain_below: float | None = Field(default=None, ge=0, le=1)
+    """Results with a lower score are marked uncertain. Default: the threshold in the model's manifest, which its
+    training chose, or 0.5 if it has none."""
     # Of 60,567 English tweets and reviews none had an unknown token of MiniLM; Chinese has 0.5 to 0.8, Thai 1.
     max_unknown_share: float = Field(default=0.2, ge=0, le=1)
     """Share of a text's tokens that the model does not know, above which the result is uncertain and has

@@ -65,11 +65,18 @@ class Result(BaseModel, frozen=True):
     schema_version: Literal[1] = SCHEMA_VERSION
     id: str
     text: str | None = Field(default=None, description="only with --include-text")
-    label: str
-    score: Probability = Field(description="probability of the label, calibrated")
-    probabilities: dict[str, Probability] = Field(description="six decimals; they sum to 1 within 1e-5")
+    label: str = Field(
+        description="that of the largest product of probability and the model's decision weight; with weights it "
+        "need not have the largest probability"
+    )
+    score: Probability = Field(description="the probability of `label`")
+    probabilities: dict[str, Probability] = Field(
+        description="six decimals; they sum to 1 within 1e-5. Of a calibrated model each of them is: of texts "
+        "like its calibration rows with 0.7 for a label, about 70 % have that label"
+    )
     uncertain: bool = Field(
-        description="the score, before rounding, is below `uncertain_below`, or `unknown_share` is there"
+        description="the score, before rounding, is below the consumer's `uncertain_below`, or else the model's "
+        "own threshold; or `unknown_share` is there"
     )
     truncated: bool = Field(description="the text was longer than the model reads")
     tokens: int = Field(ge=0, description="tokens the model read, special tokens included")

@@ -59,7 +59,9 @@ def run_checks(settings: ConsumerSettings, sample: int | None = None) -> int:
         report.skip("score", why="needs model and device")
     else:
         scored = report.line(
-            "score", lambda: _score_one(load_scorer(artifact, device, settings.precision)), lambda found: found[1]
+            "score",
+            lambda: _score_one(load_scorer(artifact, device, settings.precision), settings.uncertain_below),
+            lambda found: found[1],
         )
     if sample is None:
         return report.exit_code
@@ -109,13 +111,14 @@ def _topics(preflight: Preflight) -> str:
     return describe_topics(preflight.partitions(), preflight.unmatched())
 
 
-def _score_one(scorer: Scorer) -> tuple[Scheduler, str]:
+def _score_one(scorer: Scorer, uncertain_below: float | None) -> tuple[Scheduler, str]:
     scoring = Scheduler(scorer)
     (score,) = scoring.score([SENTENCE])
     if isinstance(score, Unscorable):
         raise ScorerError(f"the check's own sentence cannot be scored: {score.reason}")
-    label, probability = max(zip(score.model.labels, score.probabilities, strict=True), key=lambda pair: pair[1])
-    return scoring, f"{SENTENCE!r} is {label} ({probability:.2f})"
+    label, probability = score.model.labels[score.label], score.probabilities[score.label]
+    below = score.model.uncertain_below if uncertain_below is None else uncertain_below
+    return scoring, f"{SENTENCE!r} is {label} ({probability:.2f}); uncertain are results below {below:.2f}"
 
 
 class _Report:

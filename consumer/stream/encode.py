@@ -52,21 +52,25 @@ def answer(
     identity: str,
     source: SourceRef | None,
     at: datetime,
-    uncertain_below: float,
+    uncertain_below: float | None,
     max_unknown_share: float,
 ) -> Result:
-    """Says what a score means: the most probable label and all that goes with it, without the text."""
+    """Says what a score means: the label and all that goes with it, without the text.
+
+    `uncertain_below` is the user's, or None for the model's own.
+    """
     labels = score.model.labels
     is_unknown = score.unknown_share > max_unknown_share
-    best, places = max(score.probabilities), decimals(len(labels))
+    sure, places = score.probabilities[score.label], decimals(len(labels))
+    below = score.model.uncertain_below if uncertain_below is None else uncertain_below
     return Result(
         id=identity,
-        label=labels[score.probabilities.index(best)],
-        score=round(best, places),
+        label=labels[score.label],
+        score=round(sure, places),
         probabilities={
             label: round(share, places) for label, share in zip(labels, score.probabilities, strict=True)
         },
-        uncertain=is_unknown or best < uncertain_below,
+        uncertain=is_unknown or sure < below,
         truncated=score.truncated,
         tokens=score.tokens,
         unknown_share=round(score.unknown_share, SHARE_DECIMALS) if is_unknown else None,
@@ -97,7 +101,8 @@ class Encoder:
     model_version: str
     """Of the model that serves, for dead letters: a result has that of its score."""
     include_text: bool
-    uncertain_below: float
+    uncertain_below: float | None
+    """Set by the user; None: the threshold of the model that gave the score."""
     max_unknown_share: float
     timestamps: Literal["input", "now"]
     on_null: Literal["skip", "forward", "dead-letter"]
@@ -139,15 +144,16 @@ class Encoder:
     def _value(self, document: Document, score: Score, at: Moment) -> bytes:
         """The JSON of the `Result` that `answer` makes, at a quarter of its time."""
         record, shares = document.record, score.probabilities
-        best, is_unknown = max(shares), score.unknown_share > self.max_unknown_share
+        sure, is_unknown = shares[score.label], score.unknown_share > self.max_unknown_share
+        below = score.model.uncertain_below if self.uncertain_below is None else self.uncertain_below
         template, names = _template(score.model, self.include_text)
         return template % (
             to_json(document.id),
             *((to_json(document.text),) if self.include_text else ()),
-            names[shares.index(best)],
-            best,
+            names[score.label],
+            sure,
             *shares,
-            _BOOLEANS[is_unknown or best < self.uncertain_below],
+            _BOOLEANS[is_unknown or sure < below],
             _BOOLEANS[score.truncated],
             score.tokens,
             _UNKNOWN % score.unknown_share if is_unknown else b"",

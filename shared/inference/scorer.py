@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
+from shared.inference.postprocessing import Postprocessing, softmax
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.inference.types import ModelIdentity, Score, Unscorable
+from shared.model_folder.manifest import UNCERTAIN_BELOW
 from shared.reasons import Reason
 from shared.text import normalise
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
     from shared.inference.engines.base import Engine
     from shared.model_folder.artifact import Artifact
-
-F = TypeVar("F", np.float32, np.float64)
 
 BLANK: Final = Unscorable(
     Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
@@ -35,11 +35,13 @@ class BertScorer:
 
     def __init__(self, artifact: Artifact, engine: Engine) -> None:
         manifest = artifact.manifest
-        self.model = ModelIdentity(manifest.name, artifact.version, manifest.labels)
+        below = UNCERTAIN_BELOW if manifest.uncertain_below is None else manifest.uncertain_below
+        self.model = ModelIdentity(manifest.name, artifact.version, manifest.labels, below)
         self.concurrency = engine.concurrency
         self.batch_tokens = engine.batch_tokens
         self.padding = engine.padding
         self._artifact = artifact
+        self._postprocessing = Postprocessing.of(manifest)
         self._engine = engine
         self._tokeniser = Tokeniser.load(artifact)
 
@@ -82,19 +84,14 @@ class BertScorer:
     def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
         """Runs one pass; see `Scorer`."""
         answer = self._engine.forward([row.ids for row in rows])
-        scaled = answer.logits / np.float32(self._artifact.manifest.temperature)
+        scaled = self._postprocessing.scaled(answer.logits)
+        probabilities = softmax(scaled)
+        numbers, labels = probabilities.tolist(), self._postprocessing.decide(probabilities).tolist()
+        finite: NDArray[np.bool_] = np.all(np.isfinite(scaled), axis=1)
         share = answer.computed_tokens / len(rows)
         return [
-            Score(tuple(numbers), len(row), share, row.truncated, self.model, row.unknown_share) if good else None
-            for row, numbers, good in zip(
-                rows, softmax(scaled).tolist(), np.isfinite(scaled).all(axis=1).tolist(), strict=True
-            )
+            Score(tuple(own), label, len(row), share, row.truncated, self.model, row.unknown_share)
+            if good
+            else None
+            for row, own, label, good in zip(rows, numbers, labels, finite.tolist(), strict=True)
         ]
-
-
-def softmax(logits: NDArray[F]) -> NDArray[F]:
-    """Softmax of each row of `[rows, labels]`, in its dtype; the largest logit is subtracted against overflow."""
-    with np.errstate(invalid="ignore"):  # the caller checks whether rows are finite
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares: NDArray[F] = powers / powers.sum(axis=1, keepdims=True)
-    return shares

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from shared.model_folder.manifest import UNCERTAIN_BELOW
+
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
@@ -18,6 +20,8 @@ class ModelIdentity(NamedTuple):
     version: str
     """Of the sealed folder; see `Artifact.version`."""
     labels: tuple[str, ...]
+    uncertain_below: float = UNCERTAIN_BELOW
+    """Score below which the model's results are uncertain."""
 
 
 # A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
@@ -26,6 +30,8 @@ class Score(NamedTuple):
 
     probabilities: tuple[float, ...]
     """Calibrated, in the order of `model.labels`; they sum to 1."""
+    label: int
+    """Index of the label, as `Postprocessing.decide` chose it; not always that of the largest probability."""
     tokens: int
     computed_tokens: float
     """Cost: the text's share of the tokens of its pass, padding included; 0 for a copy of a scored text."""

@@ -196,8 +196,9 @@ def _check_config(artifact: Artifact) -> None:
 def _version(manifest: Manifest) -> str:
     shaping = manifest.model_dump(mode="json", exclude=set(_DESCRIPTIVE))
     # Fields that came after 0.2.0 count only where they are set, so that an older model keeps its version.
-    if manifest.calibration is None:
-        del shaping["calibration"]
+    for name in ("calibration", "bias", "decision", "uncertain_below", "polarity"):
+        if shaping[name] is None:
+            del shaping[name]
     if manifest.normaliser.options.enabled:
         del shaping["normaliser"]["options"]["enabled"]
     shaping["files"] = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}

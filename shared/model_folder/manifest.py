@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -12,6 +12,10 @@ from shared.text import NORMALISER_VERSION, NormaliserOptions
 FORMAT_VERSION: Final = 1
 TEMPERATURES: Final = (0.01, 100.0)
 """Outside of these, probabilities in fp32 are nearly all 0 and 1, or nearly equal. A fit gives 0.1 to 10."""
+MAX_BIAS: Final = 20.0
+"""Of a label, up or down: a factor of 5e8 of its odds. Beyond it no row would have, or lack, the label."""
+UNCERTAIN_BELOW: Final = 0.5
+"""For a model of which no labelled rows said better, such as one that was adopted without data."""
 MAX_TOKENS: Final = 65_536
 """No encoder here reads more than 8,192 tokens."""
 
@@ -30,8 +34,17 @@ class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     revision: str = Field(description="commit of the hub, or SHA-256 of the weights for a local base")
 
 
+class Decision(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How the label follows from the probabilities: the largest product of weight and probability."""
+
+    rule: Literal["accuracy", "macro-recall"] = Field(description="the figure that the weights make largest")
+    weights: tuple[Annotated[float, Field(gt=0, le=1e9)], ...] = Field(
+        description="in the order of the labels; only their ratios count"
+    )
+
+
 class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The rows that the model was trained on, or that its temperature was fitted on."""
+    """The rows that the model was trained on, or that its probabilities were calibrated on."""
 
     source: str
     rows: int = Field(ge=0)
@@ -46,7 +59,7 @@ class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     agreement: float = Field(ge=0, le=1, description="share of the rows with the same label from both")
     macro_recall: float
     macro_recall_fp32: float
-    ece: float = Field(description="with the temperature applied")
+    ece: float = Field(description="of the calibrated probabilities")
     ece_fp32: float
     rest: Literal["fp32", "bf16"] = Field(description="precision of operations without int8, as measured")
     libraries: dict[str, str]
@@ -67,6 +80,20 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         le=TEMPERATURES[1],
         description="logits are divided by it before the softmax",
     )
+    bias: tuple[Annotated[float, Field(ge=-MAX_BIAS, le=MAX_BIAS)], ...] | None = Field(
+        default=None,
+        description="of each label, added to the logits after they were divided by the temperature; null: none",
+    )
+    decision: Decision | None = Field(default=None, description="null: the label with the largest probability")
+    uncertain_below: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description=f"results with a lower score are uncertain; null: not chosen on data, {UNCERTAIN_BELOW}",
+    )
+    polarity: dict[str, Literal[-1, 0, 1]] | None = Field(
+        default=None, description="of the labels where it is known; null: of none"
+    )
     class_priors: dict[str, float] | None = Field(
         default=None,
         description="share of each label in the training data; null: unknown, as for an adopted model",
@@ -76,7 +103,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         default=None, description="null: an adopted model, fine-tuned elsewhere on data that is not known"
     )
     calibration: TrainingData | None = Field(
-        default=None, description="the rows that the temperature was fitted on; null: not calibrated"
+        default=None, description="the rows that temperature and bias were fitted on; null: not calibrated"
     )
     training: dict[str, Any] = Field(default_factory=dict, description="settings that can change the result")
     libraries: dict[str, str] = Field(default_factory=dict)
@@ -89,6 +116,16 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     def _priors_name_the_labels(self) -> Manifest:
         if self.class_priors is not None and sorted(self.class_priors) != sorted(self.labels):
             raise ValueError("class_priors must name exactly the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _one_number_for_each_label(self) -> Manifest:
+        weights = None if self.decision is None else self.decision.weights
+        for name, numbers in (("bias", self.bias), ("decision.weights", weights)):
+            if numbers is not None and len(numbers) != len(self.labels):
+                raise ValueError(f"{name} must have a number for each label")
+        if not set(self.polarity or ()) <= set(self.labels):
+            raise ValueError("polarity must name labels of the model")
         return self
 
     @property

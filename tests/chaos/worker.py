@@ -95,9 +95,8 @@ class OracleScorer:
         return {"name": "oracle", "version": self._version, "engine": "oracle", "device": "none"}
 
     def _score(self, text: str) -> Score:
-        return Score(
-            self._oracle.probabilities(self._version, text), TOKENS, TOKENS, truncated=False, model=self.model
-        )
+        shares = self._oracle.probabilities(self._version, text)
+        return Score(shares, shares.index(max(shares)), TOKENS, TOKENS, truncated=False, model=self.model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,9 @@ def oracle(text: str) -> Score:
     weights = [1 + byte for byte in hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:3]]
     tokens = 2 + len(text.split())
     shares, unknown = tuple(weight / sum(weights) for weight in weights), float(text == UNKNOWN)
-    return Score(shares, tokens, tokens, truncated=False, model=ORACLE, unknown_share=unknown)
+    return Score(
+        shares, shares.index(max(shares)), tokens, tokens, truncated=False, model=ORACLE, unknown_share=unknown
+    )
 
 
 UNSCORABLE: Final = Unscorable(Reason.FORWARD_PASS_FAILED, "the fake cannot score it")

@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, Labels, settings_options
+from trainer.commands.options import COLUMNS, RESULTS, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, "trainer.max_tokens", "trainer.device", "trainer.cache_dir", "log_level")
+@settings_options(*COLUMNS, *RESULTS, "trainer.max_tokens", "trainer.device", "trainer.cache_dir", "log_level")
 def adopt(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[str, typer.Argument(help="Folder, or name on the hub, of a fine-tuned classifier.")],
@@ -33,7 +33,7 @@ def adopt(
     ] = "off",
     calibrate: Annotated[
         Path | None,
-        typer.Option("--calibrate", help="Labelled texts, to fit the temperature, test, and compare normalisers."),
+        typer.Option("--calibrate", help="Labelled texts, to calibrate, test, and compare normalisers."),
     ] = None,
     labels: Labels = None,
     name: Annotated[
@@ -48,6 +48,7 @@ def adopt(
     # First, so that an error in the data does not take the seconds that importing torch takes.
     data = None if calibrate is None else read_examples(calibrate, column_names(settings), labels)
 
+    from trainer.evaluation.fitting import Wanted  # noqa: PLC0415
     from trainer.evaluation.model_card import normaliser_words  # noqa: PLC0415
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import adopt as adoption  # noqa: PLC0415
@@ -63,6 +64,8 @@ def adopt(
         max_tokens=settings.max_tokens,
         normaliser=normaliser == "on",
         data=data,
+        wanted=Wanted(settings.decide, settings.uncertain_accuracy),
+        polarity=settings.polarity,
         device=settings.device,
         name=name,
         overwrite=overwrite,

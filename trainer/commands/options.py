@@ -40,6 +40,7 @@ SPLIT: Final = (
     "trainer.calibration_fraction",
     "trainer.seed",
 )
+RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.epochs",

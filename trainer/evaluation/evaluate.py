@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.errors import ArtifactError, InputDataError
+from shared.inference.postprocessing import Postprocessing
 from shared.model_folder.artifact import open_artifact
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report
@@ -44,7 +45,7 @@ def evaluate(
     served = serve(artifact, examples.texts, device=device, precision=precision)
     if not len(served.rows):
         raise InputDataError(f"no text of {name} can be scored")
-    found = figures(served.logits, gold[served.rows], manifest.labels, manifest.temperature)
+    found = figures(served.logits, gold[served.rows], manifest.labels, Postprocessing.of(manifest))
     if open_artifact(folder).manifest != manifest:
         raise ArtifactError(f"{folder} was replaced by another model while it was measured; start again")
     if write:

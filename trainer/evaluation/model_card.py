@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.model_folder.manifest import UNCERTAIN_BELOW
 from shared.terminal import escaped
-from trainer.evaluation.report import overall, share, words
+from trainer.evaluation.report import between, overall, share, words
 
 if TYPE_CHECKING:
     from shared.model_folder.manifest import Int8, Manifest
     from trainer.evaluation.metrics import Figures
-    from trainer.evaluation.report import NormaliserComparison, Report, TrainingReport
+    from trainer.evaluation.report import (
+        NormaliserComparison,
+        PostprocessingReport,
+        Report,
+        TrainingReport,
+        UncertainThreshold,
+    )
 
 CARD: Final = "README.md"
 
@@ -25,6 +32,7 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
         parts += ["## What is not known", _unknown(manifest, report)]
     if report.adoption:
         parts += ["## The normaliser", normaliser_words(report.adoption.normaliser, manifest)]
+    parts += ["## Probabilities and labels", _results(manifest, report.postprocessing)]
     for name, found in report.evaluations.items():
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
     times = Counter((later.name, later.engine) for later in report.later)
@@ -98,13 +106,81 @@ def _limits(manifest: Manifest) -> str:
     calibrated = (
         "Probabilities are not calibrated."
         if manifest.calibration is None
-        else "Probabilities are calibrated on data of the same source; recalibrate for another."
+        else "Probabilities are calibrated for texts like the calibration rows. Where labels have other shares, "
+        "as in other sources or later years, they are off; calibrate again on rows of them."
     )
     return (
         "The metrics hold for texts like those it was tested on; texts of other sources, topics, languages or "
         "years can give worse results. The intervals only show the uncertainty from the choice of test rows. "
         f"{calibrated}"
     )
+
+
+def _results(manifest: Manifest, report: PostprocessingReport | None) -> str:
+    """What a published probability, label and `uncertain` mean, and the numbers behind them."""
+    return "\n".join(
+        f"- {item}"
+        for item in (
+            f"**Probabilities:** {_calibration(manifest, report)}",
+            f"**Label:** {_decision(manifest)}",
+            f"**Uncertain:** {_uncertain(manifest, None if report is None else report.uncertain)}",
+            f"**Polarity:** {_polarity(manifest)}",
+        )
+    )
+
+
+def _calibration(manifest: Manifest, report: PostprocessingReport | None) -> str:
+    if manifest.calibration is None:
+        return "the softmax of the logits, not calibrated."
+    biases = ", ".join(
+        f"{_cell(label)} {bias:+.3f}" for label, bias in zip(manifest.labels, manifest.bias or (), strict=False)
+    )
+    how = f"temperature {manifest.temperature:.3f}"
+    if biases:
+        how += f", bias {biases}"
+    found = f"calibrated{' label by label' if biases else ''} on {manifest.calibration.rows:,} rows: {how}."
+    if report is not None and report.at_bound:
+        found += (
+            " **The fit ended at its bound**, so these probabilities are not reliable: calibrate on other rows."
+        )
+    return found
+
+
+def _decision(manifest: Manifest) -> str:
+    decision = manifest.decision
+    if decision is None or decision.rule == "accuracy":
+        return "the one with the largest probability."
+    weights = ", ".join(
+        f"{_cell(label)} {weight:.3f}" for label, weight in zip(manifest.labels, decision.weights, strict=True)
+    )
+    return (
+        f"the largest product of probability and weight, for {decision.rule}: {weights}. So it need not have the "
+        "largest probability; `score` is the probability of the label."
+    )
+
+
+def _uncertain(manifest: Manifest, found: UncertainThreshold | None) -> str:
+    if found is None:
+        below = UNCERTAIN_BELOW if manifest.uncertain_below is None else manifest.uncertain_below
+        return f"results with a score below {below:g}, which was not chosen on data."
+    wanted = f"{found.wanted_accuracy:.0%}"
+    if found.rows_above is None or found.accuracy_above is None or found.lower_bound is None:
+        return (
+            f"results with a score below {UNCERTAIN_BELOW:g}. **No threshold has an accuracy of {wanted}** with a "
+            f"lower bound on {found.rows:,} rows: give more rows, or a smaller --uncertain-accuracy."
+        )
+    return (
+        f"results with a score below {manifest.uncertain_below or 0:.3f}, so that {wanted} of the rest are right. "
+        f"Of {found.rows:,} rows that the weights were not fitted to, {found.rows_above / found.rows:.0%} are not "
+        f"uncertain, with an accuracy of {share(found.accuracy_above)} (95 % confidence: at least "
+        f"{share(found.lower_bound)})."
+    )
+
+
+def _polarity(manifest: Manifest) -> str:
+    known = manifest.polarity or {}
+    signs = {-1: "-1", 0: "0", 1: "+1", None: "none"}
+    return ", ".join(f"{_cell(label)} {signs[known.get(label)]}" for label in manifest.labels) + "."
 
 
 def _data(manifest: Manifest, training: TrainingReport) -> str:
@@ -119,20 +195,23 @@ def _data(manifest: Manifest, training: TrainingReport) -> str:
 
 
 def _quality(found: Figures) -> str:
+    errors = zip(found.calibrated.class_wise_ece, found.uncalibrated.class_wise_ece, strict=True)
     label_rows = [
         (
             name,
-            *(share(figure) for figure in (label.precision, label.recall, label.f1)),
+            *(share(figure) for figure in (label.precision, label.recall)),
+            "-" if label.recall_interval is None else between(label.recall_interval),
+            share(label.f1),
             "-" if label.roc_auc is None else share(label.roc_auc),
+            *map(share, pair),
             f"{label.rows:,}",
         )
-        for name, label in found.labels.items()
+        for (name, label), pair in zip(found.labels.items(), errors, strict=True)
     ]
-    return (
-        _markdown(("", "value", "95 % interval"), overall(found))
-        + "\n\n"
-        + _markdown(("label", "precision", "recall", "F1", "ROC-AUC", "rows"), label_rows)
+    heading = (
+        *("label", "precision", "recall", "95 % interval", "F1", "ROC-AUC", "ECE", "ECE uncalibrated", "rows"),
     )
+    return _markdown(("", "value", "95 % interval"), overall(found)) + "\n\n" + _markdown(heading, label_rows)
 
 
 def _confusion(found: Figures) -> str:
@@ -158,8 +237,9 @@ def _use(manifest: Manifest) -> str:
     return (
         "`sentiment-consumer` loads this folder as it is. Plain `transformers` does too, with "
         "`AutoModelForSequenceClassification.from_pretrained(folder)`; to get the same probabilities, "
-        f"{clean}truncate to {manifest.max_tokens} tokens and divide the logits by {manifest.temperature:.4f} "
-        "before the softmax."
+        f"{clean}truncate to {manifest.max_tokens} tokens, divide the logits by `temperature` and add `bias` "
+        "before the softmax. The label has the largest product of probability and `decision.weights`. All of it "
+        "is in `sentiment.json`."
     )
 
 

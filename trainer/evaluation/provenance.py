@@ -80,7 +80,7 @@ def make_manifest(
     *,
     max_tokens: int,
 ) -> Manifest:
-    """The manifest of a new model, without a fitted temperature, metrics and files.
+    """The manifest of a new model, without a calibration, metrics and files.
 
     `training` is the result of `training_settings`.
     """

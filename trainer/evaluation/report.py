@@ -45,6 +45,28 @@ class TrainingReport(BaseModel, frozen=True):
     history: list[Evaluation]
 
 
+class UncertainThreshold(BaseModel, frozen=True):
+    """How the threshold `uncertain_below` of the manifest was chosen."""
+
+    wanted_accuracy: float
+    """Of the results that are not uncertain."""
+    rows: int
+    rows_above: int | None
+    """Rows that are not uncertain; None, as the two others, if no threshold reached the accuracy."""
+    accuracy_above: float | None
+    lower_bound: float | None
+    """Of that accuracy, one-sided, 95 %."""
+
+
+class PostprocessingReport(BaseModel, frozen=True):
+    """How calibration, decision and uncertain threshold were fitted."""
+
+    calibration_rows: int
+    at_bound: bool
+    """Whether temperature or bias ended at a bound of the fit."""
+    uncertain: UncertainThreshold
+
+
 class NormaliserComparison(BaseModel, frozen=True):
     """An adopted model on the same rows, with and without the normaliser."""
 
@@ -93,6 +115,8 @@ class Report(BaseModel, frozen=True):
     training: TrainingReport | None = None
     adoption: AdoptionReport | None = None
     """None for a model that was trained here, and for one that was adopted without data."""
+    postprocessing: PostprocessingReport | None = None
+    """None for a model that was adopted without data."""
     evaluations: dict[str, Figures] = Field(default_factory=dict)
     """Metrics from training or adoption by part: `test`. They are not changed later."""
     later: list[LaterEvaluation] = Field(default_factory=list)
@@ -127,6 +151,8 @@ def headline(report: Report) -> dict[str, Any]:
             "macro_f1": round(found.macro_f1, 4),
             "macro_recall": round(found.macro_recall, 4),
             "ece": round(found.calibrated.ece, 4),
+            "class_wise_ece": round(max(found.calibrated.class_wise_ece), 4),
+            "nll": round(found.calibrated.nll, 4),
         }
         for name, found in (report.evaluations | later).items()
     }
@@ -140,19 +166,21 @@ def figures_table(title: str, found: Figures) -> Table:
     for name, value, interval in overall(found):
         table.add_row(name, value, interval)
     for name, label in found.labels.items():
+        interval = "-" if label.recall_interval is None else between(label.recall_interval)
+        table.add_row(Text(escaped(f"{name}: recall")), share(label.recall), interval)
         table.add_row(Text(escaped(f"{name}: F1")), share(label.f1), f"of {label.rows} rows")
     return table
 
 
 def overall(found: Figures) -> list[tuple[str, str, str]]:
     """Name, value and 95 % interval of each overall figure, for display."""
-    rows = []
-    for name in ("accuracy", "macro_f1", "macro_recall"):
-        low, high = found.intervals[name]
-        rows.append((words(name), share(getattr(found, name)), f"{share(low)} - {share(high)}"))
+    names = ("accuracy", "macro_f1", "macro_recall")
+    rows = [(words(name), share(getattr(found, name)), between(found.intervals[name])) for name in names]
     rows.append(("ROC-AUC", "-" if found.roc_auc is None else share(found.roc_auc), ""))
     before, after = found.uncalibrated, found.calibrated
     rows.append(("calibration error (ECE)", share(after.ece), f"{share(before.ece)} uncalibrated"))
+    worst = [share(max(figure.class_wise_ece)) for figure in (after, before)]
+    rows.append(("largest ECE of a label", worst[0], f"{worst[1]} uncalibrated"))
     rows.append(("log-likelihood (NLL)", share(after.nll), f"{share(before.nll)} uncalibrated"))
     rows.append(("Brier score", share(after.brier), f"{share(before.brier)} uncalibrated"))
     return rows
@@ -161,6 +189,11 @@ def overall(found: Figures) -> list[tuple[str, str, str]]:
 def share(value: float) -> str:
     """A figure, for display."""
     return f"{value:.3f}"
+
+
+def between(interval: tuple[float, float]) -> str:
+    """An interval, for display."""
+    return " - ".join(map(share, interval))
 
 
 def words(name: str) -> str:

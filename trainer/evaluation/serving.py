@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 
 from shared.inference.engines.select import load_scorer
+from shared.inference.postprocessing import Postprocessing
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
 
@@ -33,6 +34,8 @@ class Served:
     """`[scored]`, the indices of the texts that have a score."""
     probabilities: FloatArray
     """`[scored, labels]`, as the consumer gets them before it rounds."""
+    labels: IntArray
+    """`[scored]`, as the scorer decided."""
     logits: FloatArray
     """`[scored, labels]`, before calibration."""
     engine: str
@@ -42,9 +45,9 @@ class Served:
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
     """Scores texts with a sealed model; leaves out texts without a score, with a warning that counts them.
 
-    Served probabilities are `softmax(logits / temperature)`, so the logits are their logarithms times the
-    temperature, up to a constant per row, which no metric depends on. Raises what `load_scorer` raises, and
-    ScorerError.
+    Served probabilities are `softmax(logits / temperature + bias)`, so the logits are their logarithms less the
+    bias, times the temperature, up to a constant per row, which no metric depends on. Raises what `load_scorer`
+    raises, and ScorerError.
     """
     scorer = load_scorer(artifact, device, precision)
     scoring = Scheduler(scorer)
@@ -53,13 +56,17 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
     rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
     if reasons := {answer.reason for answer in answers if isinstance(answer, Unscorable)}:
         log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
-    found = [answer.probabilities for answer in answers if isinstance(answer, Score)]
-    probabilities = np.array(found, np.float64).reshape(len(rows), len(scorer.model.labels))
+    found = [answer for answer in answers if isinstance(answer, Score)]
+    probabilities = np.array([score.probabilities for score in found], np.float64).reshape(
+        len(rows), len(scorer.model.labels)
+    )
     # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
+    scaled = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
+    calibration = Postprocessing.of(artifact.manifest)
     return Served(
         rows=np.array(rows, np.int64),
         probabilities=probabilities,
-        logits=logits * artifact.manifest.temperature,
+        labels=np.array([score.label for score in found], np.int64),
+        logits=(scaled if calibration.bias is None else scaled - calibration.bias) * calibration.temperature,
         engine=scorer.describe()["engine"],
     )

@@ -15,14 +15,16 @@ import structlog
 import torch
 
 from shared.errors import ArtifactError, InputDataError, SettingsError
+from shared.inference.postprocessing import softmax
 from shared.inference.probe.texts import PROBE_TEXTS
-from shared.inference.scorer import softmax
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import MANIFEST, seal
 from shared.model_folder.manifest import MAX_TOKENS, Base, Manifest, Normaliser
 from shared.text import NORMALISER_VERSION, NormaliserOptions, normalise
+from trainer.data.labels.polarity import polarity_of
 from trainer.evaluation.adoption import Calibrated, calibrate
+from trainer.evaluation.fitting import DEFAULTS, Wanted
 from trainer.evaluation.provenance import libraries
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import check_output, publish, replacing, save_model
@@ -74,6 +76,9 @@ class Job:
     normaliser: bool = False
     data: Examples | None = None
     """Labelled texts to calibrate and test on."""
+    wanted: Wanted = DEFAULTS
+    polarity: str | None = None
+    """As `polarity_of` takes it."""
     device: str = "auto"
     name: str | None = None
     overwrite: bool = False
@@ -101,7 +106,7 @@ def adopt(job: Job) -> tuple[Artifact, Report]:
         raw = seal(folder, manifest)
         _compare_ids(raw, loaded)
         _compare_answers(raw, loaded)
-        found = Calibrated() if job.data is None else calibrate(raw, job.data, job.device)
+        found = Calibrated() if job.data is None else calibrate(raw, job.data, job.wanted, job.device)
         artifact = publish(folder, raw.manifest.model_copy(update=found.in_manifest), found.report)
     return replace(artifact, path=job.output), found.report  # it was sealed under its temporary name
 
@@ -129,6 +134,7 @@ def _load(job: Job) -> Loaded:
         labels=labels,
         normaliser=Normaliser(version=NORMALISER_VERSION, options=NormaliserOptions(enabled=job.normaliser)),
         max_tokens=max_tokens,
+        polarity=polarity_of(labels, job.polarity),
         base=Base(name=source.name, revision=source.commit or weights.sha256),
         libraries=libraries(),
         created_at=datetime.now(UTC).replace(microsecond=0),

@@ -19,8 +19,8 @@ from shared.inference.engines.openvino.bert_shape import UnknownArchitecture, re
 from shared.inference.engines.openvino.int8 import FOLDER, write_int8
 from shared.inference.engines.openvino.lean import LeanModel
 from shared.inference.engines.openvino.runtime import native_precision
+from shared.inference.postprocessing import Postprocessing
 from shared.inference.probe.examine import Untrusted, examine
-from shared.inference.scorer import softmax
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import open_artifact, seal
@@ -141,14 +141,15 @@ def _compare(artifact: Artifact, shape: Shape, rows: Rows) -> Int8:
     ours, reference = (
         score(_examined(artifact, shape, precision, rows), rows.held_out) for precision in ("int8", "fp32")
     )
-    answers, expected = (
-        confusion_matrix(rows.gold, logits.argmax(axis=1), shape.labels) for logits in (ours, reference)
-    )
-    errors = [ece(softmax(logits / artifact.manifest.temperature), rows.gold) for logits in (ours, reference)]
+    postprocessing = Postprocessing.of(artifact.manifest)
+    probabilities = [postprocessing.probabilities(logits) for logits in (ours, reference)]
+    labels = [postprocessing.decide(one) for one in probabilities]
+    answers, expected = (confusion_matrix(rows.gold, one, shape.labels) for one in labels)
+    errors = [ece(one, rows.gold) for one in probabilities]
     return Int8(
         rows=len(rows.gold),
         calibration_rows=len(rows.calibration),
-        agreement=float((ours.argmax(axis=1) == reference.argmax(axis=1)).mean()),
+        agreement=float((labels[0] == labels[1]).mean()),
         macro_recall=float(macro_recall(answers)),
         macro_recall_fp32=float(macro_recall(expected)),
         ece=errors[0],

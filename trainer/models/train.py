@@ -14,9 +14,11 @@ from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from trainer.data.examples import write_examples
+from trainer.data.labels.polarity import polarity_of
 from trainer.data.sample import Sample, draw_sample
 from trainer.data.splits import PARTS
-from trainer.evaluation.calibration import fit_temperature
+from trainer.evaluation.calibration import bias_of_weighting
+from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report
@@ -76,17 +78,20 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     began = time.monotonic()
     check_output(job.output, overwrite=job.overwrite)
+    polarity = polarity_of(job.examples.label_names, settings.polarity)  # a wrong name costs no training
     prepared = _prepare(job, settings)
     checkpoint = _checkpoint(job.output, prepared) if job.resume else None
     state = _finetune(prepared, checkpoint)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
-        temperature, tested = _calibrate(raw, prepared)
+        fitted, tested = _calibrate(raw, prepared, Wanted(settings.decide, settings.uncertain_accuracy))
         report = Report(
             training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
+            postprocessing=fitted.report,
             evaluations={TEST: tested.figures},
         )
-        artifact = publish(folder, raw.manifest.model_copy(update={"temperature": temperature}), report)
+        update = {**fitted.in_manifest, "polarity": polarity}
+        artifact = publish(folder, raw.manifest.model_copy(update=update), report)
     if checkpoint:
         checkpoint.remove()
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
@@ -131,7 +136,7 @@ def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingStat
 
 
 def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
-    """Writes the model without a fitted temperature, and verifies that it answers like the one in memory."""
+    """Writes the model without a calibration, and verifies that it answers like the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
     name = job.name or job.output.absolute().name
     manifest = make_manifest(name, base, prepared.sample, prepared.training, max_tokens=max_tokens)
@@ -149,18 +154,27 @@ class Tested:
     engine: str
 
 
-def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
-    """Fits the temperature and computes the test metrics, from fp32 answers of the engine that serves here."""
-    parts = {"calibration": prepared.sample.splits.calibration, "test": prepared.sample.splits.test}
-    served = {
-        name: serve(raw, part.texts, device=prepared.device, precision="fp32") for name, part in parts.items()
-    }
-    gold = {name: part.labels[served[name].rows] for name, part in parts.items()}
-    if empty := [name for name in parts if not len(gold[name])]:
+def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitted, Tested]:
+    """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
+
+    The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them.
+    """
+    parts = {name: getattr(prepared.sample.splits, name) for name in PARTS if name != "train"}
+    texts = [text for part in parts.values() for text in part.texts]
+    # All at once: each call loads the engine.
+    served = serve(raw, texts, device=prepared.device, precision="fp32")
+    gold = np.concatenate([part.labels for part in parts.values()])[served.rows]
+    part_of = np.repeat(list(parts), [len(part) for part in parts.values()])[served.rows]
+    rows = {name: Rows(served.logits[part_of == name], gold[part_of == name]) for name in parts}
+    if empty := [name for name in ("calibration", TEST) if not len(rows[name].gold)]:
         raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
-    temperature = fit_temperature(served["calibration"].logits, gold["calibration"])
-    found = figures(served["test"].logits, gold["test"], raw.manifest.labels, temperature)
-    return temperature, Tested(found, served["test"].engine)
+    calibration, priors = rows["calibration"], raw.manifest.class_priors or {}
+    expected = bias_of_weighting([priors[label] for label in raw.manifest.labels], prepared.config.class_weighting)
+    fitted = fit_postprocessing(
+        calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected
+    )
+    found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
+    return fitted, Tested(found, served.engine)
 
 
 def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:

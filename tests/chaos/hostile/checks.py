@@ -50,7 +50,7 @@ def check_record(record: Record, form: InputFormat, encoder: Encoder, probabilit
     if isinstance(decoded, Document):
         assert 0 < len(decoded.id) <= MAX_ID_CHARS
         check_text(decoded.text)
-        score = Score(probabilities, 3, 3, truncated=False, model=MODEL)
+        score = Score(probabilities, probabilities.index(max(probabilities)), 3, 3, truncated=False, model=MODEL)
         encoded = encoder.result(decoded, score, Moment.of(AT))
         if isinstance(encoded, Outgoing):
             _check_result(encoded, decoded, encoder)

@@ -213,7 +213,7 @@ def test_an_id_of_control_characters_is_carried_escaped() -> None:
     )
     document = decode(record(b'{"text": "a", "id": "\\u0000\\n"}'), InputFormat())
     assert isinstance(document, Document)
-    result = ENCODERS[1].result(document, Score(CERTAIN, 1, 1, truncated=False, model=MODEL), Moment.of(AT))
+    result = ENCODERS[1].result(document, Score(CERTAIN, 0, 1, 1, truncated=False, model=MODEL), Moment.of(AT))
     assert isinstance(result, Outgoing)
     assert b'"id":"\\u0000\\n"' in (result.value or b"")
 

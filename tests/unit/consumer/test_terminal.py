@@ -182,7 +182,7 @@ def result(name: str) -> Result:
 def training(name: str) -> None:
     """The last output of `train` and `evaluate`."""
     labels = (name, f"{name}-other")
-    found = figures(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), labels, 1.0)
+    found = figures(np.array([[1.0, 0.0], [0.0, 1.0]] * 5), np.array([0, 1] * 5), labels)
     show(figures_table(f"{name} on {name}", found))
     show(f"{name}: version {name}")
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from shared.inference.batching import make_batches
-from shared.inference.scorer import softmax
+from shared.inference.postprocessing import Postprocessing
 from shared.text import normalise
 from trainer.models.transformer.encoding import padded
 
@@ -30,7 +30,7 @@ def predict(model: Any, tokenizer: Any, manifest: Manifest, texts: Sequence[str]
     clean = [normalise(text, manifest.normaliser.options) for text in texts]
     encoded = tokenizer(clean, truncation=True, max_length=manifest.max_tokens, padding=False)
     tokens = [np.array(ids, np.int32) for ids in encoded["input_ids"]]
-    return softmax(score(model, tokens, tokenizer.pad_token_id) / manifest.temperature)
+    return Postprocessing.of(manifest).probabilities(score(model, tokens, tokenizer.pad_token_id))
 
 
 def score(model: Any, tokens: Sequence[Ids], pad_id: int, device: str = "cpu") -> FloatArray:

@@ -83,15 +83,16 @@ def headers_of(outgoing: Outgoing, one: Record) -> dict[str, str]:
     identity=st.text(min_size=1),
     weights=WEIGHTS,
     unknown=st.just(0.25) | st.floats(0, 1),
+    chosen=st.integers(0, 2),
     include=st.booleans(),
 )
 def test_any_result_is_valid_json_of_the_schema(
-    one: Record, text: str, identity: str, weights: list[float], unknown: float, *, include: bool
+    one: Record, text: str, identity: str, weights: list[float], unknown: float, *, chosen: int, include: bool
 ) -> None:
     """Given any record, text and probabilities, when encoded, then the value is the Result of `answer`."""
     labels = ("%s", *LABELS[1:])
     model = ModelIdentity('100 %d of "it"', "%b", labels)
-    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, True, model, unknown)
+    score = Score(tuple(weight / sum(weights) for weight in weights), chosen, 7, 9, True, model, unknown)
     document = Document(one, identity, text)
 
     outgoing = encoded(document, score, replace(ENCODER, include_text=include))
@@ -100,10 +101,10 @@ def test_any_result_is_valid_json_of_the_schema(
     assert result == Result(
         id=identity,
         text=text if include else None,
-        label=labels[score.probabilities.index(max(score.probabilities))],
-        score=round(max(score.probabilities), 6),
+        label=labels[chosen],
+        score=round(score.probabilities[chosen], 6),
         probabilities={name: round(share, 6) for name, share in zip(labels, score.probabilities, strict=True)},
-        uncertain=max(score.probabilities) < 0.5 or unknown > 0.25,
+        uncertain=score.probabilities[chosen] < 0.5 or unknown > 0.25,
         truncated=True,
         tokens=7,
         unknown_share=round(unknown, 3) if unknown > 0.25 else None,
@@ -138,7 +139,7 @@ def test_written_probabilities_are_short_and_sum_to_one(weights: list[float]) ->
     """Given any number of labels, when encoded, then the sum is 1 within 1e-5; six decimals suffice for 20."""
     labels = tuple(f"label-{number}" for number in range(len(weights)))
     model = ModelIdentity("tiny", "abc", labels)
-    score = Score(tuple(weight / sum(weights) for weight in weights), 7, 9, truncated=False, model=model)
+    score = Score(tuple(weight / sum(weights) for weight in weights), 0, 7, 9, truncated=False, model=model)
 
     value = encoded(Document(record(), "1", "a"), score).value or b""
 
@@ -160,7 +161,7 @@ def test_the_text_is_only_there_when_asked_for() -> None:
 def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> None:
     """Given a score of 0.6, when the limit is above it, and only then, then the result is uncertain."""
     result = answer(
-        Score((0.1, 0.6, 0.3), 3, 3, truncated=False, model=MODEL),
+        Score((0.1, 0.6, 0.3), 1, 3, 3, truncated=False, model=MODEL),
         identity="1",
         source=None,
         at=AT,
@@ -171,11 +172,26 @@ def test_a_low_score_is_marked_uncertain(below: float, *, uncertain: bool) -> No
     assert (result.label, result.score, result.uncertain) == ("neutral", 0.6, uncertain)
 
 
+@given(weights=WEIGHTS, chosen=st.integers(0, 2), own=st.floats(0, 1), set_by_user=st.none() | st.floats(0, 1))
+def test_the_threshold_is_the_models_unless_the_user_set_one(
+    weights: list[float], chosen: int, own: float, set_by_user: float | None
+) -> None:
+    """Given a model with a threshold, when its score is encoded, then the user's counts, or else its own."""
+    shares = tuple(weight / sum(weights) for weight in weights)
+    score = Score(shares, chosen, 3, 3, truncated=False, model=MODEL._replace(uncertain_below=own))
+
+    result = read(encoded(Document(record(), "1", "a"), score, replace(ENCODER, uncertain_below=set_by_user)))
+
+    assert result.uncertain == (shares[chosen] < (own if set_by_user is None else set_by_user))
+    assert result.label == LABELS[chosen]
+    assert result.score == result.probabilities[result.label]
+
+
 @pytest.mark.parametrize(("unknown", "marked"), [(0.0, None), (0.25, None), (0.2501, 0.25), (1.0, 1.0)])
 def test_a_text_that_the_model_does_not_know_is_marked_uncertain(unknown: float, marked: float | None) -> None:
     """Given a sure score, when too much of the text is unknown, then it is uncertain and says how much."""
     result = answer(
-        Score((0.0, 0.0, 1.0), 3, 3, False, MODEL, unknown),
+        Score((0.0, 0.0, 1.0), 2, 3, 3, False, MODEL, unknown),
         identity="1",
         source=None,
         at=AT,

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from shared.errors import ArtifactError
 from shared.model_folder import artifact
 from shared.model_folder.artifact import MANIFEST, open_artifact, seal
-from shared.model_folder.manifest import Base, Int8, Manifest, Normaliser, TrainingData
+from shared.model_folder.manifest import Base, Decision, Int8, Manifest, Normaliser, TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,6 +320,10 @@ def test_a_description_leaves_the_version(unsealed: Path, name: str) -> None:
         {"name": "other"},
         {"normaliser": Normaliser.model_validate({"version": 1, "options": {"lowercase": True}})},
         {"class_priors": {"negative": 0.5, "positive": 0.5}},
+        {"bias": (0.1, -0.1)},
+        {"decision": Decision(rule="macro-recall", weights=(1.0, 2.0))},
+        {"uncertain_below": 0.7},
+        {"polarity": {"negative": -1}},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -329,11 +333,12 @@ def test_what_shapes_a_score_changes_the_version(unsealed: Path, changes: dict[s
 
 
 def test_a_model_from_before_the_newer_fields_keeps_its_version(unsealed: Path) -> None:
-    """Given a manifest without `calibration` and `enabled`, when opened, then the version is that of before."""
+    """Given a manifest without the fields of later versions, when opened, then the version is that of before."""
     (unsealed / "sentiment.json").unlink(missing_ok=True)
     before = version_with(unsealed)
     content = json.loads((unsealed / "sentiment.json").read_bytes())
     del content["calibration"], content["normaliser"]["options"]["enabled"]
+    del content["bias"], content["decision"], content["uncertain_below"], content["polarity"]
     (unsealed / "sentiment.json").write_text(json.dumps(content))
     assert open_artifact(unsealed).version == before
 
@@ -356,7 +361,19 @@ def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "changes",
-    [{"labels": ("only",)}, {"class_priors": {"negative": 1.0}}, {"max_tokens": 2}, {"data": "nobody's"}],
+    [
+        {"labels": ("only",)},
+        {"class_priors": {"negative": 1.0}},
+        {"max_tokens": 2},
+        {"data": "nobody's"},
+        {"bias": (0.1,)},
+        {"bias": (21.0, -21.0)},
+        {"decision": {"rule": "macro-recall", "weights": (1.0,)}},
+        {"decision": {"rule": "macro-recall", "weights": (1.0, 0.0)}},
+        {"uncertain_below": 1.1},
+        {"polarity": {"joy": 1}},
+        {"polarity": {"negative": 2}},
+    ],
 )
 def test_a_manifest_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:
     """Given one label, priors for others, or no room for a token, when built, then it is refused."""

@@ -1,4 +1,4 @@
-"""Figures agree with scikit-learn and with manual calculations; a temperature is found again."""
+"""Figures agree with scikit-learn and with manual calculations, and intervals cover the truth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from shared.inference.scorer import softmax
-from trainer.evaluation.calibration import calibration_figures, ece, fit_temperature, nll
-from trainer.evaluation.metrics import accuracy, confusion_matrix, figures, macro_f1, macro_recall
+from shared.inference.postprocessing import Postprocessing, softmax
+from trainer.evaluation.metrics import accuracy, confusion_matrix, figures, intervals, macro_f1, macro_recall
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -33,7 +32,7 @@ def test_per_label_figures_agree_with_scikit_learn() -> None:
     chance = np.random.default_rng(0)
     gold = chance.integers(0, 3, 200)
     logits = chance.normal(size=(200, 3)) + np.eye(3)[gold]
-    found = figures(logits, gold, LABELS, temperature=1.3)
+    found = figures(logits, gold, LABELS, Postprocessing(1.3))
     precision, recall, f1, rows = sk.precision_recall_fscore_support(gold, logits.argmax(1))
     for index, label in enumerate(found.labels.values()):
         assert (label.precision, label.recall, label.f1) == pytest.approx(
@@ -49,33 +48,41 @@ def test_per_label_figures_agree_with_scikit_learn() -> None:
 
 def test_a_label_without_rows_has_no_area() -> None:
     """Without a second class nothing can be ranked: null, not a warning or a made-up number."""
-    found = figures(np.array([[2.0, 0, 0], [0, 0, 1.0]]), np.array([0, 2]), LABELS, temperature=1)
+    found = figures(np.array([[2.0, 0, 0], [0, 0, 1.0]]), np.array([0, 2]), LABELS)
     assert found.labels["neutral"].roc_auc is None
     assert found.roc_auc == 1.0
 
 
-def test_a_known_temperature_is_recovered() -> None:
-    """Labels drawn from softmax(z), logits of 2.5 z: the fit finds 2.5 within the noise of 20,000 rows."""
-    chance = np.random.default_rng(1)
-    true_logits = chance.normal(scale=1.5, size=(20_000, 3))
-    gold = (softmax(true_logits).cumsum(axis=1) > chance.random((20_000, 1))).argmax(axis=1)
-    assert fit_temperature(2.5 * true_logits, gold) == pytest.approx(2.5, rel=0.03)
+def test_the_confusion_matrix_is_of_decided_labels() -> None:
+    """Given a weight of 3, when 0.7 and 0.3 are weighed, then the rarer label wins; probabilities stay."""
+    logits, gold = np.log([[0.7, 0.3], [0.8, 0.2]]), np.array([1, 0])
+    found = figures(logits, gold, ("common", "rare"), Postprocessing(weights=np.array([1.0, 3.0])))
+    assert found.confusion == [[1, 0], [0, 1]]
+    assert found.calibrated == found.uncalibrated == figures(logits, gold, ("common", "rare")).calibrated
 
 
-def test_the_fit_is_bounded_where_all_answers_are_right() -> None:
-    """Perfect answers would need a temperature of zero; the bound holds."""
-    assert fit_temperature(np.array([[3.0, 0], [0, 3.0]]), np.array([0, 1])) == pytest.approx(0.1, rel=1e-3)
+def test_twenty_right_answers_are_no_certainty() -> None:
+    """A bootstrap of them says 1.000 to 1.000; Wilson's interval of 20 in 20 begins at 0.839."""
+    gold = np.arange(20) % 2
+    found = figures(np.eye(2)[gold] * 9, gold, ("a", "b"))
+    assert found.intervals["accuracy"] == pytest.approx((0.8389, 1.0), abs=1e-4)
+    assert found.labels["a"].recall_interval == pytest.approx((0.7225, 1.0), abs=1e-4)
+    for name in ("macro_recall", "macro_f1"):
+        assert found.intervals[name][0] < 0.85
+        assert found.intervals[name][1] == 1.0
 
 
-def test_calibration_figures_by_hand() -> None:
-    """Two answers at 0.9, one wrong, and one right at 0.6: ECE (2 x 0.4 + 0.4) / 3."""
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6]])
-    gold = np.array([0, 1, 1])
-    assert ece(probabilities, gold) == pytest.approx((0.8 + 0.4) / 3)
-    assert nll(probabilities, gold) == pytest.approx(-np.log([0.9, 0.1, 0.6]).mean())
-    assert calibration_figures(probabilities, gold).brier == pytest.approx((0.02 + 1.62 + 0.32) / 3)
-
-
-def test_certain_and_right_is_perfectly_calibrated() -> None:
-    """Probability 1 falls into the last bin and leaves no gap."""
-    assert ece(np.array([[1.0, 0.0]]), np.array([0])) == 0
+@pytest.mark.parametrize(
+    ("rows", "recalls"),
+    [((10, 10), (0.95, 0.95)), ((100, 40, 3), (0.9, 0.8, 0.7)), ((300, 200, 100), (0.9, 0.8, 0.7))],
+)
+def test_intervals_cover_the_truth(rows: tuple[int, ...], recalls: tuple[float, ...]) -> None:
+    """Given draws from a known confusion, when intervals are computed, then 95 % contain the true figures."""
+    true = np.diag(np.multiply(rows, recalls)) / sum(rows)
+    true += np.roll(np.diag(np.multiply(rows, np.subtract(1, recalls))), 1, axis=1) / sum(rows)
+    drawn = np.random.default_rng(0).multinomial(sum(rows), true.ravel(), 300).reshape(-1, *true.shape)
+    for name, figure in (("accuracy", accuracy), ("macro_recall", macro_recall), ("macro_f1", macro_f1)):
+        bounds = np.array([intervals(matrix)[name] for matrix in drawn])
+        wanted = float(figure(true))  # type: ignore[arg-type]  # shares do as well as counts
+        covered = ((bounds[:, 0] <= wanted) & (wanted <= bounds[:, 1])).mean()
+        assert covered > 0.9, name
