@@ -31,7 +31,7 @@ def recall_of(weights: tuple[float, ...], probabilities: np.ndarray, gold: np.nd
     return float(macro_recall(confusion_matrix(gold, labels, 3)))
 
 
-@pytest.mark.parametrize(("rows", "gain"), [(30, 0.03), (3_000, 0.05)])
+@pytest.mark.parametrize(("rows", "gain"), [(30, 0.03), (3_000, 0.04)])
 def test_weights_raise_macro_recall_on_other_rows(rows: int, gain: float) -> None:
     """Given rows with a rare label, when weights are chosen, then other rows have more macro-recall with them."""
     found = choose_decision(*drawn(rows), "macro-recall")

@@ -73,6 +73,11 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
     assert manifest.metrics["test"]["rows"] == 60
     assert manifest.class_priors is not None
     assert sum(manifest.class_priors.values()) == pytest.approx(1)
+    assert manifest.bias is not None
+    assert sum(manifest.bias) == pytest.approx(0, abs=1e-9)
+    assert manifest.decision is not None
+    assert manifest.decision.rule == "macro-recall"
+    assert manifest.polarity == {"negative": -1, "neutral": 0, "positive": 1}
     config = AutoModelForSequenceClassification.from_pretrained(trained / "model").config
     assert config.problem_type == "single_label_classification"
     assert config.label2id == {"negative": 0, "neutral": 1, "positive": 2}
@@ -86,7 +91,14 @@ def test_card_and_metrics_tell_of_the_model_and_quote_no_text(trained: Path) -> 
     """The card names version, base, parts and figures; no word of the texts is in it."""
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
     version = open_artifact(trained / "model").version
-    for expected in (version, "`base`", "| test | 60 |", "macro F1", "Quality on `test` (60 rows)"):
+    for expected in (
+        version,
+        "`base`",
+        "| test | 60 |",
+        "macro F1",
+        "Quality on `test` (60 rows)",
+        "label by label on",
+    ):
         assert expected in card
     texts = read_examples(trained / "data.parquet").texts
     assert not any(text in card for text in texts)
