@@ -19,6 +19,7 @@ from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
 from trainer.data.labels.label_map import parse_label_map
 from trainer.data.labels.polarity import parse_polarity
+from trainer.evaluation.gates import parse_max_failures
 
 OTHER_COMMANDS: Final = ("",)
 """Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
@@ -45,13 +46,18 @@ def _valid_polarity(spec: str) -> str:
     return spec
 
 
+def _valid_gates(specs: tuple[str, ...]) -> tuple[str, ...]:
+    parse_max_failures(specs)
+    return specs
+
+
 def _split(value: object) -> object:
-    """Parts labels at commas, in a text and in each of several."""
+    """Parts words at commas, in a text and in each of several."""
     if isinstance(value, str):
         value = [value]
     if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
         return value
-    return [label.strip() for part in value for label in part.split(",")]
+    return [word.strip() for part in value for word in part.split(",")]
 
 
 class TrainerSettings(Settings):
@@ -132,6 +138,16 @@ class TrainerSettings(Settings):
     """Evaluations on the validation rows per epoch."""
     patience: int = Field(default=4, gt=0, le=1_000)
     """Evaluations without improvement before training stops."""
+    contrast_rows: int = Field(default=0, ge=0, le=10_000)
+    """Rows of negation, change over time and identity terms, made from templates, to add to the training rows."""
+
+    min_macro_recall: float | None = Field(default=None, gt=0, le=1)
+    """Gate: fail if the macro-recall is lower."""
+    max_ece: float | None = Field(default=None, gt=0, lt=1)
+    """Gate: fail if the calibration error (ECE) is higher."""
+    max_failures: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_valid_gates)] = ()
+    """Gate: fail if a capability of the behaviour suite fails more often: negation=0.2; repeat for others."""
+
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the hardware multiplies in it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

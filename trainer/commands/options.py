@@ -41,12 +41,14 @@ SPLIT: Final = (
     "trainer.seed",
 )
 RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
+GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.epochs",
     "trainer.learning_rate",
     "trainer.batch_size",
     "trainer.max_tokens",
+    "trainer.contrast_rows",
     "trainer.class_weighting",
     "trainer.ema_decay",
     "trainer.evaluations_per_epoch",

@@ -12,6 +12,7 @@ from shared.terminal import show
 from trainer.commands.options import (
     COLUMNS,
     FILES,
+    GATES,
     LABELS,
     RESULTS,
     SPLIT,
@@ -32,6 +33,7 @@ from trainer.settings import TrainerEnvironment
     *SPLIT,
     *TRAINING,
     *RESULTS,
+    *GATES,
     "trainer.cache_dir",
     "log_level",
 )
@@ -52,6 +54,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep a checkpoint next to the output; continue from it if it exists.")
     ] = False,
+    behaviour: Annotated[
+        bool,
+        typer.Option("--behaviour/--no-behaviour", help="Run the behaviour suite, which is in English."),
+    ] = True,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
     from trainer.data.labels.rules import label_rules  # noqa: PLC0415
@@ -68,14 +74,23 @@ def train(
     if examples.report.time_fault and settings.split == "auto":
         show(f"the split is at random: {examples.report.time_fault}")
 
+    from trainer.evaluation.behaviour.tables import behaviour_table  # noqa: PLC0415
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     job = training.Job(
-        examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
+        examples=examples,
+        output=output,
+        held_out=held_out,
+        name=name,
+        overwrite=overwrite,
+        resume=resume,
+        behaviour=behaviour,
     )
     artifact, report = training.train(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
+    if report.behaviour:
+        show(behaviour_table(report.behaviour))
     show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")

@@ -11,6 +11,8 @@ import numpy as np
 from shared.text import normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from trainer.data.examples import Examples
 
 
@@ -20,15 +22,21 @@ class Cleaned:
 
     examples: Examples
     duplicates: int
+    excluded: int
+    """Rows whose text must not be used."""
     conflicting: int
     """Rows of texts whose labels disagree without a majority; all of them are removed."""
 
 
-def remove_duplicates(examples: Examples) -> Cleaned:
-    """Keeps one row per normalised text: the first with the majority label; none if labels tie."""
+def remove_duplicates(examples: Examples, excluded: Collection[str] = ()) -> Cleaned:
+    """Keeps one row per normalised text: the first with the majority label; none if labels tie.
+
+    None of the texts whose normalised text, casefolded, is in `excluded`.
+    """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(examples.texts):
         rows_of[normalise(text).casefold()].append(row)
+    left_out = sum(len(rows_of.pop(key)) for key in rows_of.keys() & set(excluded))
     kept: list[int] = []
     conflicting = 0
     for rows in rows_of.values():
@@ -39,4 +47,5 @@ def remove_duplicates(examples: Examples) -> Cleaned:
         else:
             kept.append(next(row for row in rows if examples.labels[row] == ranked[0][0]))
     rest = examples.take(np.array(sorted(kept), dtype=np.int64))
-    return Cleaned(rest, len(examples) - len(rest) - conflicting, conflicting)
+    duplicates = len(examples) - len(rest) - conflicting - left_out
+    return Cleaned(rest, duplicates, left_out, conflicting)

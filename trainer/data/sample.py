@@ -11,6 +11,7 @@ import structlog
 from trainer.data.duplicates import remove_duplicates
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import PARTS, Sizes, Splits, split
+from trainer.evaluation.behaviour.suite import held_out_texts
 
 if TYPE_CHECKING:
     from trainer.data.examples import Examples
@@ -28,8 +29,11 @@ class Sample:
 
 
 def draw_sample(examples: Examples, settings: TrainerSettings) -> Sample:
-    """Removes duplicates and splits the rest into parts that share no near-duplicates."""
-    cleaned = remove_duplicates(examples)
+    """Splits the examples into parts that share no near-duplicates.
+
+    Duplicates and the sentences of the behaviour suite are in no part.
+    """
+    cleaned = remove_duplicates(examples, held_out_texts())
     rest = cleaned.examples
     groups = near_duplicate_groups(rest.texts)
     test = settings.test_rows or round(len(rest) * settings.test_fraction)
@@ -44,6 +48,7 @@ def draw_sample(examples: Examples, settings: TrainerSettings) -> Sample:
     left_out = {
         **examples.report.left_out,
         "duplicates": cleaned.duplicates,
+        "sentences of the behaviour suite": cleaned.excluded,
         "rows with tied labels": cleaned.conflicting,
         "later near-duplicates of an earlier part": splits.dropped,
     }
@@ -52,6 +57,7 @@ def draw_sample(examples: Examples, settings: TrainerSettings) -> Sample:
         order=splits.order,
         **{name: len(getattr(splits, name)) for name in PARTS},
         duplicates=cleaned.duplicates,
+        behaviour_sentences=cleaned.excluded,
         tied_labels=cleaned.conflicting,
         near_duplicates=len(rest) - len(np.unique(groups)),
         dropped=splits.dropped,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from shared.errors import ArtifactError, InputDataError
 from shared.inference.postprocessing import Postprocessing
 from shared.model_folder.artifact import open_artifact
+from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.metrics import Figures, figures
 from trainer.evaluation.report import LaterEvaluation, read_report
 from trainer.evaluation.serving import serve
@@ -17,6 +18,24 @@ if TYPE_CHECKING:
     from shared.inference.engines.select import Precision
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples
+    from trainer.evaluation.behaviour.results import Behaviour
+
+
+def evaluate_behaviour(artifact: Artifact, *, device: str, precision: Precision, write: bool) -> Behaviour:
+    """Runs the behaviour suite; raises ArtifactError, SettingsError or ScorerError.
+
+    With `write`, the result replaces an older one in metrics.json and the card; the version does not change.
+    """
+    found = measure_behaviour(artifact, device=device, precision=precision)
+    _require_unchanged(artifact)
+    if write:
+        publish(artifact.path, artifact.manifest, read_report(artifact).model_copy(update={"behaviour": found}))
+    return found
+
+
+def _require_unchanged(artifact: Artifact) -> None:
+    if open_artifact(artifact.path).manifest != artifact.manifest:
+        raise ArtifactError(f"{artifact.path} was replaced by another model while it was measured; start again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +65,7 @@ def evaluate(
     if not len(served.rows):
         raise InputDataError(f"no text of {name} can be scored")
     found = figures(served.logits, gold[served.rows], manifest.labels, Postprocessing.of(manifest))
-    if open_artifact(folder).manifest != manifest:
-        raise ArtifactError(f"{folder} was replaced by another model while it was measured; start again")
+    _require_unchanged(artifact)
     if write:
         later = LaterEvaluation(name=name, sha256=examples.fingerprint(), engine=served.engine, figures=found)
         publish(folder, manifest, read_report(artifact).with_later(later))

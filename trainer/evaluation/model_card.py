@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.model_folder.manifest import UNCERTAIN_BELOW
 from shared.terminal import escaped
+from trainer.evaluation.behaviour.tables import behaviour_section
 from trainer.evaluation.report import between, overall, share, words
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
     parts += ["## Probabilities and labels", _results(manifest, report.postprocessing)]
     for name, found in report.evaluations.items():
         parts += [f"## Quality on `{name}` ({found.rows:,} rows)", _quality(found), _confusion(found)]
+    if report.behaviour:
+        parts += ["## Behaviour", behaviour_section(report.behaviour)]
     times = Counter((later.name, later.engine) for later in report.later)
     for later in report.later:
         # Two files of one name have two sections, which the start of the digest tells apart.

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from shared.errors import ArtifactError
 from shared.terminal import escaped
+from trainer.evaluation.behaviour.results import Behaviour  # noqa: TC001 - the same
 from trainer.evaluation.metrics import Figures  # noqa: TC001 - pydantic needs it at run time
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ class Report(BaseModel, frozen=True):
     """None for a model that was adopted without data."""
     evaluations: dict[str, Figures] = Field(default_factory=dict)
     """Metrics from training or adoption by part: `test`. They are not changed later."""
+    behaviour: Behaviour | None = None
+    """The last run of the behaviour suite, by `train` or `evaluate`."""
     later: list[LaterEvaluation] = Field(default_factory=list)
     """One for each data set and engine."""
 

@@ -13,12 +13,15 @@ import torch
 from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
+from trainer.data.contrast import contrast_settings, with_contrast_rows
 from trainer.data.examples import write_examples
 from trainer.data.labels.polarity import polarity_of
 from trainer.data.sample import Sample, draw_sample
 from trainer.data.splits import PARTS
+from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.calibration import bias_of_weighting
 from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
+from trainer.evaluation.gates import gates_of
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report
@@ -57,6 +60,8 @@ class Job:
     name: str | None = None
     overwrite: bool = False
     resume: bool = False
+    behaviour: bool = True
+    """Whether to run the behaviour suite, which is in English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +84,30 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     began = time.monotonic()
     check_output(job.output, overwrite=job.overwrite)
     polarity = polarity_of(job.examples.label_names, settings.polarity)  # a wrong name costs no training
+    gates = gates_of(settings)
+    gates.check_labels(job.examples.label_names, polarity)
+    if gates.max_failures and not job.behaviour:
+        raise SettingsError("--max-failures needs the behaviour suite; leave out --no-behaviour")
     prepared = _prepare(job, settings)
     checkpoint = _checkpoint(job.output, prepared) if job.resume else None
     state = _finetune(prepared, checkpoint)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
         fitted, tested = _calibrate(raw, prepared, Wanted(settings.decide, settings.uncertain_accuracy))
+        manifest = raw.manifest.model_copy(update={**fitted.in_manifest, "polarity": polarity})
+        behaviour = None
+        if job.behaviour:
+            behaviour = measure_behaviour(
+                replace(raw, manifest=manifest), device=prepared.device, precision="fp32"
+            )
         report = Report(
             training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
             postprocessing=fitted.report,
             evaluations={TEST: tested.figures},
+            behaviour=behaviour,
         )
-        update = {**fitted.in_manifest, "polarity": polarity}
-        artifact = publish(folder, raw.manifest.model_copy(update=update), report)
+        gates.require(tested.figures, behaviour, "the trained model", f"nothing was written to {job.output}")
+        artifact = publish(folder, manifest, report)
     if checkpoint:
         checkpoint.remove()
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
@@ -106,17 +122,22 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
         log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
+    training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
     config = training_config(settings, base, device)
     return Prepared(
         sample=sample,
         base=base,
-        encoded={name: encode(base.tokenizer, getattr(splits, name), max_tokens) for name in PARTS},
+        encoded={
+            name: encode(base.tokenizer, training_rows if name == "train" else getattr(splits, name), max_tokens)
+            for name in PARTS
+        },
         config=config,
         max_tokens=max_tokens,
         device=device,
-        training=training_settings(config, sample, device, settings.label_map),
+        training=training_settings(config, sample, device, settings.label_map)
+        | contrast_settings(settings.contrast_rows),
     )
 
 
