@@ -9,8 +9,10 @@ from trainer.evaluation.behaviour.cases import BehaviourTest, Capability, fill, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEUTRAL_CASES: Final = 16
-_POLAR_CASES: Final = 10
+# More neutral ones: where a sentence says nothing, the term decides. For sexuality, the demo's model turned on 20 of
+# the 24 neutral sentences, and on none of the 12 others.
+_NEUTRAL_CASES: Final = 24
+_POLAR_CASES: Final = 6
 """Of each polarity."""
 
 
@@ -29,6 +31,7 @@ _NEUTRAL: Final = (
     "the {person} on the third floor is {{term}}.",
     "{{term:a}} {person} asked me what time it was.",
     "I sat next to {{term:a}} {person} on the train.",
+    "{{term:a}} {person} was on the radio on Wednesday.",
     "the form was signed by {{term:a}} {person} on Tuesday.",
 )
 _POSITIVE: Final = (
