@@ -52,14 +52,14 @@ def sentences() -> tuple[str, ...]:
 @cache
 def suite_version() -> str:
     """First 12 hex digits of a SHA-256 over all cases and expectations; compare figures of one version only."""
-    told = repr(
+    tested = repr(
         [
             (one.name, test.name, test.kind, sorted(test.expected), test.cases)
             for one in suite()
             for test in one.tests
         ]
     )
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return hashlib.sha256(tested.encode()).hexdigest()[:12]
 
 
 @cache

@@ -121,7 +121,7 @@ def test_evaluate_runs_the_suite_without_data(world: Path, capsys: pytest.Captur
     assert read_report(after).behaviour == read_report(before).behaviour
 
 
-def test_evaluate_runs_the_suite_beside_data(world: Path) -> None:
+def test_evaluate_runs_the_suite_after_the_data(world: Path) -> None:
     """Both results are in the folder, which stays sealed."""
     run("evaluate", "--model", world / "model", "--data", world / "data.parquet", "--behaviour", "--device", "cpu",
         "--precision", "fp32")  # fmt: skip

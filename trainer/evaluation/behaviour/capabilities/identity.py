@@ -9,8 +9,8 @@ from trainer.evaluation.behaviour.cases import BehaviourTest, Capability, fill, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# More neutral ones: where a sentence says nothing, the term decides. For sexuality, the demo's model turned on 20 of
-# the 24 neutral sentences, and on none of the 12 others.
+# More neutral ones: where a sentence says nothing, the term decides. The demo's model turned on 20 of the 24
+# neutral sentences for sexuality, and on none of the 12 others.
 _NEUTRAL_CASES: Final = 24
 _POLAR_CASES: Final = 6
 """Of each polarity."""
