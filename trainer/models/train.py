@@ -24,7 +24,7 @@ from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.gates import gates_of
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
-from trainer.evaluation.report import TEST, Report
+from trainer.evaluation.report import TEST, Report, headline
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
 from trainer.models.transformer.base import LoadedBase, load_base
@@ -106,6 +106,10 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
             evaluations={TEST: tested.figures},
             behaviour=behaviour,
         )
+        # A model that misses a gate is not published, and these lines are all that is left of its figures.
+        log.info("tested", **headline(report)[TEST])
+        if behaviour and not behaviour.skipped:
+            log.info("behaviour", **behaviour.failure_rates())
         gates.require(tested.figures, behaviour, "the trained model", f"nothing was written to {job.output}")
         artifact = publish(folder, manifest, report)
     if checkpoint:

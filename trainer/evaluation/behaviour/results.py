@@ -67,6 +67,10 @@ class Behaviour(BaseModel, frozen=True):
     capabilities: dict[str, CapabilityResult] = Field(default_factory=dict)
     """In the order of the suite; without those of which no case could be tested."""
 
+    def failure_rates(self) -> dict[str, float]:
+        """By capability, with four digits."""
+        return {name: round(result.failure_rate, 4) for name, result in self.capabilities.items()}
+
 
 def interval(failures: int, cases: int) -> tuple[float, float]:
     """Wilson's 95 % interval: it is right for no failure and for few cases too."""
