@@ -49,7 +49,7 @@ def evaluate(
         raise SettingsError("--min-macro-recall and --max-ece need labelled texts; give --data")
     # First, so that an error in them does not take the seconds that importing torch takes.
     artifact = open_artifact(model)
-    gates.check_labels(artifact.manifest.labels)
+    gates.check_labels(artifact.manifest.labels, artifact.manifest.polarity)
     examples = None
     if data is not None:
         examples = read_examples(data, column_names(settings), labels, label_rules(settings))

@@ -21,10 +21,10 @@ import numpy as np
 
 from shared.errors import SettingsError
 from trainer.evaluation.behaviour.cases import fill, split_words
-from trainer.evaluation.behaviour.polarity import label_polarity, unsupported
+from trainer.evaluation.behaviour.polarity import in_order, unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trainer.data.examples import Examples
 
@@ -119,15 +119,15 @@ _OF_TERMS: Final = {
 }
 
 
-def with_contrast_rows(examples: Examples, count: int, seed: int) -> Examples:
+def with_contrast_rows(examples: Examples, count: int, seed: int, polarity: Mapping[str, int] | None) -> Examples:
     """The examples and `count` contrast rows; raises SettingsError for labels without a polarity."""
     if not count:
         return examples
-    polarity = label_polarity(examples.label_names)
-    if polarity is None:
+    known = in_order(examples.label_names, polarity)
+    if known is None:
         raise SettingsError(f"--contrast-rows has no labels to give: {unsupported(examples.label_names)}")
-    rows = contrast_rows(count, seed, neutral=0 in polarity)
-    labels = np.array([polarity.index(one) for _, one in rows], np.int64)
+    rows = contrast_rows(count, seed, neutral=0 in known)
+    labels = np.array([known.index(one) for _, one in rows], np.int64)
     return replace(
         examples,
         texts=(*examples.texts, *(text for text, _ in rows)),

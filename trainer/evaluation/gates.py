@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from shared.errors import GatesMissed, SettingsError
 from shared.terminal import say
 from trainer.evaluation.behaviour.cases import NAMES
-from trainer.evaluation.behaviour.polarity import label_polarity, unsupported
+from trainer.evaluation.behaviour.polarity import in_order, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,9 +35,9 @@ class Gates:
         """Whether labelled texts are needed to decide."""
         return self.min_macro_recall is not None or self.max_ece is not None
 
-    def check_labels(self, labels: Sequence[str]) -> None:
+    def check_labels(self, labels: Sequence[str], polarity: Mapping[str, int] | None) -> None:
         """Raises SettingsError if the suite cannot be run on a model with these labels: call before training."""
-        if self.max_failures and label_polarity(labels) is None:
+        if self.max_failures and in_order(labels, polarity) is None:
             raise SettingsError(f"--max-failures cannot be decided: {unsupported(labels)}")
 
     def require(self, figures: Figures | None, behaviour: Behaviour | None, subject: str, outcome: str) -> None:

@@ -35,6 +35,7 @@ from trainer.models.transformer.progress import reporting
 from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
@@ -88,7 +89,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     gates.check_labels(job.examples.label_names, polarity)
     if gates.max_failures and not job.behaviour:
         raise SettingsError("--max-failures needs the behaviour suite; leave out --no-behaviour")
-    prepared = _prepare(job, settings)
+    prepared = _prepare(job, settings, polarity)
     checkpoint = _checkpoint(job.output, prepared) if job.resume else None
     state = _finetune(prepared, checkpoint)
     with replacing(job.output) as folder:
@@ -117,7 +118,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
-def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
+def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | None) -> Prepared:
     device = choose_device(settings.device)
     sample = draw_sample(job.examples, settings)
     splits = sample.splits
@@ -126,7 +127,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
         log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
-    training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed)
+    training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
     config = training_config(settings, base, device)
@@ -193,8 +194,9 @@ def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitte
     rows = {name: Rows(served.logits[part_of == name], gold[part_of == name]) for name in parts}
     if empty := [name for name in ("calibration", TEST) if not len(rows[name].gold)]:
         raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
-    calibration, priors = rows["calibration"], raw.manifest.class_priors or {}
-    expected = bias_of_weighting([priors[label] for label in raw.manifest.labels], prepared.config.class_weighting)
+    calibration, trained = rows["calibration"], prepared.encoded["train"].labels  # contrast rows included
+    shares = np.bincount(trained, minlength=len(raw.manifest.labels)) / len(trained)
+    expected = bias_of_weighting(shares.tolist(), prepared.config.class_weighting)
     fitted = fit_postprocessing(
         calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected
     )

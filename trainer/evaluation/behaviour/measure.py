@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from trainer.evaluation.behaviour.polarity import label_polarity, unsupported
+from trainer.evaluation.behaviour.polarity import in_order, unsupported
 from trainer.evaluation.behaviour.results import (
     EXAMPLES,
     Behaviour,
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 def measure_behaviour(artifact: Artifact, *, device: str, precision: Precision) -> Behaviour:
     """The failure rates of a model; `skipped` says why there are none. Raises what `serve` raises."""
     texts, labels = sentences(), artifact.manifest.labels
-    polarity = label_polarity(labels)
+    polarity = in_order(labels, artifact.manifest.polarity)
     if polarity is None:
         reason = unsupported(labels)
         log.warning("behaviour_suite_skipped", reason=reason)
@@ -55,7 +55,7 @@ class _Judge:
     def __init__(
         self, served: Served, polarity: tuple[int, ...], labels: tuple[str, ...], texts: tuple[str, ...]
     ) -> None:
-        self._answers = Answers(served.probabilities.argmax(axis=1), served.probabilities, polarity)
+        self._answers = Answers(served.labels, served.probabilities, polarity)
         self._labels = labels
         self._row_of = {texts[text]: row for row, text in enumerate(served.rows.tolist())}
 

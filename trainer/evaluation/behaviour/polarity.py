@@ -1,26 +1,24 @@
-"""The polarity of a model's labels: what the suite needs to know which answers are right."""
+"""Which models the suite can judge: those whose labels are negative, positive and at most one neutral."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_OF_NAME: Final = {"negative": -1, "neutral": 0, "positive": 1}
 _SUPPORTED: Final = ([-1, 1], [-1, 0, 1])
 
 
-def label_polarity(labels: Sequence[str]) -> tuple[int, ...] | None:
-    """-1, 0 or 1 for each label; None unless the labels are negative, positive and at most one neutral."""
-    found = [_OF_NAME.get(label.casefold()) for label in labels]
-    known = [one for one in found if one is not None]
-    return tuple(known) if len(known) == len(found) and sorted(known) in _SUPPORTED else None
+def in_order(labels: Sequence[str], polarity: Mapping[str, int] | None) -> tuple[int, ...] | None:
+    """-1, 0 or 1 for each label, from what the manifest says; None for a model that cannot be judged."""
+    known = tuple((polarity or {})[label] for label in labels if label in (polarity or {}))
+    return known if len(known) == len(labels) and sorted(known) in _SUPPORTED else None
 
 
 def unsupported(labels: Sequence[str]) -> str:
     """Why the suite is not run on a model with these labels."""
     return (
-        f"the labels {', '.join(map(repr, labels))} are not negative, positive and at most one neutral, so the "
-        "right answers to the sentences are not known"
+        f"the labels {', '.join(map(repr, labels))} are not known to be negative, positive and at most one "
+        "neutral (--polarity of train and adopt says what they are)"
     )

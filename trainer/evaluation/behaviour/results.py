@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from pydantic import BaseModel, Field
-from scipy.stats import binomtest
 
 from trainer.evaluation.behaviour.cases import Kind  # noqa: TC001 - pydantic needs it at run time
+from trainer.evaluation.metrics import wilson
 
 EXAMPLES: Final = 3
 """Failed cases that a result shows for each test."""
@@ -74,8 +74,8 @@ class Behaviour(BaseModel, frozen=True):
 
 def interval(failures: int, cases: int) -> tuple[float, float]:
     """Wilson's 95 % interval: it is right for no failure and for few cases too."""
-    found = binomtest(failures, cases).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
+    low, high = wilson(failures, cases)
+    return max(0.0, float(low)), min(1.0, float(high))  # rounding may lead beyond them
 
 
 def capability_result(tests: dict[str, BehaviourTestResult], left_out: dict[str, int]) -> CapabilityResult | None:

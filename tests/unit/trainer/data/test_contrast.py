@@ -101,7 +101,7 @@ def test_the_rule_of_the_labels(text: str, with_neutral: int, without: int | Non
 
 def test_rows_are_added_behind_the_others() -> None:
     """With the labels of the data, in whatever order these are."""
-    found = with_contrast_rows(examples("positive", "negative"), 100, 3)
+    found = with_contrast_rows(examples("positive", "negative"), 100, 3, {"positive": 1, "negative": -1})
     rows = contrast_rows(100, 3, neutral=False)
     assert found.texts == ("text 0", "text 1", *(text for text, _ in rows))
     assert found.labels.tolist() == [0, 1, *(int(polarity < 0) for _, polarity in rows)]
@@ -111,8 +111,8 @@ def test_rows_are_added_behind_the_others() -> None:
 def test_no_rows_change_nothing() -> None:
     """Also where labels have no polarity; with some, such labels are refused."""
     other = examples("anger", "joy")
-    assert with_contrast_rows(other, 0, 0) is other
+    assert with_contrast_rows(other, 0, 0, None) is other
     with pytest.raises(SettingsError, match="--contrast-rows has no labels to give: the labels 'anger', 'joy'"):
-        with_contrast_rows(other, 10, 0)
+        with_contrast_rows(other, 10, 0, None)
     assert contrast_settings(0) == {"contrast_rows": 0}
     assert contrast_settings(5).keys() == {"contrast_rows", "contrast_templates"}

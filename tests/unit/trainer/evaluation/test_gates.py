@@ -19,7 +19,7 @@ from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 def half_right() -> Figures:
     """Macro-recall 0.5, ECE 0.5: a model that is always sure of the first label."""
     logits = np.tile([50.0, 0.0], (10, 1))
-    return figures(logits, np.repeat([0, 1], 5), ("negative", "positive"), 1.0)
+    return figures(logits, np.repeat([0, 1], 5), ("negative", "positive"))
 
 
 def negation(failures: int, cases: int = 10) -> Behaviour:
@@ -54,9 +54,9 @@ def test_a_figure_that_is_exactly_the_bound_passes() -> None:
 
 def test_labels_without_a_polarity_are_refused_before_training() -> None:
     """Only where a gate needs them."""
-    Gates(max_ece=0.1).check_labels(("anger", "joy"))
+    Gates(max_ece=0.1).check_labels(("anger", "joy"), None)
     with pytest.raises(SettingsError, match="--max-failures cannot be decided: the labels 'anger', 'joy'"):
-        Gates(max_failures={"emoji": 0.1}).check_labels(("anger", "joy"))
+        Gates(max_failures={"emoji": 0.1}).check_labels(("anger", "joy"), None)
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.integers(0, 10**6).map(lambda rate: rate / 10**6)))

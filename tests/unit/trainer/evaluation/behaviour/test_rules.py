@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.evaluation.behaviour.cases import BehaviourTest, minimum
-from trainer.evaluation.behaviour.polarity import label_polarity
+from trainer.evaluation.behaviour.polarity import in_order
 from trainer.evaluation.behaviour.rules import Answers, applies, failed
 
 if TYPE_CHECKING:
@@ -98,15 +98,18 @@ def test_a_case_without_a_possible_right_label_does_not_apply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "polarity"),
+    ("labels", "polarity", "expected"),
     [
-        (("negative", "neutral", "positive"), (-1, 0, 1)),
-        (("POSITIVE", "Negative"), (1, -1)),
-        (("positive", "neutral"), None),
-        (("negative", "positive", "sarcastic"), None),
-        (("anger", "joy"), None),
+        (("negative", "neutral", "positive"), {"negative": -1, "neutral": 0, "positive": 1}, (-1, 0, 1)),
+        (("up", "down"), {"down": -1, "up": 1}, (1, -1)),
+        (("positive", "neutral"), {"neutral": 0, "positive": 1}, None),
+        (("negative", "positive", "mixed"), {"negative": -1, "positive": 1}, None),
+        (("bad", "worse", "good"), {"bad": -1, "worse": -1, "good": 1}, None),
+        (("anger", "joy"), None, None),
     ],
 )
-def test_the_polarity_of_labels(labels: tuple[str, ...], polarity: tuple[int, ...] | None) -> None:
-    """By name, whatever the case; None where the suite cannot say what is right."""
-    assert label_polarity(labels) == polarity
+def test_the_suite_judges_two_or_three_labels_of_different_polarity(
+    labels: tuple[str, ...], polarity: dict[str, int] | None, expected: tuple[int, ...] | None
+) -> None:
+    """In the order of the model; other labels are not judged."""
+    assert in_order(labels, polarity) == expected
