@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 HEADINGS = ("capability", "failures", "95 % interval", "cases", "worst test")
 
 
-def behaviour_table(found: Behaviour) -> Table:
-    """One line for each capability."""
+def behaviour_table(found: Behaviour) -> Table | str:
+    """One line for each capability, or why the suite was not run."""
+    if found.skipped:
+        return f"The behaviour suite was not run: {found.skipped}"
     title = f"Behaviour: {found.sentences:,} sentences of suite {found.suite}"
     table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in {HEADINGS[0], HEADINGS[-1]} else "right")
     for row in _rows(found):
         table.add_row(*map(Text, row))
-    if found.skipped:
-        table.add_row(Text(escaped(f"not run: {found.skipped}")))
     return table
 
 

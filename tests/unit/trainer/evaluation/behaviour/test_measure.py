@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from rich.table import Table
 
 from shared.model_folder.artifact import open_artifact
 from tests.support.tiny import tiny_model
@@ -71,7 +72,9 @@ def test_a_perfect_model_has_no_failure(
     assert tuple(found.capabilities) == NAMES
     assert all(one.failures == 0 and not one.left_out for one in found.capabilities.values())
     assert found.sentences == len(sentences())
-    assert behaviour_table(found).row_count == len(NAMES)
+    table = behaviour_table(found)
+    assert isinstance(table, Table)
+    assert table.row_count == len(NAMES)
     assert "for example" not in behaviour_section(found)
 
 
@@ -113,6 +116,7 @@ def test_other_labels_are_not_tested_and_that_is_said(artifacts: Callable[..., A
     assert found.skipped is not None
     assert "'anger', 'joy' are not known to be negative, positive" in found.skipped
     assert found.skipped in behaviour_section(found)
+    assert behaviour_table(found) == f"The behaviour suite was not run: {found.skipped}"
 
 
 def test_a_text_without_a_score_leaves_its_case_out(
