@@ -20,6 +20,12 @@ def evaluate(
     model: Annotated[Path, typer.Option("--model", help="Model folder.")],
     data: Data,
     labels: Labels = None,
+    part: Annotated[
+        Literal["validation", "calibration", "test"] | None,
+        typer.Option(
+            "--part", help="Only the rows of this part of the training, out of its data.", show_default=False
+        ),
+    ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
         typer.Option("--precision", help="Precision to evaluate in; auto: the one that serves on this machine."),
@@ -29,6 +35,7 @@ def evaluate(
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
     from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.parts import rows_of_parts  # noqa: PLC0415
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
@@ -37,15 +44,16 @@ def evaluate(
     artifact = open_artifact(model)
     examples = read_examples(data, column_names(settings), labels, label_rules(settings))
     show(data_table(examples, str(data)))
+    if part:
+        examples = rows_of_parts(artifact, examples, {}, (part,))[part]
 
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.report import figures_table  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
-    found = evaluation.evaluate(
-        artifact, examples, data.resolve().name, device=settings.device, precision=precision, write=write
-    )
+    name = f"{data.resolve().name} ({part})" if part else data.resolve().name
+    found = evaluation.evaluate(artifact, examples, name, device=settings.device, precision=precision, write=write)
     show(figures_table(f"{model} on {found.name}: {found.figures.rows:,} rows", found.figures))
     show(
         f"version {found.version}, scored by {found.engine}"

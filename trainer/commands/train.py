@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,21 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.commands.options import (
+    COLUMNS,
+    FILES,
+    GIVEN,
+    LABELS,
+    SPLIT,
+    TRAINING,
+    Calibration,
+    Data,
+    Labels,
+    Test,
+    Validation,
+    read_given,
+    settings_options,
+)
 from trainer.settings import TrainerEnvironment
 
 
@@ -20,6 +35,7 @@ from trainer.settings import TrainerEnvironment
     *COLUMNS,
     *LABELS,
     *SPLIT,
+    *GIVEN,
     *TRAINING,
     "trainer.cache_dir",
     "log_level",
@@ -30,6 +46,9 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", help="Model folder to write.")],
     labels: Labels = None,
+    validation: Validation = None,
+    calibration: Calibration = None,
+    test: Test = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
     ] = None,
@@ -48,10 +67,14 @@ def train(
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
+    began = time.monotonic()
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    given = read_given(settings, validation, calibration, test)
     show(data_table(examples, str(data)))
+    if examples.report.repeated_ids:
+        show(f"{examples.report.repeated_ids:,} rows have the id of an earlier row and another text; each is used")
     for hint in hints(examples.label_names):
         show(hint)
     if examples.report.time_fault and settings.split == "auto":
@@ -63,7 +86,14 @@ def train(
 
     hush_transformers()
     job = training.Job(
-        examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
+        examples=examples,
+        output=output,
+        given=given,
+        held_out=held_out,
+        name=name,
+        overwrite=overwrite,
+        resume=resume,
+        began=began,
     )
     artifact, report = training.train(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))

@@ -43,7 +43,7 @@ def remove_duplicates(examples: Examples) -> Cleaned:
     """Keeps one row per normalised text: the first with the majority label; none if labels tie."""
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(examples.texts):
-        rows_of[normalise(text).casefold()].append(row)
+        rows_of[spelling(text)].append(row)
     kept: list[int] = []
     conflicting = 0
     for rows in rows_of.values():
@@ -55,6 +55,11 @@ def remove_duplicates(examples: Examples) -> Cleaned:
             kept.append(next(row for row in rows if examples.labels[row] == ranked[0][0]))
     rest = examples.take(np.array(sorted(kept), dtype=np.int64))
     return Cleaned(rest, len(examples) - len(rest) - conflicting, conflicting)
+
+
+def spelling(text: str) -> str:
+    """What two texts have in common if they are duplicates."""
+    return normalise(text).casefold()
 
 
 def near_duplicate_groups(texts: Sequence[str], similar: float = SIMILAR) -> IntArray:
