@@ -5,6 +5,7 @@ Settings of the consumer may be set in the same environment: they are ignored.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Final, Literal
 
@@ -25,6 +26,10 @@ OTHER_COMMANDS: Final = ("",)
 """Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
 DataFormat = Literal["auto", "csv", "json", "parquet", "fasttext", "text-files"]
 Header = Literal["auto", "yes", "no"]
+MIN_BUDGET_S: Final = 10
+MAX_BUDGET_S: Final = 30 * 24 * 3_600
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600}
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smh])")
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -49,6 +54,21 @@ def _valid_polarity(spec: str) -> str:
 def _valid_gates(specs: tuple[str, ...]) -> tuple[str, ...]:
     parse_max_failures(specs)
     return specs
+
+
+def _seconds(duration: str) -> int:
+    found = _DURATION.fullmatch(duration)
+    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
+    if not MIN_BUDGET_S <= seconds <= MAX_BUDGET_S:
+        raise ValueError(
+            f"expected a time such as 90s, 20m or 2h, from {MIN_BUDGET_S}s to {MAX_BUDGET_S // 3_600}h"
+        )
+    return seconds
+
+
+def _valid_duration(duration: str) -> str:
+    _seconds(duration)
+    return duration
 
 
 def _split(value: object) -> object:
@@ -103,6 +123,10 @@ class TrainerSettings(Settings):
 
     split: Literal["auto", "time", "random"] = "auto"
     """How to cut the parts; auto: by time where every row has one."""
+    split_column: str | None = Field(default=None, min_length=1)
+    """Column with the part of each row: train, validation (dev), calibration or test; default: they are cut."""
+    keep_overlaps: bool = False
+    """Keep training rows that are in a given part too; they are left out otherwise."""
     test_rows: int | None = Field(default=None, gt=0, le=10_000_000)
     """Rows held out for the test."""
     test_fraction: Fraction = 0.15
@@ -113,13 +137,17 @@ class TrainerSettings(Settings):
     """Share of them to calibrate probabilities."""
 
     # With 4, on one split: accuracy .850 instead of .832, but NLL .443 instead of .432 (decision 4).
-    epochs: int = Field(default=3, gt=0, le=1_000)
-    """Passes over the training rows, at most."""
+    epochs: int | None = Field(default=None, gt=0, le=1_000)
+    """Passes over the training rows, at most; default: 3, and more on few rows, for 250 updates."""
+    budget: Annotated[str, AfterValidator(_valid_duration)] | None = None
+    """Time for the whole training, such as 90s, 20m or 2h: it plans epochs and batch by it; default: by epochs."""
     learning_rate: float | None = Field(default=None, gt=0, lt=1)
     """Peak rate; default: 1e-4 for small encoders, else 3e-5."""
     # With 16, on one split: accuracy .840 instead of .832, NLL .448 instead of .432, nearly twice the time.
-    batch_size: int = Field(default=32, gt=0, le=10_000)
-    """Rows per step."""
+    batch_size: int | None = Field(default=None, gt=0, le=10_000)
+    """Rows per pass through the model; default: 32, with --budget also 16 or 64."""
+    accumulate: int = Field(default=1, gt=0, le=10_000)
+    """Passes whose gradients make one update."""
     max_tokens: int | None = Field(default=None, ge=8, le=65_536)
     """Longest input; default: what 99.5 % of the training texts fit in, from 64 up; adopt: all it reads."""
     weight_decay: float = Field(default=0.01, ge=0, le=1)  # the default of transformers is 0
@@ -148,8 +176,12 @@ class TrainerSettings(Settings):
     max_failures: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_valid_gates)] = ()
     """Gate: fail if a capability of the behaviour suite fails more often: negation=0.2; repeat for others."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 where the hardware multiplies in it."""
+    freeze: int = Field(default=0, ge=0, le=1_000)
+    """Lowest layers that are not trained, with the embeddings; 0: all are trained."""
+    checkpoint_every_s: float = Field(default=300.0, ge=1, le=86_400)
+    """Seconds between two checkpoints of --resume, besides those at evaluations."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """auto: bf16 where the hardware multiplies in it; fp16: on CUDA only."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
     # A linear model on TweetEval: macro-recall .634 and accuracy .634 with weights, .598 and .648 without.
@@ -171,6 +203,11 @@ class TrainerSettings(Settings):
     first that is there, "title + text" for both joined."""
     id_field: FieldPath = "id"
     """Where a JSON value has the id, as for the text."""
+
+    @property
+    def budget_s(self) -> int | None:
+        """Seconds of the budget, if there is one."""
+        return _seconds(self.budget) if self.budget else None
 
     @property
     def input_format(self) -> InputFormat:

@@ -15,12 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from shared.model_folder.artifact import open_artifact, seal
-from shared.model_folder.manifest import TrainingData
-from tests.support.tiny import tiny_model, write_data
+from shared.model_folder.artifact import open_artifact
+from tests.support.tiny import claim_training, tiny_model, write_data
 from trainer.data.readers import read_examples
-from trainer.data.sample import draw_sample
-from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
@@ -54,16 +51,14 @@ def flags() -> set[str]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labelled texts."""
-    return write_data(tmp_path_factory.mktemp("data") / "data.parquet")
+    return write_data(tmp_path_factory.mktemp("data") / "data.parquet", 1_200)
 
 
 @pytest.fixture(scope="module")
 def exported(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A tiny model with an int8 graph from the command line, made without a limit; nothing else is written."""
     home, folder = tmp_path_factory.mktemp("home"), tiny_model(tmp_path_factory.mktemp("exported") / "model")
-    train = draw_sample(read_examples(data), TrainerSettings()).splits.train
-    learnt = TrainingData(source=train.source, rows=len(train), fingerprint=train.fingerprint())
-    seal(folder, open_artifact(folder).manifest.model_copy(update={"data": learnt}))
+    claim_training(folder, data)
     words = ("export", folder, "--precision", "int8", "--data", data, "--calibration-rows", "40")
     done = subprocess.run(
         [sys.executable, "-m", "trainer", *map(str, words)],
@@ -74,7 +69,7 @@ def exported(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     )
     assert done.returncode == 0, done.stderr
     found = open_artifact(folder)
-    assert done.stdout.startswith("On 80 held-out rows int8 and fp32 agree on ")
+    assert done.stdout.startswith("On 323 held-out rows int8 and fp32 agree on ")
     assert f"version {found.version}, now with int8" in done.stdout
     assert list(home.iterdir()) == []
     return found

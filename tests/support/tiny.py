@@ -22,14 +22,20 @@ from transformers import (
     BertTokenizer,
 )
 
-from shared.model_folder.artifact import seal
+from shared.model_folder.artifact import read_manifest, seal
 from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.data.examples import Examples, write_examples
+from trainer.data.parts import write_parts
+from trainer.data.readers import read_examples
+from trainer.data.sample import draw_sample
+from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from shared.model_folder.artifact import Artifact
 
 LABELS: Final = ("negative", "neutral", "positive")
 MAX_TOKENS: Final = 64
@@ -102,6 +108,16 @@ def write_data(path: Path, rows: int = 300) -> Path:
     ids = tuple(f"id-{row}" for row in range(rows))
     write_examples(Examples(tuple(texts), labels, LABELS, ids, "made up"), path)
     return path
+
+
+def claim_training(folder: Path, data: Path) -> Artifact:
+    """Seals a folder again, as that of a model that was trained on these data with the default settings."""
+    splits = draw_sample(read_examples(data), TrainerSettings()).splits
+    learnt = TrainingData(
+        source=splits.train.source, rows=len(splits.train), fingerprint=splits.train.fingerprint()
+    )
+    write_parts(folder, splits)
+    return seal(folder, read_manifest(folder).model_copy(update={"data": learnt}))
 
 
 def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKENS) -> Path:

@@ -27,6 +27,12 @@ def evaluate(
         bool, typer.Option("--behaviour", help="Run the behaviour suite, which is in English.")
     ] = False,
     labels: Labels = None,
+    part: Annotated[
+        Literal["validation", "calibration", "test"] | None,
+        typer.Option(
+            "--part", help="Only the rows of this part of the training, out of its data.", show_default=False
+        ),
+    ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
         typer.Option("--precision", help="Precision to evaluate in; auto: the one that serves on this machine."),
@@ -36,6 +42,7 @@ def evaluate(
     """Evaluates a model on labelled texts, the behaviour suite or both; --write adds the result to its folder."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
     from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.parts import rows_of_parts  # noqa: PLC0415
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
     from trainer.evaluation.gates import gates_of  # noqa: PLC0415
@@ -50,10 +57,14 @@ def evaluate(
     # First, so that an error in them does not take the seconds that importing torch takes.
     artifact = open_artifact(model)
     gates.check_labels(artifact.manifest.labels, artifact.manifest.polarity)
+    if part and data is None:
+        raise SettingsError("--part needs the data of the training; give --data")
     examples = None
     if data is not None:
         examples = read_examples(data, column_names(settings), labels, label_rules(settings))
         show(data_table(examples, str(data)))
+        if part:
+            examples = rows_of_parts(artifact, examples, {}, (part,))[part]
 
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415
     from trainer.evaluation.behaviour.tables import behaviour_table  # noqa: PLC0415
@@ -63,8 +74,9 @@ def evaluate(
     hush_transformers()
     found = answered = None
     if data is not None and examples is not None:
+        name = f"{data.resolve().name} ({part})" if part else data.resolve().name
         found = evaluation.evaluate(
-            artifact, examples, data.resolve().name, device=settings.device, precision=precision, write=write
+            artifact, examples, name, device=settings.device, precision=precision, write=write
         )
         show(figures_table(f"{model} on {found.name}: {found.figures.rows:,} rows", found.figures))
         artifact = open_artifact(model)  # its manifest has the figures now

@@ -9,7 +9,18 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, Labels, settings_options
+from trainer.commands.options import (
+    COLUMNS,
+    FILES,
+    LABELS,
+    SPLIT,
+    Calibration,
+    Labels,
+    Test,
+    Validation,
+    read_given,
+    settings_options,
+)
 from trainer.settings import TrainerEnvironment
 
 
@@ -21,6 +32,9 @@ def export(
     data: Annotated[Path, typer.Option("--data", help="The data that the model was trained on.")],
     kind: Annotated[Literal["int8"], typer.Option("--precision", help="Precision of the graph.")],
     labels: Labels = None,
+    validation: Validation = None,
+    calibration: Calibration = None,
+    test: Test = None,
     calibration_rows: Annotated[
         int,
         typer.Option(
@@ -30,7 +44,7 @@ def export(
 ) -> None:
     """Adds a faster graph for CPUs to a model folder, if its answers to held-out rows agree with the model's.
 
-    Give the data, and the options for columns, labels, split and seed, that the model was trained with.
+    Give the data, the files of given parts, and the options for columns and labels, that it was trained with.
     """
     from trainer.data.readers import column_names  # noqa: PLC0415
     from trainer.models.export import export_int8, figures  # noqa: PLC0415
@@ -39,7 +53,13 @@ def export(
     settings = loaded.settings.trainer
     hush_transformers()
     artifact = export_int8(
-        model, data, column_names(settings), settings, labels=labels, calibration_rows=calibration_rows
+        model,
+        data,
+        column_names(settings),
+        settings,
+        calibration_rows=calibration_rows,
+        labels=labels,
+        given=read_given(settings, validation, calibration, test),
     )
     if artifact.manifest.int8:
         show(figures(artifact.manifest.int8))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from shared.command_line import SettingOptions
 from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
+
+if TYPE_CHECKING:
+    from trainer.data.examples import Examples
+    from trainer.settings import TrainerSettings
 
 settings_options: Final = SettingOptions(TrainerEnvironment, others=OTHER_COMMANDS)
 
@@ -19,6 +24,31 @@ Labels = Annotated[
         "--labels", help="File of ids and labels, joined to --data, or of a label a line.", show_default=False
     ),
 ]
+
+Validation = Annotated[
+    Path | None,
+    typer.Option(
+        "--validation", help="Data of their own for this part; default: cut from --data.", show_default=False
+    ),
+]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", help="The same, for the temperature.", show_default=False)
+]
+Test = Annotated[Path | None, typer.Option("--test", help="The same, for the test.", show_default=False)]
+
+
+def read_given(
+    settings: TrainerSettings, validation: Path | None, calibration: Path | None, test: Path | None
+) -> dict[str, Examples]:
+    """The parts that come from files of their own, with the columns and rules of --data."""
+    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+
+    files = {"validation": validation, "calibration": calibration, "test": test}
+    names = replace(column_names(settings), part=None)
+    rules = label_rules(settings)
+    return {name: read_examples(file, names, None, rules) for name, file in files.items() if file}
+
 
 FILES: Final = (
     "trainer.data_format",
@@ -34,6 +64,7 @@ LABELS: Final = ("trainer.label_map", "trainer.ignore_label", "trainer.several_l
 SPLIT: Final = (
     "trainer.time_column",
     "trainer.split",
+    "trainer.split_column",
     "trainer.test_rows",
     "trainer.test_fraction",
     "trainer.validation_fraction",
@@ -42,17 +73,22 @@ SPLIT: Final = (
 )
 RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
 GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
+GIVEN: Final = ("trainer.keep_overlaps",)
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.epochs",
+    "trainer.budget",
     "trainer.learning_rate",
     "trainer.batch_size",
+    "trainer.accumulate",
     "trainer.max_tokens",
     "trainer.contrast_rows",
     "trainer.class_weighting",
     "trainer.ema_decay",
     "trainer.evaluations_per_epoch",
     "trainer.patience",
+    "trainer.freeze",
+    "trainer.checkpoint_every_s",
     "trainer.precision",
     "trainer.device",
 )

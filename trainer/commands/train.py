@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +14,17 @@ from trainer.commands.options import (
     COLUMNS,
     FILES,
     GATES,
+    GIVEN,
     LABELS,
     RESULTS,
     SPLIT,
     TRAINING,
+    Calibration,
     Data,
     Labels,
+    Test,
+    Validation,
+    read_given,
     settings_options,
 )
 from trainer.settings import TrainerEnvironment
@@ -31,6 +37,7 @@ from trainer.settings import TrainerEnvironment
     *COLUMNS,
     *LABELS,
     *SPLIT,
+    *GIVEN,
     *TRAINING,
     *RESULTS,
     *GATES,
@@ -43,6 +50,9 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", help="Model folder to write.")],
     labels: Labels = None,
+    validation: Validation = None,
+    calibration: Calibration = None,
+    test: Test = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
     ] = None,
@@ -65,10 +75,14 @@ def train(
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
+    began = time.monotonic()
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    given = read_given(settings, validation, calibration, test)
     show(data_table(examples, str(data)))
+    if examples.report.repeated_ids:
+        show(f"{examples.report.repeated_ids:,} rows have the id of an earlier row and another text; each is used")
     for hint in hints(examples.label_names):
         show(hint)
     if examples.report.time_fault and settings.split == "auto":
@@ -83,11 +97,13 @@ def train(
     job = training.Job(
         examples=examples,
         output=output,
+        given=given,
         held_out=held_out,
         name=name,
         overwrite=overwrite,
         resume=resume,
         behaviour=behaviour,
+        began=began,
     )
     artifact, report = training.train(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))

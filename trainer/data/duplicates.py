@@ -35,7 +35,7 @@ def remove_duplicates(examples: Examples, excluded: Collection[str] = ()) -> Cle
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(examples.texts):
-        rows_of[normalise(text).casefold()].append(row)
+        rows_of[spelling(text)].append(row)
     left_out = sum(len(rows_of.pop(key)) for key in rows_of.keys() & set(excluded))
     kept: list[int] = []
     conflicting = 0
@@ -49,3 +49,8 @@ def remove_duplicates(examples: Examples, excluded: Collection[str] = ()) -> Cle
     rest = examples.take(np.array(sorted(kept), dtype=np.int64))
     duplicates = len(examples) - len(rest) - conflicting - left_out
     return Cleaned(rest, duplicates, left_out, conflicting)
+
+
+def spelling(text: str) -> str:
+    """What two texts have in common if they are duplicates."""
+    return normalise(text).casefold()

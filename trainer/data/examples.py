@@ -53,6 +53,10 @@ class DataReport:
     """The labelling tool whose export the data are."""
     time_fault: str | None = None
     """Why the examples have no times although the data have a column for them."""
+    repeated_ids: int = 0
+    """Rows whose id an earlier row has, with another text; their ids got a number at the end."""
+    tied_times: int = 0
+    """Examples whose time another one has too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class Examples:
     source: str
     created_at: IntArray | None = None
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
+    parts: tuple[str, ...] | None = None
+    """The part of each row, by name, if the data say so (`--split-column`)."""
     report: DataReport = DataReport()
     """Of all the data, also where these are a part of them."""
 
@@ -82,6 +88,7 @@ class Examples:
             labels=self.labels[rows],
             ids=tuple(self.ids[row] for row in rows),
             created_at=None if self.created_at is None else self.created_at[rows],
+            parts=None if self.parts is None else tuple(self.parts[row] for row in rows),
         )
 
     def in_order_of(self, labels: Sequence[str], *, whose: str) -> Examples:
@@ -110,15 +117,15 @@ class Examples:
 
 
 def write_examples(examples: Examples, path: Path) -> None:
-    """Writes the Parquet file atomically."""
+    """Writes the Parquet file atomically, without lone surrogates: UTF-8 refuses them, and the normaliser too."""
     path.parent.mkdir(parents=True, exist_ok=True)
     names = [examples.label_names[label] for label in examples.labels]
     rows = len(examples)
     columns = {
-        "text": examples.texts,
+        "text": [_encodable(text) for text in examples.texts],
         "label": examples.labels,
         "label_name": names,
-        "id": examples.ids,
+        "id": [_encodable(key) for key in examples.ids],
         "created_at": [None] * rows if examples.created_at is None else examples.created_at,
         "source": [examples.source] * rows,
     }
@@ -126,3 +133,7 @@ def write_examples(examples: Examples, path: Path) -> None:
     arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]
     pq.write_table(pa.table(arrays, schema=SCHEMA), partial, compression="zstd")
     partial.replace(path)
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode("utf-8")

@@ -17,14 +17,16 @@ import structlog
 from shared.errors import InputDataError
 from trainer.data.examples import DataReport, Examples
 from trainer.data.exports import COLUMNS, further_columns, plain
+from trainer.data.ids import distinct, ids_of, refuse_ambiguous
 from trainer.data.labels.class_names import class_names
 from trainer.data.labels.column import LabelColumn
-from trainer.data.labels.left_out import NO_LABEL, NO_TEXT, TIE, LeftOut, of_kind
+from trainer.data.labels.left_out import NO_LABEL, NO_PART, NO_TEXT, TIE, LeftOut, of_kind
 from trainer.data.labels.order import ordered
 from trainer.data.labels.rules import NO_RULES
 from trainer.data.labels.votes import merge
+from trainer.data.parts import parts_of
 from trainer.data.tables import GUESSED, Columns, ReadOptions, read_columns, read_options, read_pair
-from trainer.data.times import column_ms
+from trainer.data.times import column_ms, tied
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,12 +54,15 @@ class ColumnNames:
     label_name: str = "label_name"
     id: str = "id"
     time: str = "created_at"
+    part: str | None = None
+    """Column with the part of a row; None: the parts are cut here."""
     options: ReadOptions = GUESSED
     """How to read the file of the texts; a file of labels is always guessed."""
 
     def all(self) -> set[str]:
         """All columns to read if they are present."""
-        return {self.text, self.label, _LABELS, self.label_name, self.id, self.time}
+        further = {self.part} if self.part else set()
+        return {self.text, self.label, _LABELS, self.label_name, self.id, self.time} | further
 
     def found_in(self, columns: Columns) -> ColumnNames:
         """The names for these columns: without a column `label`, a column `labels` has the labels."""
@@ -76,6 +81,7 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
         label=settings.label_column,
         id=settings.id_column,
         time=settings.time_column,
+        part=settings.split_column,
         options=read_options(settings),
     )
 
@@ -117,17 +123,34 @@ def checked_examples(
     columns, tool = plain(columns, names, where)
     names = names.found_in(columns)
     texts = [_text(value) for value in _require(columns, names.text, where, "--text-column")]
-    ids = _ids(columns.get(names.id), source, len(texts))
+    ids = ids_of(columns.get(names.id), source, len(texts))
+    if joined:
+        refuse_ambiguous(ids, texts, where)
     found = joined.labels_of(ids) if joined else _labels(columns, names, LabelColumn(where, rules, known), where)
     if columns.get(names.id):
         found = merge(found, list(zip(ids, texts, strict=True)))
+    parts = parts_of(_require(columns, names.part, where, "--split-column"), where) if names.part else None
+    if parts:
+        found = [
+            NO_PART if part is None and isinstance(label, str) else label
+            for part, label in zip(parts, found, strict=True)
+        ]
     usable = [row for row, text in enumerate(texts) if isinstance(text, str) and isinstance(found[row], str)]
     left_out = Counter(
         one.reason
         for text, label in zip(texts, found, strict=True)
         if isinstance(one := label if isinstance(text, str) else text, LeftOut)
     )
-    log.info("data_read", data=where, export=tool, rows=len(texts), usable=len(usable), left_out=dict(left_out))
+    ids, repeated = distinct(ids, usable)
+    log.info(
+        "data_read",
+        data=where,
+        export=tool,
+        rows=len(texts),
+        usable=len(usable),
+        left_out=dict(left_out),
+        repeated_ids=repeated,
+    )
     chosen = [str(found[row]) for row in usable]
     label_names = ordered(chosen, joined.where if joined else where, left_out)
     number_of = {name: number for number, name in enumerate(label_names)}
@@ -136,10 +159,18 @@ def checked_examples(
         texts=tuple(str(texts[row]) for row in usable),
         labels=np.array([number_of[label] for label in chosen], dtype=np.int64),
         label_names=label_names,
-        ids=tuple(ids[row] for row in usable),
+        ids=tuple(ids),
         source=source,
         created_at=times,
-        report=DataReport(rows=len(texts), left_out=dict(left_out), tool=tool, time_fault=time_fault),
+        parts=tuple(str(parts[row]) for row in usable) if parts else None,
+        report=DataReport(
+            rows=len(texts),
+            left_out=dict(left_out),
+            tool=tool,
+            time_fault=time_fault,
+            repeated_ids=repeated,
+            tied_times=tied(times),
+        ),
     )
 
 
@@ -168,12 +199,6 @@ def _text(value: Any) -> str | LeftOut:
     if isinstance(value, str):
         return value if value and not value.isspace() else NO_TEXT
     return NO_TEXT if value is None else of_kind("text", value)
-
-
-def _ids(values: list[Any] | None, source: str, rows: int) -> list[str]:
-    if not values:
-        return [f"{source}-{row + 1}" for row in range(rows)]
-    return [f"{source}-{row + 1}" if value is None else str(value) for row, value in enumerate(values)]
 
 
 def _labels(columns: Columns, names: ColumnNames, reader: LabelColumn, where: str) -> list[str | LeftOut]:

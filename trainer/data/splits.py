@@ -7,19 +7,17 @@ calibration and test. Else at random and stratified: each label has the same sha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from shared.errors import InputDataError
+from trainer.data.parts import PARTS
 
 if TYPE_CHECKING:
     from trainer.data.examples import Examples, IntArray
 
 Order = Literal["time", "random"]
-# Calibration after validation: the temperature is fitted on later rows, nearer to those that will be scored.
-PARTS: Final = ("train", "validation", "calibration", "test")
-"""In order of time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +43,15 @@ class Splits:
     order: Order
     dropped: int
     """Rows left out because their near-duplicates are in an earlier part (split by time only)."""
+    border_ties: int = 0
+    """Rows whose time is that of a row in another part (split by time only)."""
 
 
 def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, seed: int) -> Splits:
     """Assigns every row to a part; raises InputDataError if a label is missing from one.
 
-    At random, the held-out parts get exactly their sizes as long as there are enough rows without
-    near-duplicates to fill them up. By time, rows whose group began in an earlier part are dropped.
+    A part of size 0 is empty. At random, the held-out parts get exactly their sizes as long as there are enough
+    rows without near-duplicates to fill them up. By time, rows whose group began in an earlier part are dropped.
     """
     if len(examples.label_names) < 2:  # noqa: PLR2004
         left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in examples.report.left_out.items())
@@ -69,8 +69,10 @@ def split(examples: Examples, groups: IntArray, sizes: Sizes, *, order: Order, s
     part_of = _by_time(examples, groups, sizes) if by_time else _at_random(examples, groups, sizes, seed)
     parts = {name: examples.take(np.flatnonzero(part_of == index)) for index, name in enumerate(PARTS)}
     for name, part in parts.items():
-        _require_every_label(name, part, examples, order)
-    return Splits(**parts, order=order, dropped=int((part_of < 0).sum()))
+        if name == "train" or getattr(sizes, name):
+            _require_every_label(name, part, examples, order)
+    ties = _border_ties(examples.created_at, part_of) if by_time and examples.created_at is not None else 0
+    return Splits(**parts, order=order, dropped=int((part_of < 0).sum()), border_ties=ties)
 
 
 def halves(groups: IntArray, seed: int) -> tuple[IntArray, IntArray]:
@@ -100,11 +102,20 @@ def _at_random(examples: Examples, groups: IntArray, sizes: Sizes, seed: int) ->
 
 
 def _quotas(labels: IntArray, size: int) -> IntArray:
-    """Rows of each label in a part of that size, `[labels]`: proportional, rounded by largest remainder."""
-    exact = np.bincount(labels) * size / len(labels)
+    """Rows of each label in a part of that size, `[labels]`: proportional, rounded by largest remainder.
+
+    A label with a row for each part has one at least, which the most frequent label gives up if it can.
+    """
+    counts = np.bincount(labels)
+    exact = counts * size / len(labels)
     quotas = np.floor(exact).astype(np.int64)
     short = size - int(quotas.sum())
     quotas[np.argsort(quotas - exact, kind="stable")[:short]] += 1
+    for label in np.flatnonzero((quotas == 0) & (counts >= len(PARTS))):
+        most = int(quotas.argmax())
+        if quotas[most] > 1:
+            quotas[most] -= 1
+            quotas[label] += 1
     return quotas
 
 
@@ -113,9 +124,13 @@ def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
     if examples.created_at is None:
         why = examples.report.time_fault or "choose the column with --time-column"
         raise InputDataError(f"a split by time needs a time in every row: {why}; or use --split random")
+    if len(examples) > 1 and not np.ptp(examples.created_at):
+        raise InputDataError("all rows have the same time, so there is no split by time; use --split random")
     # TweetEval is split by time too: 15.6 % of its training rows (2011 to 2015) and 32.3 % of its test rows (2016)
     # are negative. A random split would hide such a shift.
-    newest_first = np.argsort(-examples.created_at, kind="stable")
+    # Of rows with one time, a later row of the data counts as newer: files are mostly in the order of time, and
+    # dates without hours tie in all of them.
+    newest_first = np.lexsort((np.arange(len(examples)), examples.created_at))[::-1]
     part_of = np.zeros(len(examples), dtype=np.int64)
     start = 0
     for name in PARTS[:0:-1]:
@@ -125,6 +140,14 @@ def _by_time(examples: Examples, groups: IntArray, sizes: Sizes) -> IntArray:
     began = np.full(len(examples), len(PARTS))
     np.minimum.at(began, groups, part_of)
     return np.where(part_of == began[groups], part_of, -1)
+
+
+def _border_ties(times: IntArray, part_of: IntArray) -> int:
+    """Rows whose time is that of a row in another part."""
+    kept = part_of >= 0
+    pairs = np.unique(np.stack([times[kept], part_of[kept]]), axis=1)
+    moments, parts = np.unique(pairs[0], return_counts=True)
+    return int(np.isin(times[kept], moments[parts > 1]).sum())
 
 
 def _require_every_label(name: str, part: Examples, examples: Examples, order: Order) -> None:

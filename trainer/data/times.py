@@ -20,8 +20,12 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from trainer.data.examples import IntArray
 
 _UNITS: Final = ((10**11, 1000.0), (10**14, 1.0), (10**17, 1e-3), (10**20, 1e-6))
 """Milliseconds in the unit of numbers below the first one: 10**11 s is the year 5138, 10**11 ms is in 1973."""
@@ -150,3 +154,11 @@ def _zone(name: str | None) -> timezone | None:
         minutes = int(name[1:3]) * 60 + int(name[3:])
         return timezone(timedelta(minutes=-minutes if name[0] == "-" else minutes))
     return timezone(timedelta(hours=_HOURS[name])) if name in _HOURS else None
+
+
+def tied(times: IntArray | None) -> int:
+    """Rows whose time another row has too."""
+    if times is None:
+        return 0
+    counts = np.unique(times, return_counts=True)[1]
+    return int(counts[counts > 1].sum())

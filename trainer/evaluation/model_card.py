@@ -29,6 +29,8 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
     parts = [f"# {manifest.name}", _about(manifest, version)]
     if report.training:
         parts += ["## Data", _data(manifest, report.training)]
+        if report.training.notes:
+            parts += ["## What to know of it", "\n".join(f"- {note}" for note in report.training.notes)]
     if manifest.is_adopted:
         parts += ["## What is not known", _unknown(manifest, report)]
     if report.adoption:

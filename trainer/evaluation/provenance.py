@@ -12,10 +12,12 @@ import torch
 
 from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
-from trainer.data.splits import PARTS
+from trainer.data.parts import PARTS
 from trainer.evaluation.report import Evaluation, TrainingReport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trainer.data.examples import Examples
     from trainer.data.sample import Sample
     from trainer.models.transformer.base import LoadedBase
@@ -40,9 +42,12 @@ def training_settings(
     }
 
 
-def training_report(sample: Sample, state: TrainingState, engine: str, seconds: float) -> TrainingReport:
+def training_report(
+    sample: Sample, state: TrainingState, engine: str, seconds: float, notes: Sequence[str]
+) -> TrainingReport:
     """The report of the training, for metrics.json."""
     return TrainingReport(
+        notes=[*sample.notes, *notes],
         rows={name: len(getattr(sample.splits, name)) for name in PARTS},
         order=sample.splits.order,
         left_out=sample.left_out,
@@ -54,6 +59,7 @@ def training_report(sample: Sample, state: TrainingState, engine: str, seconds: 
                 step=one.step,
                 epoch=round(one.epoch, 3),
                 training_loss=one.training_loss,
+                validation_loss=one.validation_loss,
                 macro_recall=one.macro_recall,
                 macro_f1=one.macro_f1,
             )

@@ -26,6 +26,7 @@ class Evaluation(BaseModel, frozen=True):
     step: int
     epoch: float
     training_loss: float
+    validation_loss: float
     macro_recall: float
     macro_f1: float
 
@@ -39,6 +40,8 @@ class TrainingReport(BaseModel, frozen=True):
     """How the data was split: by time or at random."""
     left_out: dict[str, int]
     """Rows that were not used, by reason."""
+    notes: list[str] = Field(default_factory=list)
+    """What a person should know of the data and the result, a sentence each."""
     seconds: float
     best_step: int
     engine: str

@@ -40,6 +40,7 @@ from trainer.models.pretrained.tokenizer import (
     settle_padding,
 )
 from trainer.models.pretrained.weights import read_weights
+from trainer.models.transformer.encoding import ODD_TEXTS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,14 +52,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-ODD_TEXTS: Final = (
-    "ok",
-    "so good </s> [SEP] <|endoftext|> [MASK] it hurts",
-    "  Two  spaces,\ttabs\nand lines  ",
-    "Caf\u00e9 nai\u0308ve \N{GRINNING FACE}\N{FIRE} DON'T",
-    "a-b_c/d.e,f " * 40,
-)
-"""Texts in which tokenizers differ: control tokens, white space, accents, emoji, and one that may be truncated."""
 MAX_DIFFERENCE: Final = 1e-4
 """Of a probability from that of plain transformers, in fp32. Tiny random models differ by 2e-6 at most."""
 

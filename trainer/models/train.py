@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import structlog
-import torch
 
 from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
+from shared.terminal import show
 from trainer.data.contrast import contrast_settings, with_contrast_rows
 from trainer.data.examples import write_examples
 from trainer.data.labels.polarity import polarity_of
+from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
-from trainer.data.splits import PARTS
 from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.calibration import bias_of_weighting
+from trainer.evaluation.chance import doubts
 from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.gates import gates_of
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report, headline
 from trainer.evaluation.serving import serve
+from trainer.models.budget import Budget
 from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
+from trainer.models.recipe import choose_max_tokens, training_config
 from trainer.models.transformer.base import LoadedBase, load_base
 from trainer.models.transformer.checkpoint import Checkpoint
-from trainer.models.transformer.encoding import Encoded, encode, tokenise
-from trainer.models.transformer.finetune import finetune, seed_everything
+from trainer.models.transformer.encoding import Encoded, check_served_ids, encode
+from trainer.models.transformer.finetune import Saving, finetune, seed_everything
+from trainer.models.transformer.optimiser import freeze
 from trainer.models.transformer.progress import reporting
-from trainer.models.transformer.training_state import TrainingConfig, TrainingState
+from trainer.models.transformer.schedule.budget import Stopwatch
+from trainer.models.transformer.schedule.pacer import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +46,11 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples
     from trainer.evaluation.metrics import Figures
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
     from trainer.settings import TrainerSettings
 
 PROBES: Final = 64
 """Number of texts on which the saved model must answer exactly like the one in memory."""
-MIN_MAX_TOKENS: Final = 64  # 99 % of TweetEval's training tweets have at most 53 tokens
-COVERED_PERCENT: Final = 99.5
 
 log = structlog.get_logger()
 
@@ -57,12 +61,16 @@ class Job:
 
     examples: Examples
     output: Path
+    given: Mapping[str, Examples] = field(default_factory=dict)
+    """Parts that come from files of their own, by name."""
     held_out: Path | None = None
     name: str | None = None
     overwrite: bool = False
     resume: bool = False
     behaviour: bool = True
     """Whether to run the behaviour suite, which is in English."""
+    began: float = field(default_factory=time.monotonic)
+    """When the time of a budget began, by `time.monotonic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,6 @@ class Prepared:
 
 def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
-    began = time.monotonic()
     check_output(job.output, overwrite=job.overwrite)
     polarity = polarity_of(job.examples.label_names, settings.polarity)  # a wrong name costs no training
     gates = gates_of(settings)
@@ -90,8 +97,12 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     if gates.max_failures and not job.behaviour:
         raise SettingsError("--max-failures needs the behaviour suite; leave out --no-behaviour")
     prepared = _prepare(job, settings, polarity)
-    checkpoint = _checkpoint(job.output, prepared) if job.resume else None
-    state = _finetune(prepared, checkpoint)
+    saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
+    state = _finetune(prepared, job, settings, saving)
+    prepared = replace(prepared, training=prepared.training | _as_done(state))
+    notes = doubts(state.history[state.best], prepared.encoded["validation"].labels, state.label_weights)
+    for note in notes:
+        log.warning("training_in_doubt", note=note)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
         fitted, tested = _calibrate(raw, prepared, Wanted(settings.decide, settings.uncertain_accuracy))
@@ -102,7 +113,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
                 replace(raw, manifest=manifest), device=prepared.device, precision="fp32"
             )
         report = Report(
-            training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
+            training=training_report(prepared.sample, state, tested.engine, time.monotonic() - job.began, notes),
             postprocessing=fitted.report,
             evaluations={TEST: tested.figures},
             behaviour=behaviour,
@@ -113,14 +124,16 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
             log.info("behaviour", **behaviour.failure_rates())
         gates.require(tested.figures, behaviour, "the trained model", f"nothing was written to {job.output}")
         artifact = publish(folder, manifest, report)
-    if checkpoint:
-        checkpoint.remove()
+    if saving:
+        saving.checkpoint.remove()
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
 def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | None) -> Prepared:
     device = choose_device(settings.device)
-    sample = draw_sample(job.examples, settings)
+    sample = draw_sample(job.examples, settings, job.given)
+    for note in sample.notes:
+        show(note)
     splits = sample.splits
     if job.held_out:
         write_examples(splits.test, job.held_out)
@@ -130,7 +143,9 @@ def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | 
     training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
-    config = training_config(settings, base, device)
+    check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name)
+    config = training_config(settings, base, splits, device)
+    freeze(base.model, config.freeze, base.name)
     return Prepared(
         sample=sample,
         base=base,
@@ -141,15 +156,26 @@ def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | 
         config=config,
         max_tokens=max_tokens,
         device=device,
-        training=training_settings(config, sample, device, settings.label_map)
-        | contrast_settings(settings.contrast_rows),
+        training={
+            **training_settings(config, sample, device, settings.label_map),
+            **contrast_settings(settings.contrast_rows),
+            "budget": settings.budget or "none",
+        },
     )
 
 
-def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingState:
+def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: Saving | None) -> TrainingState:
     base, config, encoded = prepared.base, prepared.config, prepared.encoded
     log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.training)
-    with reporting(config.epochs * config.steps_per_epoch(len(encoded["train"]))) as reporter:
+    plan, pacer = None, None
+    if settings.budget_s:
+        pacer = Pacer(job.began)
+        # A resumed training follows the plan of its checkpoint, so that it ends with the same weights.
+        if not (saving and saving.checkpoint.path.exists()):
+            later = len(encoded["calibration"]) + len(encoded["test"])
+            stopwatch = Stopwatch(base.model, encoded["train"], encoded["validation"], config, prepared.device)
+            plan = Budget(settings.budget_s, pacer, later).plan(stopwatch, settings.batch_size)
+    with reporting() as reporter:
         return finetune(
             base.model,
             encoded["train"],
@@ -157,8 +183,16 @@ def _finetune(prepared: Prepared, checkpoint: Checkpoint | None) -> TrainingStat
             config,
             device=prepared.device,
             reporter=reporter,
-            checkpoint=checkpoint,
+            plan=plan,
+            pacer=pacer,
+            saving=saving,
         )
+
+
+def _as_done(state: TrainingState) -> dict[str, Any]:
+    """What a budget has decided, for the manifest."""
+    epochs = round(state.plan.steps / state.per_epoch, 3)
+    return {"epochs": epochs, "steps": state.plan.steps, "batch_size": state.plan.batch_size}
 
 
 def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
@@ -167,6 +201,7 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
     name = job.name or job.output.absolute().name
     manifest = make_manifest(name, base, prepared.sample, prepared.training, max_tokens=max_tokens)
     save_model(folder, base.model, base.tokenizer, max_tokens)
+    write_parts(folder, prepared.sample.splits)
     artifact = seal(folder, manifest)
     verify_saved(artifact, base.model, prepared.encoded["test"].take(PROBES))
     return artifact
@@ -202,49 +237,6 @@ def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitte
     )
     found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
     return fitted, Tested(found, served.engine)
-
-
-def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
-    """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the training texts fit in.
-
-    The latter is at least MIN_MAX_TOKENS and at most the maximum of the base. Raises SettingsError if `wanted` is
-    above that maximum.
-    """
-    if wanted is not None:
-        if wanted > base.positions:
-            raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
-        return wanted
-    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions)]
-    needed = int(np.ceil(np.percentile(lengths, COVERED_PERCENT) / 32)) * 32
-    return min(max(needed, MIN_MAX_TOKENS), base.positions)
-
-
-def training_config(settings: TrainerSettings, base: LoadedBase, device: str) -> TrainingConfig:
-    """The training config: the settings that affect the weights, with every automatic value resolved."""
-    return TrainingConfig(
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate or base.learning_rate,
-        batch_size=settings.batch_size,
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        max_grad_norm=settings.max_grad_norm,
-        class_weighting=settings.class_weighting,
-        ema_decay=settings.ema_decay,
-        evaluations_per_epoch=settings.evaluations_per_epoch,
-        patience=settings.patience,
-        bf16=_uses_bf16(settings.precision, device),
-        seed=settings.seed,
-    )
-
-
-def _uses_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:
-    """Whether to multiply in bf16. `auto` does if the hardware supports it; emulated, it is slower than fp32."""
-    if wanted != "auto":
-        return wanted == "bf16"
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:

@@ -15,6 +15,7 @@ class LeftOut:
 
 NO_TEXT: Final = LeftOut("without a text")
 NO_LABEL: Final = LeftOut("without a label")
+NO_PART: Final = LeftOut("without a part in the split column")
 SEVERAL: Final = LeftOut("with several labels")
 TIE: Final = LeftOut("with annotators who disagree")
 MERGED: Final = LeftOut("merged with another row of the same id and text")

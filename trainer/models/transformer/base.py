@@ -73,6 +73,8 @@ def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir:
     # What the consumer does, so that plain transformers does it too with the folder that is saved.
     tokenizer.truncation_side = "right"
     tokenizer.split_special_tokens = False
+    # The same in the Rust tokenizer, which has read it at the start; tokenizer.json does not keep it.
+    tokenizer.backend_tokenizer.encode_special_tokens = False
     return LoadedBase(model, tokenizer, source.name, source.commit or weights.sha256)
 
 

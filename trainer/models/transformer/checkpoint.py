@@ -1,7 +1,7 @@
 """Checkpoints of the training state, so that an interrupted training resumes bit for bit.
 
-A checkpoint is one safetensors file, replaced atomically at every evaluation on the validation rows; no pickle. It
-belongs to one training config, base and data set, and another training cannot resume from it.
+A checkpoint is one safetensors file, replaced atomically; no pickle. It belongs to one training config, base and
+data set, and another training cannot resume from it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from shared.errors import InputDataError
+from trainer.models.transformer.schedule.plan import Plan
 from trainer.models.transformer.training_state import Evaluation
 
 if TYPE_CHECKING:
@@ -48,11 +49,17 @@ class Checkpoint:
             tensors |= _prefixed("average", state.average.state_dict())
         if torch.cuda.is_available():
             tensors["chance.cuda"] = torch.cuda.get_rng_state()
+        if state.losses:
+            tensors["losses"] = torch.stack(state.losses)
         training = {
             "identity": self.identity,
             "step": state.step,
             "best": state.best,
             "history": [asdict(one) for one in state.history],
+            "plan": asdict(state.plan),
+            "scaler": state.scaler.state_dict(),
+            "used_s": state.used_s,
+            "first_loss": state.first_loss,
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.partial")
@@ -77,8 +84,11 @@ class Checkpoint:
                 "remove it to start again, or train with the same ones as before"
             )
         _restore(state, tensors)
-        state.step, state.best = training["step"], training["best"]
+        state.step, state.best, state.used_s = training["step"], training["best"], training["used_s"]
+        state.first_loss = training["first_loss"]
         state.history = [Evaluation(**one) for one in training["history"]]
+        state.plan = Plan(**training["plan"])
+        state.scaler.load_state_dict(training["scaler"])
 
     def remove(self) -> None:
         """Deletes the file; call it after the model is published."""
@@ -97,6 +107,7 @@ def _restore(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:
     # Not saved: they follow from the config, and the rate is set before each step.
     groups = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    state.losses = list(tensors["losses"].to(state.device)) if "losses" in tensors else []
     torch.set_rng_state(tensors["chance.cpu"])
     if "chance.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["chance.cuda"])

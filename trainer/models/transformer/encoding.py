@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from shared.errors import InputDataError
 from shared.inference.engines.base import pad
-from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.probe.texts import PROBE_TEXTS
+from shared.inference.tokenization.tokenise import FILE, Tokeniser
 from shared.inference.types import Unscorable
 from shared.text import normalise
+from trainer.models.pretrained.tokenizer import ids_by_transformers, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +27,15 @@ if TYPE_CHECKING:
 
 POOL_BATCHES: Final = 50
 """Batches that are sorted by length together: enough to avoid most padding, few enough to stay shuffled."""
+
+ODD_TEXTS: Final = (
+    "ok",
+    "so good </s> [SEP] <|endoftext|> [MASK] it hurts",
+    "  Two  spaces,\ttabs\nand lines  ",
+    "Caf\u00e9 nai\u0308ve \N{GRINNING FACE}\N{FIRE} DON'T",
+    "a-b_c/d.e,f " * 40,
+)
+"""Texts in which tokenizers differ: control tokens, white space, accents, emoji, and one that may be truncated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,26 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]
 def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
     """Tokenises labelled texts."""
     return Encoded(tokenise(tokenizer, examples.texts, max_tokens), examples.labels, tokenizer.pad_token_id)
+
+
+def check_served_ids(tokenizer: Any, texts: Sequence[str], max_tokens: int, name: str) -> None:
+    """Raises InputDataError unless the saved tokenizer gives the ids of training, and so does transformers.
+
+    It compares ordinary texts, odd ones and `texts`, which the model is trained on: before it is trained.
+    """
+    probes = [normalise(text) for text in (*PROBE_TEXTS, *ODD_TEXTS, *texts)]
+    trained = [ids.tolist() for ids in tokenise(tokenizer, probes, max_tokens)]
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        saved = Tokeniser(Tokenizer.from_file(f"{folder}/{FILE}"), max_tokens).rows(probes)
+        plain = ids_by_transformers(load_tokenizer(Path(folder)), probes, max_tokens)
+    served = [[] if isinstance(row, Unscorable) else row.ids.tolist() for row in saved]
+    if served != trained or plain != trained:
+        raise InputDataError(
+            f"{name}: its tokenizer gives other token ids in transformers, or saved as tokenizer.json, than in "
+            "training, so the model would serve what it was not trained on; save the tokenizer without settings "
+            "that act in tokenizer_config.json only"
+        )
 
 
 def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The training loop: optimiser, steps, evaluations on the validation rows, best weights.
+"""The training loop: steps, evaluations on the validation rows, best weights, checkpoints.
 
 All randomness comes from the seed of the training config: the same config, base, data and number of threads give
 the same weights on a CPU, bit for bit, also if training was interrupted and resumed.
@@ -6,28 +6,41 @@ the same weights on a CPU, bit for bit, also if training was interrupted and res
 
 from __future__ import annotations
 
-import copy
-import math
 import random
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 
-from shared.errors import SettingsError
-from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
-from trainer.models.transformer.encoding import Encoded, padded, training_batches
-from trainer.models.transformer.predict import score
-from trainer.models.transformer.training_state import Evaluation, TrainingState
+from trainer.models.transformer.encoding import Encoded, training_batches
+from trainer.models.transformer.schedule.plan import plan_epochs
+from trainer.models.transformer.step import cross_entropy, evaluate, start, update
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainer.data.examples import IntArray
     from trainer.models.transformer.checkpoint import Checkpoint
+    from trainer.models.transformer.loss import Loss
     from trainer.models.transformer.progress import ProgressReporter
-    from trainer.models.transformer.training_state import TrainingConfig
+    from trainer.models.transformer.schedule.pacer import Pacer
+    from trainer.models.transformer.schedule.plan import Plan
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
-REPORT_STEPS = 10
+REPORT_STEPS: Final = 10
 """Steps between two reports of the loss; each report waits for the device once."""
+CHECKPOINT_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """When the training state is saved, besides at every evaluation."""
+
+    checkpoint: Checkpoint
+    every_s: float = CHECKPOINT_S
+    clock: Callable[[], float] = time.monotonic
 
 
 def seed_everything(seed: int) -> None:
@@ -45,129 +58,93 @@ def finetune(
     *,
     device: str,
     reporter: ProgressReporter,
-    checkpoint: Checkpoint | None = None,
+    plan: Plan | None = None,
+    pacer: Pacer | None = None,
+    loss: Loss | None = None,
+    saving: Saving | None = None,
 ) -> TrainingState:
     """Trains on `device` and leaves the best weights in `model`, in fp32; returns the final training state.
 
-    With a checkpoint, the state is saved at every evaluation, and training resumes from a saved state.
+    Without a plan it follows the epochs of the config; a pacer may revise the plan on the way. The default loss is
+    the cross-entropy with the labels of `train`. With `saving`, training resumes from a saved state, if there is
+    one, and follows the plan of that. Raises SettingsError if training diverges.
     """
-    state = _start(model, train, config, device)
-    if checkpoint:
-        checkpoint.restore(state)
-    losses: list[torch.Tensor] = []
-    while not state.finished(config):
-        epoch, done = divmod(state.step, state.per_epoch)
-        # The order depends on seed and epoch alone, so a resumed epoch goes on with the same batches; in the
-        # Trainer of transformers it may not (#11323, #17032).
-        for rows in training_batches(train.tokens, config.batch_size, (config.seed, epoch))[done:]:
-            losses.append(_step(state, train, rows, config))
-            if state.step % REPORT_STEPS == 0:
-                reporter.step(state.step, float(losses[-1]), _rate(state, config))
-            if not _evaluation_is_due(state, config):
-                continue
-            _evaluate(state, validation, config, float(torch.stack(losses).mean()))
-            losses.clear()
-            reporter.evaluated(state.history[-1], best=state.best == len(state.history) - 1)
-            # Only here, where `losses` is empty: a resumed training reports the same mean losses.
-            if checkpoint:
-                checkpoint.save(state)
-            if state.finished(config):
-                break
+    state = start(model, train, config, device, plan or plan_epochs(len(train), config))
+    loop = _Loop(state, train, validation, config, reporter, loss or cross_entropy(train, state), pacer, saving)
+    loop.run()
     model.load_state_dict(state.best_weights)
     return state
 
 
-def _start(model: Any, train: Encoded, config: TrainingConfig, device: str) -> TrainingState:
-    model.to(device)
-    return TrainingState(
-        model=model,
-        average=copy.deepcopy(model) if config.ema_decay else model,
-        optimizer=_optimizer(model, config),
-        device=device,
-        label_weights=_label_weights(train.labels, config.class_weighting).to(device),
-        per_epoch=config.steps_per_epoch(len(train)),
-    )
+@dataclass(slots=True)
+class _Loop:
+    """One run of the loop."""
 
+    state: TrainingState
+    train: Encoded
+    validation: Encoded
+    config: TrainingConfig
+    reporter: ProgressReporter
+    loss: Loss
+    pacer: Pacer | None
+    saving: Saving | None
+    _saved_at: float = 0.0
 
-def _optimizer(model: Any, config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW without weight decay on biases and norms, which are the parameters with one dimension."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    # AdamW of torch corrects the bias of its moments, without which fine-tuning on few rows is unstable
-    # (arXiv 2006.05987).
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    def run(self) -> None:
+        """Runs until the plan is done or the patience is exhausted."""
+        state, config = self.state, self.config
+        self._resume()
+        while not state.finished(config):
+            epoch, done = divmod(state.step, state.per_epoch)
+            # The order depends on seed and epoch alone, so a resumed epoch goes on with the same batches; in the
+            # Trainer of transformers it may not (#11323, #17032).
+            size = state.plan.batch_size * config.accumulate
+            for rows in training_batches(self.train.tokens, size, (config.seed, epoch))[done:]:
+                self._step(rows)
+                if state.finished(config):
+                    break
 
+    def _step(self, rows: IntArray) -> None:
+        state = self.state
+        state.losses.append(update(state, self.train, rows, self.config, self.loss))
+        if state.step % REPORT_STEPS == 0:
+            rate = state.plan.rate(state.step, self.config)
+            self.reporter.step(state.step, state.plan.steps, float(state.losses[-1]), rate)
+        revised = self.pacer.revised(state.plan, state.step) if self.pacer else None
+        if revised:
+            state.plan = revised
+        due = state.plan.evaluation_is_due(state.step)
+        if due:
+            self._evaluate()
+        # After a revision too: it depends on the clock, and a resumed training must not decide otherwise.
+        if self.saving and (due or revised or self.saving.clock() - self._saved_at >= self.saving.every_s):
+            self._save()
 
-def _label_weights(labels: IntArray, power: float) -> torch.Tensor:
-    counts = np.bincount(labels)
-    weights = (counts / len(labels)) ** -power
-    return torch.tensor(weights * len(labels) / (weights * counts).sum(), dtype=torch.float32)
+    def _evaluate(self) -> None:
+        state, began = self.state, time.monotonic()
+        evaluate(state, self.validation, self.config, self.loss)
+        state.losses.clear()
+        if self.pacer:
+            self.pacer.paused(time.monotonic() - began, evaluation=True)
+        latest = len(state.history) - 1
+        self.reporter.evaluated(state.history[-1], state.plan.steps, best=state.best == latest)
 
+    def _resume(self) -> None:
+        if self.saving:
+            self.saving.checkpoint.restore(self.state)
+            self.state.follow(self.state.plan, len(self.train), self.config)
+            self._saved_at = self.saving.clock()
+        if self.pacer:
+            self.pacer.earlier_s = self.state.used_s
+            self.pacer.start(self.state.plan, self.state.step)
 
-def _rate(state: TrainingState, config: TrainingConfig) -> float:
-    """The learning rate of the next step."""
-    steps = config.epochs * state.per_epoch
-    rising = max(1, round(steps * config.warmup))
-    falling = (steps - state.step) / max(1, steps - rising)
-    return config.learning_rate * min((state.step + 1) / rising, falling)
-
-
-def _step(state: TrainingState, train: Encoded, rows: IntArray, config: TrainingConfig) -> torch.Tensor:
-    """One update of the weights and of their average; returns the loss, still on the device."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = _rate(state, config)
-    ids, mask = (tensor.to(state.device) for tensor in padded([train.tokens[row] for row in rows], train.pad_id))
-    gold = torch.from_numpy(train.labels[rows]).to(state.device)
-    state.model.train()
-    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=config.bf16):
-        logits = state.model(input_ids=ids, attention_mask=mask).logits
-    loss = torch.nn.functional.cross_entropy(logits.float(), gold, weight=state.label_weights)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.max_grad_norm)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    state.step += 1
-    if config.ema_decay:
-        with torch.no_grad():
-            for mean, now in zip(state.average.parameters(), state.model.parameters(), strict=True):
-                mean.lerp_(now, 1 - config.ema_decay)
-    return loss.detach()
-
-
-def _evaluation_is_due(state: TrainingState, config: TrainingConfig) -> bool:
-    """Whether an evaluation is due: they are evenly spaced, and the last one of an epoch is at its end."""
-    evaluations = state.step * config.evaluations_per_epoch
-    return evaluations // state.per_epoch > (evaluations - config.evaluations_per_epoch) // state.per_epoch
-
-
-def _evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: float) -> None:
-    """Scores the validation rows, and keeps a copy of the weights if they are the best so far.
-
-    Raises SettingsError if training has diverged.
-    """
-    if not math.isfinite(loss):
-        raise SettingsError(
-            f"training diverged: the loss is {loss} at step {state.step}; lower --learning-rate, or use "
-            "--precision fp32"
-        )
-    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=config.bf16):
-        logits = score(state.average, validation.tokens, validation.pad_id, state.device)
-    matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
-    found = Evaluation(
-        step=state.step,
-        epoch=state.step / state.per_epoch,
-        training_loss=loss,
-        rate=state.optimizer.param_groups[0]["lr"],
-        macro_recall=float(macro_recall(matrix)),
-        macro_f1=float(macro_f1(matrix)),
-    )
-    state.history.append(found)
-    # Macro-recall is TweetEval's measure: accuracy would favour weights that ignore rare labels.
-    if state.best < 0 or found.macro_recall > state.history[state.best].macro_recall:
-        state.best = len(state.history) - 1
-        weights = state.average.state_dict()
-        state.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
+    def _save(self) -> None:
+        if self.saving is None:
+            return
+        began = self.saving.clock()
+        if self.pacer:
+            self.state.used_s = self.pacer.used_s()
+        self.saving.checkpoint.save(self.state)
+        self._saved_at = self.saving.clock()
+        if self.pacer:
+            self.pacer.paused(self._saved_at - began, evaluation=False)

@@ -1,36 +1,40 @@
-"""Shows the progress of training: a live bar on a terminal, else one plain line per evaluation."""
+"""Shows the progress of training: a live bar on a terminal, else plain lines."""
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from trainer.models.transformer.training_state import Evaluation
 
 
-class ProgressReporter(Protocol):
-    """Receives the progress of the training loop."""
+LINE_S: Final = 30.0
+"""Seconds between two lines of progress in a file or a pipe."""
 
-    def step(self, step: int, loss: float, rate: float) -> None:
+
+class ProgressReporter(Protocol):
+    """Receives the progress of the training loop; `steps` is the number of all, which a budget may change."""
+
+    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
         """Called every few steps, with the loss of the last step and the learning rate of the next."""
 
-    def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
+    def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
         """Called after each evaluation on the validation rows."""
 
 
 @contextmanager
-def reporting(steps: int) -> Iterator[ProgressReporter]:
-    """A reporter on standard error for a training of at most `steps` steps."""
+def reporting() -> Iterator[ProgressReporter]:
+    """A reporter on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Lines(console, steps)
+        yield Lines(console)
         return
     columns = (
         TextColumn("training"),
@@ -40,45 +44,62 @@ def reporting(steps: int) -> Iterator[ProgressReporter]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        yield _Bar(progress, steps)
+        yield _Bar(progress)
 
 
 class _Bar:
     """For a terminal."""
 
-    def __init__(self, progress: Progress, steps: int) -> None:
+    def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=steps, loss="-", rate="-", recall="-")
+        self._task = progress.add_task("", total=None, loss="-", rate="-", recall="-")
 
-    def step(self, step: int, loss: float, rate: float) -> None:
-        self._progress.update(self._task, completed=step, loss=f"{loss:.3f}", rate=f"{rate:.1e}")
+    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
+        self._progress.update(self._task, completed=step, total=steps, loss=f"{loss:.3f}", rate=f"{rate:.1e}")
 
-    def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
-        self._progress.update(self._task, completed=evaluation.step, recall=f"{evaluation.macro_recall:.3f}")
+    def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
+        recall = f"{evaluation.macro_recall:.3f}"
+        self._progress.update(self._task, completed=evaluation.step, total=steps, recall=recall)
         self._progress.console.print(_line(evaluation, best=best), highlight=False)
 
 
-class _Lines:
-    """For a file or a pipe."""
+class Lines:
+    """For a file or a pipe: a line per evaluation, and one every LINE_S between them."""
 
-    def __init__(self, console: Console, steps: int) -> None:
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
-        self._steps = steps
-        self._began = time.monotonic()
+        self._clock = clock
+        self._said_at = clock()
+        self._first: tuple[int, float] | None = None
+        """The first step that was seen, and when: a resumed training does not begin at step 0."""
 
-    def step(self, step: int, loss: float, rate: float) -> None:
-        """Writes nothing: a line per step would fill a log."""
+    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
+        """As in ProgressReporter."""
+        left = self._left(step, steps)
+        if self._clock() - self._said_at >= LINE_S:
+            self._say(f"step {step} of {steps}  loss {loss:.3f}  rate {rate:.1e}{left}")
 
-    def evaluated(self, evaluation: Evaluation, *, best: bool) -> None:
-        pace_s = (time.monotonic() - self._began) / evaluation.step
-        left = f"  about {pace_s * (self._steps - evaluation.step):.0f} s left"
+    def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
+        """As in ProgressReporter."""
+        self._say(_line(evaluation, best=best) + self._left(evaluation.step, steps))
+
+    def _say(self, line: str) -> None:
+        self._said_at = self._clock()
         # rich takes a file for 80 columns wide and would wrap the line.
-        self._console.print(_line(evaluation, best=best) + left, highlight=False, soft_wrap=True)
+        self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _left(self, step: int, steps: int) -> str:
+        if self._first is None:
+            self._first = step, self._clock()
+        first, when = self._first
+        if step <= first or step >= steps:
+            return ""
+        return f"  about {(self._clock() - when) / (step - first) * (steps - step):.0f} s left"
 
 
 def _line(evaluation: Evaluation, *, best: bool) -> str:
     return (
         f"epoch {evaluation.epoch:.1f}  step {evaluation.step}  loss {evaluation.training_loss:.3f}  "
-        f"rate {evaluation.rate:.1e}  validation recall {evaluation.macro_recall:.3f}  "
-        f"F1 {evaluation.macro_f1:.3f}{'  best' if best else ''}"
+        f"rate {evaluation.rate:.1e}  validation loss {evaluation.validation_loss:.3f}  "
+        f"recall {evaluation.macro_recall:.3f}  F1 {evaluation.macro_f1:.3f}{'  best' if best else ''}"
     )

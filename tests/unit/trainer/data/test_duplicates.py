@@ -13,7 +13,8 @@ from shared.errors import InputDataError
 from trainer.data.duplicates import remove_duplicates
 from trainer.data.examples import Examples
 from trainer.data.near_duplicates import near_duplicate_groups
-from trainer.data.splits import PARTS, Sizes, split
+from trainer.data.parts import PARTS
+from trainer.data.splits import Sizes, split
 
 # Few words, so that near-duplicates are common; lengths up to 40, so that rounding of 0.8 n matters.
 TEXTS = st.lists(

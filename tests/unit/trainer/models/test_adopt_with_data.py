@@ -92,7 +92,7 @@ def test_an_adopted_model_is_exported_with_any_labelled_data(
     monkeypatch.setattr(export, "judge", lambda _: None)
     source = write_classifier(tmp_path / "hub", "bert", labels=("positive", "negative", "neutral"))
     artifact = adopted(source, tmp_path / "model")
-    data = write_data(tmp_path / "data.parquet", 300)
+    data = write_data(tmp_path / "data.parquet", 1_200)
 
     exported = export.export_int8(artifact.path, data, ColumnNames(), TrainerSettings(), calibration_rows=100)
 

@@ -21,6 +21,7 @@ from shared.text import normalise
 from tests.support.plain import plain_model
 from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
+from trainer.data.parts import read_parts
 from trainer.data.readers import read_examples
 from trainer.evaluation import evaluate as evaluation
 from trainer.evaluation.model_card import CARD
@@ -28,6 +29,7 @@ from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import Served, serve
 from trainer.models.model_folder import check_output, replacing
 from trainer.models.transformer.predict import predict
+from trainer.models.transformer.schedule import budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +84,8 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
     assert config.problem_type == "single_label_classification"
     assert config.label2id == {"negative": 0, "neutral": 1, "positive": 2}
     assert sorted(path.name for path in (trained / "model").iterdir()) == [
-        "README.md", "config.json", "metrics.json", "model.safetensors", "sentiment.json", "tokenizer.json",
-        "tokenizer_config.json",
+        "README.md", "config.json", "metrics.json", "model.safetensors", "parts.json", "sentiment.json",
+        "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
 
 
@@ -120,6 +122,79 @@ def test_held_out_rows_are_exact_and_were_never_trained_on(trained: Path) -> Non
     assert manifest.data.rows == rows["train"]
     assert manifest.calibration is not None
     assert manifest.calibration.rows == rows["calibration"]
+
+
+def test_the_parts_of_the_training_are_found_again(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their ids, in the data: `evaluate --part test` has the figures of training; edited data are refused."""
+    folder = shutil.copytree(trained / "model", tmp_path / "model")
+    artifact = open_artifact(folder)
+    before = read_report(artifact)
+    held_out = read_examples(trained / "held-out.parquet")
+    assert read_parts(artifact)["test"] == held_out.ids
+    words = ("evaluate", "--model", folder, "--part", "test", "--device", "cpu", "--precision", "fp32")
+    run(*words, "--data", trained / "data.parquet")
+    later = read_report(open_artifact(folder)).later[-1]
+    assert later.name == "data.parquet (test)"
+    assert later.figures.confusion == before.evaluations["test"].confusion
+    assert "60 rows" in capsys.readouterr().out
+    with pytest.raises(InputDataError, match="60 of the 60 test rows of the model are not in these data"):
+        run(*words, "--data", write_csv(tmp_path / "other.csv", rows=9))
+
+
+def write_csv(path: Path, rows: int, start: int = 0) -> Path:
+    """Rows of two labels; no two are near-duplicates."""
+    words = ("good", "bad")
+    lines = [f"{words[row % 2]} a{row} b{row} c{row},{words[row % 2]}" for row in range(start, start + rows)]
+    path.write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_given_parts_and_a_budget_from_the_command_line(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts come from their files, the plan is printed first, and card and manifest say what was done."""
+    monkeypatch.setattr(budget, "MAX_EPOCHS", 2)
+    monkeypatch.setattr(budget, "ENOUGH_STEPS", 1)
+    data, test = write_csv(tmp_path / "data.csv", 300), write_csv(tmp_path / "test.csv", 40, start=290)
+    validation = write_csv(tmp_path / "validation.csv", 60, start=1_000)
+    run("train", "--data", data, "--test", test, "--validation", validation, "--base", trained / "base",
+        "--output", tmp_path / "m", "--budget", "10m", "--precision", "fp32", "--device", "cpu",
+        "--patience", 1, "--evaluations-per-epoch", 1, "--batch-size", 32, "--accumulate", 2,
+        "--freeze", 1)  # fmt: skip
+    said = capsys.readouterr().out
+    assert "2.0 epochs = 10 steps of 64 rows, about " in said
+    assert "of the budget will not be used" in said
+    assert "10 training rows are in a given part too (10 with the same text, 0 nearly)" in said
+    artifact = open_artifact(tmp_path / "m")
+    report = read_report(artifact)
+    assert report.training is not None
+    assert report.training.rows == {"train": 273, "validation": 60, "calibration": 17, "test": 40}
+    assert report.evaluations["test"].rows == 40
+    training = artifact.manifest.training
+    assert (training["budget"], training["steps"], training["freeze"]) == ("10m", 10, 1)
+    assert "- 10 training rows are in a given part too" in (tmp_path / "m" / CARD).read_text(encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"--budget 10s is too small: at least \d+ s are needed here"):
+        run("train", "--data", data, "--base", trained / "base", "--output", tmp_path / "n", "--budget", "10s")
+    with pytest.raises(SettingsError, match="expected a time such as 90s, 20m or 2h, from 10s to 720h"):
+        run("train", "--data", data, "--output", tmp_path / "n", "--budget", "9s")
+    with pytest.raises(SettingsError, match="--precision fp16 needs a CUDA GPU"):
+        run("train", "--data", data, "--base", trained / "base", "--output", tmp_path / "n", "--device", "cpu",
+            "--precision", "fp16")  # fmt: skip
+
+
+def test_a_result_at_chance_is_said_on_the_card(trained: Path, tmp_path: Path) -> None:
+    """Labels that say nothing of the texts, with a lone surrogate in each and held-out rows in a file."""
+    lines = [json.dumps({"text": f"a{row} b{row} c{row} \ud83d", "label": f"-{row % 2}"}) for row in range(200)]
+    (tmp_path / "d.jsonl").write_text("\n".join(lines), encoding="ascii")
+    run("train", "--data", tmp_path / "d.jsonl", "--base", trained / "base", "--output", tmp_path / "m",
+        "--held-out", tmp_path / "held.parquet", "--epochs", 1, "--precision", "fp32",
+        "--device", "cpu")  # fmt: skip
+    assert "do not show that the model is better than chance" in (tmp_path / "m" / CARD).read_text(
+        encoding="utf-8"
+    )
+    assert all(text.startswith("a") and text.isascii() for text in read_examples(tmp_path / "held.parquet").texts)
 
 
 def test_the_same_seed_gives_the_same_version(trained: Path, tmp_path: Path) -> None:

@@ -21,10 +21,9 @@ from shared.inference.isolation import PassFailed
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import Artifact, open_artifact, read_manifest, seal
-from shared.model_folder.manifest import Int8, TrainingData
-from tests.support.tiny import tiny_model, write_data
+from shared.model_folder.manifest import Int8
+from tests.support.tiny import claim_training, tiny_model, write_data
 from trainer.data.readers import ColumnNames, read_examples
-from trainer.data.sample import draw_sample
 from trainer.evaluation.evaluate import evaluate
 from trainer.models import export
 from trainer.settings import TrainerSettings
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+ROWS: Final = 1_200
+HELD_OUT: Final = 323
+"""Rows of the validation, calibration and test parts; an export needs 300."""
 FIGURES: Final = Int8(
     rows=100,
     calibration_rows=300,
@@ -56,7 +58,7 @@ FIGURES: Final = Int8(
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labelled texts whose training part is that of `plain`."""
-    return write_data(tmp_path_factory.mktemp("data") / "data.parquet")
+    return write_data(tmp_path_factory.mktemp("data") / "data.parquet", ROWS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -70,10 +72,7 @@ def own_texts(data: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A tiny model whose manifest names this training data."""
-    folder = tiny_model(tmp_path_factory.mktemp("plain") / "model")
-    train = draw_sample(read_examples(data), TrainerSettings()).splits.train
-    training_data = TrainingData(source=train.source, rows=len(train), fingerprint=train.fingerprint())
-    return seal(folder, open_artifact(folder).manifest.model_copy(update={"data": training_data}))
+    return claim_training(tiny_model(tmp_path_factory.mktemp("plain") / "model"), data)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +128,7 @@ def test_an_export_is_sealed_with_its_figures(plain: Artifact, exported: Artifac
     """Manifest and card show how int8 compares; the model gets another version; nothing else changed."""
     found = exported.manifest.int8
     assert found is not None
-    assert (found.rows, found.calibration_rows) == (80, 40)
+    assert (found.rows, found.calibration_rows) == (HELD_OUT, 40)
     assert found.agreement >= export.MIN_AGREEMENT
     assert found.libraries.keys() == {"openvino", "nncf"}
     assert set(exported.manifest.files) - set(plain.manifest.files) == {
@@ -229,7 +228,7 @@ def test_a_graph_that_loses_too_much_changes_nothing(
     sealed = seal(wrong, read_manifest(wrong))
     monkeypatch.setattr(export, "quantise", lambda _, shape, tokens: unquantised(sealed, shape, tokens))
 
-    with pytest.raises(ArtifactError, match=r"(?s)nothing was written.*80 held-out rows.*calibration-rows.*bf16"):
+    with pytest.raises(ArtifactError, match=r"(?s)nothing was written.*323 held-out rows.*calibration-rows.*bf16"):
         run_export(copied, data)
 
     assert contents(copied) == before
@@ -297,15 +296,32 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
     assert found.manifest.int8 == again.manifest.int8
     assert again.manifest.int8 is not None
     assert again.manifest.data is not None
-    assert again.manifest.int8.calibration_rows == again.manifest.data.rows == 220
+    assert again.manifest.int8.calibration_rows == 300
+    assert again.manifest.data.rows == ROWS - HELD_OUT
     assert found.manifest.files.keys() == exported.manifest.files.keys()
     assert (tmp_path / "link").readlink() == folder
 
 
-def test_rows_that_the_model_did_not_learn_from_are_refused(copied: Path, data: Path) -> None:
-    """Given another split, when exported, then the error asks for the data and options of the training."""
-    with pytest.raises(InputDataError, match="options for columns, labels, split and seed, that trained it"):
-        run_export(copied, data, seed=1)
+def test_the_rows_of_an_export_are_those_of_the_training(
+    copied: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given other options for the split, when exported, then the kept parts count; other data are refused."""
+    monkeypatch.setattr(export, "quantise", unquantised)
+    found = run_export(copied, data, seed=1, test_fraction=0.3)
+    assert found.manifest.int8 is not None
+    assert found.manifest.int8.rows == HELD_OUT
+
+    fewer = write_data(tmp_path / "data.parquet", ROWS - 1)
+    with pytest.raises(InputDataError, match="give the data, and the options for columns and labels"):
+        run_export(copied, fewer)
+
+
+def test_too_few_held_out_rows_decide_nothing(tmp_path: Path) -> None:
+    """Given 80 held-out rows, when exported, then it says how many it needs before anything is quantised."""
+    data = write_data(tmp_path / "data.parquet", 300)
+    folder = claim_training(tiny_model(tmp_path / "model"), data).path
+    with pytest.raises(InputDataError, match="needs 300 held-out rows, and these data have 80"):
+        run_export(folder, data)
 
 
 def test_an_architecture_without_a_lean_graph_is_refused(

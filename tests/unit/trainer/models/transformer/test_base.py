@@ -20,6 +20,7 @@ from trainer.data.readers import read_examples
 from trainer.evaluation.serving import serve
 from trainer.models.train import Job, train
 from trainer.models.transformer.base import load_base
+from trainer.models.transformer.encoding import check_served_ids
 from trainer.models.transformer.predict import predict
 from trainer.settings import TrainerSettings
 
@@ -179,6 +180,10 @@ def test_settings_that_only_transformers_obeys_are_removed(tmp_path: Path) -> No
     tokenizer = load_base(str(folder), None, LABELS, tmp_path).tokenizer
 
     assert (tokenizer.truncation_side, tokenizer.split_special_tokens) == ("right", False)
+    check_served_ids(tokenizer, ["so [SEP] good [MASK]"], 12, "base")
+    tokenizer.backend_tokenizer.encode_special_tokens = True
+    with pytest.raises(InputDataError, match="base: its tokenizer gives other token ids in transformers"):
+        check_served_ids(tokenizer, ["so good"], 12, "base")
 
 
 def test_a_base_without_a_padding_token_gets_one(tmp_path: Path) -> None:

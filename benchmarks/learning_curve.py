@@ -1,0 +1,160 @@
+"""Learning curves: fine-tuning and a linear head on frozen vectors, by the number of labelled rows.
+
+    python -m benchmarks.learning_curve --data train.parquet --test validation.parquet --output curve.jsonl
+
+Each run is one JSON line, written when it ends; runs that the file has are skipped, so an interrupted call goes on
+where it ended. `--table` prints what the file has, and runs nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegressionCV
+
+from shared.logs import configure_logs
+from shared.text import normalise
+from trainer.data.readers import read_examples
+from trainer.evaluation.metrics import accuracy, confusion_matrix, macro_recall
+from trainer.evaluation.serving import serve
+from trainer.models.train import Job, train
+from trainer.models.transformer.base import hush_transformers, load_base
+from trainer.models.transformer.encoding import padded, tokenise
+from trainer.settings import TrainerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainer.data.examples import Examples
+
+ROWS: Final = (60, 129, 258, 500, 1_000, 2_000, 4_000)
+SEEDS: Final = 5
+OWN_TEST_ROWS: Final = 30
+"""Rows that `train` holds out in addition: it needs a test part, and the curves have a larger one of their own."""
+BATCH: Final = 64
+MAX_TOKENS: Final = 64
+
+Answers = np.ndarray[Any, Any]
+Key = tuple[int, int, str]
+
+
+def draw(data: Examples, rows: int, seed: int) -> Examples:
+    """The same number of rows of each label, or one more, at random."""
+    chance = np.random.default_rng(seed)
+    of_label = [chance.permutation(np.flatnonzero(data.labels == k)) for k in range(len(data.label_names))]
+    each = -(-rows // len(of_label))
+    chosen = np.concatenate([one[:each] for one in of_label])
+    return data.take(np.sort(chance.permutation(chosen)[:rows]))
+
+
+def fine_tuned(data: Examples, test: Examples, settings: TrainerSettings) -> Answers:
+    """Answers of a model that `train` makes of the rows, as served."""
+    with tempfile.TemporaryDirectory() as folder:
+        artifact, _ = train(Job(data, Path(folder) / "model"), settings)
+        served = serve(artifact, test.texts, device="cpu", precision="fp32")
+    return np.asarray(served.probabilities.argmax(axis=1))
+
+
+def linear_head(data: Examples, test: Examples, settings: TrainerSettings) -> Answers:
+    """Answers of a logistic regression on the means of the base's last hidden states; C by cross-validation."""
+    base = load_base(settings.base, None, data.label_names, settings.cache_dir)
+    encoder = base.model.base_model.eval()
+    vectors = [_vectors(encoder, base.tokenizer, one.texts) for one in (data, test)]
+    head = LogisticRegressionCV(Cs=10, cv=5, max_iter=2_000, l1_ratios=(0,), use_legacy_attributes=False)
+    head.fit(vectors[0], data.labels)
+    return np.asarray(head.predict(vectors[1]))
+
+
+def _vectors(encoder: Any, tokenizer: Any, texts: tuple[str, ...]) -> Answers:
+    rows = tokenise(tokenizer, [normalise(text) for text in texts], MAX_TOKENS)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(rows), BATCH):
+            ids, mask = padded(rows[start : start + BATCH], tokenizer.pad_token_id)
+            hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+            found.append(((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy())
+    mean = np.concatenate(found)
+    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
+
+
+METHODS: Final[dict[str, Callable[[Examples, Examples, TrainerSettings], Answers]]] = {
+    "fine-tuned": fine_tuned,
+    "linear head": linear_head,
+}
+
+
+def run(data: Examples, test: Examples, key: Key, options: dict[str, Any]) -> dict[str, Any]:
+    """One measurement."""
+    rows, seed, method = key
+    extra = OWN_TEST_ROWS if method == "fine-tuned" else 0
+    settings = TrainerSettings(seed=seed, split="random", test_rows=OWN_TEST_ROWS, **options)
+    began = time.monotonic()
+    answers = METHODS[method](draw(data, rows + extra, seed), test, settings)
+    matrix = confusion_matrix(test.labels, answers, len(test.label_names))
+    return {
+        "rows": rows,
+        "seed": seed,
+        "method": method,
+        "accuracy": round(float(accuracy(matrix)), 4),
+        "macro_recall": round(float(macro_recall(matrix)), 4),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Mean macro-recall and the lowest seed, by rows and method, in Markdown."""
+    found: dict[tuple[int, str], list[float]] = defaultdict(list)
+    for line in lines:
+        found[line["rows"], line["method"]].append(line["macro_recall"])
+    shown = ["| rows | " + " | ".join(METHODS) + " |", "|---:|" + "---:|" * len(METHODS)]
+    for rows in sorted({rows for rows, _ in found}):
+        cells = (found.get((rows, method), []) for method in METHODS)
+        words = (f"{statistics.mean(c):.3f} (lowest {min(c):.3f}, n={len(c)})" if c else "-" for c in cells)
+        shown.append(f"| {rows} | " + " | ".join(words) + " |")
+    return "\n".join(shown)
+
+
+def main() -> None:
+    """Runs what the file does not have, and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="labelled rows to draw from")
+    parser.add_argument("--test", type=Path, required=True, help="other labelled rows, which measure every run")
+    parser.add_argument("--test-rows", type=int, default=2_000, help="at most so many of them")
+    parser.add_argument("--output", type=Path, required=True, help="JSON lines, one a run")
+    parser.add_argument("--rows", default=",".join(map(str, ROWS)), help="numbers of rows, by commas")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--methods", default=",".join(METHODS), help="by commas")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the trainer"
+    )
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    given = parser.parse_args()
+    lines = [json.loads(line) for line in given.output.read_text().splitlines()] if given.output.exists() else []
+    if not given.table:
+        configure_logs("error")
+        hush_transformers()
+        data, test = read_examples(given.data), read_examples(given.test)
+        test = test.take(np.arange(min(len(test), given.test_rows))).in_order_of(data.label_names, whose="--data")
+        options = {"base": "minilm"} | dict(one.split("=", 1) for one in given.set)
+        done = {(line["rows"], line["seed"], line["method"]) for line in lines}
+        wanted = itertools.product(map(int, given.rows.split(",")), range(given.seeds), given.methods.split(","))
+        for key in (key for key in wanted if key not in done):
+            lines.append(run(data, test, key, options))
+            print(json.dumps(lines[-1]), flush=True)
+            with given.output.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(lines[-1]) + "\n")
+    print(table(lines))
+
+
+if __name__ == "__main__":
+    main()

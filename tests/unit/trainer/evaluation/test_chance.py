@@ -1,0 +1,40 @@
+"""A model that is no better than guessing is called so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trainer.evaluation.chance import doubts, recall_by_chance
+from trainer.models.transformer.training_state import Evaluation
+
+LABELS = np.array([0, 1] * 50)
+EVEN = np.ones(2)
+GOOD = Evaluation(step=10, epoch=1, training_loss=0.2, rate=0, validation_loss=0.3, macro_recall=0.9, macro_f1=0.9)
+
+
+def test_a_good_model_is_not_doubted() -> None:
+    """Loss and recall are both far from chance."""
+    assert doubts(GOOD, LABELS, EVEN) == []
+
+
+def test_each_figure_at_chance_is_named() -> None:
+    """The loss of the frequencies is ln 2; recall is compared with what answers at random reach."""
+    (loss,) = doubts(replace(GOOD, validation_loss=0.7), LABELS, EVEN)
+    assert loss.startswith("The model is at chance level: its loss on the 100 validation rows is 0.700")
+    assert loss.endswith("and that of the label frequencies alone 0.693.")
+    (recall,) = doubts(replace(GOOD, macro_recall=0.55), LABELS, EVEN)
+    assert "macro-recall 0.55, where guessing reaches 0.58 in one of 20 cases" in recall
+
+
+def test_the_recall_of_guessing_is_that_of_random_answers() -> None:
+    """Against 20,000 draws."""
+    chance = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [60, 30, 20])
+    answers = chance.integers(0, 3, (20_000, len(labels)))
+    recalls = np.mean([(answers[:, labels == k] == k).mean(axis=1) for k in range(3)], axis=0)
+    share, margin = recall_by_chance(labels)
+    assert recalls.mean() == pytest.approx(share, abs=1e-3)
+    assert np.quantile(recalls, 0.95) == pytest.approx(share + margin, abs=0.01)
