@@ -28,14 +28,13 @@ def evaluate(
 ) -> None:
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
-    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.data.named import read_data  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     # First, so that an error in them does not take the seconds that importing torch takes.
     artifact = open_artifact(model)
-    examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    examples = read_data(data, settings, labels)
     show(data_table(examples, str(data)))
 
     from trainer.evaluation import evaluate as evaluation  # noqa: PLC0415

@@ -12,7 +12,9 @@ from trainer.settings import OTHER_COMMANDS, TrainerEnvironment
 
 settings_options: Final = SettingOptions(TrainerEnvironment, others=OTHER_COMMANDS)
 
-Data = Annotated[Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, or a folder of them.")]
+Data = Annotated[
+    Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, a folder of them; or a data set by name.")
+]
 Labels = Annotated[
     Path | None,
     typer.Option(

@@ -43,14 +43,13 @@ def train(
     ] = False,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
-    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
     from trainer.data.labels.scale import hints  # noqa: PLC0415
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.data.named import read_data  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
-    examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    examples = read_data(data, settings, labels)
     show(data_table(examples, str(data)))
     for hint in hints(examples.label_names):
         show(hint)

@@ -37,6 +37,7 @@ SCHEMA: Final = pa.schema(
         pa.field("id", pa.string(), nullable=False),
         pa.field("created_at", pa.timestamp("ms", tz="UTC")),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("split", pa.string()),
     ]
 )
 
@@ -69,6 +70,8 @@ class Examples:
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
     report: DataReport = DataReport()
     """Of all the data, also where these are a part of them."""
+    parts: tuple[str, ...] | None = None
+    """The part of each row, such as train or test, where the data have parts."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -82,6 +85,7 @@ class Examples:
             labels=self.labels[rows],
             ids=tuple(self.ids[row] for row in rows),
             created_at=None if self.created_at is None else self.created_at[rows],
+            parts=None if self.parts is None else tuple(self.parts[row] for row in rows),
         )
 
     def in_order_of(self, labels: Sequence[str], *, whose: str) -> Examples:
@@ -121,6 +125,7 @@ def write_examples(examples: Examples, path: Path) -> None:
         "id": examples.ids,
         "created_at": [None] * rows if examples.created_at is None else examples.created_at,
         "source": [examples.source] * rows,
+        "split": [None] * rows if examples.parts is None else examples.parts,
     }
     partial = path.with_name(f".{path.name}.partial")
     arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]
