@@ -9,7 +9,8 @@
     ├── KafkaStateError           76   topics or offsets are in an unusable state
     ├── RecoveriesExhausted       75   Kafka failed too often; a restart may help
     ├── ScorerError               71   the device or the model failed
-    └── TooManyDeadLetters        79   the dead-letter limit is exceeded
+    ├── TooManyDeadLetters        79   the dead-letter limit is exceeded
+    └── UnfitData                 81   parts of a data set overlap, or labels of a text conflict (--strict)
 
 Codes follow sysexits(3) if it has a fitting one. 2 is a usage error of the command line.
 Bad records of the stream do not end the process: `BadRecord` is caught at once and becomes a dead letter.
@@ -76,6 +77,12 @@ class TooManyDeadLetters(SentimentError):  # noqa: N818
     """The dead-letter limit is exceeded: the cause is not in the records, and a restart does not help."""
 
     exit_code = 79  # sysexits(3) ends at 78
+
+
+class UnfitData(SentimentError):  # noqa: N818 - the data is at fault, not the program
+    """Parts of a data set overlap, or a text has several labels, and the user asked to stop there (--strict)."""
+
+    exit_code = 81
 
 
 # Not a SentimentError: a handler for the end of the process must never catch one bad record.

@@ -28,7 +28,7 @@ def evaluate(
 ) -> None:
     """Evaluates a model on labelled texts; with --write, adds the result to its metrics.json and model card."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
-    from trainer.data.named import read_data  # noqa: PLC0415
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer

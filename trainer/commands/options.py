@@ -21,6 +21,10 @@ Labels = Annotated[
         "--labels", help="File of ids and labels, joined to --data, or of a label a line.", show_default=False
     ),
 ]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 81 if parts overlap, or the labels of a text conflict."),
+]
 
 FILES: Final = (
     "trainer.data_format",

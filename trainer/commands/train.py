@@ -9,7 +9,18 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.commands.inspect import refuse_faults, report_on
+from trainer.commands.options import (
+    COLUMNS,
+    FILES,
+    LABELS,
+    SPLIT,
+    TRAINING,
+    Data,
+    Labels,
+    Strict,
+    settings_options,
+)
 from trainer.settings import TrainerEnvironment
 
 
@@ -30,6 +41,7 @@ def train(
     data: Data,
     output: Annotated[Path, typer.Option("--output", help="Model folder to write.")],
     labels: Labels = None,
+    strict: Strict = False,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
     ] = None,
@@ -43,14 +55,13 @@ def train(
     ] = False,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.data.labels.scale import hints  # noqa: PLC0415
-    from trainer.data.named import read_data  # noqa: PLC0415
-    from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
-    show(data_table(examples, str(data)))
+    refuse_faults(report_on(examples, str(data), settings), strict=strict)
     for hint in hints(examples.label_names):
         show(hint)
     if examples.report.time_fault and settings.split == "auto":

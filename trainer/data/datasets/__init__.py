@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from trainer.data.datasets.loader import DatasetLoader
-    from trainer.data.datasets.published import PublishedDataset
+    from trainer.data.datasets.published import DatasetLoader, PublishedDataset
     from trainer.data.labels.rules import LabelRules
     from trainer.data.readers import ColumnNames
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,27 @@ VALIDATION: Final = "validation"
 TEST: Final = "test"
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+class DatasetLoader(Protocol):
+    """Turns the name of a data set into labelled rows."""
+
+    @property
+    def name(self) -> str:
+        """What the user types."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """Rows, origin and labels in one line."""
+        ...
+
+    def load(self, cache_dir: Path) -> Examples:
+        """Downloads the data set, or takes it from the cache, and checks it; raises InputDataError.
+
+        The same data set in the same version gives the same rows in the same order.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

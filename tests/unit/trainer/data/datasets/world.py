@@ -70,8 +70,8 @@ def sentiment140_zip(target: Path, rows: int = 6) -> Path:
     """trainingandtestdata.zip: training rows first negative, then positive, and a test part with neutral rows."""
     training = [
         sentiment140_row(polarity, number, f"@friend {words[number % 3]} w{number} w{number * 3} caf\u00e9")
-        for polarity, words, numbers in ((0, BAD, range(rows)), (4, GOOD, range(rows, 2 * rows)))
-        for number in numbers
+        for polarity, words, first in ((0, BAD, 0), (4, GOOD, 1))
+        for number in range(first, 2 * rows, 2)  # the times of the two halves interleave, as in the original
     ]
     test = [
         sentiment140_row(4, 9000, 'he said "great" and left', "kindle2"),

@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from shared.errors import InputDataError
 from tests.unit.trainer.data.datasets import world
 from trainer.data.datasets import Choice, find_dataset
+from trainer.data.datasets.named import read_data
 from trainer.data.examples import write_examples
-from trainer.data.named import read_data
 from trainer.settings import TrainerSettings
 
 
