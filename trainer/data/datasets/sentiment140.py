@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAMES: Final = {TRAIN: "training.1600000.processed.noemoticon.csv", TEST: "testdata.manual.2009.06.14.csv"}
 """In trainingandtestdata.zip."""
 
-# The emoticons that gave the labels (table 3 of the paper). The published texts are without most of them, and the
+# The emoticons that gave the labels, by the list of the paper. The published texts are without most of them; the
 # rest would show a model the answer. `: )` only where it is no colon of a sentence: "note: (see below)".
 EMOTICON: Final = re.compile(r":-?[)(]|:-?D(?!\w)|(?<!\w): [)(]|=\)")
 

@@ -86,6 +86,20 @@ def test_sentiment140_is_read_from_its_zip(tmp_path: Path) -> None:
     assert found.report.left_out == {"of the test part, with a label that the training part does not have": 1}
 
 
+def test_a_tweet_with_both_labels_is_left_out(tmp_path: Path) -> None:
+    """It had both kinds of emoticons, and is there twice with the same id."""
+    both = [world.sentiment140_row(polarity, 7, "a mixed day") for polarity in (0, 4)]
+    others = [world.sentiment140_row(polarity, 8 + polarity, f"text {polarity}") for polarity in (0, 4)]
+    file = tmp_path / "training.1600000.processed.noemoticon.csv"
+    file.write_bytes(world.sentiment140_csv([*both, *others]))
+    found = load("sentiment140", file)
+    assert found.texts == ("text 0", "text 4")
+    assert found.report.left_out == {
+        "with annotators who disagree": 1,
+        "merged with another row of the same id and text": 1,
+    }
+
+
 def test_the_test_part_of_sentiment140_alone_keeps_its_three_labels(tmp_path: Path) -> None:
     """Nothing says then that neutral is not trained on."""
     rows = [world.sentiment140_row(polarity, polarity, "text") for polarity in (0, 2, 4)]
@@ -190,6 +204,8 @@ def test_stars_become_labels_by_the_stated_rule_or_by_the_users(tmp_path: Path) 
     (tmp_path / "train.csv").write_bytes(world.class_csv([[stars, f"text {stars}"] for stars in range(1, 6)]))
     names = [row[1] for row in rows(load("yelp-full", tmp_path))]
     assert names == ["negative", "negative", "neutral", "positive", "positive"]
+    five = load("yelp-full", tmp_path, label_map="1=1,2=2,3=3,4=4,5=5")
+    assert five.label_names == ("1", "2", "3", "4", "5")
     own = load("yelp-full", tmp_path, label_map="1-3=bad,4-5=fine")
     assert [row[1] for row in rows(own)] == ["bad", "bad", "bad", "fine", "fine"]
 
