@@ -20,14 +20,14 @@ BAD = ("bad", "awful", "sad")
 def imdb_tree(folder: Path, rows: int = 4) -> Path:
     """The tree of aclImdb with as many reviews of each class in each part, and the other files in it."""
     root = folder / "aclImdb"
-    for part in ("train", "test"):
+    for part, first in (("train", 0), ("test", 5_000)):
         for name, words, stars in (("pos", GOOD, 9), ("neg", BAD, 2)):
             (root / part / name).mkdir(parents=True)
             urls = "".join("http://www.imdb.com/title/tt0000001/usercomments\n" for _ in range(rows))
             (root / part / f"urls_{name}.txt").write_text(urls, encoding="utf-8")
             for number in range(rows):
-                begin = f"A {words[number % 3]} film {part} {name} w{number}"
-                text = f"{begin}.<br /><br />I saw caf\u00e9 w{number * 7}."
+                begin = f"A {words[number % 3]} film {part} {name} w{first + number}"
+                text = f"{begin}.<br /><br />I saw caf\u00e9 w{first + number * 7}."
                 (root / part / name / f"{number}_{stars}.txt").write_bytes(text.encode())
         (root / part / "labeledBow.feat").write_text("9 0:9 1:1\n", encoding="utf-8")
     (root / "train" / "unsup").mkdir()
