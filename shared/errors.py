@@ -10,7 +10,8 @@
     ├── RecoveriesExhausted       75   Kafka failed too often; a restart may help
     ├── ScorerError               71   the device or the model failed
     ├── TooManyDeadLetters        79   the dead-letter limit is exceeded
-    └── GatesMissed               80   a model is not as good as was asked
+    ├── GatesMissed               80   a model is not as good as was asked
+    └── UnfitData                 81   parts of a data set overlap, or labels of a text conflict (--strict)
 
 Codes follow sysexits(3) if it has a fitting one. 2 is a usage error of the command line.
 Bad records of the stream do not end the process: `BadRecord` is caught at once and becomes a dead letter.
@@ -83,6 +84,12 @@ class GatesMissed(SentimentError):  # noqa: N818
     """A model is not as good as was asked; the lines before this error say in which figures."""
 
     exit_code = 80
+
+
+class UnfitData(SentimentError):  # noqa: N818 - the data is at fault, not the program
+    """Parts of a data set overlap, or a text has several labels, and the user asked to stop there (--strict)."""
+
+    exit_code = 81
 
 
 # Not a SentimentError: a handler for the end of the process must never catch one bad record.

@@ -16,16 +16,17 @@ from trainer.commands.archive import archive
 from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
 from trainer.commands.fetch import fetch
+from trainer.commands.inspect import inspect
 from trainer.commands.train import train
 
 app = typer.Typer(
     name="sentiment-trainer",
-    help="Makes sentiment models: fetch or archive texts, train on them, evaluate.",
+    help="Makes sentiment models: fetch or archive texts, inspect them, train, evaluate.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, train, adopt, archive, evaluate, export):
+for command in (fetch, inspect, train, adopt, archive, evaluate, export):
     app.command()(command)
 
 

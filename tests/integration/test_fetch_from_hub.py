@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import InputDataError
 from tests.integration.fake_hub import COMMIT, REPOSITORY, fake_hub
-from trainer.data.datasets import find_dataset
+from trainer.data.datasets import Choice, find_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def test_a_data_set_of_the_hub_is_fetched_by_its_commit_and_again_without_the_hu
 def test_what_the_hub_does_not_have_is_named(tmp_path: Path, name: str, revision: str | None, says: str) -> None:
     """An unknown data set and an unknown revision, with what to do."""
     with pytest.raises(InputDataError, match=f"cannot read {name}: {says}"):
-        find_dataset(name, revision=revision).load(tmp_path)
+        find_dataset(name, choice=Choice(revision=revision)).load(tmp_path)
 
 
 def test_a_hub_that_cannot_be_reached_is_named_with_the_ways_out(tmp_path: Path) -> None:

@@ -41,9 +41,8 @@ def evaluate(
 ) -> None:
     """Evaluates a model on labelled texts, the behaviour suite or both; --write adds the result to its folder."""
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
-    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.data.parts import rows_of_parts  # noqa: PLC0415
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
     from trainer.data.report import data_table  # noqa: PLC0415
     from trainer.evaluation.gates import gates_of  # noqa: PLC0415
 
@@ -61,7 +60,7 @@ def evaluate(
         raise SettingsError("--part needs the data of the training; give --data")
     examples = None
     if data is not None:
-        examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+        examples = read_data(data, settings, labels)
         show(data_table(examples, str(data)))
         if part:
             examples = rows_of_parts(artifact, examples, {}, (part,))[part]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from shared.terminal import busy, show
 from trainer.commands.options import COLUMNS, LABELS, settings_options
 from trainer.settings import TrainerEnvironment
 
+if TYPE_CHECKING:
+    from trainer.data.examples import Examples
+
 
 @settings_options(*COLUMNS, *LABELS, "trainer.time_column", "trainer.cache_dir", "log_level")
 def fetch(
@@ -19,11 +23,23 @@ def fetch(
     name: Annotated[
         str,
         typer.Argument(
-            help="vader-tweets, hf:OWNER/NAME for a data set of the hub, or hf:./FOLDER for a copy of one."
+            help="imdb, sentiment140, tweeteval, sst2, yelp-reviews, yelp-polarity, yelp-full, amazon-reviews, "
+            "amazon-polarity, amazon-full, vader-tweets; hf:OWNER/NAME for a data set of the hub, or hf:./FOLDER "
+            "for a copy of one."
         ),
     ],
     *,
     output: Annotated[Path, typer.Option("--output", help="Parquet file to write.")],
+    place: Annotated[
+        Path | None,
+        typer.Option("--from", help="What the authors published: archive, folder or file; default: from the hub."),
+    ] = None,
+    keep_emoticons: Annotated[
+        bool,
+        typer.Option(
+            "--keep-emoticons", help="Keep the emoticons that labelled the training texts of sentiment140."
+        ),
+    ] = False,
     subset: Annotated[
         str | None, typer.Option("--subset", help="Subset (config) of a data set of the hub.", show_default=False)
     ] = None,
@@ -36,22 +52,31 @@ def fetch(
         typer.Option("--revision", help="Commit or tag of a data set of the hub (default: the newest commit)."),
     ] = None,
 ) -> None:
-    """Fetches a public data set by its name and writes it as Parquet.
+    """Fetches a public data set by its name and writes it as Parquet, with the parts that its authors made.
 
-    The options for columns, labels, subset, split and revision are for data sets of the hub.
+    The options for columns, subset and split are for data sets of the hub.
     """
-    from trainer.data.datasets import find_dataset  # noqa: PLC0415
+    from trainer.data.datasets import Choice, find_dataset  # noqa: PLC0415
     from trainer.data.examples import write_examples  # noqa: PLC0415
     from trainer.data.labels.rules import label_rules  # noqa: PLC0415
     from trainer.data.packages import sha256  # noqa: PLC0415
     from trainer.data.readers import column_names  # noqa: PLC0415
+    from trainer.data.report import data_table  # noqa: PLC0415
 
     settings = loaded.settings.trainer
-    dataset = find_dataset(
-        name, column_names(settings), label_rules(settings), subset=subset, split=split, revision=revision
-    )
+    choice = Choice(place, subset, split, revision, keep_emoticons)
+    dataset = find_dataset(name, column_names(settings), label_rules(settings), choice)
     with busy(f"fetching {name}: {dataset.about}"):
         examples = dataset.load(settings.cache_dir)
         write_examples(examples, output)
+    show(data_table(examples, name))
     counts = ", ".join(f"{rows:,} {label}" for label, rows in examples.counts().items())
-    show(f"{output}: {len(examples):,} rows of {examples.source} ({counts}), SHA-256 {sha256(output)}")
+    rows = f"{len(examples):,} rows of {examples.source} ({counts}){_parts(examples)}"
+    show(f"{output}: {rows}, SHA-256 {sha256(output)}")
+
+
+def _parts(examples: Examples) -> str:
+    """The sizes of the parts, in the column `split` of the file."""
+    if examples.parts is None:
+        return ""
+    return f"; {', '.join(f'{part} {rows:,}' for part, rows in Counter(examples.parts).items())}"

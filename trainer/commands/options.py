@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 settings_options: Final = SettingOptions(TrainerEnvironment, others=OTHER_COMMANDS)
 
-Data = Annotated[Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, or a folder of them.")]
+Data = Annotated[
+    Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, a folder of them; or a data set by name.")
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
         "--labels", help="File of ids and labels, joined to --data, or of a label a line.", show_default=False
     ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 81 if parts overlap, or the labels of a text conflict."),
 ]
 
 Validation = Annotated[

@@ -10,6 +10,7 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
+from trainer.commands.inspect import refuse_faults, report_on
 from trainer.commands.options import (
     COLUMNS,
     FILES,
@@ -22,6 +23,7 @@ from trainer.commands.options import (
     Calibration,
     Data,
     Labels,
+    Strict,
     Test,
     Validation,
     read_given,
@@ -53,6 +55,7 @@ def train(
     validation: Validation = None,
     calibration: Calibration = None,
     test: Test = None,
+    strict: Strict = False,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
     ] = None,
@@ -70,17 +73,15 @@ def train(
     ] = True,
 ) -> None:
     """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
-    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.data.labels.scale import hints  # noqa: PLC0415
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
-    from trainer.data.report import data_table  # noqa: PLC0415
 
     began = time.monotonic()
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
-    examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+    examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
-    show(data_table(examples, str(data)))
+    refuse_faults(report_on(examples, str(data), settings), strict=strict)
     if examples.report.repeated_ids:
         show(f"{examples.report.repeated_ids:,} rows have the id of an earlier row and another text; each is used")
     for hint in hints(examples.label_names):

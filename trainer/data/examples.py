@@ -37,6 +37,7 @@ SCHEMA: Final = pa.schema(
         pa.field("id", pa.string(), nullable=False),
         pa.field("created_at", pa.timestamp("ms", tz="UTC")),
         pa.field("source", pa.string(), nullable=False),
+        pa.field("split", pa.string()),
     ]
 )
 
@@ -71,10 +72,10 @@ class Examples:
     source: str
     created_at: IntArray | None = None
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
-    parts: tuple[str, ...] | None = None
-    """The part of each row, by name, if the data say so (`--split-column`)."""
     report: DataReport = DataReport()
     """Of all the data, also where these are a part of them."""
+    parts: tuple[str, ...] | None = None
+    """The part of each row, by name, where the data have parts: a published data set, or `--split-column`."""
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -128,6 +129,7 @@ def write_examples(examples: Examples, path: Path) -> None:
         "id": [_encodable(key) for key in examples.ids],
         "created_at": [None] * rows if examples.created_at is None else examples.created_at,
         "source": [examples.source] * rows,
+        "split": [None] * rows if examples.parts is None else examples.parts,
     }
     partial = path.with_name(f".{path.name}.partial")
     arrays = [pa.array(columns[field.name], type=field.type) for field in SCHEMA]

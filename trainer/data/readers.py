@@ -256,7 +256,7 @@ class _LabelFile:
 
 def _times(values: list[Any] | None, column: str, rows: list[int]) -> tuple[IntArray | None, str | None]:
     """The times of the rows, or None and why, if there is a column of times."""
-    if not values:
+    if not values or all(value is None for value in values):
         return None, None
     times, unread = column_ms([values[row] for row in rows])
     if unread:

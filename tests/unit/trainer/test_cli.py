@@ -38,7 +38,7 @@ def command(*words: object, **environ: str) -> subprocess.CompletedProcess[str]:
         (
             ("fetch", "no-such-set", "--output", "x.parquet"),
             65,
-            "unknown data set 'no-such-set'; known are: vader-",
+            "unknown data set 'no-such-set'; known are imdb, ",
         ),
         (
             ("evaluate", "--model", "nowhere", "--data", "x.csv"),

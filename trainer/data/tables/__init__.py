@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-__all__ = ["GUESSED", "Columns", "ReadOptions", "read_batches", "read_columns", "read_options", "read_pair"]
+__all__ = [
+    "GUESSED",
+    "Columns",
+    "ReadOptions",
+    "columns_of",
+    "read_batches",
+    "read_columns",
+    "read_options",
+    "read_pair",
+    "select_columns",
+]
 
 log = structlog.get_logger()
 
@@ -70,6 +80,16 @@ def read_batches(path: Path, wanted: Collection[str], options: ReadOptions = GUE
         size = len(next(iter(batch.values())))
         found = dict(_selected(batch, selectors, {}))
         yield {spec: found.get(spec, [None] * size) for spec in selectors}
+
+
+def select_columns(columns: Columns, wanted: Collection[str]) -> Columns:
+    """The wanted columns, written in the language of `read_columns`, of what another library has read."""
+    return dict(_selected(columns, {spec: parse_selector(spec) for spec in wanted}, {}))
+
+
+def columns_of(wanted: Collection[str]) -> list[str]:
+    """The names of the columns that are needed for the wanted ones."""
+    return _names([parse_selector(spec) for spec in wanted])
 
 
 def open_table(

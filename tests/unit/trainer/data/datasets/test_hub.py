@@ -16,7 +16,7 @@ from datasets import ClassLabel, Dataset, Features, Value
 from structlog.testing import capture_logs
 
 from shared.errors import InputDataError
-from trainer.data.datasets import find_dataset
+from trainer.data.datasets import Choice, find_dataset
 from trainer.data.readers import DEFAULT_COLUMNS, ColumnNames
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def load(
     revision: str | None = None,
 ) -> Examples:
     """Loads a folder with a cache next to it."""
-    dataset = find_dataset(f"hf:{place}", columns, subset=subset, split=split, revision=revision)
+    dataset = find_dataset(f"hf:{place}", columns, choice=Choice(subset=subset, split=split, revision=revision))
     return dataset.load(place.parent / "cache")
 
 

@@ -19,8 +19,8 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from shared.errors import InputDataError
-from trainer.data.datasets.hub_columns import read_split
-from trainer.data.datasets.hub_errors import explained
+from trainer.data.datasets.hub.columns import read_split
+from trainer.data.datasets.hub.errors import explained
 from trainer.data.labels.rules import NO_RULES
 from trainer.data.readers import checked_examples
 

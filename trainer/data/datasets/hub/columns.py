@@ -9,6 +9,7 @@ import datasets
 
 from shared.errors import InputDataError
 from trainer.data.labels.column import HIDDEN
+from trainer.data.tables import columns_of, select_columns
 
 if TYPE_CHECKING:
     from trainer.data.readers import ColumnNames
@@ -30,11 +31,12 @@ def read_split(rows: Any, names: ColumnNames, where: str) -> SplitColumns:
 
     Without names, -1 is a label like any other, as in ratings from -1 to 1, unless no row has another.
     """
-    wanted = [name for name in rows.column_names if name in names.all()]
+    needed = set(columns_of(names.all()))
+    wanted = [name for name in rows.column_names if name in needed]
     columns: Columns = {name: [] for name in rows.column_names}
     if wanted:
         table = rows.select_columns(wanted).with_format("arrow")[:]
-        columns |= {name: table.column(name).to_pylist() for name in wanted}
+        columns |= select_columns({name: table.column(name).to_pylist() for name in wanted}, names.all())
     label = names.found_in(columns).label
     labels = columns.get(label)
     if labels and all(one is None or one == HIDDEN for one in labels):
