@@ -41,6 +41,7 @@ SPLIT: Final = (
     "trainer.seed",
 )
 RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
+MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.epochs",

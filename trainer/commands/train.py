@@ -13,6 +13,7 @@ from trainer.commands.options import (
     COLUMNS,
     FILES,
     LABELS,
+    MODEL,
     RESULTS,
     SPLIT,
     TRAINING,
@@ -24,6 +25,7 @@ from trainer.settings import TrainerEnvironment
 
 
 @settings_options(
+    *MODEL,
     "trainer.base",
     "trainer.base_revision",
     *FILES,
@@ -53,7 +55,7 @@ def train(
         bool, typer.Option("--resume", help="Keep a checkpoint next to the output; continue from it if it exists.")
     ] = False,
 ) -> None:
-    """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    """Trains a model on labelled texts; writes a tested, calibrated, sealed model folder."""
     from trainer.data.labels.rules import label_rules  # noqa: PLC0415
     from trainer.data.labels.scale import hints  # noqa: PLC0415
     from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
@@ -70,12 +72,14 @@ def train(
 
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
+    from trainer.models.baselines.training import train_baseline  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     job = training.Job(
         examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
     )
-    artifact, report = training.train(job, settings)
+    fit = training.train if settings.model == "transformer" else train_baseline
+    artifact, report = fit(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
     show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")

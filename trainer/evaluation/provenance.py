@@ -16,6 +16,7 @@ from trainer.data.splits import PARTS
 from trainer.evaluation.report import Evaluation, TrainingReport
 
 if TYPE_CHECKING:
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
     from trainer.data.sample import Sample
     from trainer.models.transformer.base import LoadedBase
@@ -79,6 +80,7 @@ def make_manifest(
     training: dict[str, Any],
     *,
     max_tokens: int,
+    options: NormaliserOptions,
 ) -> Manifest:
     """The manifest of a new model, without a calibration, metrics and files.
 
@@ -88,7 +90,7 @@ def make_manifest(
     return Manifest(
         name=name,
         labels=examples.label_names,
-        normaliser=Normaliser(version=NORMALISER_VERSION),
+        normaliser=Normaliser(version=NORMALISER_VERSION, options=options),
         max_tokens=max_tokens,
         temperature=1.0,
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},

@@ -39,7 +39,8 @@ class TrainingReport(BaseModel, frozen=True):
     left_out: dict[str, int]
     """Rows that were not used, by reason."""
     seconds: float
-    best_step: int
+    best_step: int | None
+    """None for a baseline, which is fitted in one go."""
     engine: str
     """Library, precision and batching that scored the calibration and test rows."""
     history: list[Evaluation]

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
+    from trainer.data.splits import Splits
     from trainer.evaluation.metrics import Figures
     from trainer.settings import TrainerSettings
 
@@ -69,6 +71,7 @@ class Prepared:
     """Encoded rows by part."""
     config: TrainingConfig
     max_tokens: int
+    normaliser: NormaliserOptions
     device: str
     training: dict[str, Any]
     """Everything that can change the weights, except base and data; for the manifest."""
@@ -84,7 +87,11 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     state = _finetune(prepared, checkpoint)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
-        fitted, tested = _calibrate(raw, prepared, Wanted(settings.decide, settings.uncertain_accuracy))
+        wanted = Wanted(settings.decide, settings.uncertain_accuracy)
+        weighting = prepared.config.class_weighting
+        fitted, tested = calibrate_and_test(
+            raw, prepared.sample.splits, prepared.device, wanted, class_weighting=weighting
+        )
         report = Report(
             training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
             postprocessing=fitted.report,
@@ -107,14 +114,17 @@ def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
-    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
+    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, settings.normaliser)
     config = training_config(settings, base, device)
     return Prepared(
         sample=sample,
         base=base,
-        encoded={name: encode(base.tokenizer, getattr(splits, name), max_tokens) for name in PARTS},
+        encoded={
+            name: encode(base.tokenizer, getattr(splits, name), max_tokens, settings.normaliser) for name in PARTS
+        },
         config=config,
         max_tokens=max_tokens,
+        normaliser=settings.normaliser,
         device=device,
         training=training_settings(config, sample, device, settings.label_map),
     )
@@ -139,7 +149,9 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
     """Writes the model without a calibration, and verifies that it answers like the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
     name = job.name or job.output.absolute().name
-    manifest = make_manifest(name, base, prepared.sample, prepared.training, max_tokens=max_tokens)
+    manifest = make_manifest(
+        name, base, prepared.sample, prepared.training, max_tokens=max_tokens, options=prepared.normaliser
+    )
     save_model(folder, base.model, base.tokenizer, max_tokens)
     artifact = seal(folder, manifest)
     verify_saved(artifact, base.model, prepared.encoded["test"].take(PROBES))
@@ -154,22 +166,24 @@ class Tested:
     engine: str
 
 
-def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitted, Tested]:
+def calibrate_and_test(
+    raw: Artifact, splits: Splits, device: str, wanted: Wanted, *, class_weighting: float
+) -> tuple[Fitted, Tested]:
     """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
 
     The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them.
     """
-    parts = {name: getattr(prepared.sample.splits, name) for name in PARTS if name != "train"}
+    parts = {name: getattr(splits, name) for name in PARTS if name != "train"}
     texts = [text for part in parts.values() for text in part.texts]
     # All at once: each call loads the engine.
-    served = serve(raw, texts, device=prepared.device, precision="fp32")
+    served = serve(raw, texts, device=device, precision="fp32")
     gold = np.concatenate([part.labels for part in parts.values()])[served.rows]
     part_of = np.repeat(list(parts), [len(part) for part in parts.values()])[served.rows]
     rows = {name: Rows(served.logits[part_of == name], gold[part_of == name]) for name in parts}
     if empty := [name for name in ("calibration", TEST) if not len(rows[name].gold)]:
         raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
     calibration, priors = rows["calibration"], raw.manifest.class_priors or {}
-    expected = bias_of_weighting([priors[label] for label in raw.manifest.labels], prepared.config.class_weighting)
+    expected = bias_of_weighting([priors[label] for label in raw.manifest.labels], class_weighting)
     fitted = fit_postprocessing(
         calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected
     )
@@ -177,7 +191,7 @@ def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitte
     return fitted, Tested(found, served.engine)
 
 
-def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
+def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None, options: NormaliserOptions) -> int:
     """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the training texts fit in.
 
     The latter is at least MIN_MAX_TOKENS and at most the maximum of the base. Raises SettingsError if `wanted` is
@@ -187,7 +201,7 @@ def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) 
         if wanted > base.positions:
             raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
         return wanted
-    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions)]
+    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions, options)]
     needed = int(np.ceil(np.percentile(lengths, COVERED_PERCENT) / 32)) * 32
     return min(max(needed, MIN_MAX_TOKENS), base.positions)
 
@@ -223,6 +237,9 @@ def _uses_bf16(wanted: Literal["auto", "fp32", "bf16"], device: str) -> bool:
 def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
     parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
     base = prepared.base
-    identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.training}"
+    identity = (
+        f"{base.name} {base.revision} {prepared.max_tokens} {prepared.normaliser!r} {sorted(parts.items())} "
+        f"{prepared.training}"
+    )
     # Next to the output folder and not in it: publishing the model replaces that folder.
     return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)

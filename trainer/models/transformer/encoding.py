@@ -12,12 +12,13 @@ from shared.errors import InputDataError
 from shared.inference.engines.base import pad
 from shared.inference.tokenization.tokenise import Tokeniser
 from shared.inference.types import Unscorable
-from shared.text import normalise
+from shared.text import DEFAULT_OPTIONS, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.inference.engines.base import Ids
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples, IntArray
 
 POOL_BATCHES: Final = 50
@@ -41,12 +42,14 @@ class Encoded:
         return Encoded(self.tokens[:rows], self.labels[:rows], self.pad_id)
 
 
-def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]:
+def tokenise(
+    tokenizer: Any, texts: Sequence[str], max_tokens: int, options: NormaliserOptions = DEFAULT_OPTIONS
+) -> list[Ids]:
     """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be tokenised.
 
     `tokenizer` is a fast tokenizer of transformers. Rows include special tokens and are truncated to `max_tokens`.
     """
-    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text) for text in texts])
+    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text, options) for text in texts])
     ids: list[Ids] = []
     for number, row in enumerate(rows):
         if isinstance(row, Unscorable):
@@ -55,9 +58,12 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]
     return ids
 
 
-def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
-    """Tokenises labelled texts."""
-    return Encoded(tokenise(tokenizer, examples.texts, max_tokens), examples.labels, tokenizer.pad_token_id)
+def encode(
+    tokenizer: Any, examples: Examples, max_tokens: int, options: NormaliserOptions = DEFAULT_OPTIONS
+) -> Encoded:
+    """Normalises and tokenises labelled texts."""
+    tokens = tokenise(tokenizer, examples.texts, max_tokens, options)
+    return Encoded(tokens, examples.labels, tokenizer.pad_token_id)
 
 
 def padded(rows: Sequence[Ids], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
