@@ -12,7 +12,7 @@ from trainer.models.baselines.linear import Linear, linear
 if TYPE_CHECKING:
     from trainer.models.baselines.recipes import Task
 
-PENALTY: Final = 0.3
+PENALTY: Final = 1.0
 MIN_ROWS: Final = 2
 MAX_ITERATIONS: Final = 10_000
 
