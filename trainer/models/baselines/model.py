@@ -63,10 +63,15 @@ class Baseline:
     fitted: Linear | None = None
 
     def fit(self, train: Examples, validation: Examples) -> None:
-        """Fits on the training rows; the settings of a baseline are fixed, so `validation` has no effect."""
-        del validation
+        """Fits on the training rows; the probabilities of the support vector machines on the validation rows."""
         self.labels = train.label_names
-        task = recipes.Task(self._clean(train.texts), train.labels, self.seed, self.characters)
+        task = recipes.Task(
+            self._clean(train.texts),
+            train.labels,
+            held_out=(self._clean(validation.texts), validation.labels),
+            seed=self.seed,
+            characters=self.characters,
+        )
         self.fitted = recipes.fit(self.name, task)
 
     def predict_proba(self, texts: Sequence[str]) -> FloatArray:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.svm import LinearSVC
 
 from trainer.models.baselines.features import Features, learn, weigh
-from trainer.models.baselines.linear import Linear, linear
+from trainer.models.baselines.linear import Linear, linear, over_margins
 
 if TYPE_CHECKING:
     from trainer.models.baselines.recipes import Task
@@ -25,7 +25,7 @@ TOLERANCE: Final = 0.01
 
 
 def fit(task: Task) -> Linear:
-    """Fits one machine for each label against the others, or one for two labels; margins as those of `svm`.
+    """Fits one machine for each label against the others, or one for two, and a softmax over their margins.
 
     A feature is whether an n-gram occurs, not how often.
     """
@@ -35,7 +35,7 @@ def fit(task: Task) -> Linear:
     wanted = [1] if task.labels.max() == 1 else range(task.labels.max() + 1)
     fitted = [_against_others(values, task.labels == label, task.seed) for label in wanted]
     coefficients, intercepts = zip(*fitted, strict=True)
-    return linear(features, vocabulary, np.stack(coefficients), np.array(intercepts))
+    return over_margins(linear(features, vocabulary, np.stack(coefficients), np.array(intercepts)), task)
 
 
 def _against_others(values: Any, is_label: Any, seed: int) -> tuple[FloatArray, float]:

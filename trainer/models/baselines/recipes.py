@@ -28,6 +28,8 @@ class Task:
     """Normalised."""
     labels: IntArray
     """`[rows]`; every label occurs."""
+    held_out: tuple[Sequence[str], IntArray] | None = None
+    """Other normalised texts and their labels, which no n-gram and no machine is fitted on."""
     seed: int = 0
     characters: int = 0
     """Longest n-gram of characters; 0: none."""

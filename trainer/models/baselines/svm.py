@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from sklearn.svm import LinearSVC
 
 from trainer.models.baselines.features import Features, inverse_frequency, learn, weigh
-from trainer.models.baselines.linear import Linear, linear
+from trainer.models.baselines.linear import Linear, linear, over_margins
 
 if TYPE_CHECKING:
     from trainer.models.baselines.recipes import Task
@@ -18,14 +18,10 @@ MAX_ITERATIONS: Final = 10_000
 
 
 def fit(task: Task) -> Linear:
-    """Fits one machine for each label against the others, or one for two labels.
-
-    A margin is no probability: the temperature that is fitted on the calibration rows, as for every model, makes
-    one of it.
-    """
+    """Fits one machine for each label against the others, or one for two, and a softmax over their margins."""
     features = Features(values="tfidf", words=2, characters=task.characters, min_rows=MIN_ROWS)
     vocabulary, counts = learn(features, task.texts)
     idf = inverse_frequency(counts)
     machine = LinearSVC(C=PENALTY, max_iter=MAX_ITERATIONS, random_state=task.seed)
     machine.fit(weigh(features, counts, idf), task.labels)
-    return linear(features, vocabulary, machine.coef_, machine.intercept_, idf=idf)
+    return over_margins(linear(features, vocabulary, machine.coef_, machine.intercept_, idf=idf), task)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from trainer.models.baselines.linear import Linear
 
 
+pytestmark = pytest.mark.slow
+
+
 def run(*words: object) -> None:
     """Runs one command line in this process; errors are raised unchanged."""
     app([str(word) for word in words], standalone_mode=False)
@@ -87,7 +90,6 @@ def test_a_folder_with_other_labels_is_refused_before_anything_is_trained(data: 
     assert not (tmp_path / "out" / "nb" / "model").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_a_transformer_is_fine_tuned_and_a_folder_loaded(data: Path, tmp_path: Path) -> None:
     """It says of a folder whether it saw test rows: not the one with the same training rows; unknown of others."""

@@ -83,6 +83,7 @@ def test_a_reloaded_baseline_gives_identical_probabilities(
     np.testing.assert_array_equal(again.predict_proba(texts[-1:]), again.predict_proba(texts)[-1:])
 
 
+@pytest.mark.slow
 def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> None:
     """Five files, none of them a pickle; the manifest has kind, preprocessing and temperature."""
     manifest = open_artifact(trained).manifest
@@ -97,6 +98,7 @@ def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> No
     assert json.loads((trained / "metrics.json").read_bytes())["training"]["best_step"] is None
 
 
+@pytest.mark.slow
 def test_evaluate_takes_a_baseline_and_keeps_its_version(trained: Path, data: Path) -> None:
     """The figures go into the folder."""
     before = open_artifact(trained).version
@@ -105,6 +107,7 @@ def test_evaluate_takes_a_baseline_and_keeps_its_version(trained: Path, data: Pa
     assert "scored by nbsvm, fp64" in (trained / "README.md").read_text(encoding="utf-8").lower()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_version(trained: Path, data: Path, tmp_path: Path) -> None:
     """So a fit depends on the data and the settings only."""
     run("train", "--model", "nbsvm", "--characters", "--remove-stop-words", "--data", data, "--output",
@@ -112,6 +115,7 @@ def test_the_same_seed_gives_the_same_version(trained: Path, data: Path, tmp_pat
     assert open_artifact(tmp_path / "model").version == open_artifact(trained).version
 
 
+@pytest.mark.slow
 def test_a_text_without_a_word_has_no_score(trained: Path) -> None:
     """As with a transformer: any label would be arbitrary."""
     served = serve(open_artifact(trained), ["good", " ", "bad"], device="cpu", precision="auto")
@@ -119,6 +123,7 @@ def test_a_text_without_a_word_has_no_score(trained: Path) -> None:
     assert served.probabilities.shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_the_consumer_refuses_a_baseline(trained: Path) -> None:
     """In one line that names what it is and what to do."""
     with pytest.raises(ArtifactError, match=r"holds a baseline \(nbsvm\), and only transformers are served"):
@@ -197,6 +202,7 @@ def test_an_altered_file_is_refused(tmp_path: Path) -> None:
         Baseline.load(tmp_path)
 
 
+@pytest.mark.slow
 def test_rows_of_the_file_are_the_parts_of_any_model(trained: Path, data: Path) -> None:
     """A baseline has as many rows in its parts as the file, so it can be compared with a transformer."""
     training = read_manifest(trained).training

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -69,6 +71,22 @@ def test_nbsvm_without_weights_of_its_own_is_naive_bayes(labels: int, monkeypatc
         ratios = log_count_ratios(values, task.labels == label)
         mine = found.coefficients[:, output]
         assert mine / np.linalg.norm(mine) == pytest.approx(ratios / np.linalg.norm(ratios), abs=1e-5)
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+def test_a_softmax_over_margins_is_fitted_on_held_out_rows(labels: int) -> None:
+    """It is that of scikit-learn on the margins; rows without one of the labels leave the margins as they are."""
+    task = made_up(labels)
+    other = made_up(labels, 45)
+    held_out = replace(task, held_out=(other.texts, other.labels))
+    margins = svm.fit(task).logits(other.texts)
+    if labels == 2:
+        margins = margins[:, 1:]
+    model = LogisticRegression(C=10.0, max_iter=1000).fit(margins, other.labels)
+    found = softmax(svm.fit(held_out).logits(other.texts))
+    assert found == pytest.approx(model.predict_proba(margins), abs=1e-4)
+    few = replace(task, held_out=(other.texts[:1], other.labels[:1]))
+    np.testing.assert_array_equal(svm.fit(few).logits(task.texts), svm.fit(task).logits(task.texts))
 
 
 def test_log_count_ratios_are_those_of_the_paper() -> None:
