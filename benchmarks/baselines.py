@@ -1,6 +1,7 @@
 """Fits baselines on one file and tests them on another, or cross-validates them: quality and processor time.
 
-A label is the largest probability, without the weights of a decision, as in publications. A tenth of the training rows, drawn at random, is the validation part.
+A label is the largest probability, without the weights of a decision, as in publications. A tenth of the training
+rows, drawn at random, is the validation part.
 """
 
 from __future__ import annotations
