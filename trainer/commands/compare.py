@@ -11,7 +11,17 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, LABELS, SPLIT, TRAINING, Data, Labels, settings_options
+from trainer.commands.options import (
+    COLUMNS,
+    FILES,
+    LABELS,
+    RESULTS,
+    SPLIT,
+    TRAINING,
+    Data,
+    Labels,
+    settings_options,
+)
 from trainer.settings import TrainerEnvironment
 
 
@@ -21,6 +31,7 @@ from trainer.settings import TrainerEnvironment
     *LABELS,
     *SPLIT,
     *TRAINING,
+    *RESULTS,
     "trainer.characters",
     "trainer.lowercase",
     "trainer.remove_stop_words",
