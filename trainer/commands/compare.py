@@ -72,13 +72,14 @@ def compare(
 
     from trainer.comparison.chart import draw  # noqa: PLC0415
     from trainer.comparison.compare import compare as run  # noqa: PLC0415
-    from trainer.comparison.table import comparison, markdown, terminal_table  # noqa: PLC0415
+    from trainer.comparison.table import comparison, markdown, terminal_tables  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
     with nullcontext(output) if output else tempfile.TemporaryDirectory() as folder:
         result = comparison(*run(examples, found, settings, Path(folder)))
-    show(terminal_table(result))
+    for table in terminal_tables(result):
+        show(table)
     if output:
         (output / "comparison.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
         (output / "comparison.md").write_text(markdown(result), encoding="utf-8")

@@ -8,6 +8,7 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from shared.terminal import escaped
 from trainer.comparison.table import TITLES
@@ -44,6 +45,9 @@ def draw(found: Comparison, path: Path) -> None:
                 escaped(row.name), (row.texts_per_s, quality.value), xytext=(6, 4), textcoords="offset points"
             )
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.15)
         axes.set_xlabel("texts a second, on this machine")
         axes.set_ylabel(f"{TITLES[found.chosen_by]}, {found.rows:,} test rows")

@@ -112,28 +112,47 @@ def headings(found: Comparison) -> tuple[str, ...]:
 
 def lines(found: Comparison) -> list[tuple[str, ...]]:
     """One line of words for each model, the best first."""
-    order = sorted(found.models, key=lambda row: -_value(row.statistics[CHOSEN_BY]))
     return [
         (
             row.name,
             *(_words(row.statistics[name]) for name in STATISTICS),
             "-" if row.name == found.best else _words(row.behind_best[CHOSEN_BY], sign=True),
-            "-" if row.train_s is None else f"{row.train_s:,.1f} s",
-            f"{row.texts_per_s:,.0f}",
-            "-" if row.bytes_on_disk is None else f"{row.bytes_on_disk / _KB / _KB:,.1f} MB",
-            row.seen or "no",
+            *_cost(row),
         )
-        for row in order
+        for row in _ranked(found)
     ]
 
 
-def terminal_table(found: Comparison) -> Table:
-    """The lines for a terminal."""
-    table = Table(title=Text(escaped(_title(found))), title_justify="left", title_style="bold", box=None)
-    for number, heading in enumerate(headings(found)):
+def _cost(row: Row) -> tuple[str, ...]:
+    return (
+        "-" if row.train_s is None else f"{row.train_s:,.1f} s",
+        f"{row.texts_per_s:,.0f}",
+        "-" if row.bytes_on_disk is None else f"{row.bytes_on_disk / _KB / _KB:,.1f} MB",
+        row.seen or "no",
+    )
+
+
+def _ranked(found: Comparison) -> list[Row]:
+    """The best first."""
+    return sorted(found.models, key=lambda row: -_value(row.statistics[CHOSEN_BY]))
+
+
+def terminal_tables(found: Comparison) -> list[Table]:
+    """Quality, with each interval below its value, and cost; both fit into 80 columns."""
+    quality = _table(_title(found), ("", *TITLES.values(), f"less {found.best}"))
+    cost = _table("", ("", "training", "texts/s", "size", "saw test rows"))
+    for row in _ranked(found):
+        behind = None if row.name == found.best else row.behind_best[CHOSEN_BY]
+        estimates = [*(row.statistics[name] for name in STATISTICS), behind]
+        quality.add_row(*map(Text, (escaped(row.name), *(_short(one) for one in estimates))))
+        cost.add_row(*(Text(escaped(cell)) for cell in (row.name, *_cost(row))))
+    return [quality, cost]
+
+
+def _table(title: str, titles: tuple[str, ...]) -> Table:
+    table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, heading in enumerate(titles):
         table.add_column(Text(escaped(heading)), justify="right" if number else "left")
-    for line in lines(found):
-        table.add_row(*(Text(escaped(cell)) for cell in line))
     return table
 
 
@@ -170,6 +189,14 @@ def _words(found: Estimate | None, *, sign: bool = False) -> str:
         return "-"
     one = "{:+.3f}" if sign else "{:.3f}"
     return f"{one.format(found.value)} ({one.format(found.low)} to {one.format(found.high)})"
+
+
+def _short(found: Estimate | None) -> str:
+    if found is None:
+        return "-"
+    sign = "+" if found.low < 0 else ""
+    value, low, high = (f"{one:{sign}.3f}".replace("0.", ".", 1) for one in (found.value, found.low, found.high))
+    return f"{value}\n{low} {high}"
 
 
 def _cell(text: str) -> str:
