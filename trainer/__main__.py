@@ -13,6 +13,7 @@ import typer
 from shared.logs import exit_with
 from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
+from trainer.commands.compare import compare
 from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
 from trainer.commands.fetch import fetch
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, inspect, train, adopt, archive, evaluate, export):
+for command in (fetch, inspect, train, adopt, archive, evaluate, compare, export):
     app.command()(command)
 
 

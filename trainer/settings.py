@@ -18,6 +18,7 @@ from shared.formats.path import parse_selector
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
+from shared.text import NormaliserOptions
 from trainer.data.labels.label_map import parse_label_map
 from trainer.data.labels.polarity import parse_polarity
 from trainer.evaluation.gates import parse_max_failures
@@ -85,6 +86,16 @@ class TrainerSettings(Settings):
 
     cache_dir: Path = Field(default_factory=default_cache_dir)
     """Folder that keeps downloads."""
+
+    model: Literal["transformer", "nb", "logreg", "svm", "nbsvm", "vectors"] = "transformer"
+    """What to train: a transformer from --base, or a baseline: naive Bayes, logistic regression, a linear SVM,
+    NBSVM, averaged word vectors."""
+    characters: bool = False
+    """Let a baseline see n-grams of characters too."""
+    lowercase: bool = False
+    """Lower-case all texts, also when they are scored; baselines and uncased bases do so without it."""
+    remove_stop_words: bool = False
+    """Leave out stop words, also when texts are scored; negations are kept."""
 
     base: str = Field(default="google-bert/bert-base-uncased", min_length=1)
     """Model to start from: a name on the hub, a local folder, or minilm."""
@@ -208,6 +219,11 @@ class TrainerSettings(Settings):
     def budget_s(self) -> int | None:
         """Seconds of the budget, if there is one."""
         return _seconds(self.budget) if self.budget else None
+
+    @property
+    def normaliser(self) -> NormaliserOptions:
+        """How texts are normalised, in training and in service."""
+        return NormaliserOptions(lowercase=self.lowercase, remove_stop_words=self.remove_stop_words)
 
     @property
     def input_format(self) -> InputFormat:

@@ -199,6 +199,8 @@ def _version(manifest: Manifest) -> str:
     for name in ("calibration", "bias", "decision", "uncertain_below", "polarity"):
         if shaping[name] is None:
             del shaping[name]
+    if manifest.kind == "transformer":
+        del shaping["kind"]
     if manifest.normaliser.options.enabled:
         del shaping["normaliser"]["options"]["enabled"]
     shaping["files"] = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}

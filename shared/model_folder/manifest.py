@@ -28,10 +28,12 @@ class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The pretrained model that was fine-tuned, or the classifier that was adopted as it is."""
+    """The pretrained model that was fine-tuned, the classifier that was adopted, or the kind of a baseline."""
 
     name: str
-    revision: str = Field(description="commit of the hub, or SHA-256 of the weights for a local base")
+    revision: str = Field(
+        description="commit of the hub, or SHA-256 of the weights for a local base; library of a baseline"
+    )
 
 
 class Decision(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -69,11 +71,18 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Everything that affects a score, the origin of the model, and its metrics."""
 
     format_version: Literal[1] = FORMAT_VERSION
+    kind: Literal["transformer", "baseline"] = Field(
+        default="transformer", description="baseline: features times coefficients; only the trainer loads it"
+    )
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")
     normaliser: Normaliser = Normaliser(version=NORMALISER_VERSION)
     # Two are special tokens: with 2, no token of a text is read.
-    max_tokens: int = Field(gt=2, le=MAX_TOKENS, description="special tokens included; longer texts are truncated")
+    max_tokens: int = Field(
+        gt=2,
+        le=MAX_TOKENS,
+        description="with special tokens; words for a baseline; longer texts are truncated",
+    )
     temperature: float = Field(
         default=1.0,
         ge=TEMPERATURES[0],

@@ -80,6 +80,7 @@ SPLIT: Final = (
 RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
 GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
 GIVEN: Final = ("trainer.keep_overlaps",)
+MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.epochs",

@@ -17,6 +17,7 @@ from trainer.commands.options import (
     GATES,
     GIVEN,
     LABELS,
+    MODEL,
     RESULTS,
     SPLIT,
     TRAINING,
@@ -33,6 +34,7 @@ from trainer.settings import TrainerEnvironment
 
 
 @settings_options(
+    *MODEL,
     "trainer.base",
     "trainer.base_revision",
     *FILES,
@@ -72,7 +74,7 @@ def train(
         typer.Option("--behaviour/--no-behaviour", help="Run the behaviour suite, which is in English."),
     ] = True,
 ) -> None:
-    """Fine-tunes a base on labelled texts; writes a tested, calibrated, sealed model folder."""
+    """Trains a model on labelled texts; writes a tested, calibrated, sealed model folder."""
     from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.data.labels.scale import hints  # noqa: PLC0415
 
@@ -92,6 +94,7 @@ def train(
     from trainer.evaluation.behaviour.tables import behaviour_table  # noqa: PLC0415
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
+    from trainer.models.baselines.training import train_baseline  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
@@ -106,7 +109,8 @@ def train(
         behaviour=behaviour,
         began=began,
     )
-    artifact, report = training.train(job, settings)
+    fit = training.train if settings.model == "transformer" else train_baseline
+    artifact, report = fit(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
     if report.behaviour:
         show(behaviour_table(report.behaviour))

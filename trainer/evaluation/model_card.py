@@ -58,11 +58,13 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
 
 
 def _about(manifest: Manifest, version: str) -> str:
-    base = f"`{_cell(manifest.base.name)}` (`{manifest.base.revision[:12]}`)"
+    revision = manifest.base.revision if manifest.kind == "baseline" else manifest.base.revision[:12]
+    base = f"`{_cell(manifest.base.name)}` (`{_cell(revision)}`)"
+    how = f"fine-tuned from {base}" if manifest.kind == "transformer" else f"the baseline {base}, fitted"
     origin = (
         f"adopted from {base}, where it was fine-tuned"
         if manifest.data is None
-        else f"fine-tuned from {base} on {manifest.data.rows:,} texts of `{manifest.data.source}`"
+        else f"{how} on {manifest.data.rows:,} texts of `{manifest.data.source}`"
     )
     return (
         f"A text classifier with the labels {', '.join(f'`{label}`' for label in manifest.labels)}, {origin}. "
@@ -237,6 +239,12 @@ def _int8(found: Int8) -> str:
 
 
 def _use(manifest: Manifest) -> str:
+    if manifest.kind == "baseline":
+        return (
+            "A baseline to compare with: `sentiment-trainer evaluate` and `compare` load it, `sentiment-consumer` "
+            "serves transformers only. Nothing in it is code: arrays are in `model.safetensors`, n-grams in "
+            "`vocabulary.json`."
+        )
     clean = f"clean the text with normaliser {manifest.normaliser.version} of this project, "
     clean = clean if manifest.normaliser.options.enabled else ""
     return (

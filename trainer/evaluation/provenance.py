@@ -18,6 +18,7 @@ from trainer.evaluation.report import Evaluation, TrainingReport
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
     from trainer.data.sample import Sample
     from trainer.models.transformer.base import LoadedBase
@@ -85,6 +86,7 @@ def make_manifest(
     training: dict[str, Any],
     *,
     max_tokens: int,
+    options: NormaliserOptions,
 ) -> Manifest:
     """The manifest of a new model, without a calibration, metrics and files.
 
@@ -94,7 +96,7 @@ def make_manifest(
     return Manifest(
         name=name,
         labels=examples.label_names,
-        normaliser=Normaliser(version=NORMALISER_VERSION),
+        normaliser=Normaliser(version=NORMALISER_VERSION, options=options),
         max_tokens=max_tokens,
         temperature=1.0,
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},

@@ -43,7 +43,8 @@ class TrainingReport(BaseModel, frozen=True):
     notes: list[str] = Field(default_factory=list)
     """What a person should know of the data and the result, a sentence each."""
     seconds: float
-    best_step: int
+    best_step: int | None
+    """None for a baseline, which is fitted in one go."""
     engine: str
     """Library, precision and batching that scored the calibration and test rows."""
     history: list[Evaluation]

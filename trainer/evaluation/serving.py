@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
 
+from shared.errors import SettingsError
 from shared.inference.engines.select import load_scorer
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.scheduler import Scheduler
+from shared.inference.scorer import BLANK
 from shared.inference.types import Score, Unscorable
+from trainer.models.baselines.model import Baseline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shared.inference.engines.select import Precision
+    from shared.inference.types import Scorer
     from shared.model_folder.artifact import Artifact
+    from shared.model_folder.manifest import Manifest
     from trainer.data.examples import IntArray
     from trainer.models.transformer.predict import FloatArray
 
@@ -45,24 +52,46 @@ class Served:
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
     """Scores texts with a sealed model; leaves out texts without a score, with a warning that counts them.
 
-    Served probabilities are `softmax(logits / temperature + bias)`, so the logits are their logarithms less the
-    bias, times the temperature, up to a constant per row, which no metric depends on. Raises what `load_scorer`
-    raises, and ScorerError.
+    Raises what `scoring` raises, and ScorerError.
     """
+    with scoring(artifact, device=device, precision=precision) as score:
+        return score(texts)
+
+
+@contextmanager
+def scoring(
+    artifact: Artifact, *, device: str, precision: Precision
+) -> Iterator[Callable[[Sequence[str]], Served]]:
+    """Loads a sealed model for any number of calls, each of which scores as `serve` does.
+
+    Raises what `load_scorer` raises.
+    """
+    if artifact.manifest.kind == "baseline":
+        if precision in {"bf16", "int8"}:
+            raise SettingsError(f"precision {precision}: a baseline computes in fp64; use auto")
+        yield partial(_score_baseline, Baseline.of(artifact))
+        return
     scorer = load_scorer(artifact, device, precision)
-    scoring = Scheduler(scorer)
-    answers = scoring.score(texts)
-    scoring.close(CLOSE_S)
+    scheduler = Scheduler(scorer)
+    try:
+        yield partial(_score, scheduler, scorer, artifact.manifest)
+    finally:
+        scheduler.close(CLOSE_S)
+
+
+def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequence[str]) -> Served:
+    # Served probabilities are `softmax(logits / temperature + bias)`, so the logits are their logarithms less the
+    # bias, times the temperature, up to a constant per row, which no metric depends on.
+    answers = scheduler.score(texts)
     rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
-    if reasons := {answer.reason for answer in answers if isinstance(answer, Unscorable)}:
-        log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
+    _warn(len(answers) - len(rows), {answer.reason for answer in answers if isinstance(answer, Unscorable)})
     found = [answer for answer in answers if isinstance(answer, Score)]
     probabilities = np.array([score.probabilities for score in found], np.float64).reshape(
         len(rows), len(scorer.model.labels)
     )
     # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
     scaled = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
-    calibration = Postprocessing.of(artifact.manifest)
+    calibration = Postprocessing.of(manifest)
     return Served(
         rows=np.array(rows, np.int64),
         probabilities=probabilities,
@@ -70,3 +99,18 @@ def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: P
         logits=(scaled if calibration.bias is None else scaled - calibration.bias) * calibration.temperature,
         engine=scorer.describe()["engine"],
     )
+
+
+def _score_baseline(baseline: Baseline, texts: Sequence[str]) -> Served:
+    """A text without a word has no score, as with a transformer."""
+    rows = baseline.readable(texts)
+    _warn(len(texts) - len(rows), {BLANK.reason})
+    logits = baseline.logits([texts[row] for row in rows])
+    probabilities = baseline.postprocessing.probabilities(logits)
+    labels = baseline.postprocessing.decide(probabilities)
+    return Served(rows, probabilities, labels, logits, engine=f"{baseline.name}, fp64")
+
+
+def _warn(texts: int, reasons: set[str]) -> None:
+    if texts:
+        log.warning("texts_without_a_score", texts=texts, reasons=sorted(reasons))

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 
 from shared.errors import SettingsError
+from shared.text import DEFAULT_OPTIONS
 from trainer.models.transformer.encoding import tokenise
 from trainer.models.transformer.schedule.plan import steps_per_epoch
 from trainer.models.transformer.training_state import TrainingConfig
 
 if TYPE_CHECKING:
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
     from trainer.data.splits import Splits
     from trainer.models.transformer.base import LoadedBase
@@ -31,7 +33,9 @@ FEW_VALIDATION_ROWS: Final = 200
 """With fewer rows the best weights are those with the lowest validation loss, from here on the best recall."""
 
 
-def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
+def choose_max_tokens(
+    base: LoadedBase, examples: Examples, wanted: int | None, options: NormaliserOptions = DEFAULT_OPTIONS
+) -> int:
     """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the training texts fit in.
 
     The latter is at least MIN_MAX_TOKENS and at most the maximum of the base. Raises SettingsError if `wanted` is
@@ -41,7 +45,7 @@ def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) 
         if wanted > base.positions:
             raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
         return wanted
-    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions)]
+    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions, options)]
     needed = int(np.ceil(np.percentile(lengths, COVERED_PERCENT) / 32)) * 32
     return min(max(needed, MIN_MAX_TOKENS), base.positions)
 

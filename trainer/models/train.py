@@ -9,26 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import structlog
 
-from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from shared.terminal import show
 from trainer.data.contrast import contrast_settings, with_contrast_rows
 from trainer.data.examples import write_examples
-from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
-from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.calibration import bias_of_weighting
 from trainer.evaluation.chance import doubts
-from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
-from trainer.evaluation.gates import gates_of
-from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
-from trainer.evaluation.report import TEST, Report, headline
-from trainer.evaluation.serving import serve
 from trainer.models.budget import Budget
-from trainer.models.model_folder import check_output, publish, replacing, save_model, verify_saved
+from trainer.models.finish import Finish, calibrate_and_test
+from trainer.models.model_folder import check_output, replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens, training_config
 from trainer.models.transformer.base import LoadedBase, load_base
 from trainer.models.transformer.checkpoint import Checkpoint
@@ -44,8 +37,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
-    from trainer.evaluation.metrics import Figures
+    from trainer.evaluation.report import Report
     from trainer.models.transformer.training_state import TrainingConfig, TrainingState
     from trainer.settings import TrainerSettings
 
@@ -83,20 +77,25 @@ class Prepared:
     """Encoded rows by part."""
     config: TrainingConfig
     max_tokens: int
+    normaliser: NormaliserOptions
     device: str
     training: dict[str, Any]
     """Everything that can change the weights, except base and data; for the manifest."""
+
+    def label_shares(self) -> list[float]:
+        """Share of each label in the rows that are trained on, contrast rows included."""
+        trained = self.encoded["train"].labels
+        shares: list[float] = (
+            np.bincount(trained, minlength=len(self.base.model.config.id2label)) / len(trained)
+        ).tolist()
+        return shares
 
 
 def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     check_output(job.output, overwrite=job.overwrite)
-    polarity = polarity_of(job.examples.label_names, settings.polarity)  # a wrong name costs no training
-    gates = gates_of(settings)
-    gates.check_labels(job.examples.label_names, polarity)
-    if gates.max_failures and not job.behaviour:
-        raise SettingsError("--max-failures needs the behaviour suite; leave out --no-behaviour")
-    prepared = _prepare(job, settings, polarity)
+    finish = Finish.of(job, settings)  # a wrong name costs no training
+    prepared = _prepare(job, settings, finish.polarity)
     saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
     state = _finetune(prepared, job, settings, saving)
     prepared = replace(prepared, training=prepared.training | _as_done(state))
@@ -105,25 +104,13 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
         log.warning("training_in_doubt", note=note)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
-        fitted, tested = _calibrate(raw, prepared, Wanted(settings.decide, settings.uncertain_accuracy))
-        manifest = raw.manifest.model_copy(update={**fitted.in_manifest, "polarity": polarity})
-        behaviour = None
-        if job.behaviour:
-            behaviour = measure_behaviour(
-                replace(raw, manifest=manifest), device=prepared.device, precision="fp32"
-            )
-        report = Report(
-            training=training_report(prepared.sample, state, tested.engine, time.monotonic() - job.began, notes),
-            postprocessing=fitted.report,
-            evaluations={TEST: tested.figures},
-            behaviour=behaviour,
+        expected = bias_of_weighting(prepared.label_shares(), prepared.config.class_weighting)
+        fitted, tested = calibrate_and_test(
+            raw, prepared.sample.splits, prepared.device, finish.wanted, expected_bias=expected
         )
-        # A model that misses a gate is not published, and these lines are all that is left of its figures.
-        log.info("tested", **headline(report)[TEST])
-        if behaviour and not behaviour.skipped:
-            log.info("behaviour", **behaviour.failure_rates())
-        gates.require(tested.figures, behaviour, "the trained model", f"nothing was written to {job.output}")
-        artifact = publish(folder, manifest, report)
+        seconds = time.monotonic() - job.began
+        training = training_report(prepared.sample, state, tested.engine, seconds, notes)
+        artifact, report = finish.publish(folder, raw, fitted, tested, training)
     if saving:
         saving.checkpoint.remove()
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
@@ -142,19 +129,23 @@ def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | 
     log.info("loading_base", base=settings.base)
     training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
-    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens)
-    check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name)
+    options = settings.normaliser
+    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, options)
+    check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name, options)
     config = training_config(settings, base, splits, device)
     freeze(base.model, config.freeze, base.name)
     return Prepared(
         sample=sample,
         base=base,
         encoded={
-            name: encode(base.tokenizer, training_rows if name == "train" else getattr(splits, name), max_tokens)
+            name: encode(
+                base.tokenizer, training_rows if name == "train" else getattr(splits, name), max_tokens, options
+            )
             for name in PARTS
         },
         config=config,
         max_tokens=max_tokens,
+        normaliser=options,
         device=device,
         training={
             **training_settings(config, sample, device, settings.label_map),
@@ -199,7 +190,9 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
     """Writes the model without a calibration, and verifies that it answers like the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
     name = job.name or job.output.absolute().name
-    manifest = make_manifest(name, base, prepared.sample, prepared.training, max_tokens=max_tokens)
+    manifest = make_manifest(
+        name, base, prepared.sample, prepared.training, max_tokens=max_tokens, options=prepared.normaliser
+    )
     save_model(folder, base.model, base.tokenizer, max_tokens)
     write_parts(folder, prepared.sample.splits)
     artifact = seal(folder, manifest)
@@ -207,41 +200,12 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
     return artifact
 
 
-@dataclass(frozen=True, slots=True)
-class Tested:
-    """The metrics of the test rows, and the engine that scored them."""
-
-    figures: Figures
-    engine: str
-
-
-def _calibrate(raw: Artifact, prepared: Prepared, wanted: Wanted) -> tuple[Fitted, Tested]:
-    """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
-
-    The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them.
-    """
-    parts = {name: getattr(prepared.sample.splits, name) for name in PARTS if name != "train"}
-    texts = [text for part in parts.values() for text in part.texts]
-    # All at once: each call loads the engine.
-    served = serve(raw, texts, device=prepared.device, precision="fp32")
-    gold = np.concatenate([part.labels for part in parts.values()])[served.rows]
-    part_of = np.repeat(list(parts), [len(part) for part in parts.values()])[served.rows]
-    rows = {name: Rows(served.logits[part_of == name], gold[part_of == name]) for name in parts}
-    if empty := [name for name in ("calibration", TEST) if not len(rows[name].gold)]:
-        raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
-    calibration, trained = rows["calibration"], prepared.encoded["train"].labels  # contrast rows included
-    shares = np.bincount(trained, minlength=len(raw.manifest.labels)) / len(trained)
-    expected = bias_of_weighting(shares.tolist(), prepared.config.class_weighting)
-    fitted = fit_postprocessing(
-        calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected
-    )
-    found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
-    return fitted, Tested(found, served.engine)
-
-
 def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
     parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
     base = prepared.base
-    identity = f"{base.name} {base.revision} {prepared.max_tokens} {sorted(parts.items())} {prepared.training}"
+    identity = (
+        f"{base.name} {base.revision} {prepared.max_tokens} {prepared.normaliser!r} {sorted(parts.items())} "
+        f"{prepared.training}"
+    )
     # Next to the output folder and not in it: publishing the model replaces that folder.
     return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from shared.errors import ScorerError, SettingsError
+from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.inference.device import choose_device
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.scorer import BertScorer
@@ -27,6 +27,11 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
     Raises ArtifactError for a folder that cannot be served, SettingsError for a device or precision that is not
     available, and ScorerError for a model that cannot score the sentence.
     """
+    if artifact.manifest.kind != "transformer":
+        raise ArtifactError(
+            f"{artifact.path} holds a baseline ({artifact.manifest.base.name}), and only transformers are served; "
+            "train one with sentiment-trainer train --model transformer"
+        )
     found = choose_device(device)
     engine = _on_cuda(artifact, found, precision) if found != "cpu" else _on_cpu(artifact, precision)
     scorer = BertScorer(artifact, engine)

@@ -16,13 +16,14 @@ from shared.inference.engines.base import pad
 from shared.inference.probe.texts import PROBE_TEXTS
 from shared.inference.tokenization.tokenise import FILE, Tokeniser
 from shared.inference.types import Unscorable
-from shared.text import normalise
+from shared.text import DEFAULT_OPTIONS, normalise
 from trainer.models.pretrained.tokenizer import ids_by_transformers, load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.inference.engines.base import Ids
+    from shared.text import NormaliserOptions
     from trainer.data.examples import Examples, IntArray
 
 POOL_BATCHES: Final = 50
@@ -55,12 +56,14 @@ class Encoded:
         return Encoded(self.tokens[:rows], self.labels[:rows], self.pad_id)
 
 
-def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]:
+def tokenise(
+    tokenizer: Any, texts: Sequence[str], max_tokens: int, options: NormaliserOptions = DEFAULT_OPTIONS
+) -> list[Ids]:
     """Normalises and tokenises as the consumer does; raises InputDataError for a text that cannot be tokenised.
 
     `tokenizer` is a fast tokenizer of transformers. Rows include special tokens and are truncated to `max_tokens`.
     """
-    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text) for text in texts])
+    rows = Tokeniser(tokenizer.backend_tokenizer, max_tokens).rows([normalise(text, options) for text in texts])
     ids: list[Ids] = []
     for number, row in enumerate(rows):
         if isinstance(row, Unscorable):
@@ -69,18 +72,27 @@ def tokenise(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[Ids]
     return ids
 
 
-def encode(tokenizer: Any, examples: Examples, max_tokens: int) -> Encoded:
-    """Tokenises labelled texts."""
-    return Encoded(tokenise(tokenizer, examples.texts, max_tokens), examples.labels, tokenizer.pad_token_id)
+def encode(
+    tokenizer: Any, examples: Examples, max_tokens: int, options: NormaliserOptions = DEFAULT_OPTIONS
+) -> Encoded:
+    """Normalises and tokenises labelled texts."""
+    tokens = tokenise(tokenizer, examples.texts, max_tokens, options)
+    return Encoded(tokens, examples.labels, tokenizer.pad_token_id)
 
 
-def check_served_ids(tokenizer: Any, texts: Sequence[str], max_tokens: int, name: str) -> None:
+def check_served_ids(
+    tokenizer: Any,
+    texts: Sequence[str],
+    max_tokens: int,
+    name: str,
+    options: NormaliserOptions = DEFAULT_OPTIONS,
+) -> None:
     """Raises InputDataError unless the saved tokenizer gives the ids of training, and so does transformers.
 
     It compares ordinary texts, odd ones and `texts`, which the model is trained on: before it is trained.
     """
-    probes = [normalise(text) for text in (*PROBE_TEXTS, *ODD_TEXTS, *texts)]
-    trained = [ids.tolist() for ids in tokenise(tokenizer, probes, max_tokens)]
+    probes = [normalise(text, options) for text in (*PROBE_TEXTS, *ODD_TEXTS, *texts)]
+    trained = [ids.tolist() for ids in tokenise(tokenizer, probes, max_tokens, options)]
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
         saved = Tokeniser(Tokenizer.from_file(f"{folder}/{FILE}"), max_tokens).rows(probes)

@@ -1,0 +1,1 @@
+"""Compares models on the same rows: quality, calibration, rate and size."""

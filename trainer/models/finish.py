@@ -1,0 +1,110 @@
+"""What follows the fit of any model: calibration, test, behaviour suite, gates, and the sealed folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import structlog
+
+from shared.errors import InputDataError, SettingsError
+from trainer.data.labels.polarity import polarity_of
+from trainer.data.parts import PARTS
+from trainer.evaluation.behaviour.measure import measure_behaviour
+from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
+from trainer.evaluation.gates import Gates, gates_of
+from trainer.evaluation.metrics import figures
+from trainer.evaluation.report import TEST, Report, headline
+from trainer.evaluation.serving import serve
+from trainer.models.model_folder import publish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from shared.model_folder.artifact import Artifact
+    from trainer.data.splits import Splits
+    from trainer.evaluation.metrics import Figures
+    from trainer.evaluation.report import TrainingReport
+    from trainer.models.train import Job
+    from trainer.models.transformer.predict import FloatArray
+    from trainer.settings import TrainerSettings
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """The metrics of the test rows, and the engine that scored them."""
+
+    figures: Figures
+    engine: str
+
+
+def calibrate_and_test(
+    raw: Artifact, splits: Splits, device: str, wanted: Wanted, *, expected_bias: FloatArray | None = None
+) -> tuple[Fitted, Tested]:
+    """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
+
+    The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them.
+    """
+    parts = {name: getattr(splits, name) for name in PARTS if name != "train"}
+    texts = [text for part in parts.values() for text in part.texts]
+    # All at once: each call loads the engine.
+    served = serve(raw, texts, device=device, precision="fp32")
+    gold = np.concatenate([part.labels for part in parts.values()])[served.rows]
+    part_of = np.repeat(list(parts), [len(part) for part in parts.values()])[served.rows]
+    rows = {name: Rows(served.logits[part_of == name], gold[part_of == name]) for name in parts}
+    if empty := [name for name in ("calibration", TEST) if not len(rows[name].gold)]:
+        raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
+    calibration = rows["calibration"]
+    fitted = fit_postprocessing(
+        calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected_bias
+    )
+    found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
+    return fitted, Tested(found, served.engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What is asked of a model before it is published."""
+
+    job: Job
+    device: str
+    wanted: Wanted
+    gates: Gates
+    polarity: Mapping[str, int] | None
+
+    @classmethod
+    def of(cls, job: Job, settings: TrainerSettings) -> Self:
+        """Checks the settings against the labels; raises SettingsError. Call before training."""
+        polarity = polarity_of(job.examples.label_names, settings.polarity)
+        gates = gates_of(settings)
+        gates.check_labels(job.examples.label_names, polarity)
+        if gates.max_failures and not job.behaviour:
+            raise SettingsError("--max-failures needs the behaviour suite; leave out --no-behaviour")
+        return cls(job, settings.device, Wanted(settings.decide, settings.uncertain_accuracy), gates, polarity)
+
+    def publish(
+        self, folder: Path, raw: Artifact, fitted: Fitted, tested: Tested, training: TrainingReport
+    ) -> tuple[Artifact, Report]:
+        """Runs the behaviour suite, and writes card and metrics; raises GatesMissed, and then seals nothing."""
+        manifest = raw.manifest.model_copy(update={**fitted.in_manifest, "polarity": self.polarity})
+        behaviour = None
+        if self.job.behaviour:
+            judged = replace(raw, manifest=manifest)
+            behaviour = measure_behaviour(judged, device=self.device, precision="fp32")
+        report = Report(
+            training=training,
+            postprocessing=fitted.report,
+            evaluations={TEST: tested.figures},
+            behaviour=behaviour,
+        )
+        # A model that misses a gate is not published, and these lines are all that is left of its figures.
+        log.info("tested", **headline(report)[TEST])
+        if behaviour and not behaviour.skipped:
+            log.info("behaviour", **behaviour.failure_rates())
+        missed = f"nothing was written to {self.job.output}"
+        self.gates.require(tested.figures, behaviour, "the trained model", missed)
+        return publish(folder, manifest, report), report
