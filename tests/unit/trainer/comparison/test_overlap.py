@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from shared.model_folder.artifact import open_artifact, seal
 from tests.support.tiny import tiny_model, write_data
-from trainer.comparison.overlap import PARTS_FILE, seen
+from trainer.comparison.overlap import seen
+from trainer.data.parts import FILE, PARTS
 from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
 from trainer.settings import TrainerSettings
@@ -27,5 +28,5 @@ def test_row_ids_in_the_folder_say_how_many_test_rows_it_saw(tmp_path: Path) -> 
         ({"train": splits.test.ids[:3], "calibration": splits.test.ids[3:4]}, "yes: 4 of 60 test rows"),
         ({"train": splits.train.ids, "test": splits.test.ids}, "no: none of these row ids is in its parts"),
     ):
-        (folder / PARTS_FILE).write_text(json.dumps(ids), encoding="ascii")
+        (folder / FILE).write_text(json.dumps(dict.fromkeys(PARTS, ()) | ids), encoding="ascii")
         assert seen(seal(folder, artifact.manifest), splits) == expected
