@@ -16,7 +16,9 @@ from trainer.commands.archive import archive
 from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
 from trainer.commands.fetch import fetch
+from trainer.commands.report import report
 from trainer.commands.train import train
+from trainer.commands.tune import tune
 
 app = typer.Typer(
     name="sentiment-trainer",
@@ -25,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, train, adopt, archive, evaluate, export):
+for command in (fetch, train, tune, adopt, archive, evaluate, report, export):
     app.command()(command)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
-from consumer.preflight.scripts import script_of
 from consumer.stream.decode import split
 from consumer.stream.records import Ownership, Record
 from shared.formats.auto import look_at
+from shared.inference.tokenization.scripts import script_of
 from shared.inference.types import Score
 from shared.kafka.message import headers_of
 from shared.kafka.offset_ranges import last_of

@@ -206,4 +206,4 @@ def _version(manifest: Manifest) -> str:
 
 def _shapes_a_score(name: str) -> bool:
     # Evaluating a model again writes its card and figures, and must not make it another model (decision 3).
-    return not name.endswith((".md", ".png", ".svg", "metrics.json"))
+    return not name.endswith((".md", ".png", ".svg", ".html", "metrics.json", "diagnostics.json"))

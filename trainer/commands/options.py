@@ -47,6 +47,7 @@ TRAINING: Final = (
     "trainer.batch_size",
     "trainer.max_tokens",
     "trainer.class_weighting",
+    "trainer.dropout",
     "trainer.ema_decay",
     "trainer.evaluations_per_epoch",
     "trainer.patience",

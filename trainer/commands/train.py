@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -63,8 +65,17 @@ def train(
 
     hush_transformers()
     job = training.Job(
-        examples=examples, output=output, held_out=held_out, name=name, overwrite=overwrite, resume=resume
+        examples=examples,
+        output=output,
+        held_out=held_out,
+        name=name,
+        overwrite=overwrite,
+        resume=resume,
+        command=shlex.join(["sentiment-trainer", *sys.argv[1:]]),
     )
     artifact, report = training.train(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
-    show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")
+    show(
+        f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}, its report "
+        f"{artifact.path / 'report.html'}"
+    )

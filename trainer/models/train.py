@@ -12,11 +12,13 @@ import torch
 
 from shared.errors import InputDataError, SettingsError
 from shared.inference.device import choose_device
+from shared.inference.scorer import softmax
 from shared.model_folder.artifact import seal
 from trainer.data.examples import write_examples
 from trainer.data.sample import Sample, draw_sample
 from trainer.data.splits import PARTS
 from trainer.evaluation.calibration import fit_temperature
+from trainer.evaluation.diagnostics.diagnose import diagnose
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.evaluation.report import TEST, Report
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples
+    from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.evaluation.metrics import Figures
     from trainer.settings import TrainerSettings
 
@@ -55,6 +58,8 @@ class Job:
     name: str | None = None
     overwrite: bool = False
     resume: bool = False
+    command: str | None = None
+    """The command line, for the report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,29 +81,32 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     began = time.monotonic()
     check_output(job.output, overwrite=job.overwrite)
-    prepared = _prepare(job, settings)
+    prepared = prepare(job.examples, settings, job.held_out)
     checkpoint = _checkpoint(job.output, prepared) if job.resume else None
     state = _finetune(prepared, checkpoint)
     with replacing(job.output) as folder:
         raw = _save(folder, job, prepared)
-        temperature, tested = _calibrate(raw, prepared)
+        temperature, tested = _calibrate(raw, prepared, job.command)
         report = Report(
             training=training_report(prepared.sample, state, tested.engine, time.monotonic() - began),
             evaluations={TEST: tested.figures},
         )
-        artifact = publish(folder, raw.manifest.model_copy(update={"temperature": temperature}), report)
+        artifact = publish(
+            folder, raw.manifest.model_copy(update={"temperature": temperature}), report, tested.diagnostics
+        )
     if checkpoint:
         checkpoint.remove()
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
-def _prepare(job: Job, settings: TrainerSettings) -> Prepared:
+def prepare(examples: Examples, settings: TrainerSettings, held_out: Path | None = None) -> Prepared:
+    """Splits the data, loads the base and encodes the texts: the same for equal arguments."""
     device = choose_device(settings.device)
-    sample = draw_sample(job.examples, settings)
+    sample = draw_sample(examples, settings)
     splits = sample.splits
-    if job.held_out:
-        write_examples(splits.test, job.held_out)
-        log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
+    if held_out:
+        write_examples(splits.test, held_out)
+        log.info("held_out_written", file=str(held_out), rows=len(splits.test))
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
@@ -143,13 +151,14 @@ def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The metrics of the test rows, and the engine that scored them."""
+    """What was found on the test rows, and the engine that scored them."""
 
     figures: Figures
     engine: str
+    diagnostics: Diagnostics
 
 
-def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
+def _calibrate(raw: Artifact, prepared: Prepared, command: str | None) -> tuple[float, Tested]:
     """Fits the temperature and computes the test metrics, from fp32 answers of the engine that serves here."""
     parts = {"calibration": prepared.sample.splits.calibration, "test": prepared.sample.splits.test}
     served = {
@@ -160,7 +169,15 @@ def _calibrate(raw: Artifact, prepared: Prepared) -> tuple[float, Tested]:
         raise InputDataError(f"no text of the {' and the '.join(empty)} rows can be scored; check the data")
     temperature = fit_temperature(served["calibration"].logits, gold["calibration"])
     found = figures(served["test"].logits, gold["test"], raw.manifest.labels, temperature)
-    return temperature, Tested(found, served["test"].engine)
+    logits = served["test"].logits
+    diagnostics = diagnose(
+        parts["test"].take(served["test"].rows),
+        before=softmax(logits),
+        after=softmax(logits / temperature),
+        predicted=logits.argmax(axis=1),
+        command=command,
+    )
+    return temperature, Tested(found, served["test"].engine, diagnostics)
 
 
 def choose_max_tokens(base: LoadedBase, examples: Examples, wanted: int | None) -> int:
@@ -191,6 +208,7 @@ def training_config(settings: TrainerSettings, base: LoadedBase, device: str) ->
         ema_decay=settings.ema_decay,
         evaluations_per_epoch=settings.evaluations_per_epoch,
         patience=settings.patience,
+        dropout=settings.dropout,
         bf16=_uses_bf16(settings.precision, device),
         seed=settings.seed,
     )

@@ -16,6 +16,7 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
+from trainer.models.transformer.dropout import set_dropout
 from trainer.models.transformer.encoding import Encoded, padded, training_batches
 from trainer.models.transformer.predict import score
 from trainer.models.transformer.training_state import Evaluation, TrainingState
@@ -79,6 +80,8 @@ def finetune(
 
 def _start(model: Any, train: Encoded, config: TrainingConfig, device: str) -> TrainingState:
     model.to(device)
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
     return TrainingState(
         model=model,
         average=copy.deepcopy(model) if config.ema_decay else model,

@@ -28,6 +28,8 @@ class TrainingConfig:
     evaluations_per_epoch: int
     patience: int
     """Evaluations without a better macro-recall after which training stops."""
+    dropout: float | None
+    """Probability of all dropout layers; None: what the base has."""
     bf16: bool
     seed: int
 

@@ -15,10 +15,10 @@ from rich.console import Console
 
 from consumer.preflight.sample import Survey, survey
 from consumer.preflight.sample_table import SHOWN, summary, table
-from consumer.preflight.scripts import NONE, script_of
 from shared.errors import InputDataError
 from shared.formats import InputFormat
 from shared.inference.scheduler import Scheduler
+from shared.inference.tokenization.scripts import NONE, script_of
 from tests.support.fakes import FakeScorer, record
 
 if TYPE_CHECKING:

@@ -36,6 +36,7 @@ CONFIG = TrainingConfig(
     ema_decay=0.8,
     evaluations_per_epoch=2,
     patience=12,
+    dropout=None,
     bf16=False,
     seed=7,
 )
