@@ -19,7 +19,14 @@ class Shaded:
     share: float
 
 
-Cell = str | Shaded
+@dataclass(frozen=True, slots=True)
+class Long:
+    """A cell with a text of several lines."""
+
+    long: str
+
+
+Cell = str | Shaded | Long
 
 
 @dataclass(frozen=True, slots=True)
