@@ -41,6 +41,10 @@ _DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
 """Manifest fields that describe a model without affecting its scores; they are not part of its version."""
 
 
+_READABLE: Final = ("metrics.json", "diagnostics.json", "comparison.json", "inspection.json")
+"""Files of figures, which shape no score."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A model folder that passed every check."""
@@ -206,4 +210,4 @@ def _version(manifest: Manifest) -> str:
 
 def _shapes_a_score(name: str) -> bool:
     # Evaluating a model again writes its card and figures, and must not make it another model (decision 3).
-    return not name.endswith((".md", ".png", ".svg", ".html", "metrics.json", "diagnostics.json"))
+    return not name.endswith((".md", ".png", ".svg", ".html", *_READABLE))

@@ -25,6 +25,14 @@ def report(
         Path | None, typer.Option("--data", help="The data that the model was trained on, for --show-texts.")
     ] = None,
     labels: Labels = None,
+    comparison: Annotated[
+        Path | None,
+        typer.Option("--comparison", help="Result of compare in JSON, to add to the folder.", show_default=False),
+    ] = None,
+    inspection: Annotated[
+        Path | None,
+        typer.Option("--inspection", help="Result of inspect in JSON, to add to the folder.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="HTML file to write; default: report.html in the model folder.")
     ] = None,
@@ -36,7 +44,14 @@ def report(
     from shared.errors import SettingsError  # noqa: PLC0415
     from shared.model_folder.artifact import open_artifact  # noqa: PLC0415
     from trainer.evaluation.diagnostics.stored import plain_id  # noqa: PLC0415
-    from trainer.evaluation.html.folder import check_report_path, report_of, write_file  # noqa: PLC0415
+    from trainer.evaluation.html.folder import (  # noqa: PLC0415
+        COMPARISON,
+        INSPECTION,
+        check_report_path,
+        report_of,
+        without_texts,
+        write_file,
+    )
 
     if show_texts != (data is not None):
         raise SettingsError("--show-texts and --data go together: texts are in the data, not in the model folder")
@@ -44,10 +59,14 @@ def report(
         raise SettingsError(
             "--show-texts needs --output, a file outside of the model folder, which keeps no texts"
         )
+    if output is not None and (comparison or inspection):
+        raise SettingsError("--comparison and --inspection add to the model folder; leave out --output")
     if output is None:
         from trainer.models.model_folder import rebuild_report  # noqa: PLC0415
 
-        show(f"{rebuild_report(model).path / 'report.html'} was written")
+        given = {COMPARISON: comparison, INSPECTION: inspection}
+        added = {name: without_texts(path) for name, path in given.items() if path}
+        show(f"{rebuild_report(model, added).path / 'report.html'} was written")
         return
     check_report_path(output, model)
     artifact = open_artifact(model)

@@ -24,7 +24,7 @@ from trainer.evaluation.report import METRICS, Report, headline
 from trainer.models.transformer.predict import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from shared.model_folder.manifest import Manifest
@@ -159,11 +159,18 @@ def publish(folder: Path, manifest: Manifest, report: Report, diagnostics: Diagn
     return seal(folder, described, kept)
 
 
-def rebuild_report(folder: Path) -> Artifact:
-    """Writes the HTML report of a model folder anew, from its other files, and seals the folder."""
+def rebuild_report(folder: Path, added: Mapping[str, str]) -> Artifact:
+    """Writes the HTML report of a model folder anew, from its other files, and seals the folder.
+
+    `added` has the content of files by name that are put into the folder before. The version does not change.
+    """
     artifact = open_artifact(folder)
+    kept = {name: digest for name, digest in artifact.manifest.files.items() if name not in {REPORT, *added}}
+    for name, content in added.items():
+        _replace(folder / name, content)
+    if added:
+        artifact = seal(folder, artifact.manifest, kept)
     _replace(folder / REPORT, report_of(artifact))
-    kept = {name: digest for name, digest in artifact.manifest.files.items() if name != REPORT}
     return seal(folder, artifact.manifest, kept)
 
 

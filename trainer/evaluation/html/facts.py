@@ -30,6 +30,10 @@ class Facts:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """metrics.json as it is, for parts that not every model has."""
     diagnostics: Diagnostics | None = None
+    comparison: Mapping[str, Any] | None = None
+    """Of `compare`, if it was added to the folder."""
+    inspection: Mapping[str, Any] | None = None
+    """Of `inspect`, the same."""
     texts: Mapping[str, str] | None = None
     """Texts by row id; None: the report shows none."""
 
@@ -48,6 +52,18 @@ def at(tree: Any, *path: str) -> Any:
     for name in path:
         tree = tree.get(name) if isinstance(tree, dict) else None
     return tree
+
+
+def mapping(tree: Any, *path: str) -> dict[str, Any]:
+    """The mapping at a path; an empty one where there is none."""
+    found = at(tree, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def listing(tree: Any, *path: str) -> list[Any]:
+    """The list at a path; an empty one where there is none."""
+    found = at(tree, *path)
+    return found if isinstance(found, list) else []
 
 
 def number(value: Any) -> str:

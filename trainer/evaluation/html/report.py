@@ -11,18 +11,18 @@ from trainer.evaluation.html.sections.comparison import comparison
 from trainer.evaluation.html.sections.data import data
 from trainer.evaluation.html.sections.discrimination import discrimination
 from trainer.evaluation.html.sections.errors import errors
+from trainer.evaluation.html.sections.inspection import inspection
 from trainer.evaluation.html.sections.learning import learning
-from trainer.evaluation.html.sections.quality import int8, later, quality
+from trainer.evaluation.html.sections.quality import int8, later, quality, summary
 from trainer.evaluation.html.sections.recipe import environment, recipe
 from trainer.evaluation.html.sections.slices import slices
-from trainer.evaluation.html.sections.summary import summary
 
 if TYPE_CHECKING:
     from trainer.evaluation.html.facts import Facts
 
 REPORT: Final = "report.html"
 _SECTIONS: Final = (
-    *(summary, data, quality, calibration, discrimination, slices, errors),
+    *(summary, data, inspection, quality, calibration, discrimination, slices, errors),
     *(comparison, behaviour, learning, later, int8, recipe, environment),
 )
 

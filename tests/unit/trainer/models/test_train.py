@@ -360,6 +360,13 @@ def test_the_report_is_rebuilt_with_the_same_bytes_and_no_text(trained: Path, tm
     for words in (("--show-texts", "--data", trained / "data.parquet"), ("--show-texts", "--output", elsewhere)):
         with pytest.raises(SettingsError, match="--show-texts"):
             run("report", folder, *words)
+
+    found = '{"rows": 7, "label_errors": {"listed": [{"text": "secret"}]}}'
+    (tmp_path / "found.json").write_text(found, encoding="utf-8")
+    run("report", folder, "--inspection", tmp_path / "found.json")
+    assert open_artifact(folder).version == version
+    assert "secret" not in (folder / "inspection.json").read_text(encoding="utf-8")
+    assert "What was found in the data" in (folder / "report.html").read_text(encoding="utf-8")
     with pytest.raises(SettingsError, match="is in the model folder"):
         run("report", folder, "--output", folder / "other.html")
 

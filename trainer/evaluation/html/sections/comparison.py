@@ -1,11 +1,11 @@
-"""The model beside baselines on the same test rows, where metrics.json has such a comparison."""
+"""The model beside others on the same test rows, if a comparison was added to the folder."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainer.evaluation.html.blocks import Section, Table
-from trainer.evaluation.html.facts import at, number
+from trainer.evaluation.html.blocks import Cell, Section, Table, Text
+from trainer.evaluation.html.facts import at, listing, mapping, number
 from trainer.evaluation.report import words
 
 if TYPE_CHECKING:
@@ -14,30 +14,41 @@ if TYPE_CHECKING:
 
 def comparison(facts: Facts) -> Section | None:
     """None without a comparison."""
-    rows = _rows(at(facts.metrics, "comparison"))
-    if not rows:
+    models = listing(facts.comparison, "models")
+    if not models:
         return None
-    columns = list(dict.fromkeys(name for _, figures in rows for name in figures))
-    cells = [(model, *(number(figures.get(name)) for name in columns)) for model, figures in rows]
-    caption = "Models that were trained and tested on the same rows"
-    return Section("comparison", "Comparison", (Table(caption, ("model", *map(words, columns)), cells),))
+    names = list(dict.fromkeys(name for one in models for name in mapping(one, "statistics")))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            str(at(one, "name")),
+            *(_estimate(at(one, "statistics", name)) for name in names),
+            _seconds(at(one, "train_s")),
+            _rate(at(one, "texts_per_s")),
+            _size(at(one, "bytes_on_disk")),
+        )
+        for one in models
+    ]
+    about = (
+        f"{number(at(facts.comparison, 'rows'))} test rows that every model scored; in brackets: 95 % intervals."
+    )
+    caption = "Models that were trained and tested on the same parts"
+    columns = ("model", *map(words, names), "training", "texts/s", "size")
+    return Section("comparison", "Comparison", (Text(about), Table(caption, columns, rows)))
 
 
-def _rows(found: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Name and plain figures of each model, from a list of models or a mapping by name."""
-    if isinstance(found, dict):
-        found = found.get("models", found)
-    if isinstance(found, dict):
-        found = [{"name": name, **one} for name, one in found.items() if isinstance(one, dict)]
-    models = [one for one in found if isinstance(one, dict) and "name" in one] if isinstance(found, list) else []
-    return [(str(one["name"]), _figures(one)) for one in models]
+def _estimate(found: Any) -> str:
+    value, low, high = (at(found, name) for name in ("value", "low", "high"))
+    known = all(isinstance(one, int | float) for one in (value, low, high))
+    return f"{value:.3f} ({low:.3f} to {high:.3f})" if known else "-"
 
 
-def _figures(model: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a model, also those one level deeper."""
-    flat = {}
-    for name, value in model.items():
-        for key, one in value.items() if isinstance(value, dict) else [(name, value)]:
-            if isinstance(one, int | float) and not isinstance(one, bool):
-                flat[str(key)] = one
-    return flat
+def _seconds(value: Any) -> str:
+    return f"{value:,.0f} s" if isinstance(value, int | float) else "-"
+
+
+def _rate(value: Any) -> str:
+    return f"{value:,.0f}" if isinstance(value, int | float) else "-"
+
+
+def _size(value: Any) -> str:
+    return f"{value / 1e6:,.1f} MB" if isinstance(value, int | float) else "-"

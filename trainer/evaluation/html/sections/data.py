@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from trainer.evaluation.html.blocks import Block, Chart, Charts, Section, Table, Text
 from trainer.evaluation.html.charts.plot import bar_chart
-from trainer.evaluation.html.facts import at, number
 
 if TYPE_CHECKING:
     from trainer.evaluation.html.facts import Facts
@@ -28,7 +27,7 @@ def data(facts: Facts) -> Section | None:
         blocks.append(Text("No row was left out."))
     if facts.manifest.class_priors:
         blocks.append(Charts([_classes(facts.manifest.class_priors)]))
-    return Section("data", "Data", (*blocks, *_quality(facts)))
+    return Section("data", "Data", blocks)
 
 
 def _about(facts: Facts) -> str:
@@ -47,16 +46,3 @@ def _classes(priors: dict[str, float]) -> Chart:
     table = Table(description, ("label", "share"), [(label, shown) for label, _, shown in bars])
     svg = bar_chart(bars, label="share of the training rows", description=description)
     return Chart("Labels", svg, description, table)
-
-
-def _quality(facts: Facts) -> list[Block]:
-    """Findings about the data that metrics.json holds, if it does: counts by name."""
-    found = at(facts.metrics, "data")
-    if not isinstance(found, dict):
-        return []
-    rows = [
-        (name.replace("_", " "), number(value))
-        for name, value in found.items()
-        if not isinstance(value, dict | list)
-    ]
-    return [Table("What was found in the data", ("", "value"), rows)] if rows else []

@@ -82,12 +82,22 @@ def facts(labels: Sequence[str], *, name: str = "m", hostile: str = "x", texts: 
     metrics: dict[str, Any] = {
         **report.model_dump(mode="json"),
         "behaviour": {"capabilities": {hostile: behaviour}},
-        "comparison": [{"name": hostile, "figures": {"accuracy": 0.5}}],
-        "data": {hostile: 1},
+    }
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+    comparison = {"rows": 60, "models": [{"name": hostile, "statistics": {"accuracy": estimate}, "train_s": 3.0}]}
+    windows = [{"first": "2026-01-01T00:00:00Z", "last": hostile, "rows": 3, "shares": {hostile: 0.5}}] * 3
+    inspection = {
+        "data": hostile,
+        "rows": 60,
+        "scripts": {"rows": {hostile: 3}},
+        "lengths": {"unit": hostile, "median": 3},
+        "overlaps": [{"part": hostile, "other": "test", "exact": 1, "near": 2}],
+        "label_errors": {"rows": 1, "listed": [{"row": {"id": hostile, "label": hostile}, "suggested": hostile}]},
+        "drift": {"windows": windows},
     }
     found = diagnosed(examples, logits)
     shown = None if texts is None else dict.fromkeys(map(plain_id, examples.ids), texts)
-    return Facts(manifest, "abc", report, metrics, found, shown)
+    return Facts(manifest, "abc", report, metrics, found, comparison, inspection, shown)
 
 
 def diagnosed(examples: Examples, logits: np.ndarray[Any, Any]) -> Diagnostics:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from shared.errors import InputDataError
 from shared.terminal import escaped
 from tests.unit.trainer.evaluation.html.pages import HTML, facts, parse
+from trainer.evaluation.html.folder import without_texts
+from trainer.evaluation.html.page import render
 from trainer.evaluation.html.report import report_page
+from trainer.evaluation.html.sections.behaviour import behaviour
+from trainer.evaluation.html.sections.comparison import comparison
+from trainer.evaluation.html.sections.inspection import inspection
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ELEMENTS: Final = re.compile(
     "html|head|meta|link|title|style|body|header|h1|h2|p|nav|ul|li|a|main|section|div|dl|dt|dd|small|table|caption|"
@@ -30,6 +41,11 @@ HOSTILE: Final = (
     "<!-- ]]> &lt; &#x41;",
     "\x00\x0b\x1b[31m\ud800\u202e\u2066 javascript:alert(1)",
 )
+NAMES: Final = (
+    *("models", "statistics", "accuracy", "value", "name", "capabilities", "tests", "cases", "interval", "drift"),
+    *("windows", "shares", "label_errors", "listed", "row", "overlaps", "scripts", "rows", "lengths", "exact"),
+)
+FACTS: Final = facts(("a", "b"))
 anything = st.one_of(st.sampled_from(HOSTILE), st.text(min_size=1, max_size=30))
 
 
@@ -79,8 +95,8 @@ def test_texts_are_shown_only_if_they_are_given() -> None:
 
 @pytest.mark.parametrize(
     "section",
-    ["summary", "data", "quality", "calibration", "roc", "slices", "errors", "comparison", "behaviour", "learning",
-     "recipe", "environment"],
+    ["summary", "data", "inspection", "quality", "calibration", "roc", "slices", "errors", "comparison",
+     "behaviour", "learning", "recipe", "environment"],
 )  # fmt: skip
 def test_every_section_is_there_and_in_the_contents(section: str) -> None:
     """With a heading that names it."""
@@ -107,3 +123,33 @@ def test_many_labels_are_all_in_the_tables() -> None:
     parse(page)
     assert "The charts show 8 of 20 labels." in page
     assert all(page.count(f">{label}<") >= 3 for label in labels)
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b"\xff", b"{", b"[" * 100_000, b'"text"'])
+def test_a_result_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    """With one line that names the file."""
+    file = tmp_path / "x.json"
+    file.write_bytes(content)
+    with pytest.raises(InputDataError, match="is not a result of compare or inspect"):
+        without_texts(file)
+
+
+def test_a_result_comes_into_the_folder_without_texts(tmp_path: Path) -> None:
+    """Whatever the depth at which they are."""
+    file = tmp_path / "x.json"
+    file.write_text('{"listed": [{"row": {"id": "7", "text": "secret"}}], "texts": ["secret"]}', encoding="utf-8")
+    assert json.loads(without_texts(file)) == {"listed": [{"row": {"id": "7"}}]}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    )
+)
+def test_parts_of_another_shape_break_no_page(tree: Any) -> None:
+    """What other commands wrote is shown as far as it is understood."""
+    others = tree if isinstance(tree, dict) else {"models": tree, "drift": tree, "label_errors": tree}
+    found = replace(FACTS, metrics={"behaviour": tree}, comparison=others, inspection=others)
+    render("m", "", [section for make in (comparison, inspection, behaviour) if (section := make(found))])
