@@ -73,6 +73,8 @@ class Prepared:
     config: TrainingConfig
     max_tokens: int
     device: str
+    random_state: torch.Tensor
+    """Of torch after the head was made: the training goes on with it."""
     training: dict[str, Any]
     """Everything that can change the weights, except base and data; for the manifest."""
 
@@ -119,6 +121,7 @@ def prepare(examples: Examples, settings: TrainerSettings, held_out: Path | None
         config=config,
         max_tokens=max_tokens,
         device=device,
+        random_state=torch.get_rng_state(),
         training=training_settings(config, sample, device, settings.label_map),
     )
 

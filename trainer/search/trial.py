@@ -79,9 +79,11 @@ def run_trial(
     config = training_config(settings.model_copy(update=values), prepared.base, prepared.device)
     train, validation = prepared.encoded["train"], prepared.encoded["validation"]
     steps = config.epochs * config.steps_per_epoch(len(train))
-    # `train` goes on with the random state that the new head left. Each trial starts with that, and leaves it.
     devices = [torch.cuda.current_device()] if prepared.device == "cuda" else []
     with torch.random.fork_rng(devices=devices), reporting(steps) as inner:
+        torch.set_rng_state(prepared.random_state)
+        if devices:  # on which the head has used no random number
+            torch.cuda.manual_seed_all(config.seed)
         watch = _Watch(trial, inner, steps, left_s, clock, clock())
         try:
             state = finetune(
