@@ -37,17 +37,18 @@ class Plot:
     def __init__(self, x: Axis, y: Axis) -> None:
         self._x = x
         self._y = y
-        self._legend: list[tuple[int, str, bool]] = []
+        self._legend: list[tuple[str, str]] = []
+        """Style and name of each entry."""
         self._svg = ET.Element("svg", {"role": "img", "focusable": "false"})
         self._draw_axes()
 
     def line(self, name: str, series: int, points: Sequence[Point], *, marks: bool = False) -> None:
         """A line with an entry in the legend."""
-        self._legend.append((series, name, True))
-        self._path(points, f"curve {_style(series)}")
+        self._legend.append((f"curve {_dashed(series)}", name))
+        self._path(points, f"curve {_dashed(series)}")
         if marks:
             for point in points:
-                self._circle(point, f"mark {_style(series)}", 3)
+                self._circle(point, f"mark {_colour(series)}", 3)
 
     def reference(self, points: Sequence[Point]) -> None:
         """A dotted grey line, such as that of chance."""
@@ -55,9 +56,10 @@ class Plot:
 
     def marks(self, name: str, series: int, points: Sequence[Point], *, hollow: bool = False) -> None:
         """Single points with an entry in the legend."""
-        self._legend.append((series, name, False))
+        style = f"{'hollow' if hollow else 'mark'} {_colour(series)}"
+        self._legend.append((style, name))
         for point in points:
-            self._circle(point, f"{'hollow' if hollow else 'mark'} {_style(series)}", 3.5)
+            self._circle(point, style, 3.5)
 
     def columns(self, points: Sequence[Point], width: float, series: int) -> None:
         """Faint columns from the lower end of the axis, each centred at its x."""
@@ -65,7 +67,7 @@ class Plot:
             left, right = self._at(x - width / 2, y)[0], self._at(x + width / 2, y)[0]
             top, bottom = self._at(x, y)[1], self._at(x, self._y.low)[1]
             size = {"x": _n(left), "y": _n(top), "width": _n(right - left), "height": _n(bottom - top)}
-            ET.SubElement(self._svg, "rect", {"class": f"bar faint {_style(series)}", **size})
+            ET.SubElement(self._svg, "rect", {"class": f"bar faint {_colour(series)}", **size})
 
     def markup(self, description: str) -> Markup:
         """The SVG; the description is its accessible name."""
@@ -91,16 +93,16 @@ class Plot:
     def _draw_legend(self) -> int:
         """Writes the legend below the chart; returns its number of lines."""
         x, row = float(LEFT), 0
-        for series, whole, is_line in self._legend:
+        for style, whole in self._legend:
             name = shortened(whole)
             width = 26 + _CHAR * len(name) + 10
             if x > LEFT and x + width > WIDTH:
                 x, row = float(LEFT), row + 1
             y = HEIGHT + 8 + row * LEGEND_LINE
-            if is_line:
-                _line(self._svg, f"curve {_style(series)}", (x, y), (x + 20, y))
+            if style.startswith("curve"):
+                _line(self._svg, style, (x, y), (x + 20, y))
             else:
-                self._dot(x + 10, y, f"mark {_style(series)}", 3.5)
+                self._dot(x + 10, y, style, 3.5)
             _text(self._svg, (x + 26, y + 4), name, "start")
             x += width
         return row + 1 if self._legend else 0
@@ -151,7 +153,11 @@ def shortened(name: str, chars: int = 24) -> str:
     return name if len(name) <= chars else name[: chars - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _style(series: int) -> str:
+def _colour(series: int) -> str:
+    return f"s{series % SERIES}"
+
+
+def _dashed(series: int) -> str:
     return f"s{series % SERIES} d{series % SERIES}"
 
 
