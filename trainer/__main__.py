@@ -18,7 +18,9 @@ from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
 from trainer.commands.fetch import fetch
 from trainer.commands.inspect import inspect
+from trainer.commands.report import report
 from trainer.commands.train import train
+from trainer.commands.tune import tune
 
 app = typer.Typer(
     name="sentiment-trainer",
@@ -27,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, inspect, train, adopt, archive, evaluate, compare, export):
+for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, report, export):
     app.command()(command)
 
 

@@ -165,6 +165,8 @@ class TrainerSettings(Settings):
     """Not applied to biases and norms."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
     """Share of the steps with a rising rate."""
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """Probability of all dropout layers; default: what the base has."""
     max_grad_norm: float = Field(default=1.0, gt=0, le=1_000)
     """Gradients are clipped to this norm."""
     # Compared with 0, 0.5 raised macro-recall by 0.003 to 0.025 on three splits (decision 4).

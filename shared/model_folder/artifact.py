@@ -41,6 +41,10 @@ _DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
 """Manifest fields that describe a model without affecting its scores; they are not part of its version."""
 
 
+_READABLE: Final = ("metrics.json", "diagnostics.json", "comparison.json", "inspection.json", "parts.json")
+"""Files of figures and of row ids, which shape no score."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A model folder that passed every check."""
@@ -209,4 +213,4 @@ def _version(manifest: Manifest) -> str:
 
 def _shapes_a_score(name: str) -> bool:
     # Evaluating a model again writes its card and figures, and must not make it another model (decision 3).
-    return not name.endswith((".md", ".png", ".svg", "metrics.json", "parts.json"))
+    return not name.endswith((".md", ".png", ".svg", ".html", *_READABLE))

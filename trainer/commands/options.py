@@ -91,6 +91,7 @@ TRAINING: Final = (
     "trainer.max_tokens",
     "trainer.contrast_rows",
     "trainer.class_weighting",
+    "trainer.dropout",
     "trainer.ema_decay",
     "trainer.evaluations_per_epoch",
     "trainer.patience",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -108,10 +110,14 @@ def train(
         resume=resume,
         behaviour=behaviour,
         began=began,
+        command=shlex.join(["sentiment-trainer", *sys.argv[1:]]),
     )
     fit = training.train if settings.model == "transformer" else train_baseline
     artifact, report = fit(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
     if report.behaviour:
         show(behaviour_table(report.behaviour))
-    show(f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}")
+    show(
+        f"{artifact.path}: version {artifact.version}, its card is {artifact.path / 'README.md'}, its report "
+        f"{artifact.path / 'report.html'}"
+    )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from shared.errors import InputDataError
+from shared.inference.postprocessing import softmax
 from shared.model_folder.manifest import Normaliser
 from shared.text import NormaliserOptions
 from trainer.data.duplicates import remove_duplicates
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import halves
+from trainer.evaluation.diagnostics.diagnose import diagnose
 from trainer.evaluation.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.provenance import rows_of
@@ -22,6 +24,7 @@ from trainer.evaluation.serving import serve
 if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples, IntArray
+    from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.evaluation.serving import Served
 
 MIN_CALIBRATION_ROWS: Final = 100
@@ -36,6 +39,8 @@ class Calibrated:
     in_manifest: dict[str, Any] = field(default_factory=dict)
     """Fields of the manifest with their new values."""
     report: Report = field(default_factory=Report)
+    diagnostics: Diagnostics | None = None
+    """Of the test half; None without data."""
 
 
 def calibrate(artifact: Artifact, examples: Examples, wanted: Wanted, device: str) -> Calibrated:
@@ -74,6 +79,12 @@ def calibrate(artifact: Artifact, examples: Examples, wanted: Wanted, device: st
     return Calibrated(
         in_manifest={**fit.in_manifest, "calibration": rows_of(rows.take(fitted))},
         report=Report(adoption=report, postprocessing=fit.report, evaluations={TEST: found}),
+        diagnostics=diagnose(
+            rows.take(tested),
+            before=softmax(logits),
+            after=(probabilities := fit.postprocessing.probabilities(logits)),
+            predicted=fit.postprocessing.decide(probabilities),
+        ),
     )
 
 

@@ -100,7 +100,8 @@ def adopt(job: Job) -> tuple[Artifact, Report]:
         _compare_ids(raw, loaded)
         _compare_answers(raw, loaded)
         found = Calibrated() if job.data is None else calibrate(raw, job.data, job.wanted, job.device)
-        artifact = publish(folder, raw.manifest.model_copy(update=found.in_manifest), found.report)
+        manifest = raw.manifest.model_copy(update=found.in_manifest)
+        artifact = publish(folder, manifest, found.report, found.diagnostics)
     return replace(artifact, path=job.output), found.report  # it was sealed under its temporary name
 
 

@@ -9,9 +9,11 @@ import numpy as np
 import structlog
 
 from shared.errors import InputDataError, SettingsError
+from shared.inference.postprocessing import softmax
 from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS
 from trainer.evaluation.behaviour.measure import measure_behaviour
+from trainer.evaluation.diagnostics.diagnose import diagnose
 from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.gates import Gates, gates_of
 from trainer.evaluation.metrics import figures
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from shared.model_folder.artifact import Artifact
     from trainer.data.splits import Splits
+    from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.evaluation.metrics import Figures
     from trainer.evaluation.report import TrainingReport
     from trainer.models.train import Job
@@ -36,14 +39,21 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """The metrics of the test rows, and the engine that scored them."""
+    """What was found on the test rows, and the engine that scored them."""
 
     figures: Figures
     engine: str
+    diagnostics: Diagnostics
 
 
 def calibrate_and_test(
-    raw: Artifact, splits: Splits, device: str, wanted: Wanted, *, expected_bias: FloatArray | None = None
+    raw: Artifact,
+    splits: Splits,
+    device: str,
+    wanted: Wanted,
+    *,
+    command: str | None,
+    expected_bias: FloatArray | None = None,
 ) -> tuple[Fitted, Tested]:
     """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
 
@@ -63,7 +73,15 @@ def calibrate_and_test(
         calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected_bias
     )
     found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
-    return fitted, Tested(found, served.engine)
+    test, probabilities = rows[TEST], fitted.postprocessing.probabilities(rows[TEST].logits)
+    diagnostics = diagnose(
+        parts[TEST].take(served.rows[part_of == TEST] - (len(texts) - len(parts[TEST]))),
+        before=softmax(test.logits),
+        after=probabilities,
+        predicted=fitted.postprocessing.decide(probabilities),
+        command=command,
+    )
+    return fitted, Tested(found, served.engine, diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +125,4 @@ class Finish:
             log.info("behaviour", **behaviour.failure_rates())
         missed = f"nothing was written to {self.job.output}"
         self.gates.require(tested.figures, behaviour, "the trained model", missed)
-        return publish(folder, manifest, report), report
+        return publish(folder, manifest, report, tested.diagnostics), report

@@ -16,16 +16,20 @@ import torch
 
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.torch.loading import load_model
-from shared.model_folder.artifact import MANIFEST, Artifact, read_manifest, seal
+from shared.model_folder.artifact import MANIFEST, Artifact, open_artifact, read_manifest, seal
+from trainer.evaluation.diagnostics.stored import DIAGNOSTICS
+from trainer.evaluation.html.folder import report_of
+from trainer.evaluation.html.report import REPORT
 from trainer.evaluation.model_card import CARD, card
 from trainer.evaluation.report import METRICS, Report, headline
 from trainer.models.transformer.predict import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from shared.model_folder.manifest import Manifest
+    from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.models.transformer.encoding import Encoded
 
 ROUNDING: Final = 1e-5
@@ -146,18 +150,38 @@ def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
         )
 
 
-def publish(folder: Path, manifest: Manifest, report: Report) -> Artifact:
-    """Writes metrics and card and seals the folder; neither changes the version that the card names.
+def publish(folder: Path, manifest: Manifest, report: Report, diagnostics: Diagnostics | None = None) -> Artifact:
+    """Writes metrics, card and HTML report and seals the folder; none changes the version that they name.
 
     Other files keep their digests from `manifest`, if it has them: raises ArtifactError if one was altered since.
+    Diagnostics that are not given are kept as well.
     """
-    kept = {name: digest for name, digest in manifest.files.items() if name not in {METRICS, CARD}}
+    written = {METRICS, CARD, REPORT, *([DIAGNOSTICS] if diagnostics else [])}
+    kept = {name: digest for name, digest in manifest.files.items() if name not in written}
     described = manifest.model_copy(update={"metrics": headline(report)})
     _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
-    # The card names the version, which exists only once the rest is sealed.
-    version = seal(folder, described, kept).version
-    _replace(folder / CARD, card(described, report, version))
+    if diagnostics:
+        _replace(folder / DIAGNOSTICS, diagnostics.model_dump_json(indent=2) + "\n")
+    # Card and report name the version, which exists only once the rest is sealed.
+    artifact = seal(folder, described, kept)
+    _replace(folder / CARD, card(described, report, artifact.version))
+    _replace(folder / REPORT, report_of(artifact))
     return seal(folder, described, kept)
+
+
+def rebuild_report(folder: Path, added: Mapping[str, str]) -> Artifact:
+    """Writes the HTML report of a model folder anew, from its other files, and seals the folder.
+
+    `added` has the content of files by name that are put into the folder before. The version does not change.
+    """
+    artifact = open_artifact(folder)
+    kept = {name: digest for name, digest in artifact.manifest.files.items() if name not in {REPORT, *added}}
+    for name, content in added.items():
+        _replace(folder / name, content)
+    if added:
+        artifact = seal(folder, artifact.manifest, kept)
+    _replace(folder / REPORT, report_of(artifact))
+    return seal(folder, artifact.manifest, kept)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -75,6 +75,7 @@ def training_config(settings: TrainerSettings, base: LoadedBase, splits: Splits,
         patience=settings.patience,
         chosen_by="validation loss" if few else "macro-recall",
         freeze=settings.freeze,
+        dropout=settings.dropout,
         precision=_precision(settings, device),
         seed=settings.seed,
     )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import structlog
+import torch
 
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from shared.terminal import show
 from trainer.data.contrast import contrast_settings, with_contrast_rows
 from trainer.data.examples import write_examples
+from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
 from trainer.evaluation.calibration import bias_of_weighting
@@ -63,6 +65,8 @@ class Job:
     resume: bool = False
     behaviour: bool = True
     """Whether to run the behaviour suite, which is in English."""
+    command: str | None = None
+    """The command line, for the report."""
     began: float = field(default_factory=time.monotonic)
     """When the time of a budget began, by `time.monotonic`."""
 
@@ -79,6 +83,8 @@ class Prepared:
     max_tokens: int
     normaliser: NormaliserOptions
     device: str
+    random_state: torch.Tensor
+    """Of torch after the head was made: the training goes on with it."""
     training: dict[str, Any]
     """Everything that can change the weights, except base and data; for the manifest."""
 
@@ -95,7 +101,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     check_output(job.output, overwrite=job.overwrite)
     finish = Finish.of(job, settings)  # a wrong name costs no training
-    prepared = _prepare(job, settings, finish.polarity)
+    prepared = prepare(job, settings)
     saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
     state = _finetune(prepared, job, settings, saving)
     prepared = replace(prepared, training=prepared.training | _as_done(state))
@@ -106,7 +112,12 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
         raw = _save(folder, job, prepared)
         expected = bias_of_weighting(prepared.label_shares(), prepared.config.class_weighting)
         fitted, tested = calibrate_and_test(
-            raw, prepared.sample.splits, prepared.device, finish.wanted, expected_bias=expected
+            raw,
+            prepared.sample.splits,
+            prepared.device,
+            finish.wanted,
+            command=job.command,
+            expected_bias=expected,
         )
         seconds = time.monotonic() - job.began
         training = training_report(prepared.sample, state, tested.engine, seconds, notes)
@@ -116,7 +127,8 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
-def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | None) -> Prepared:
+def prepare(job: Job, settings: TrainerSettings) -> Prepared:
+    """Splits the data, loads the base and encodes the texts: the same for equal arguments."""
     device = choose_device(settings.device)
     sample = draw_sample(job.examples, settings, job.given)
     for note in sample.notes:
@@ -127,6 +139,7 @@ def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | 
         log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
+    polarity = polarity_of(job.examples.label_names, settings.polarity)
     training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
     base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
     options = settings.normaliser
@@ -147,6 +160,7 @@ def _prepare(job: Job, settings: TrainerSettings, polarity: Mapping[str, int] | 
         max_tokens=max_tokens,
         normaliser=options,
         device=device,
+        random_state=torch.get_rng_state(),
         training={
             **training_settings(config, sample, device, settings.label_map),
             **contrast_settings(settings.contrast_rows),

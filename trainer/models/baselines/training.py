@@ -63,7 +63,7 @@ def train_baseline(job: Job, settings: TrainerSettings) -> tuple[Artifact, Repor
         name = job.name or job.output.absolute().name
         manifest = _manifest(name, baseline, sample, settings)
         raw = _save(folder, baseline, manifest, splits)
-        fitted, tested = calibrate_and_test(raw, splits, settings.device, finish.wanted)
+        fitted, tested = calibrate_and_test(raw, splits, settings.device, finish.wanted, command=job.command)
         training = TrainingReport(
             rows={part: len(getattr(splits, part)) for part in PARTS},
             order=splits.order,

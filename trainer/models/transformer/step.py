@@ -13,6 +13,7 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
+from trainer.models.transformer.dropout import set_dropout
 from trainer.models.transformer.encoding import Encoded, padded
 from trainer.models.transformer.loss import CrossEntropy, label_weights, weighted_nll
 from trainer.models.transformer.optimiser import adamw, average_in, gradient_scaler
@@ -35,6 +36,8 @@ _TYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.fl
 def start(model: Any, train: Encoded, config: TrainingConfig, device: str, plan: Plan) -> TrainingState:
     """The state before the first step; moves the model to the device."""
     model.to(device)
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
     return TrainingState(
         model=model,
         average=copy.deepcopy(model) if config.ema_decay else model,

@@ -42,6 +42,8 @@ class TrainingConfig:
     """What makes an evaluation better."""
     freeze: int
     """Lowest layers that are not trained, with the embeddings; 0: all are trained."""
+    dropout: float | None
+    """Probability of all dropout layers; None: what the base has."""
     precision: Precision
     seed: int
 

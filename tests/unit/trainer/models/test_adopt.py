@@ -255,8 +255,8 @@ def test_files_that_are_not_of_the_model_stay_behind(tmp_path: Path) -> None:
     (source / "modeling.py").write_text("raise SystemExit")
     adopted(source, tmp_path / "model")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
-        "README.md", "config.json", "metrics.json", "model.safetensors", "sentiment.json", "tokenizer.json",
-        "tokenizer_config.json",
+        "README.md", "config.json", "metrics.json", "model.safetensors", "report.html", "sentiment.json",
+        "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
     assert AutoConfig.from_pretrained(tmp_path / "model").problem_type == "single_label_classification"
 

@@ -84,8 +84,8 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
     assert config.problem_type == "single_label_classification"
     assert config.label2id == {"negative": 0, "neutral": 1, "positive": 2}
     assert sorted(path.name for path in (trained / "model").iterdir()) == [
-        "README.md", "config.json", "metrics.json", "model.safetensors", "parts.json", "sentiment.json",
-        "tokenizer.json", "tokenizer_config.json",
+        "README.md", "config.json", "diagnostics.json", "metrics.json", "model.safetensors", "parts.json",
+        "report.html", "sentiment.json", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
 
 
@@ -423,3 +423,43 @@ def test_more_tokens_than_the_base_reads_are_refused(trained: Path, tmp_path: Pa
     with pytest.raises(SettingsError, match="--max-tokens 129 is more than the 128"):
         run("train", "--data", trained / "data.parquet", "--base", trained / "base", "--output", tmp_path / "m",
             "--max-tokens", 129)  # fmt: skip
+
+
+def test_the_report_is_rebuilt_with_the_same_bytes_and_no_text(trained: Path, tmp_path: Path) -> None:
+    """The version stays; texts are only in a file outside of the folder, and only if they are asked for."""
+    folder = tmp_path / "model"
+    shutil.copytree(trained / "model", folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    version = open_artifact(folder).version
+    run("report", folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert open_artifact(folder).version == version
+    page = before["report.html"].decode()
+    assert version in page
+    texts = read_examples(trained / "data.parquet").texts
+    assert not any(text in page for text in texts)
+
+    elsewhere = tmp_path / "errors.html"
+    run("report", folder, "--output", elsewhere)
+    assert elsewhere.read_bytes() == before["report.html"]
+    run("report", folder, "--output", elsewhere, "--show-texts", "--data", trained / "data.parquet")
+    assert any(text in elsewhere.read_text(encoding="utf-8") for text in texts)
+    for words in (("--show-texts", "--data", trained / "data.parquet"), ("--show-texts", "--output", elsewhere)):
+        with pytest.raises(SettingsError, match="--show-texts"):
+            run("report", folder, *words)
+
+    found = '{"rows": 7, "label_errors": {"listed": [{"text": "secret"}]}}'
+    (tmp_path / "found.json").write_text(found, encoding="utf-8")
+    run("report", folder, "--inspection", tmp_path / "found.json")
+    assert open_artifact(folder).version == version
+    assert "secret" not in (folder / "inspection.json").read_text(encoding="utf-8")
+    assert "What was found in the data" in (folder / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(SettingsError, match="is in the model folder"):
+        run("report", folder, "--output", folder / "other.html")
+
+
+def test_dropout_is_a_setting(trained: Path, tmp_path: Path) -> None:
+    """It is in the manifest, and changes the weights."""
+    run("train", "--data", trained / "data.parquet", "--base", trained / "base", "--output", tmp_path / "model",
+        "--test-rows", 60, "--epochs", 1, "--dropout", 0.4, "--precision", "fp32", "--device", "cpu")  # fmt: skip
+    assert open_artifact(tmp_path / "model").manifest.training["dropout"] == 0.4

@@ -20,6 +20,7 @@ CONFIG: Final = TrainingConfig(
     patience=12,
     chosen_by="macro-recall",
     freeze=0,
+    dropout=None,
     precision="fp32",
     seed=7,
 )

@@ -1,0 +1,1 @@
+"""Tests of what the report shows of the test rows."""

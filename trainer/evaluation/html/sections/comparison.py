@@ -1,0 +1,54 @@
+"""The model beside others on the same test rows, if a comparison was added to the folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainer.evaluation.html.blocks import Cell, Section, Table, Text
+from trainer.evaluation.html.facts import at, listing, mapping, number
+from trainer.evaluation.report import words
+
+if TYPE_CHECKING:
+    from trainer.evaluation.html.facts import Facts
+
+
+def comparison(facts: Facts) -> Section | None:
+    """None without a comparison."""
+    models = listing(facts.comparison, "models")
+    if not models:
+        return None
+    names = list(dict.fromkeys(name for one in models for name in mapping(one, "statistics")))
+    rows: list[tuple[Cell, ...]] = [
+        (
+            str(at(one, "name")),
+            *(_estimate(at(one, "statistics", name)) for name in names),
+            _seconds(at(one, "train_s")),
+            _rate(at(one, "texts_per_s")),
+            _size(at(one, "bytes_on_disk")),
+        )
+        for one in models
+    ]
+    about = (
+        f"{number(at(facts.comparison, 'rows'))} test rows that every model scored; in brackets: 95 % intervals."
+    )
+    caption = "Models that were trained and tested on the same parts"
+    columns = ("model", *map(words, names), "training", "texts/s", "size")
+    return Section("comparison", "Comparison", (Text(about), Table(caption, columns, rows)))
+
+
+def _estimate(found: Any) -> str:
+    value, low, high = (at(found, name) for name in ("value", "low", "high"))
+    known = all(isinstance(one, int | float) for one in (value, low, high))
+    return f"{value:.3f} ({low:.3f} to {high:.3f})" if known else "-"
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:,.0f} s" if isinstance(value, int | float) else "-"
+
+
+def _rate(value: Any) -> str:
+    return f"{value:,.0f}" if isinstance(value, int | float) else "-"
+
+
+def _size(value: Any) -> str:
+    return f"{value / 1e6:,.1f} MB" if isinstance(value, int | float) else "-"

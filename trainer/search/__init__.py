@@ -1,0 +1,1 @@
+"""Searches the settings of training: trials of one study, on the validation rows, resumable."""
