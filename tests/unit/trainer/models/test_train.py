@@ -175,6 +175,7 @@ def test_given_parts_and_a_budget_from_the_command_line(
     training = artifact.manifest.training
     assert (training["budget"], training["steps"], training["freeze"]) == ("10m", 10, 1)
     assert "- 10 training rows are in a given part too" in (tmp_path / "m" / CARD).read_text(encoding="utf-8")
+    monkeypatch.setattr("trainer.models.budget.AFTER_S", 60.0)
     with pytest.raises(SettingsError, match=r"--budget 10s is too small: at least \d+ s are needed here"):
         run("train", "--data", data, "--base", trained / "base", "--output", tmp_path / "n", "--budget", "10s")
     with pytest.raises(SettingsError, match="expected a time such as 90s, 20m or 2h, from 10s to 720h"):
