@@ -22,8 +22,9 @@ from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
 from tests.unit.trainer.data.datasets import world
 from trainer.__main__ import app
+from trainer.data.parts import read_parts
 from trainer.data.quality.findings import DataQuality
-from trainer.data.readers import read_examples
+from trainer.data.readers import ColumnNames, read_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,13 +61,15 @@ def trained(name: str, folder: Path) -> tuple[Path, Examples]:
     file, model = folder / f"{name}.parquet", folder / "model"
     trainer("fetch", name, "--from", published(name, folder), "--output", file, "--cache-dir", folder / "cache")
     base = tiny_base(folder / "base")
-    trainer("inspect", "--data", file, "--base", base, "--json", folder / "report.json")
+    parts = ("--data", file, "--split-column", "split")
+    trainer("inspect", *parts, "--base", base, "--strict", "--json", folder / "report.json")
     trainer(
-        *("train", "--data", file, "--base", base, "--output", model, "--epochs", 1, "--device", "cpu"),
-        *("--test-fraction", 0.2, "--validation-fraction", 0.2, "--calibration-fraction", 0.2),
+        *("train", *parts, "--base", base, "--output", model, "--epochs", 1, "--device", "cpu"),
+        *("--validation-fraction", 0.2, "--calibration-fraction", 0.2),
     )
-    trainer("evaluate", "--model", model, "--data", file, "--device", "cpu", "--precision", "fp32")
-    return model, read_examples(file)
+    of_test = ("--data", file, "--part", "test")
+    trainer("evaluate", "--model", model, *of_test, "--device", "cpu", "--precision", "fp32")
+    return model, read_examples(file, ColumnNames(part="split"))
 
 
 @pytest.mark.slow
@@ -78,9 +81,12 @@ def test_a_published_archive_becomes_a_model(tmp_path: Path, name: str, labels: 
     model, rows = trained(name, tmp_path)
     artifact = open_artifact(model)
     assert artifact.manifest.labels == labels
-    assert json.loads((model / "metrics.json").read_bytes())["evaluations"].keys() >= {"test"}
+    of_test = {key for key, part in zip(rows.ids, rows.parts or (), strict=True) if part == "test"}
+    assert set(read_parts(artifact)["test"]) == of_test
     report = DataQuality.model_validate_json((tmp_path / "report.json").read_bytes())
     assert (report.used, report.lengths.unit, report.lengths.window) == (len(rows), "tokens", 128)
+    assert report.parts.keys() == {"train", "test"}
+    assert [(one.exact, one.near) for one in report.overlaps] == [(0, 0)]
 
 
 @pytest.mark.parametrize("name", ["imdb", "sentiment140"])

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from shared.command_line import Loaded
 from shared.errors import UnfitData
 from shared.terminal import busy, show
-from trainer.commands.options import COLUMNS, FILES, LABELS, Data, Labels, Strict, settings_options
+from trainer.commands.options import (
+    COLUMNS,
+    FILES,
+    LABELS,
+    Calibration,
+    Data,
+    Labels,
+    Strict,
+    Test,
+    Validation,
+    read_given,
+    settings_options,
+)
 from trainer.settings import TrainerEnvironment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trainer.data.examples import Examples
     from trainer.data.quality.findings import DataQuality
     from trainer.settings import TrainerSettings
+
+NOTHING: Final[Mapping[str, Examples]] = {}
 
 
 @settings_options(
@@ -36,6 +52,9 @@ def inspect(
     *,
     data: Data,
     labels: Labels = None,
+    validation: Validation = None,
+    calibration: Calibration = None,
+    test: Test = None,
     strict: Strict = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="File for the whole report.", show_default=False)
@@ -52,7 +71,8 @@ def inspect(
 
     settings = loaded.settings.trainer
     examples = read_data(data, settings, labels)
-    found = report_on(examples, str(data), settings, show_texts=show_texts)
+    given = read_given(settings, validation, calibration, test)
+    found = report_on(examples, str(data), settings, given, show_texts=show_texts)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(f"{found.model_dump_json(indent=2)}\n", encoding="utf-8")
@@ -60,14 +80,20 @@ def inspect(
 
 
 def report_on(
-    examples: Examples, name: str, settings: TrainerSettings, *, show_texts: bool = False
+    examples: Examples,
+    name: str,
+    settings: TrainerSettings,
+    given: Mapping[str, Examples] = NOTHING,
+    *,
+    show_texts: bool = False,
 ) -> DataQuality:
-    """Makes the report and shows it."""
-    from trainer.data.quality.inspect import inspect_data  # noqa: PLC0415
+    """Makes the report on the rows, and on parts that are given in files of their own, and shows it."""
+    from trainer.data.quality.inspect import inspect_data, with_parts  # noqa: PLC0415
     from trainer.data.quality.table import quality_tables  # noqa: PLC0415
     from trainer.models.pretrained.local import local_tokenizer  # noqa: PLC0415
 
     base = local_tokenizer(settings.base, settings.base_revision, settings.cache_dir)
+    examples = with_parts(examples, given)
     with busy(f"inspecting {len(examples):,} rows"):
         found = inspect_data(examples, name, base, seed=settings.seed, show_texts=show_texts)
     for table in quality_tables(found):

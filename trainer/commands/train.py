@@ -85,7 +85,7 @@ def train(
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
-    refuse_faults(report_on(examples, str(data), settings), strict=strict)
+    refuse_faults(report_on(examples, str(data), settings, given), strict=strict)
     if examples.report.repeated_ids:
         show(f"{examples.report.repeated_ids:,} rows have the id of an earlier row and another text; each is used")
     for hint in hints(examples.label_names):

@@ -123,7 +123,12 @@ class PublishedLoader:
             rules = with_map(self.rules, self.dataset.label_map)
             parts = self.dataset.read(Files(self.place, cache_dir, self.name, rules))
         elif self.dataset.hub is not None:
-            parts = self._of_hub(self.dataset.hub, cache_dir)
+            try:
+                parts = self._of_hub(self.dataset.hub, cache_dir)
+            except InputDataError as error:
+                raise InputDataError(
+                    f"{error}; or fetch {self.name} --from PATH, where PATH is {self.dataset.files}"
+                ) from None
         else:
             raise InputDataError(
                 f"{self.name} is on no hub; download it from its authors, then fetch {self.name} --from PATH "
@@ -170,7 +175,11 @@ def joined(parts: Mapping[str, Examples], source: str) -> Examples:
         ids=tuple(key for part in renumbered for key in part.ids),
         source=source,
         created_at=np.concatenate(times) if len(times) == len(renumbered) else None,
-        report=DataReport(rows=sum(part.report.rows for part in renumbered), left_out=dict(left_out)),
+        report=DataReport(
+            rows=sum(part.report.rows for part in renumbered),
+            left_out=dict(left_out),
+            repeated_ids=sum(part.report.repeated_ids for part in renumbered),
+        ),
         parts=tuple(name for name, part in parts.items() for _ in range(len(part))),
     )
 

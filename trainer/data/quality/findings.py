@@ -165,6 +165,8 @@ class DataQuality(Finding):
     rows: int
     used: int
     left_out: dict[str, int]
+    repeated_ids: int
+    """Rows whose id an earlier row has, with another text; each is used."""
     parts: dict[str, int]
     classes: Classes
     lengths: Lengths

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trainer.data.datasets.published import TRAIN, joined
 from trainer.data.quality.classes import count_classes
 from trainer.data.quality.drift import measure_drift
 from trainer.data.quality.findings import DataQuality, Scope
@@ -17,8 +19,20 @@ from trainer.data.quality.repeats import exact_groups, find_repeats, near_groups
 from trainer.data.quality.scripts import count_scripts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from trainer.data.examples import Examples
     from trainer.data.quality.lengths import BaseTokenizer
+
+
+def with_parts(examples: Examples, given: Mapping[str, Examples]) -> Examples:
+    """All rows as one, each with its part; rows without one are for training."""
+    if not given:
+        return examples
+    together = joined({TRAIN: examples, **given}, examples.source)
+    if examples.parts is None or together.parts is None:
+        return together
+    return replace(together, parts=(*examples.parts, *together.parts[len(examples) :]))
 
 
 def inspect_data(
@@ -37,6 +51,7 @@ def inspect_data(
         rows=examples.report.rows or len(examples),
         used=len(examples),
         left_out=dict(examples.report.left_out),
+        repeated_ids=examples.report.repeated_ids,
         parts=dict(Counter(examples.parts or ())),
         classes=count_classes(examples),
         lengths=measure_lengths(examples, base, seed),

@@ -39,10 +39,13 @@ def find_label_errors(examples: Examples, exact: IntArray, seed: int, *, show_te
     if len(judged) < 2 or len(rows) < MIN_ROWS:  # noqa: PLR2004 - two labels
         why = f"fewer than {MIN_ROWS} rows, or than 2 labels with {MIN_LABEL_ROWS} texts"
         return LabelErrors(skipped=why, unchecked_labels=unchecked, scope=sample.scope)
-    from cleanlab.filter import find_label_issues  # noqa: PLC0415 - takes 4 s to import
-
     labels = np.searchsorted(judged, examples.labels[rows])
     probabilities = out_of_fold([examples.texts[row] for row in rows], labels, exact[rows], seed)
+    if probabilities is None:
+        why = "no word is in two texts"
+        return LabelErrors(skipped=why, unchecked_labels=unchecked, scope=sample.scope)
+    from cleanlab.filter import find_label_issues  # noqa: PLC0415 - takes 4 s to import
+
     ranked = find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
     return LabelErrors(
         rows=len(ranked),
@@ -59,15 +62,18 @@ def find_label_errors(examples: Examples, exact: IntArray, seed: int, *, show_te
     )
 
 
-def out_of_fold(texts: list[str], labels: IntArray, groups: IntArray, seed: int) -> npt.NDArray[np.float64]:
-    """Probabilities `[rows, labels]`; rows of one group are in one fold."""
+def out_of_fold(texts: list[str], labels: IntArray, groups: IntArray, seed: int) -> npt.NDArray[np.float64] | None:
+    """Probabilities `[rows, labels]`; rows of one group are in one fold. None if no word is in two texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes seconds to import
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
     from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
 
     # Inverse document frequencies of all rows: they know no label, and fitting them once saves four fifths.
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2, max_features=100_000)
-    matrix = words.fit_transform([normalise(text) for text in texts])
+    try:
+        matrix = words.fit_transform([normalise(text) for text in texts])
+    except ValueError:  # raised for an empty vocabulary, and for nothing else in a list of strings
+        return None
     _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
     probabilities = np.zeros((len(texts), int(labels.max()) + 1))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from shared.text import normalise
+from trainer.data.duplicates import spelling
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.quality.findings import Conflict, Repeats
 from trainer.data.quality.sampling import Limit, Sample, draw, row_of
@@ -26,8 +26,8 @@ MAX_CONFLICT_ROWS: Final = 20
 def exact_groups(examples: Examples) -> IntArray:
     """The group of rows with the same normalised text, `[rows]`; training takes one row of each."""
     first: dict[str, int] = {}
-    keys = (normalise(text).casefold() for text in examples.texts)
-    return np.fromiter((first.setdefault(key, row) for row, key in enumerate(keys)), np.int64, len(examples))
+    groups = (first.setdefault(spelling(text), row) for row, text in enumerate(examples.texts))
+    return np.fromiter(groups, np.int64, len(examples))
 
 
 def near_groups(examples: Examples, seed: int) -> tuple[Sample, IntArray]:

@@ -58,6 +58,8 @@ def _rows(found: DataQuality) -> Table:
     _add(table, "used", f"{found.used:,}")
     for part, rows in found.parts.items():
         _add(table, f"  of the part {part}", f"{rows:,}")
+    if found.repeated_ids:
+        _add(table, "  with the id of an earlier row and another text", f"{found.repeated_ids:,}")
     for reason, rows in sorted(found.left_out.items(), key=lambda one: -one[1]):
         _add(table, f"left out {reason}", f"{rows:,}")
     return table

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from datasets import ClassLabel, Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InputDataError
 from tests.unit.trainer.data.datasets import world
-from trainer.data.datasets import Choice, find_dataset
+from trainer.data.datasets import PUBLISHED, Choice, find_dataset
 from trainer.data.datasets.imdb import IMDB
 from trainer.data.datasets.published import PublishedLoader
 from trainer.data.datasets.sentiment140 import EMOTICON, without_emoticons
@@ -70,6 +71,61 @@ def test_imdb_of_the_hub_has_the_same_labels_and_parts(tmp_path: Path) -> None:
     hub = replace(IMDB.hub, repository=place)
     found = PublishedLoader(replace(IMDB, hub=hub)).load(tmp_path / "cache")
     assert rows(found) == [("train", "negative", "A train\nfilm"), ("test", "positive", "A test\nfilm")]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "names", "numbers", "labels"),
+    [
+        ("sst2", {"sentence": "TEXT"}, ["negative", "positive"], (0, 1), ("negative", "positive")),
+        ("yelp-polarity", {"text": "TEXT"}, ["1", "2"], (0, 1), ("negative", "positive")),
+        (
+            "amazon-polarity",
+            {"title": "TE", "content": "XT"},
+            ["negative", "positive"],
+            (0, 1),
+            ("negative", "positive"),
+        ),
+        (
+            "yelp-full",
+            {"text": "TEXT"},
+            ["1 star", "2 star", "3 stars", "4 stars", "5 stars"],
+            (0, 1, 2, 3, 4),
+            ("negative", "negative", "neutral", "positive", "positive"),
+        ),
+        (
+            "sentiment140",
+            {"text": "TEXT :)", "date": "Mon Apr 06 22:19:45 PDT 2009"},
+            None,
+            (0, 4),
+            ("negative", "positive"),
+        ),
+    ],
+)
+def test_a_copy_on_the_hub_has_the_labels_of_the_published_files(
+    *,
+    tmp_path: Path,
+    name: str,
+    fields: dict[str, object],
+    names: list[str] | None,
+    numbers: tuple[int, ...],
+    labels: tuple[str, ...],
+) -> None:
+    """The columns and the names of the numbers are those of the hub; the number 0 has another meaning there."""
+    place = tmp_path / "copy"
+    place.mkdir()
+    hub = PUBLISHED[name].hub
+    assert hub is not None
+    label = hub.columns.label
+    for split in hub.splits.values():
+        table = Dataset.from_list([{**fields, "idx": number, label: number} for number in numbers])
+        if names:
+            table = table.cast_column(label, ClassLabel(names=names))
+        table.to_parquet(place / f"{split}.parquet")
+    copy = replace(PUBLISHED[name], hub=replace(hub, repository=place))
+    found = PublishedLoader(copy).load(tmp_path / "cache")
+    assert [found.label_names[one] for one in found.labels] == [*labels] * len(hub.splits)
+    assert found.parts == tuple(part for part in hub.splits for _ in numbers)
+    assert {text.split()[0] for text in found.texts} <= {"TEXT", "TE"}
 
 
 def test_sentiment140_is_read_from_its_zip(tmp_path: Path) -> None:
@@ -280,3 +336,12 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     place.write_bytes(place.read_bytes()[:-200])
     with pytest.raises(InputDataError, match="download it again"):
         load("imdb", place)
+
+
+def test_a_hub_without_an_answer_is_answered_with_the_published_files(tmp_path: Path) -> None:
+    """An empty copy is read as little as a hub that cannot be reached."""
+    (tmp_path / "copy").mkdir()
+    assert IMDB.hub is not None
+    copy = replace(IMDB, hub=replace(IMDB.hub, repository=tmp_path / "copy"))
+    with pytest.raises(InputDataError, match=r"; or fetch imdb --from PATH, where PATH is the folder aclImdb or "):
+        PublishedLoader(copy).load(tmp_path / "cache")

@@ -127,11 +127,23 @@ def test_copies_of_a_text_are_in_one_fold() -> None:
     clean = learnable(300, seed=1)
     texts = [*clean.texts, *["awful w1 w2 w3 w4 unheard words"] * 3]
     labels = np.concatenate([clean.labels, [1, 1, 1]])
-    apart = out_of_fold(texts, labels, np.arange(303), seed=0)[-3:]
-    together = out_of_fold(texts, labels, np.array([*range(300), 300, 300, 300]), seed=0)[-3:]
+    apart = out_of_fold(texts, labels, np.arange(303), seed=0)
+    together = out_of_fold(texts, labels, np.array([*range(300), 300, 300, 300]), seed=0)
+    assert apart is not None
+    assert together is not None
+    apart, together = apart[-3:], together[-3:]
     assert (together == together[0]).all()
     assert together[0, 1] < apart[:, 1].min()
     assert together[0, 1] < 0.5
+
+
+@pytest.mark.parametrize("text", ["unheard{}", "!"])
+def test_texts_without_a_common_word_are_not_judged(text: str) -> None:
+    """Numbered words, and signs alone, tell a model of word counts nothing."""
+    rows = [(text.format(row) + " " * row + "!" * row, "ab"[row % 2]) for row in range(200)]
+    found = examples(rows)
+    errors = find_label_errors(found, np.arange(200), seed=0, show_texts=False)
+    assert errors.skipped == "no word is in two texts"
 
 
 def test_a_label_with_few_texts_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
