@@ -98,7 +98,7 @@ class TrainerSettings(Settings):
     """Leave out stop words, also when texts are scored; negations are kept."""
 
     base: str = Field(default="google-bert/bert-base-uncased", min_length=1)
-    """Model to start from: a name on the hub, a local folder, or minilm."""
+    """Model to start from: a name on the hub, a local folder, minilm or mpnet."""
     base_revision: str | None = None
     """Commit or tag of a base on the hub."""
 

