@@ -13,6 +13,7 @@ from transformers import (
     DebertaTokenizer,
     DebertaV2Tokenizer,
     GPT2Tokenizer,
+    LlamaTokenizer,
     MPNetTokenizer,
     PreTrainedTokenizerFast,
     RobertaTokenizer,
@@ -101,6 +102,32 @@ def _modernbert() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)  # type: ignore[no-untyped-call]
 
 
+def _opt() -> Any:
+    """As published: the class of GPT-2, with a padding token of its own."""
+    vocab, merges = _bytes(*_SPECIAL["roberta"])
+    names = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
+    return GPT2Tokenizer(vocab=dict(vocab), merges=[*merges], **names)
+
+
+@lru_cache
+def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges of BPE over spaces that are characters, with a token for each byte."""
+    made = Tokenizer(models.BPE(byte_fallback=True))
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    made.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=600, special_tokens=special, show_progress=False)
+    )
+    model = json.loads(made.to_str())["model"]
+    return model["vocab"], [tuple(pair) for pair in model["merges"]]
+
+
+def _llama() -> Any:
+    """As published: without a padding token."""
+    vocab, merges = _pieces()
+    return LlamaTokenizer(vocab=dict(vocab), merges=[*merges])
+
+
 _MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "bert": _bert,
     "electra": _bert,
@@ -109,6 +136,8 @@ _MAKERS: Final[dict[str, Callable[[], Any]]] = {
     "mpnet": _mpnet,
     "roberta": lambda: _with_bytes(RobertaTokenizer, *_SPECIAL["roberta"]),
     "gpt2": lambda: _with_bytes(GPT2Tokenizer, "<|endoftext|>"),
+    "opt": _opt,
+    "llama": _llama,
     "deberta": lambda: _with_bytes(DebertaTokenizer, *_SPECIAL["bert"]),
     "modernbert": _modernbert,
     "xlm-roberta": lambda: XLMRobertaTokenizer(vocab=_unigrams(*_SPECIAL["roberta"])),

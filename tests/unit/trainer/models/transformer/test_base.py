@@ -20,8 +20,8 @@ from trainer.data.readers import read_examples
 from trainer.evaluation.serving import serve
 from trainer.models.train import Job, train
 from trainer.models.transformer.base import load_base
-from trainer.models.transformer.encoding import check_served_ids
-from trainer.models.transformer.predict import predict
+from trainer.models.transformer.encoding import check_served_ids, tokenise
+from trainer.models.transformer.predict import predict, score
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
@@ -158,7 +158,15 @@ def test_a_pooler_may_be_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("architecture", "tokens"),
-    [("bert", 66), ("roberta", 64), ("xlm-roberta", 64), ("mpnet", 64), ("electra", 66), ("gpt2", 66)],
+    [
+        ("bert", 66),
+        ("roberta", 64),
+        ("xlm-roberta", 64),
+        ("mpnet", 64),
+        ("electra", 66),
+        ("gpt2", 66),
+        ("opt", 66),
+    ],
 )
 def test_the_longest_text_that_is_allowed_is_read(architecture: str, tokens: int, tmp_path: Path) -> None:
     """Of 66 embeddings, those that count positions from that of padding use 64 and fail on one token more."""
@@ -191,12 +199,33 @@ def test_a_base_without_a_padding_token_gets_one(tmp_path: Path) -> None:
     gpt2 = load_base(str(write_base(tmp_path / "gpt2", "gpt2")), None, LABELS, tmp_path)
     assert gpt2.model.config.pad_token_id == gpt2.tokenizer.pad_token_id == gpt2.tokenizer.eos_token_id
 
+    llama = load_base(str(write_base(tmp_path / "llama", "llama")), None, LABELS, tmp_path)
+    assert llama.model.config.pad_token_id == llama.tokenizer.pad_token_id == llama.tokenizer.eos_token_id
+    opt = load_base(str(write_base(tmp_path / "opt", "opt")), None, LABELS, tmp_path)
+    assert opt.model.config.pad_token_id == opt.tokenizer.pad_token_id != opt.tokenizer.eos_token_id
+
     folder = tiny_base(tmp_path / "bert")
     tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = None
     tokenizer.save_pretrained(folder)
     bert = load_base(str(folder), None, LABELS, tmp_path)
     assert bert.tokenizer.pad_token_id == bert.model.config.pad_token_id == 0
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "opt", "llama"])
+def test_a_decoder_reads_its_answer_from_the_last_token(architecture: str, tmp_path: Path) -> None:
+    """Given padding after a text, when scored in a batch, then it has the logits of its last token alone."""
+    base = load_base(str(write_base(tmp_path / "base", architecture)), None, LABELS, tmp_path)
+    texts = ["ok", "good bad table " * 3, "I did not like it, at all!", "x" * 40, "good"]
+    tokens = tokenise(base.tokenizer, texts, 60)
+    assert len({len(row) for row in tokens}) > 3
+
+    together = score(base.model, tokens, base.tokenizer.pad_token_id)
+    with torch.inference_mode():
+        hidden = [base.model.base_model(torch.from_numpy(row[None]).long()).last_hidden_state for row in tokens]
+        of_last = torch.cat([base.model.score(states[:, -1]) for states in hidden]).numpy()
+    assert together == pytest.approx(of_last, abs=TOLERANCE)
+    assert np.ptp(together, axis=0).min() > 100 * TOLERANCE
 
 
 def test_a_tokenizer_larger_than_the_embeddings_is_refused(tmp_path: Path) -> None:
