@@ -101,6 +101,8 @@ class TrainerSettings(Settings):
     """Model to start from: a name on the hub, a local folder, minilm or mpnet."""
     base_revision: str | None = None
     """Commit or tag of a base on the hub."""
+    head: Literal["auto", "fine-tune", "linear"] = "auto"
+    """linear: a linear head on the vectors of a frozen encoder; auto: that below 64 rows a label on average."""
 
     data_format: DataFormat = "auto"
     """What the file of --data is; auto: by its content."""

@@ -53,6 +53,14 @@ class TrainingData(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     fingerprint: str = Field(description="SHA-256 over the texts and labels in order")
 
 
+class Pooling(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What the output layer reads: the mean over the tokens of a text, special tokens included."""
+
+    layers: tuple[Annotated[int, Field(ge=1, le=1_000)], ...] = Field(
+        min_length=1, description="the mean of the outputs of these layers of the encoder, counted from 1"
+    )
+
+
 class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Comparison of the int8 graph under `openvino/` with the fp32 graph; present only if they agree enough."""
 
@@ -102,6 +110,9 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     )
     polarity: dict[str, Literal[-1, 0, 1]] | None = Field(
         default=None, description="of the labels where it is known; null: of none"
+    )
+    pooling: Pooling | None = Field(
+        default=None, description="null: as the architecture does, mostly the first token and a head of two layers"
     )
     class_priors: dict[str, float] | None = Field(
         default=None,

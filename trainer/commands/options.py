@@ -83,6 +83,7 @@ GIVEN: Final = ("trainer.keep_overlaps",)
 MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
+    "trainer.head",
     "trainer.epochs",
     "trainer.budget",
     "trainer.learning_rate",

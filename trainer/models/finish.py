@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 
 from shared.errors import InputDataError, SettingsError
-from shared.inference.postprocessing import softmax
+from shared.inference.postprocessing import Postprocessing, softmax
 from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS
 from trainer.evaluation.behaviour.measure import measure_behaviour
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
+    from shared.model_folder.manifest import Manifest
+    from trainer.data.examples import Examples
     from trainer.data.splits import Splits
     from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.evaluation.metrics import Figures
@@ -72,16 +74,41 @@ def calibrate_and_test(
     fitted = fit_postprocessing(
         calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected_bias
     )
-    found = figures(*rows[TEST], raw.manifest.labels, fitted.postprocessing)
-    test, probabilities = rows[TEST], fitted.postprocessing.probabilities(rows[TEST].logits)
+    test = parts[TEST].take(served.rows[part_of == TEST] - (len(texts) - len(parts[TEST])))
+    tested = _tested(rows[TEST], test, raw.manifest, fitted.postprocessing, engine=served.engine, command=command)
+    return fitted, tested
+
+
+def tested_with(
+    raw: Artifact, test: Examples, device: str, postprocessing: Postprocessing, *, command: str | None
+) -> Tested:
+    """Computes the test metrics, in fp32 with the engine that serves here; the model is calibrated already."""
+    served = serve(raw, test.texts, device=device, precision="fp32")
+    scored = test.take(served.rows)
+    if not len(scored):
+        raise InputDataError("no text of the test rows can be scored; check the data")
+    rows = Rows(served.logits, scored.labels)
+    return _tested(rows, scored, raw.manifest, postprocessing, engine=served.engine, command=command)
+
+
+def _tested(
+    rows: Rows,
+    test: Examples,
+    manifest: Manifest,
+    postprocessing: Postprocessing,
+    *,
+    engine: str,
+    command: str | None,
+) -> Tested:
+    probabilities = postprocessing.probabilities(rows.logits)
     diagnostics = diagnose(
-        parts[TEST].take(served.rows[part_of == TEST] - (len(texts) - len(parts[TEST]))),
-        before=softmax(test.logits),
+        test,
+        before=softmax(rows.logits),
         after=probabilities,
-        predicted=fitted.postprocessing.decide(probabilities),
+        predicted=postprocessing.decide(probabilities),
         command=command,
     )
-    return fitted, Tested(found, served.engine, diagnostics)
+    return Tested(figures(*rows, manifest.labels, postprocessing), engine, diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +132,21 @@ class Finish:
         return cls(job, settings.device, Wanted(settings.decide, settings.uncertain_accuracy), gates, polarity)
 
     def publish(
-        self, folder: Path, raw: Artifact, fitted: Fitted, tested: Tested, training: TrainingReport
+        self, folder: Path, raw: Artifact, fitted: Fitted | None, tested: Tested, training: TrainingReport
     ) -> tuple[Artifact, Report]:
-        """Runs the behaviour suite, and writes card and metrics; raises GatesMissed, and then seals nothing."""
-        manifest = raw.manifest.model_copy(update={**fitted.in_manifest, "polarity": self.polarity})
+        """Runs the behaviour suite, and writes card and metrics; raises GatesMissed, and then seals nothing.
+
+        `fitted` is None for a model with too few rows to calibrate.
+        """
+        found = fitted.in_manifest if fitted else {}
+        manifest = raw.manifest.model_copy(update={**found, "polarity": self.polarity})
         behaviour = None
         if self.job.behaviour:
             judged = replace(raw, manifest=manifest)
             behaviour = measure_behaviour(judged, device=self.device, precision="fp32")
         report = Report(
             training=training,
-            postprocessing=fitted.report,
+            postprocessing=fitted.report if fitted else None,
             evaluations={TEST: tested.figures},
             behaviour=behaviour,
         )

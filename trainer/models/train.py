@@ -22,6 +22,7 @@ from trainer.evaluation.calibration import bias_of_weighting
 from trainer.evaluation.chance import doubts
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.models.budget import Budget
+from trainer.models.few_labels import train_linear, wants_linear_head
 from trainer.models.finish import Finish, calibrate_and_test
 from trainer.models.model_folder import check_output, replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens, training_config
@@ -101,6 +102,8 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     check_output(job.output, overwrite=job.overwrite)
     finish = Finish.of(job, settings)  # a wrong name costs no training
+    if wants_linear_head(job.examples, settings):
+        return train_linear(job, settings, finish)
     prepared = prepare(job, settings)
     saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
     state = _finetune(prepared, job, settings, saving)

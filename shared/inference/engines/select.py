@@ -75,7 +75,7 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
     if precision == "fp32":
         return _padded(artifact, device, precision, "packed passes are not computed in fp32")
     if not supports(artifact):
-        return _padded(artifact, device, precision, "its architecture is not one of those that can be packed")
+        return _padded(artifact, device, precision, "neither other architectures nor mean pooling can be packed")
     try:
         return PackedEngine(artifact, cuda(torch.device(device)))
     except ScorerError as reason:  # a broken device fails the control sentence of the next engine too

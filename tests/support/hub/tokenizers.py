@@ -106,7 +106,8 @@ def _opt() -> Any:
     """As published: the class of GPT-2, with a padding token of its own."""
     vocab, merges = _bytes(*_SPECIAL["roberta"])
     names = {"bos_token": "</s>", "eos_token": "</s>", "unk_token": "</s>", "pad_token": "<pad>"}
-    return GPT2Tokenizer(vocab=dict(vocab), merges=[*merges], **names)
+    kind: Any = GPT2Tokenizer
+    return kind(vocab=dict(vocab), merges=[*merges], **names)
 
 
 @lru_cache
@@ -125,7 +126,8 @@ def _pieces() -> tuple[dict[str, int], list[tuple[str, str]]]:
 def _llama() -> Any:
     """As published: without a padding token."""
     vocab, merges = _pieces()
-    return LlamaTokenizer(vocab=dict(vocab), merges=[*merges])
+    kind: Any = LlamaTokenizer
+    return kind(vocab=dict(vocab), merges=[*merges])
 
 
 _MAKERS: Final[dict[str, Callable[[], Any]]] = {

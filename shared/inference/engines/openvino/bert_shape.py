@@ -91,6 +91,8 @@ class Shape:
     activation: str
     epsilon: float
     labels: int
+    pooled_layers: tuple[int, ...]
+    """Layers, counted from 1, whose mean over the tokens the output layer reads; none: the head of the layout."""
 
 
 def read_shape(artifact: Artifact) -> Shape:
@@ -118,6 +120,7 @@ def read_shape(artifact: Artifact) -> Shape:
         activation=activation,
         epsilon=1e-12 if distil else config["layer_norm_eps"],  # transformers hard-codes that of DistilBERT
         labels=len(config["id2label"]),
+        pooled_layers=artifact.manifest.pooling.layers if artifact.manifest.pooling else (),
     )
 
 

@@ -1,8 +1,9 @@
 """A BERT classifier as an OpenVINO graph without operations that a score does not need. Algebraically exact.
 
-Only the first token, [CLS], of the last layer reaches the classifier: that layer computes keys and values for all
-tokens, and the rest for [CLS]. The token type is constant, so its embedding is added to the position embeddings
-beforehand. The graph is built from the weights in a fraction of a second, so no converted model has to be stored.
+Unless the manifest pools, only the first token, [CLS], of the last layer reaches the classifier: that layer
+computes keys and values for all tokens, and the rest for [CLS]. The token type is constant, so its embedding is
+added to the position embeddings beforehand. The graph is built from the weights in a fraction of a second, so no
+converted model has to be stored.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from shared.inference.engines.openvino.bert_shape import read_weights
 from shared.inference.engines.openvino.runtime import openvino, opset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.inference.engines.openvino.bert_shape import Shape, Weights
     from shared.model_folder.artifact import Artifact
 
@@ -65,14 +68,32 @@ class _Graph:
         mask = _mask(ids, lengths)
         *inner, last = (f"{layout.body}.{layout.layer}.{index}" for index in range(self._shape.layers))
         tokens = self._embeddings(ids)
-        for name in inner:
-            tokens = self._layer(name, tokens, tokens, mask)
-        first = self._layer(last, opset.slice(tokens, [0], [1], [1], [1]), tokens, mask)
         dense, activation, output = layout.head
-        pooled = _ACTIVATIONS[activation](self._linear(dense, opset.squeeze(first, [1])))
+        if self._shape.pooled_layers:
+            pooled = self._mean([*inner, last], tokens, mask, ids, lengths)
+        else:
+            for name in inner:
+                tokens = self._layer(name, tokens, tokens, mask)
+            first = self._layer(last, opset.slice(tokens, [0], [1], [1], [1]), tokens, mask)
+            pooled = _ACTIVATIONS[activation](self._linear(dense, opset.squeeze(first, [1])))
         logits = self._linear(output, pooled)
         logits.output(0).set_names({"logits"})
         return openvino.Model([opset.result(logits)], [ids, lengths], "lean_bert")
+
+    def _mean(self, names: Sequence[str], tokens: Node, mask: Node, ids: Node, lengths: Node) -> Node:
+        """The mean over the pooled layers and the tokens of each row, `[rows, width]`."""
+        wanted = self._shape.pooled_layers
+        total = None
+        for number, name in enumerate(names[: max(wanted)], 1):
+            tokens = self._layer(name, tokens, tokens, mask)
+            if number in wanted:
+                total = tokens if total is None else opset.add(total, tokens)
+        if total is None or max(wanted) > len(names):
+            raise KeyError(f"layer {max(wanted)}")
+        own = opset.convert(opset.less(_places(ids), opset.unsqueeze(lengths, [1])), "f32")
+        summed = opset.reduce_sum(opset.multiply(total, opset.unsqueeze(own, [2])), [1])
+        count = opset.multiply(opset.convert(opset.unsqueeze(lengths, [1]), "f32"), np.float32(len(wanted)))
+        return opset.divide(summed, count)
 
     def _embeddings(self, ids: Node) -> Node:
         body = self._shape.layout.body
@@ -142,8 +163,12 @@ def _tokens(ids: Node) -> Node:
     return opset.gather(opset.shape_of(ids, "i32"), np.int32(1), np.int32(0))
 
 
+def _places(ids: Node) -> Node:
+    """The places of the tokens of the padded rows, from 0."""
+    return opset.range(np.int32(0), _tokens(ids), np.int32(1), "i32")
+
+
 def _mask(ids: Node, lengths: Node) -> Node:
     """`[rows, 1, 1, tokens]`: 0 for the tokens of a row, MASKED for its padding."""
-    places = opset.range(np.int32(0), _tokens(ids), np.int32(1), "i32")
-    own = opset.less(places, opset.unsqueeze(lengths, [1, 2, 3]))
+    own = opset.less(_places(ids), opset.unsqueeze(lengths, [1, 2, 3]))
     return opset.select(own, np.float32(0), np.float32(MASKED))

@@ -11,6 +11,7 @@ from transformers import CONFIG_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPI
 from transformers.utils import logging as transformers_logging
 
 from shared.errors import ArtifactError, ScorerError
+from shared.inference.engines.torch.pooling import MeanPooled
 from shared.inference.isolation import OutOfMemory, PassFailed
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def classify(error: Exception, device: torch.device) -> PassFailed | OutOfMemory
 
 
 def load_model(artifact: Artifact) -> Any:
-    """Loads the sequence classifier in fp32 on the CPU, for inference; raises ArtifactError.
+    """Loads the classifier with its pooling, in fp32 on the CPU, for inference; raises ArtifactError.
 
     transformers gets the bytes that `artifact.read` has checked and not a path, from which it would read the files
     again. The dtype is given because it would otherwise use that of the weights, and 16 bits are slow on a CPU.
@@ -60,7 +61,20 @@ def load_model(artifact: Artifact) -> Any:
         ) from None
     if report["missing_keys"]:  # transformers initialises them at random
         raise ArtifactError(f"{artifact.path} lacks weights such as {min(report['missing_keys'])}; train it again")
-    return model
+    return _pooled(artifact, model)
+
+
+def _pooled(artifact: Artifact, model: Any) -> Any:
+    """The model with the pooling of the manifest."""
+    pooling = artifact.manifest.pooling
+    if pooling is None:
+        return model
+    if max(pooling.layers) > int(model.config.num_hidden_layers):
+        raise ArtifactError(
+            f"{artifact.path}: the manifest pools layer {max(pooling.layers)}, and the model has "
+            f"{model.config.num_hidden_layers}; train it again"
+        )
+    return MeanPooled(model, pooling.layers).eval()
 
 
 def build_classifier(

@@ -33,10 +33,11 @@ mask."""
 
 
 def supports(artifact: Artifact) -> bool:
-    """Whether the architecture is supported: BERT, ELECTRA, RoBERTa, XLM-RoBERTa or DistilBERT."""
+    """Whether it is a BERT, ELECTRA, RoBERTa, XLM-RoBERTa or DistilBERT, without pooling."""
     config = artifact.config()
     return (
-        config.get("model_type") in _BERT | _ROBERTA | _DISTILBERT
+        artifact.manifest.pooling is None
+        and config.get("model_type") in _BERT | _ROBERTA | _DISTILBERT
         and config.get("position_embedding_type", "absolute") == "absolute"
         and not config.get("is_decoder", False)
         and not config.get("add_cross_attention", False)

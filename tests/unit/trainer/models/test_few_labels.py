@@ -1,0 +1,97 @@
+"""`train` with few labels: a frozen encoder, a linear head, and an ordinary folder that the engines serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from shared.model_folder.artifact import open_artifact
+from tests.support.hub.models import ARCHITECTURES, write_base
+from tests.support.tiny import tiny_base, write_data
+from trainer.data.readers import read_examples
+from trainer.evaluation.evaluate import evaluate
+from trainer.evaluation.report import read_report
+from trainer.evaluation.serving import serve
+from trainer.models.few_labels import wants_linear_head
+from trainer.models.train import Job, train
+from trainer.settings import TrainerSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trainer.data.examples import Examples
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Examples:
+    """200 made-up rows of three labels."""
+    return read_examples(write_data(tmp_path_factory.mktemp("data") / "rows.parquet", 200))
+
+
+def _settings(base: Path, **options: Any) -> TrainerSettings:
+    return TrainerSettings(base=str(base), device="cpu", **options)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_folder_serves_the_head_of_any_architecture(
+    architecture: str, examples: Examples, tmp_path: Path
+) -> None:
+    """Given 60 rows, when trained by default, then the encoder is that of the base and the folder is evaluated."""
+    base = write_base(tmp_path / "base", architecture)
+    few = examples.take(np.arange(60))
+
+    artifact, report = train(Job(few, tmp_path / "model"), _settings(base))
+
+    manifest = open_artifact(tmp_path / "model").manifest
+    assert manifest.training["head"] == "linear"
+    assert manifest.pooling is not None
+    assert manifest.calibration == manifest.data
+    assert report.training is not None
+    assert report.training.rows["validation"] == report.training.rows["calibration"] == 0
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, artifact.path))
+    kept = [name for name in before if any(other.endswith(name) for other in after)]
+    assert len(kept) > len(before) / 2
+    texts = examples.texts[:8]
+    together, *alone = (
+        serve(artifact, group, device="cpu", precision="fp32").probabilities
+        for group in (texts, *([text] for text in texts))
+    )
+    assert together == pytest.approx(np.concatenate(alone), abs=1e-5)
+    measured = evaluate(artifact, examples, "rows", device="cpu", precision="fp32", write=True)
+    assert measured.figures.rows == 200
+    assert read_report(open_artifact(tmp_path / "model")).later
+
+
+def test_the_labels_are_learnt_from_few_rows(examples: Examples, tmp_path: Path) -> None:
+    """A telling word in each text is enough for a random encoder, and two runs write the same weights."""
+    base = tiny_base(tmp_path / "base")
+    few = examples.take(np.arange(120))
+    for name in ("one", "two"):
+        train(Job(few, tmp_path / name, held_out=tmp_path / "held-out.parquet"), _settings(base))
+    assert len(read_examples(tmp_path / "held-out.parquet")) == 18
+    rest = examples.take(np.arange(120, 200))
+    served = serve(open_artifact(tmp_path / "one"), rest.texts, device="cpu", precision="fp32")
+    assert served.engine.startswith("openvino")
+    assert (served.probabilities.argmax(axis=1) == rest.labels).mean() > 0.6
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+def test_few_labels_are_below_64_a_label_on_average(
+    examples: Examples, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And it is said; a rare label among many rows changes nothing, and the option overrules."""
+    auto = _settings(tmp_path)
+    assert not wants_linear_head(examples.take(np.arange(192)), auto)
+    assert capsys.readouterr().out == ""
+    assert wants_linear_head(examples.take(np.arange(188)), auto)
+    assert "63 rows a label, fewer than 64: the encoder stays as it is" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert wants_linear_head(examples, _settings(tmp_path, head="linear"))
+    assert not wants_linear_head(examples.take(np.arange(30)), _settings(tmp_path, head="fine-tune"))

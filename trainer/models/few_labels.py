@@ -1,0 +1,151 @@
+"""The way of `train` for few labels: a frozen encoder and a linear head, in an ordinary model folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import structlog
+import torch
+
+from shared.inference.device import choose_device
+from shared.inference.engines.torch.pooling import MeanPooled, output_layer
+from shared.inference.postprocessing import Postprocessing
+from shared.model_folder.artifact import seal
+from shared.model_folder.manifest import Pooling
+from shared.terminal import show
+from trainer.data.examples import write_examples
+from trainer.data.parts import PARTS, write_parts
+from trainer.data.sample import draw_sample
+from trainer.evaluation.calibration import bias_of_weighting
+from trainer.evaluation.fitting import Rows, fit_postprocessing
+from trainer.evaluation.provenance import make_manifest, rows_of
+from trainer.evaluation.report import TrainingReport
+from trainer.models.finish import tested_with
+from trainer.models.linear_head import fit_head, install, pooled_layers, pooled_vectors
+from trainer.models.model_folder import replacing, save_model, verify_saved
+from trainer.models.recipe import choose_max_tokens
+from trainer.models.transformer.base import load_base
+from trainer.models.transformer.encoding import encode
+from trainer.models.transformer.finetune import seed_everything
+
+if TYPE_CHECKING:
+    from shared.model_folder.artifact import Artifact
+    from trainer.data.examples import Examples
+    from trainer.data.sample import Sample
+    from trainer.evaluation.report import Report
+    from trainer.models.finish import Finish
+    from trainer.models.linear_head import LinearHead
+    from trainer.models.train import Job
+    from trainer.settings import TrainerSettings
+
+FEW_ROWS: Final = 64
+"""Rows a label, on average, below which the head is linear by default."""
+PROBES: Final = 64
+
+log = structlog.get_logger()
+
+
+def wants_linear_head(examples: Examples, settings: TrainerSettings) -> bool:
+    """Whether the head is linear: as the settings say, or for few labels by default, which is shown then."""
+    if settings.head != "auto":
+        return settings.head == "linear"
+    each = len(examples) / len(examples.label_names)
+    if each >= FEW_ROWS:
+        return False
+    show(
+        f"{each:.0f} rows a label, fewer than {FEW_ROWS}: the encoder stays as it is, and a linear head is fitted "
+        "to its vectors; --head fine-tune trains the encoder too"
+    )
+    return True
+
+
+def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[Artifact, Report]:
+    """Fits, calibrates, tests and seals a model; raises SentimentError with what to do."""
+    device = choose_device(settings.device)
+    # Cross-validation takes their place, and few labels are too many to give away.
+    sample = draw_sample(
+        job.examples,
+        settings.model_copy(update={"validation_fraction": 0.0, "calibration_fraction": 0.0}),
+        job.given,
+    )
+    notes = [*sample.notes]
+    if unused := [name for name in ("validation", "calibration") if len(getattr(sample.splits, name))]:
+        notes.append(f"The {' and the '.join(unused)} rows are not used: a linear head is cross-validated.")
+    for note in notes:
+        show(note)
+    if job.held_out:
+        write_examples(sample.splits.test, job.held_out)
+    seed_everything(settings.seed)
+    train = sample.splits.train
+    base = load_base(settings.base, settings.base_revision, train.label_names, settings.cache_dir)
+    options = settings.normaliser
+    max_tokens = choose_max_tokens(base, train, settings.max_tokens, options)
+    layers = pooled_layers(int(base.model.config.num_hidden_layers))
+    model = MeanPooled(base.model, layers)
+    rows = encode(base.tokenizer, train, max_tokens, options)
+    log.info("fitting_a_linear_head", base=base.name, rows=len(rows), pooled_layers=layers, device=device)
+    head = fit_head(
+        pooled_vectors(model, rows.tokens, rows.pad_id, device),
+        rows.labels,
+        train.label_names,
+        class_weighting=settings.class_weighting,
+        seed=settings.seed,
+        bias=output_layer(base.model).bias is not None,
+    )
+    install(base.model, head)
+    training = _training(head, layers, sample, settings, device)
+    log.info("head_fitted", **training)
+    fitted = None
+    if head.folds:
+        known = Rows(head.out_of_fold, rows.labels)
+        shares = np.bincount(rows.labels, minlength=len(train.label_names)) / len(rows)
+        expected = bias_of_weighting(shares.tolist(), settings.class_weighting)
+        fitted = fit_postprocessing(known, known, finish.wanted, expected_bias=expected)
+    with replacing(job.output) as folder:
+        name = job.name or job.output.absolute().name
+        manifest = make_manifest(name, base, sample, training, max_tokens=max_tokens, options=options)
+        calibration = rows_of(train) if head.folds else None
+        save_model(folder, base.model, base.tokenizer, max_tokens)
+        write_parts(folder, sample.splits)
+        raw = seal(
+            folder,
+            manifest.model_copy(update={"pooling": Pooling(layers=layers), "calibration": calibration}),
+        )
+        test = sample.splits.test
+        verify_saved(raw, model, encode(base.tokenizer, test, max_tokens, options).take(PROBES))
+        postprocessing = fitted.postprocessing if fitted else Postprocessing.of(raw.manifest)
+        tested = tested_with(raw, test, device, postprocessing, command=job.command)
+        course = TrainingReport(
+            rows={part: len(getattr(sample.splits, part)) for part in PARTS},
+            order=sample.splits.order,
+            left_out=sample.left_out,
+            notes=notes,
+            seconds=round(time.monotonic() - job.began, 1),
+            best_step=None,
+            engine=tested.engine,
+            history=[],
+        )
+        artifact, report = finish.publish(folder, raw, fitted, tested, course)
+    return replace(artifact, path=job.output), report  # it was sealed under its temporary name
+
+
+def _training(
+    head: LinearHead, layers: tuple[int, ...], sample: Sample, settings: TrainerSettings, device: str
+) -> dict[str, Any]:
+    """Everything that can change the weights, except base and data; for the manifest."""
+    return {
+        "head": "linear",
+        "strength": head.strength,
+        "folds": head.folds,
+        "class_weighting": settings.class_weighting,
+        "pooled_layers": " ".join(map(str, layers)),
+        "split": sample.splits.order,
+        **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},
+        "device": device,
+        "label_map": settings.label_map or "none",
+        "seed": settings.seed,
+        "threads": torch.get_num_threads(),
+    }
