@@ -103,6 +103,18 @@ class TrainerSettings(Settings):
     """Commit or tag of a base on the hub."""
     head: Literal["auto", "fine-tune", "linear"] = "auto"
     """linear: a linear head on the vectors of a frozen encoder; auto: that below 64 rows a label on average."""
+    layers: int | None = Field(default=None, gt=0, le=1_000)
+    """Layers of the base to keep, evenly spaced, for a smaller and faster model; default: all."""
+
+    teacher: Path | None = None
+    """Model folder, with the labels of the data, whose probabilities the model learns besides the labels."""
+    unlabelled: Path | None = None
+    """Texts without labels to learn the teacher's probabilities on: a file as for --data."""
+    # Both are those of DistilBERT's authors and not measured here; see docs/encoders.md.
+    distil_alpha: float = Field(default=0.5, ge=0, le=1)
+    """Share of the teacher's probabilities in the loss; the labels have the rest."""
+    distil_temperature: float = Field(default=2.0, ge=0.1, le=100)
+    """The teacher's and the model's logits are divided by it in the loss."""
 
     data_format: DataFormat = "auto"
     """What the file of --data is; auto: by its content."""

@@ -84,6 +84,11 @@ MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "tra
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.head",
+    "trainer.layers",
+    "trainer.teacher",
+    "trainer.unlabelled",
+    "trainer.distil_alpha",
+    "trainer.distil_temperature",
     "trainer.epochs",
     "trainer.budget",
     "trainer.learning_rate",

@@ -105,6 +105,16 @@ def read_examples(
     )
 
 
+def read_texts(data: Path, names: ColumnNames = DEFAULT_COLUMNS) -> tuple[str, ...]:
+    """The texts of a file, whatever labels it has; the log counts rows without one. Raises InputDataError."""
+    columns = read_columns(data, {names.text}, names.options)
+    texts = [_text(value) for value in _require(columns, names.text, str(data), "--text-column")]
+    left_out = Counter(text.reason for text in texts if isinstance(text, LeftOut))
+    usable = tuple(text for text in texts if isinstance(text, str))
+    log.info("texts_read", data=str(data), rows=len(texts), usable=len(usable), left_out=dict(left_out))
+    return usable
+
+
 def checked_examples(
     columns: Columns,
     names: ColumnNames,

@@ -28,7 +28,7 @@ from trainer.models.linear_head import fit_head, install, pooled_layers, pooled_
 from trainer.models.model_folder import replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens
 from trainer.models.transformer.base import load_base
-from trainer.models.transformer.encoding import encode
+from trainer.models.transformer.encoding import check_served_ids, encode
 from trainer.models.transformer.finetune import seed_everything
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ log = structlog.get_logger()
 
 def wants_linear_head(examples: Examples, settings: TrainerSettings) -> bool:
     """Whether the head is linear: as the settings say, or for few labels by default, which is shown then."""
-    if settings.head != "auto":
+    if settings.head != "auto" or settings.teacher is not None:
         return settings.head == "linear"
     each = len(examples) / len(examples.label_names)
     if each >= FEW_ROWS:
@@ -80,9 +80,10 @@ def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[A
         write_examples(sample.splits.test, job.held_out)
     seed_everything(settings.seed)
     train = sample.splits.train
-    base = load_base(settings.base, settings.base_revision, train.label_names, settings.cache_dir)
+    base = load_base(settings.base, settings.base_revision, train.label_names, settings.cache_dir, settings.layers)
     options = settings.normaliser
     max_tokens = choose_max_tokens(base, train, settings.max_tokens, options)
+    check_served_ids(base.tokenizer, train.texts[:PROBES], max_tokens, base.name, options)
     layers = pooled_layers(int(base.model.config.num_hidden_layers))
     model = MeanPooled(base.model, layers)
     rows = encode(base.tokenizer, train, max_tokens, options)
@@ -141,6 +142,7 @@ def _training(
         "strength": head.strength,
         "folds": head.folds,
         "class_weighting": settings.class_weighting,
+        "layers": settings.layers or "all",
         "pooled_layers": " ".join(map(str, layers)),
         "split": sample.splits.order,
         **{f"{name}_rows": len(getattr(sample.splits, name)) for name in PARTS},

@@ -50,10 +50,15 @@ def choose_max_tokens(
     return min(max(needed, MIN_MAX_TOKENS), base.positions)
 
 
-def training_config(settings: TrainerSettings, base: LoadedBase, splits: Splits, device: str) -> TrainingConfig:
-    """The training config: the settings that affect the weights, with every automatic value resolved."""
+def training_config(
+    settings: TrainerSettings, base: LoadedBase, splits: Splits, device: str, *, rows: int
+) -> TrainingConfig:
+    """The training config: the settings that affect the weights, with every automatic value resolved.
+
+    `rows` are those of an epoch: the training rows, and unlabelled ones if there are any.
+    """
     batch_size = settings.batch_size or BATCH_SIZE
-    per_epoch = steps_per_epoch(len(splits.train), batch_size, settings.accumulate)
+    per_epoch = steps_per_epoch(rows, batch_size, settings.accumulate)
     epochs = settings.epochs or max(EPOCHS, FEW_STEPS / per_epoch)
     evaluations = (
         settings.evaluations_per_epoch

@@ -22,6 +22,7 @@ from trainer.evaluation.calibration import bias_of_weighting
 from trainer.evaluation.chance import doubts
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.models.budget import Budget
+from trainer.models.distillation import Texts, check_teacher, distil
 from trainer.models.few_labels import train_linear, wants_linear_head
 from trainer.models.finish import Finish, calibrate_and_test
 from trainer.models.model_folder import check_output, replacing, save_model, verify_saved
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
     from trainer.evaluation.report import Report
+    from trainer.models.transformer.loss import Loss
     from trainer.models.transformer.training_state import TrainingConfig, TrainingState
     from trainer.settings import TrainerSettings
 
@@ -88,6 +90,8 @@ class Prepared:
     """Of torch after the head was made: the training goes on with it."""
     training: dict[str, Any]
     """Everything that can change the weights, except base and data; for the manifest."""
+    loss: Loss | None
+    """None: cross-entropy with the labels."""
 
     def label_shares(self) -> list[float]:
         """Share of each label in the rows that are trained on, contrast rows included."""
@@ -102,6 +106,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Trains, calibrates, tests and seals a model; raises SentimentError with what to do."""
     check_output(job.output, overwrite=job.overwrite)
     finish = Finish.of(job, settings)  # a wrong name costs no training
+    check_teacher(settings)
     if wants_linear_head(job.examples, settings):
         return train_linear(job, settings, finish)
     prepared = prepare(job, settings)
@@ -127,6 +132,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
         artifact, report = finish.publish(folder, raw, fitted, tested, training)
     if saving:
         saving.checkpoint.remove()
+        _beside(job.output, "teacher").unlink(missing_ok=True)
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
@@ -144,21 +150,26 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     log.info("loading_base", base=settings.base)
     polarity = polarity_of(job.examples.label_names, settings.polarity)
     training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
-    base = load_base(settings.base, settings.base_revision, splits.train.label_names, settings.cache_dir)
-    options = settings.normaliser
+    labels, options = splits.train.label_names, settings.normaliser
+    base = load_base(settings.base, settings.base_revision, labels, settings.cache_dir, settings.layers)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, options)
     check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name, options)
-    config = training_config(settings, base, splits, device)
+    parts = {name: getattr(splits, name) for name in PARTS} | {"train": training_rows}
+    encoded = {name: encode(base.tokenizer, part, max_tokens, options) for name, part in parts.items()}
+    training: dict[str, Any] = {"layers": settings.layers or "all"}
+    loss = None
+    if settings.teacher is not None:
+        cache = _beside(job.output, "teacher") if job.resume else None
+        texts = Texts(replace(splits, train=training_rows), encoded["train"], base.tokenizer, max_tokens)
+        guided = distil(settings.teacher, texts, settings, device=device, cache=cache)
+        loss, encoded["train"] = guided.loss, guided.rows
+        training |= guided.described
+    config = training_config(settings, base, splits, device, rows=len(encoded["train"]))
     freeze(base.model, config.freeze, base.name)
     return Prepared(
         sample=sample,
         base=base,
-        encoded={
-            name: encode(
-                base.tokenizer, training_rows if name == "train" else getattr(splits, name), max_tokens, options
-            )
-            for name in PARTS
-        },
+        encoded=encoded,
         config=config,
         max_tokens=max_tokens,
         normaliser=options,
@@ -168,7 +179,9 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
             **training_settings(config, sample, device, settings.label_map),
             **contrast_settings(settings.contrast_rows),
             "budget": settings.budget or "none",
+            **training,
         },
+        loss=loss,
     )
 
 
@@ -193,6 +206,7 @@ def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: S
             reporter=reporter,
             plan=plan,
             pacer=pacer,
+            loss=prepared.loss,
             saving=saving,
         )
 
@@ -224,5 +238,9 @@ def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
         f"{base.name} {base.revision} {prepared.max_tokens} {prepared.normaliser!r} {sorted(parts.items())} "
         f"{prepared.training}"
     )
-    # Next to the output folder and not in it: publishing the model replaces that folder.
-    return Checkpoint(output.absolute().with_name(f"{output.name}.checkpoint.safetensors"), identity)
+    return Checkpoint(_beside(output, "checkpoint"), identity)
+
+
+def _beside(output: Path, what: str) -> Path:
+    """A file next to the output folder and not in it: publishing the model replaces that folder."""
+    return output.absolute().with_name(f"{output.name}.{what}.safetensors")

@@ -76,10 +76,9 @@ def run_trial(
 
     Raises TrialPruned, with its reason in the study, or BudgetSpentError.
     """
-    config = training_config(
-        settings.model_copy(update=values), prepared.base, prepared.sample.splits, prepared.device
-    )
     train, validation = prepared.encoded["train"], prepared.encoded["validation"]
+    chosen = settings.model_copy(update=values)
+    config = training_config(chosen, prepared.base, prepared.sample.splits, prepared.device, rows=len(train))
     devices = [torch.cuda.current_device()] if prepared.device == "cuda" else []
     with torch.random.fork_rng(devices=devices), reporting() as inner:
         torch.set_rng_state(prepared.random_state)
@@ -94,6 +93,7 @@ def run_trial(
                 config,
                 device=prepared.device,
                 reporter=watch,
+                loss=prepared.loss,
             )
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()

@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from shared.model_folder.manifest import MAX_TOKENS
 from trainer.models.pretrained.classifier import build, positions_of, without_head
 from trainer.models.pretrained.config import read_config
+from trainer.models.pretrained.depth import with_layers
 from trainer.models.pretrained.source import find_source
 from trainer.models.pretrained.tokenizer import check_vocabulary, limit_of, load_tokenizer, settle_padding
 from trainer.models.pretrained.weights import read_weights
@@ -50,8 +51,12 @@ class LoadedBase:
         return SMALL_RATE if self.model.config.hidden_size <= SMALL_HIDDEN else BASE_RATE
 
 
-def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir: Path) -> LoadedBase:
+def load_base(
+    name: str, revision: str | None, labels: Sequence[str], cache_dir: Path, layers: int | None = None
+) -> LoadedBase:
     """Loads a base with one output per label; the initial weights of the head depend on torch's seed.
+
+    With `layers`, that many of its layers are kept, evenly spaced.
 
     A head that the base has is not used, even if it has the same size: its outputs may be other labels, or the
     same ones in another order. Raises InputDataError if the base cannot be loaded or its encoder is not complete.
@@ -66,6 +71,8 @@ def load_base(name: str, revision: str | None, labels: Sequence[str], cache_dir:
         "problem_type": "single_label_classification",
     }
     tensors = without_head(weights.tensors, ours)
+    if layers is not None:
+        ours, tensors = with_layers(ours, tensors, layers, f"the base {source.name!r}")
     model = build(ours, tensors, f"the base {source.name!r}", any_head=True)
     tokenizer = load_tokenizer(source.folder)
     settle_padding(model, tokenizer, fine_tuned=False)
