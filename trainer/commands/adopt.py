@@ -48,8 +48,8 @@ def adopt(
     # First, so that an error in the data does not take the seconds that importing torch takes.
     data = None if calibrate is None else read_examples(calibrate, column_names(settings), labels)
 
-    from trainer.evaluation.fitting import Wanted  # noqa: PLC0415
     from trainer.evaluation.model_card import normaliser_words  # noqa: PLC0415
+    from trainer.evaluation.postprocessing.fitting import Wanted  # noqa: PLC0415
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import adopt as adoption  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415

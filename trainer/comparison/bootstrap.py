@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import BaseModel
 
-from trainer.evaluation.calibration import BINS
 from trainer.evaluation.metrics import macro_f1, macro_recall
+from trainer.evaluation.postprocessing.calibration import BINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from shared.model_folder.artifact import MANIFEST, open_artifact
 from trainer.comparison.answers import Answers, Facts, claim, identity, read, write
 from trainer.comparison.overlap import seen
 from trainer.data.sample import NOTHING, draw_sample
-from trainer.evaluation.calibration import fit_calibration
+from trainer.evaluation.postprocessing.calibration import fit_calibration
 from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import scoring
 from trainer.models.baselines.training import train_baseline

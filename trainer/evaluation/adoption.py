@@ -15,8 +15,8 @@ from trainer.data.duplicates import remove_duplicates
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import halves
 from trainer.evaluation.diagnostics.diagnose import diagnose
-from trainer.evaluation.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.metrics import figures
+from trainer.evaluation.postprocessing.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.provenance import rows_of
 from trainer.evaluation.report import TEST, AdoptionReport, NormaliserComparison, Report
 from trainer.evaluation.serving import serve

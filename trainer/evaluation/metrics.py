@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from sklearn.metrics import roc_auc_score
 
 from shared.inference.postprocessing import Postprocessing, softmax
-from trainer.evaluation.calibration import CalibrationFigures, calibration_figures
+from trainer.evaluation.postprocessing.calibration import CalibrationFigures, calibration_figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

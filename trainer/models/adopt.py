@@ -24,7 +24,7 @@ from shared.model_folder.manifest import MAX_TOKENS, Base, Manifest, Normaliser
 from shared.text import NORMALISER_VERSION, NormaliserOptions, normalise
 from trainer.data.labels.polarity import polarity_of
 from trainer.evaluation.adoption import Calibrated, calibrate
-from trainer.evaluation.fitting import DEFAULTS, Wanted
+from trainer.evaluation.postprocessing.fitting import DEFAULTS, Wanted
 from trainer.evaluation.provenance import libraries
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import check_output, publish, replacing, save_model

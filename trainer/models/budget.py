@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainer.models.transformer.schedule.plan import Plan
 
 AFTER_S: Final = 8.0
-"""Seconds for writing, checking and loading the model after the last step; a MiniLM took 5 to 7 on two cores."""
+"""Seconds for writing, checking and loading the model after the last step: a guess that suits a MiniLM."""
 SERVED_COST: Final = 2.0
 """Time of a text in the engine that serves in fp32, over that in an evaluation during training, bf16 perhaps."""
 _MINUTE_S: Final = 60

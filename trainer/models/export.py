@@ -30,8 +30,8 @@ from trainer.data.labels.rules import label_rules
 from trainer.data.parts import PARTS, rows_of_parts
 from trainer.data.readers import read_examples
 from trainer.data.sample import NOTHING, draw_sample
-from trainer.evaluation.calibration import ece
 from trainer.evaluation.metrics import confusion_matrix, macro_recall
+from trainer.evaluation.postprocessing.calibration import ece
 from trainer.evaluation.report import read_report
 from trainer.models.model_folder import publish, recover, replacing
 from trainer.models.quantise import quantise, score

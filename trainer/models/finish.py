@@ -14,9 +14,9 @@ from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS
 from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.diagnostics.diagnose import diagnose
-from trainer.evaluation.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.gates import Gates, gates_of
 from trainer.evaluation.metrics import figures
+from trainer.evaluation.postprocessing.fitting import Fitted, Rows, Wanted, fit_postprocessing
 from trainer.evaluation.report import TEST, Report, headline
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import publish

@@ -13,18 +13,18 @@ import torch
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from shared.terminal import show
-from trainer.data.contrast import contrast_settings, with_contrast_rows
+from trainer.data.augment.contrast import contrast_settings, with_contrast_rows
 from trainer.data.examples import write_examples
 from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
-from trainer.evaluation.calibration import bias_of_weighting
 from trainer.evaluation.chance import doubts
+from trainer.evaluation.postprocessing.calibration import bias_of_weighting
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.models.budget import Budget
-from trainer.models.distillation import Texts, check_teacher, distil
-from trainer.models.few_labels import train_linear, wants_linear_head
+from trainer.models.distillation.training import Texts, check_teacher, distil
 from trainer.models.finish import Finish, calibrate_and_test
+from trainer.models.linear.training import train_linear, wants_linear_head
 from trainer.models.model_folder import check_output, replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens, training_config
 from trainer.models.transformer.base import LoadedBase, load_base

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from trainer.evaluation.calibration import BINS
 from trainer.evaluation.diagnostics.stored import Bin, LabelCurves, Points
+from trainer.evaluation.postprocessing.calibration import BINS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from shared.inference.postprocessing import softmax
 from trainer.comparison.bootstrap import RESAMPLES, STATISTICS, estimate, statistics
-from trainer.evaluation.calibration import ece
+from trainer.evaluation.postprocessing.calibration import ece
 
 LABELS = 3
 

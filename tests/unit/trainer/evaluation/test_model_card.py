@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from shared.model_folder.manifest import Base, Decision, Manifest, TrainingData
-from trainer.evaluation.calibration import TEMPERATURES
-from trainer.evaluation.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.model_card import card
+from trainer.evaluation.postprocessing.calibration import TEMPERATURES
+from trainer.evaluation.postprocessing.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.report import PostprocessingReport, Report, UncertainThreshold
 
 ROWS = TrainingData(source="made up", rows=120, fingerprint="0" * 64)

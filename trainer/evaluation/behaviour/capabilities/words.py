@@ -1,4 +1,4 @@
-"""Words that several capabilities share. `trainer/data/contrast.py` uses others (a test compares them)."""
+"""Words that several capabilities share. `trainer/data/augment/contrast.py` uses others (a test compares them)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BATCHES: Final = (32, 16, 64)
 """Rows of a batch that are tried unless the user chose one, the preferred one first."""
 WARM_STEPS: Final = 2
-"""Steps before the measured ones: the first allocates memory, and takes up to ten times as long."""
+"""Steps before the measured ones: the first allocates memory, and takes longer."""
 MEASURED_STEPS: Final = 6
 """Steps that are timed, on batches that are spread over the lengths of an epoch."""
 MEASURED_SHARE: Final = 0.04

@@ -13,12 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from shared.inference.postprocessing import softmax
 from trainer.data.examples import Examples
-from trainer.evaluation.calibration import ece
 from trainer.evaluation.diagnostics.curves import POINTS, confidence_bins, label_curves
 from trainer.evaluation.diagnostics.diagnose import diagnose
 from trainer.evaluation.diagnostics.errors import SHOWN, suspects
 from trainer.evaluation.diagnostics.slices import slices
 from trainer.evaluation.diagnostics.stored import Diagnostics
+from trainer.evaluation.postprocessing.calibration import ece
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray

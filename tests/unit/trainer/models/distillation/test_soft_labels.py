@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from shared.errors import InputDataError, SettingsError
 from trainer.data.examples import Examples
-from trainer.models.distillation import check_teacher
-from trainer.models.transformer import distil
-from trainer.models.transformer.distil import Distillation, soft_labels, usable_texts
+from trainer.models.distillation import soft_labels as distil
+from trainer.models.distillation.soft_labels import Distillation, soft_labels, usable_texts
+from trainer.models.distillation.training import check_teacher
 from trainer.models.transformer.loss import CrossEntropy, label_weights
 from trainer.settings import TrainerSettings
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import beta
 
 from shared.model_folder.manifest import Decision
-from trainer.evaluation.calibration import PRIOR_ROWS
+from trainer.evaluation.postprocessing.calibration import PRIOR_ROWS
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -15,7 +15,7 @@ from trainer.data.readers import read_examples
 from trainer.evaluation.evaluate import evaluate
 from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import serve
-from trainer.models.few_labels import wants_linear_head
+from trainer.models.linear.training import wants_linear_head
 from trainer.models.train import Job, train
 from trainer.settings import TrainerSettings
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.errors import SettingsError
 from trainer.data.readers import column_names, read_texts
-from trainer.models.transformer.distil import Distillation, soft_labels
+from trainer.models.distillation.soft_labels import Distillation, soft_labels
 from trainer.models.transformer.encoding import Encoded, tokenise
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from shared.errors import SettingsError
-from trainer.data import contrast
-from trainer.data.contrast import contrast_rows, contrast_settings, most, with_contrast_rows
+from trainer.data.augment import contrast
+from trainer.data.augment.contrast import contrast_rows, contrast_settings, most, with_contrast_rows
 from trainer.data.examples import Examples
 from trainer.evaluation.behaviour.capabilities import identity
 from trainer.evaluation.behaviour.suite import held_out_texts, sentences

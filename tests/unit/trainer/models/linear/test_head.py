@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from shared.errors import InputDataError
 from shared.inference.engines.torch.pooling import MeanPooled, output_layer
 from shared.inference.postprocessing import softmax
-from trainer.models.linear_head import STRENGTHS, LinearHead, fit_head, install, pooled_layers, pooled_vectors
+from trainer.models.linear.head import STRENGTHS, LinearHead, fit_head, install, pooled_layers, pooled_vectors
 
 NAMES = ("negative", "neutral", "positive")
 

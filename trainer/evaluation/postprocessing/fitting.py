@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import structlog
 
-from trainer.evaluation.calibration import Fit, fit_calibration
-from trainer.evaluation.decision import choose_decision, choose_threshold
+from trainer.evaluation.postprocessing.calibration import Fit, fit_calibration
+from trainer.evaluation.postprocessing.decision import choose_decision, choose_threshold
 from trainer.evaluation.report import PostprocessingReport, UncertainThreshold
 
 if TYPE_CHECKING:
     from shared.inference.postprocessing import Postprocessing
     from shared.model_folder.manifest import Decision
     from trainer.data.examples import IntArray
-    from trainer.evaluation.decision import Rule
+    from trainer.evaluation.postprocessing.decision import Rule
     from trainer.models.transformer.predict import FloatArray
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.inference.postprocessing import Postprocessing, softmax
-from trainer.evaluation.calibration import (
+from trainer.evaluation.postprocessing.calibration import (
     TEMPERATURES,
     bias_of_weighting,
     calibration_figures,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from shared.inference.postprocessing import Postprocessing, softmax
-from trainer.evaluation.decision import choose_decision, choose_threshold
-from trainer.evaluation.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.metrics import confusion_matrix, macro_recall
+from trainer.evaluation.postprocessing.decision import choose_decision, choose_threshold
+from trainer.evaluation.postprocessing.fitting import Rows, Wanted, fit_postprocessing
 
 PRIORS = np.array([0.1, 0.5, 0.4])
 

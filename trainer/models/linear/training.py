@@ -19,12 +19,12 @@ from shared.terminal import show
 from trainer.data.examples import write_examples
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import draw_sample
-from trainer.evaluation.calibration import bias_of_weighting
-from trainer.evaluation.fitting import Rows, fit_postprocessing
+from trainer.evaluation.postprocessing.calibration import bias_of_weighting
+from trainer.evaluation.postprocessing.fitting import Rows, fit_postprocessing
 from trainer.evaluation.provenance import make_manifest, rows_of
 from trainer.evaluation.report import TrainingReport
 from trainer.models.finish import tested_with
-from trainer.models.linear_head import fit_head, install, pooled_layers, pooled_vectors
+from trainer.models.linear.head import fit_head, install, pooled_layers, pooled_vectors
 from trainer.models.model_folder import replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens
 from trainer.models.transformer.base import load_base
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from trainer.data.sample import Sample
     from trainer.evaluation.report import Report
     from trainer.models.finish import Finish
-    from trainer.models.linear_head import LinearHead
+    from trainer.models.linear.head import LinearHead
     from trainer.models.train import Job
     from trainer.settings import TrainerSettings
 

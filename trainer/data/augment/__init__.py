@@ -1,0 +1,1 @@
+"""Rows that are made, and added to the training rows."""

@@ -1,0 +1,1 @@
+"""Fits what follows the logits: calibration, decision, uncertain threshold."""

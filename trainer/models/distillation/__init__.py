@@ -1,0 +1,1 @@
+"""Training that learns from a teacher."""
