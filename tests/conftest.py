@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import pytest
+import structlog
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -36,6 +37,27 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def uncached_logs() -> Iterator[None]:
+    """A test that configures the logs, as each command does, does not decide where the next one's lines go.
+
+    In service a logger keeps its configuration once it is used, and `structlog.testing.capture_logs` sees nothing.
+    """
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            structlog, "configure", lambda **given: configure(**given | {"cache_logger_on_first_use": False})
+        )
+        yield
+
+
+@pytest.fixture(autouse=True)
+def default_logs() -> Iterator[None]:
+    """Each test begins with structlog as it is imported."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(tryfirst=True)  # runs before -m selects by marker

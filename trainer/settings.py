@@ -5,7 +5,6 @@ Settings of the consumer may be set in the same environment: they are ignored.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import Annotated, Final, Literal
 
@@ -21,16 +20,13 @@ from shared.settings import Settings
 from shared.text import NormaliserOptions
 from trainer.data.labels.label_map import parse_label_map
 from trainer.data.labels.polarity import parse_polarity
+from trainer.duration import parse_duration
 from trainer.evaluation.gates import parse_max_failures
 
 OTHER_COMMANDS: Final = ("",)
 """Any other name is ignored, unless it looks like a misspelling: the names of the consumer are unknown here."""
 DataFormat = Literal["auto", "csv", "json", "parquet", "fasttext", "text-files"]
 Header = Literal["auto", "yes", "no"]
-MIN_BUDGET_S: Final = 10
-MAX_BUDGET_S: Final = 30 * 24 * 3_600
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600}
-_DURATION: Final = re.compile(r"([0-9]{1,9})([smh])")
 Fraction = Annotated[float, Field(gt=0, lt=0.5)]
 
 
@@ -57,18 +53,8 @@ def _valid_gates(specs: tuple[str, ...]) -> tuple[str, ...]:
     return specs
 
 
-def _seconds(duration: str) -> int:
-    found = _DURATION.fullmatch(duration)
-    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
-    if not MIN_BUDGET_S <= seconds <= MAX_BUDGET_S:
-        raise ValueError(
-            f"expected a time such as 90s, 20m or 2h, from {MIN_BUDGET_S}s to {MAX_BUDGET_S // 3_600}h"
-        )
-    return seconds
-
-
 def _valid_duration(duration: str) -> str:
-    _seconds(duration)
+    parse_duration(duration)
     return duration
 
 
@@ -234,7 +220,7 @@ class TrainerSettings(Settings):
     @property
     def budget_s(self) -> int | None:
         """Seconds of the budget, if there is one."""
-        return _seconds(self.budget) if self.budget else None
+        return parse_duration(self.budget) if self.budget else None
 
     @property
     def normaliser(self) -> NormaliserOptions:

@@ -24,8 +24,15 @@ from trainer.commands.options import (
     read_given,
     settings_options,
 )
-from trainer.search.duration import seconds
+from trainer.duration import parse_duration
 from trainer.settings import TrainerEnvironment
+
+
+def _budget(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 @settings_options(
@@ -55,9 +62,9 @@ def tune(
         int, typer.Option("--trials", help="Trials, over all runs with this output.", min=1, max=10_000)
     ] = 30,
     budget: Annotated[
-        float | None,
+        int | None,
         typer.Option(
-            "--budget", parser=seconds, metavar="TIME", help="Time for trials, over all runs: 90m, 2h, 1d."
+            "--budget", parser=_budget, metavar="TIME", help="Time for trials, over all runs: 90m, 2h, 1d."
         ),
     ] = None,
 ) -> None:

@@ -16,7 +16,7 @@ from shared.errors import InputDataError
 from trainer.data.duplicates import remove_duplicates, spelling
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.parts import PARTS
-from trainer.data.splits import Sizes, Splits, split
+from trainer.data.splits import LabelMissingError, Sizes, Splits, split
 from trainer.evaluation.behaviour.suite import held_out_texts
 
 if TYPE_CHECKING:
@@ -66,7 +66,15 @@ def draw_sample(examples: Examples, settings: TrainerSettings, given: Mapping[st
     overlap = _without_overlap(cleaned.examples, given, keep=settings.keep_overlaps)
     rest = overlap.rest
     order, why = _order(rest, settings)
-    splits = split(rest, overlap.groups, _sizes(len(rest), settings, given), order=order, seed=settings.seed)
+    sizes = _sizes(len(rest), settings, given)
+    try:
+        splits = split(rest, overlap.groups, sizes, order=order, seed=settings.seed)
+    except LabelMissingError as missing:
+        # Such as one file of each label, or a topic that had only praise for a month.
+        if order == "random" or settings.split != "auto":
+            raise
+        why = [f"By time {missing.fault}: the split is at random."]
+        splits = split(rest, overlap.groups, sizes, order="random", seed=settings.seed)
     held = {name: given.get(name, getattr(splits, name)) for name in ("validation", "calibration", "test")}
     splits = replace(splits, **held)
     overlapping = 0 if settings.keep_overlaps else overlap.exact + overlap.near

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Order = Literal["time", "random"]
 
 
+class LabelMissingError(InputDataError):
+    """A part has no row of a label."""
+
+    def __init__(self, message: str, fault: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+        """The same in a clause."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sizes:
     """Rows to hold out; the rest is for training."""
@@ -155,7 +164,8 @@ def _require_every_label(name: str, part: Examples, examples: Examples, order: O
         if rows == 0:
             total = examples.counts()[label]
             hint = "or use --split random" if order == "time" else f"or --ignore-label {label}"
-            raise InputDataError(
+            raise LabelMissingError(
                 f"the {name} part has no row of label {label!r} ({total} of {len(examples)} usable rows have it); "
-                f"give more such rows, a larger {name} part, {hint}"
+                f"give more such rows, a larger {name} part, {hint}",
+                f"the {name} part would have no row of the label {label!r}",
             )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from shared.model_folder.artifact import open_artifact, seal
 from tests.support.tiny import tiny_model, write_data
 from trainer.comparison.overlap import seen
-from trainer.data.parts import FILE, PARTS
+from trainer.data.parts import write_parts
 from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
 from trainer.settings import TrainerSettings
@@ -24,9 +26,11 @@ def test_row_ids_in_the_folder_say_how_many_test_rows_it_saw(tmp_path: Path) -> 
     folder = tiny_model(tmp_path / "model")
     artifact = open_artifact(folder)
     assert seen(artifact, splits).startswith("not known")
-    for ids, expected in (
-        ({"train": splits.test.ids[:3], "calibration": splits.test.ids[3:4]}, "yes: 4 of 60 test rows"),
-        ({"train": splits.train.ids, "test": splits.test.ids}, "no: none of these row ids is in its parts"),
+    mixed = replace(splits, train=splits.test.take(np.arange(3)), calibration=splits.test.take(np.arange(3, 4)))
+    none = replace(mixed, validation=splits.validation.take(np.arange(0)))
+    for parts, expected in (
+        (none, "yes: 4 of 60 test rows"),
+        (splits, "no: none of these row ids is in its parts"),
     ):
-        (folder / FILE).write_text(json.dumps(dict.fromkeys(PARTS, ()) | ids), encoding="ascii")
+        write_parts(folder, parts)
         assert seen(seal(folder, artifact.manifest), splits) == expected

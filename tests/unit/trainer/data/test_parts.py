@@ -213,3 +213,16 @@ def test_a_label_that_is_joined_by_an_id_of_two_texts_is_refused(tmp_path: Path)
     found = read_examples(tmp_path / "d.csv")
     assert found.ids == ("1", "1#2", "2")
     assert found.report.repeated_ids == 1
+
+
+def test_labels_that_follow_one_another_in_time_are_split_at_random() -> None:
+    """As in a file of each label: a split by time would leave parts without one. Asked for, it is an error."""
+    examples = made(200, labels=("a", "b"), created_at=np.arange(200))
+    examples = replace(examples, labels=np.repeat([0, 1], 100))
+    found = drawn(examples)
+    assert found.splits.order == "random"
+    assert found.notes == (
+        "By time the validation part would have no row of the label 'a': the split is at random.",
+    )
+    with pytest.raises(InputDataError, match="or use --split random"):
+        drawn(examples, split="time")

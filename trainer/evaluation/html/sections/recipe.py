@@ -18,7 +18,9 @@ def recipe(facts: Facts) -> Section:
     blocks: list[Block] = []
     about = f"Base: {manifest.base.name} ({manifest.base.revision[:12]})."
     if training:
-        about += f" Training took {training.seconds:,.0f} s; the weights are those of step {training.best_step:,}."
+        about += f" Training took {training.seconds:,.0f} s."
+        if training.best_step is not None:
+            about += f" The weights are those of step {training.best_step:,}."
     blocks.append(Text(about))
     if facts.diagnostics and facts.diagnostics.command:
         blocks.append(Code("Command", facts.diagnostics.command))

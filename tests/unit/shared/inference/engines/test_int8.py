@@ -136,6 +136,7 @@ def test_an_export_is_sealed_with_its_figures(plain: Artifact, exported: Artifac
         WEIGHTS,
         "README.md",
         "metrics.json",
+        "report.html",
     }
     assert exported.version != plain.version
     card = (exported.path / "README.md").read_text(encoding="utf-8")

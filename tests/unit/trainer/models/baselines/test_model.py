@@ -85,9 +85,12 @@ def test_a_reloaded_baseline_gives_identical_probabilities(
 
 @pytest.mark.slow
 def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> None:
-    """Five files, none of them a pickle; the manifest has kind, preprocessing and temperature."""
+    """Arrays, JSON and pages, none of them a pickle; the manifest has kind, preprocessing and temperature."""
     manifest = open_artifact(trained).manifest
-    assert sorted(manifest.files) == ["README.md", "config.json", "metrics.json", WEIGHTS, VOCABULARY]
+    assert sorted(manifest.files) == [
+        "README.md", "config.json", "diagnostics.json", "metrics.json", WEIGHTS, "parts.json", "report.html",
+        VOCABULARY,
+    ]  # fmt: skip
     assert manifest.kind == "baseline"
     assert manifest.normaliser.options == NormaliserOptions(lowercase=True, remove_stop_words=True)
     assert manifest.metrics["test"]["rows"] == 60
