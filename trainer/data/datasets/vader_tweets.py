@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from shared.errors import InputDataError
-from trainer.data.examples import SENTIMENTS, Examples
+from trainer.data.examples import SENTIMENTS, DataReport, Examples
 from trainer.data.packages import Package, fetch_package
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def read_vader_tweets(distribution: Path, source: str) -> Examples:
         label_names=SENTIMENTS,
         ids=tuple(f"{source}-{number}" for number, _, _ in rows),
         source=source,
+        report=DataReport(rows=len(rows)),
     )
 
 
