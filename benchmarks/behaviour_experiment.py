@@ -104,7 +104,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="labelled texts to train on")
     parser.add_argument("--test", type=Path, required=True, help="labelled texts to measure on")
-    parser.add_argument("--output", type=Path, required=True, help="JSON lines; models are put beside it")
+    parser.add_argument("--output", type=Path, required=True, help="JSON lines; models are put next to it")
     parser.add_argument("--base", default="minilm")
     parser.add_argument("--label-column", default="label_name")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows to train on")

@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="labelled rows to draw from")
     parser.add_argument("--test", type=Path, required=True, help="other labelled rows, which measure every run")
-    parser.add_argument("--test-rows", type=int, default=2_000, help="at most so many of them")
+    parser.add_argument("--test-rows", type=int, default=2_000, help="at most")
     parser.add_argument("--output", type=Path, required=True, help="JSON lines, one a run")
     parser.add_argument("--rows", default=",".join(map(str, ROWS)), help="numbers of rows, by commas")
     parser.add_argument("--seeds", type=int, default=SEEDS)

@@ -77,12 +77,12 @@ def search(
 
 
 def study_path(output: Path) -> Path:
-    """The study beside the file of settings."""
+    """The study next to the file of settings."""
     return output.with_suffix(".study.db")
 
 
 def page_path(output: Path) -> Path:
-    """The page with history and importance beside the file of settings."""
+    """The page with history and importance next to the file of settings."""
     return output.with_suffix(".html")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shaded:
-    """A cell of a table whose background shows a share, 0 to 1, beside the text."""
+    """A cell of a table whose background shows a share, 0 to 1, behind the text."""
 
     text: str
     share: float

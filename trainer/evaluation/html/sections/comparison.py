@@ -1,4 +1,4 @@
-"""The model beside others on the same test rows, if a comparison was added to the folder."""
+"""The model and others on the same test rows, if a comparison was added to the folder."""
 
 from __future__ import annotations
 

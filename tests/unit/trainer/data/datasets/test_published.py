@@ -275,7 +275,7 @@ def test_a_class_that_a_set_does_not_have_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["file", "other name", "folder", "tar"])
 def test_reviews_of_yelp_are_read_as_yelp_gives_them_out(tmp_path: Path, form: str) -> None:
-    """JSON Lines in a file called .json, alone or beside the other files of the archive."""
+    """JSON Lines in a file called .json, alone or next to the other files of the archive."""
     folder = tmp_path / "yelp"
     folder.mkdir()
     lines = world.json_lines([world.yelp_review(stars, f"text {stars}", int(stars)) for stars in (1.0, 3.0, 5.0)])

@@ -44,7 +44,7 @@ def examples(gold: IntArray, texts: list[str] | None = None) -> Examples:
 @settings(max_examples=15, deadline=None)
 @given(seeds)
 def test_the_bins_have_all_rows_and_give_the_ece(seed: int) -> None:
-    """The diagram and the figure beside it are of the same bins, but for rounding."""
+    """The diagram and the figure next to it are of the same bins, but for rounding."""
     probabilities, gold = drawn(seed)
     found = confidence_bins(probabilities, probabilities.argmax(axis=1), gold)
     assert sum(one.rows for one in found) == len(gold)

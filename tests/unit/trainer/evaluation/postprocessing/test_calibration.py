@@ -118,7 +118,7 @@ def test_a_calibrated_model_stays_as_it_is() -> None:
 
 
 def test_a_fit_that_ends_at_its_bound_says_so() -> None:
-    """Given logits 200 times too large, when fitted, then T is its bound, and it is told."""
+    """Given logits 200 times too large, when fitted, then T is its bound, and the fit says so."""
     logits, gold = drawn(3_000, 5, scale=1.0)
     fit = fit_calibration(200 * logits, gold)
     assert fit.at_bound

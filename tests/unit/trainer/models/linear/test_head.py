@@ -50,10 +50,10 @@ def test_the_head_is_logistic_regression_whatever_the_offset(counts: list[int], 
 
 def test_noise_is_regularised_more() -> None:
     """Given labels that the vectors do not tell, when cross-validated, then the head stays near chance."""
-    told = _fit(*_vectors([20, 20, 20], noise=0.1)).strength
+    informed = _fit(*_vectors([20, 20, 20], noise=0.1)).strength
     vectors, labels = _vectors([20, 20, 20])
     random = _fit(np.random.default_rng(2).normal(size=vectors.shape), labels).strength
-    assert random < told
+    assert random < informed
 
 
 def test_rare_labels_weigh_more_if_wanted() -> None:
