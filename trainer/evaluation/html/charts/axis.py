@@ -47,7 +47,10 @@ def axis_for(label: str, values: Sequence[float], *, from_zero: bool = False, wh
     step = _nice((high - low) / TICKS)
     if whole:
         step = max(1.0, math.ceil(step))
+    # 0.3 / 0.1 is a little below 3; a value that is really beyond that tick gets one more.
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    first -= round(first * step, 12) > low
+    last += round(last * step, 12) < high
     ticks = tuple(round(index * step, 12) for index in range(first, max(last, first + 1) + 1))
     return Axis(label, ticks[0], ticks[-1], ticks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.trainer.evaluation.html.pages import parse
@@ -19,6 +19,7 @@ numbers = st.lists(st.floats(-1e6, 1e6).map(lambda value: round(value, 6)), min_
 
 
 @given(numbers, st.booleans())
+@example([3e-5, -100_001.0], False)
 def test_an_axis_covers_its_values_with_few_ticks_of_different_names(values: Sequence[float], whole: bool) -> None:
     """Also for one value, and for values that are all equal."""
     axis = axis_for("x", values, whole=whole)
