@@ -66,7 +66,9 @@ class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
     rows: int = Field(gt=0, description="held-out rows that both graphs scored")
     calibration_rows: int = Field(gt=0, description="training rows that set the ranges of the activations")
-    agreement: float = Field(ge=0, le=1, description="share of the rows with the same label from both")
+    agreement: float = Field(
+        ge=0, le=1, description="share of the rows in which both give the same label the largest probability"
+    )
     macro_recall: float
     macro_recall_fp32: float
     ece: float = Field(description="of the calibrated probabilities")

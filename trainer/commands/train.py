@@ -86,8 +86,6 @@ def train(
     examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
     refuse_faults(report_on(examples, str(data), settings, given), strict=strict)
-    if examples.report.repeated_ids:
-        show(f"{examples.report.repeated_ids:,} rows have the id of an earlier row and another text; each is used")
     for hint in hints(examples.label_names):
         show(hint)
     if examples.report.time_fault and settings.split == "auto":

@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.errors import InputDataError
+from trainer.data.datasets.archives import found_files
 from trainer.data.examples import DataReport, Examples
 from trainer.data.labels.label_map import LabelMap, parse_label_map
 from trainer.data.labels.order import ordered
 from trainer.data.labels.rules import NO_RULES
-from trainer.data.readers import ColumnNames
+from trainer.data.readers import ColumnNames, checked_examples
+from trainer.data.tables import read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +65,25 @@ class Files:
     source: str
     """Begins the ids of rows that have none."""
     rules: LabelRules
+
+
+def reader_of_files(
+    names: Mapping[str, str], columns: ColumnNames, change: Callable[[str], str] | None = None
+) -> Callable[[Files], dict[str, Examples]]:
+    """A reader of tables, one for each part; `names` has the name of the file, `change` is made to each text."""
+
+    def read(files: Files) -> dict[str, Examples]:
+        parts = {}
+        with found_files(files.place, names, files.cache_dir) as found:
+            for part, path in found.items():
+                table = read_columns(path, columns.all(), columns.options)
+                if change:
+                    table[columns.text] = [value and change(value) for value in table[columns.text]]
+                where, source = f"{files.place}: {names[part]}", f"{files.source}/{part}"
+                parts[part] = checked_examples(table, columns, where=where, source=source, rules=files.rules)
+        return parts
+
+    return read
 
 
 @dataclass(frozen=True, slots=True)

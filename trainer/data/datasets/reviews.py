@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from trainer.data.datasets.archives import found_files, is_archive
-from trainer.data.datasets.published import TEST, TRAIN
+from trainer.data.datasets.published import TEST, TRAIN, reader_of_files
 from trainer.data.readers import ColumnNames, checked_examples
 from trainer.data.tables import ReadOptions, read_columns
 
@@ -37,18 +37,7 @@ def csv_reader(*columns: str) -> Callable[[Files], dict[str, Examples]]:
     )
     text = "title + text" if "title" in columns else "text"
     names = ColumnNames(text=text, label="class", options=options)
-
-    def read(files: Files) -> dict[str, Examples]:
-        with found_files(files.place, _NAMES, files.cache_dir) as found:
-            parts = {}
-            for part, path in found.items():
-                read = read_columns(path, names.all(), options)
-                read[text] = [value and value.replace("\\n", "\n") for value in read[text]]
-                where, source = f"{files.place}: {_NAMES[part]}", f"{files.source}/{part}"
-                parts[part] = checked_examples(read, names, where=where, source=source, rules=files.rules)
-            return parts
-
-    return read
+    return reader_of_files(_NAMES, names, lambda value: value.replace("\\n", "\n"))
 
 
 def json_reader(names: ColumnNames, file_name: str) -> Callable[[Files], dict[str, Examples]]:

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from trainer.data.datasets.archives import found_files
-from trainer.data.datasets.published import TEST, TRAIN, HubCopy, PublishedDataset, kept
-from trainer.data.readers import ColumnNames, checked_examples
-from trainer.data.tables import ReadOptions, read_columns
+from trainer.data.datasets.published import TEST, TRAIN, HubCopy, PublishedDataset, kept, reader_of_files
+from trainer.data.readers import ColumnNames
+from trainer.data.tables import ReadOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from trainer.data.datasets.published import Files
     from trainer.data.examples import Examples
 
 NAMES: Final = {TRAIN: "training.1600000.processed.noemoticon.csv", TEST: "testdata.manual.2009.06.14.csv"}
@@ -41,21 +39,6 @@ _COLUMNS: Final = ColumnNames(text="text", label="polarity", id="id", time="date
 _MAP: Final = "0=negative,2=neutral,4=positive"
 _UNTRAINED: Final = "of the test part, with a label that the training part does not have"
 _NO_TEXT: Final = "without a text once its emoticons are removed"
-
-
-def read_csvs(files: Files) -> dict[str, Examples]:
-    """The parts that are there."""
-    with found_files(files.place, NAMES, files.cache_dir) as found:
-        return {
-            part: checked_examples(
-                read_columns(path, _COLUMNS.all(), _OPTIONS),
-                _COLUMNS,
-                where=f"{files.place}: {NAMES[part]}",
-                source=f"{files.source}/{part}",
-                rules=files.rules,
-            )
-            for part, path in found.items()
-        }
 
 
 def without_emoticons(text: str) -> str:
@@ -95,7 +78,7 @@ SENTIMENT140: Final = PublishedDataset(
     "negative, positive",
     files="trainingandtestdata.zip, or a folder with training.1600000.processed.noemoticon.csv",
     label_map=_MAP,
-    read=read_csvs,
+    read=reader_of_files(NAMES, _COLUMNS),
     hub=HubCopy(
         "stanfordnlp/sentiment140",
         {TRAIN: "train", TEST: "test"},

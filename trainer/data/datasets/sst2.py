@@ -5,16 +5,11 @@ Published as train.tsv, dev.tsv and test.tsv with a header; the labels of the te
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from trainer.data.datasets.archives import found_files
-from trainer.data.datasets.published import TRAIN, VALIDATION, HubCopy, PublishedDataset
-from trainer.data.readers import ColumnNames, checked_examples
-from trainer.data.tables import ReadOptions, read_columns
-
-if TYPE_CHECKING:
-    from trainer.data.datasets.published import Files
-    from trainer.data.examples import Examples
+from trainer.data.datasets.published import TRAIN, VALIDATION, HubCopy, PublishedDataset, reader_of_files
+from trainer.data.readers import ColumnNames
+from trainer.data.tables import ReadOptions
 
 NAMES: Final = {TRAIN: "train.tsv", VALIDATION: "dev.tsv"}
 # A quote in these files is a character like any other.
@@ -23,27 +18,12 @@ _COLUMNS: Final = ColumnNames(text="sentence", label="label", options=_OPTIONS)
 _MAP: Final = "0=negative,1=positive"
 
 
-def read_tsvs(files: Files) -> dict[str, Examples]:
-    """The parts that are there."""
-    with found_files(files.place, NAMES, files.cache_dir) as found:
-        return {
-            part: checked_examples(
-                read_columns(path, _COLUMNS.all(), _OPTIONS),
-                _COLUMNS,
-                where=f"{files.place}: {NAMES[part]}",
-                source=f"{files.source}/{part}",
-                rules=files.rules,
-            )
-            for part, path in found.items()
-        }
-
-
 SST2: Final = PublishedDataset(
     name="sst2",
     about="67,349 phrases and 872 sentences of film reviews (Socher et al. 2013, GLUE); negative, positive",
     files="SST-2.zip of GLUE, or a folder with train.tsv and dev.tsv",
     label_map=_MAP,
-    read=read_tsvs,
+    read=reader_of_files(NAMES, _COLUMNS),
     hub=HubCopy(
         "stanfordnlp/sst2",
         {TRAIN: "train", VALIDATION: "validation"},

