@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
-from consumer.kafka.topic_watch import TopicWatch
+from consumer.kafka.topic_watch import TopicWatch, ask_any_broker
 from consumer.stream.records import PublishFailed
 
 if TYPE_CHECKING:
@@ -131,11 +131,14 @@ class GroupOffsets:
         return self.watch.ids(topics)
 
     def _metadata(self, topic: str | None = None) -> ClusterMetadata:
-        try:
-            metadata: ClusterMetadata = self._consumer().list_topics(topic, timeout=REQUEST_S)
-        except KafkaException as error:
-            raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
-        return metadata
+        def ask(timeout_s: float) -> ClusterMetadata:
+            try:
+                metadata: ClusterMetadata = self._consumer().list_topics(topic, timeout=timeout_s)
+            except KafkaException as error:
+                raise PublishFailed(f"the topics are not known: {error.args[0].name()}") from None
+            return metadata
+
+        return ask_any_broker(ask)
 
 
 def known_ends(asked: Mapping[Place, Future[Any]]) -> dict[Place, int]:

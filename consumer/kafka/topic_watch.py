@@ -7,7 +7,8 @@ Brokers before 2.8 and embedded ones have no ids; then nothing is noticed here.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
 CHECK_S: Final = 1.0
 """Pause between two questions: one request a second and member, answered in 0.4 ms by a broker on this machine."""
 REQUEST_S: Final = 5.0
+TRIES_S: Final = (0.5, 0.5, 1.0, 1.0, REQUEST_S)
+"""Timeouts of the tries of a question that any broker can answer: one broker of several that is out of reach must
+not cost REQUEST_S each time."""
 GONE_S: Final = 10.0
 """A topic that does not exist for so long was deleted: a broker that has just started may not know it yet."""
+
+T = TypeVar("T")
 
 
 class TopicWatch:
@@ -42,8 +48,15 @@ class TopicWatch:
 
         Blocks; raises PublishFailed where the broker does not answer.
         """
-        answers = {topic: _id_of(future) for topic, future in self._ask(topics).items()}
-        return {topic: answer for topic, answer in answers.items() if answer is not None}
+
+        def ask(timeout_s: float) -> dict[str, str | None]:
+            try:
+                return {topic: _id_of(future, timeout_s) for topic, future in self._ask(topics, timeout_s).items()}
+            except PublishFailed:
+                self._choose_another_broker(timeout_s)
+                raise
+
+        return {topic: answer for topic, answer in ask_any_broker(ask).items() if answer is not None}
 
     @property
     def is_due(self) -> bool:
@@ -80,18 +93,36 @@ class TopicWatch:
                 self._missing_since.pop(topic, None)
         return found
 
-    def _ask(self, topics: Collection[str]) -> dict[str, Future[Any]]:
+    def _choose_another_broker(self, timeout_s: float) -> None:
+        """The client asks the controller, and under KRaft each metadata answer names a broker by chance as that.
+
+        With the metadata that it had, ten tries in a row met the broker that was out of reach.
+        """
+        with suppress(KafkaException):  # the next try says what is wrong
+            self._admin.list_topics(timeout=timeout_s)
+
+    def _ask(self, topics: Collection[str], timeout_s: float = REQUEST_S) -> dict[str, Future[Any]]:
         asked: dict[str, Future[Any]] = {}
         if topics:
-            asked = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=REQUEST_S)
+            asked = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=timeout_s)
         return asked
 
 
-def _id_of(future: Future[Any]) -> str | None:
+def ask_any_broker(ask: Callable[[float], T]) -> T:
+    """The answer to a question that any broker can answer; `ask` takes a timeout in s and raises PublishFailed."""
+    for timeout_s in TRIES_S[:-1]:
+        try:
+            return ask(timeout_s)
+        except PublishFailed:  # the next try may meet another broker
+            continue
+    return ask(TRIES_S[-1])
+
+
+def _id_of(future: Future[Any], timeout_s: float = REQUEST_S) -> str | None:
     """The id in an answer; None for a topic that does not exist, "" where the broker gives no id."""
     try:
         # The client's own timeout comes first and names a reason; the second more is for a client that gives none.
-        return str(future.result(REQUEST_S + 1).topic_id)
+        return str(future.result(timeout_s + 1).topic_id)
     except KafkaException as error:
         reason: KafkaError = error.args[0]
     except TimeoutError:

@@ -6,9 +6,11 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.kafka.topic_watch import CHECK_S, GONE_S, TopicWatch
+from consumer.kafka.topic_watch import CHECK_S, GONE_S, REQUEST_S, TRIES_S, TopicWatch
+from consumer.stream.records import PublishFailed
 from tests.support.fakes import FakeClock
 
 if TYPE_CHECKING:
@@ -22,17 +24,29 @@ class Brokers:
 
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
+        self.out_of_reach = 0
+        """How often the client has to get new metadata before it asks a broker that answers."""
+        self.waited_s = 0.0
 
-    def describe_topics(self, topics: TopicCollection, **_: object) -> dict[str, Future[Any]]:
+    def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[Any]]:
         """Answers at once."""
+        away = self.out_of_reach > 0
+        self.waited_s += request_timeout * away
         answers: dict[str, Future[Any]] = {}
         for name in topics.topic_names:
             answers[name] = Future()
-            if name in self.known:
+            if away:
+                answers[name].set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))  # noqa: SLF001
+            elif name in self.known:
                 answers[name].set_result(SimpleNamespace(topic_id=self.known[name]))
             else:
                 answers[name].set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
         return answers
+
+    def list_topics(self, *, timeout: float) -> None:
+        """New metadata name another broker as the controller."""
+        assert timeout > 0
+        self.out_of_reach -= 1
 
 
 def asked(watch: TopicWatch, clock: FakeClock, topics: Collection[str] = ("texts",)) -> dict[str, str | None]:
@@ -92,3 +106,18 @@ def test_a_deleted_topic_of_a_pattern_is_not_asked_for_without_end() -> None:
         found = asked(watch, clock, ("more",))
 
     assert found == {"more": "1"}
+
+
+def test_a_broker_out_of_reach_costs_a_short_wait() -> None:
+    """Given a broker that does not answer, when the ids are needed at once, then another one is asked soon."""
+    brokers = Brokers()
+    watch = TopicWatch(brokers)  # type: ignore[arg-type]
+    brokers.known = {"texts": "id"}
+    brokers.out_of_reach = len(TRIES_S) - 1
+
+    assert watch.ids(["texts"]) == {"texts": "id"}
+    assert brokers.waited_s < REQUEST_S
+
+    brokers.out_of_reach = len(TRIES_S)
+    with pytest.raises(PublishFailed):
+        watch.ids(["texts"])
