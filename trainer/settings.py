@@ -197,6 +197,8 @@ class TrainerSettings(Settings):
     """auto: bf16 where the hardware multiplies in it; fp16: on CUDA only."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute."""
+    report_to: Literal["tensorboard", "mlflow"] | None = None
+    """Service that the course of a training is reported to, besides the terminal; default: none."""
     # A linear model on TweetEval: macro-recall .634 and accuracy .634 with weights, .598 and .648 without.
     decide: Literal["macro-recall", "accuracy"] = "macro-recall"
     """What the label is chosen for: with macro-recall rare labels need less probability; accuracy takes the

@@ -42,11 +42,11 @@ def adopt(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
 ) -> None:
     """Seals a classifier that was fine-tuned elsewhere with transformers, so that it can be served."""
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
 
     settings = loaded.settings.trainer
     # First, so that an error in the data does not take the seconds that importing torch takes.
-    data = None if calibrate is None else read_examples(calibrate, column_names(settings), labels)
+    data = None if calibrate is None else read_data(calibrate, settings, labels)
 
     from trainer.evaluation.model_card import normaliser_words  # noqa: PLC0415
     from trainer.evaluation.postprocessing.fitting import Wanted  # noqa: PLC0415

@@ -46,7 +46,7 @@ def export(
 
     Give the data, the files of given parts, and the options for columns and labels, that it was trained with.
     """
-    from trainer.data.readers import column_names  # noqa: PLC0415
+    from trainer.data.datasets.named import read_data  # noqa: PLC0415
     from trainer.models.export import export_int8, figures  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
@@ -54,11 +54,9 @@ def export(
     hush_transformers()
     artifact = export_int8(
         model,
-        data,
-        column_names(settings),
+        read_data(data, settings, labels),
         settings,
         calibration_rows=calibration_rows,
-        labels=labels,
         given=read_given(settings, validation, calibration, test),
     )
     if artifact.manifest.int8:

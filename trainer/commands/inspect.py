@@ -75,7 +75,7 @@ def inspect(
     found = report_on(examples, str(data), settings, given, show_texts=show_texts)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(f"{found.model_dump_json(indent=2)}\n", encoding="utf-8")
+        json_file.write_text(found.as_json(), encoding="utf-8")
     refuse_faults(found, strict=strict)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -46,14 +45,15 @@ Test = Annotated[Path | None, typer.Option("--test", help="The same, for the tes
 def read_given(
     settings: TrainerSettings, validation: Path | None, calibration: Path | None, test: Path | None
 ) -> dict[str, Examples]:
-    """The parts that come from files of their own, with the columns and rules of --data."""
-    from trainer.data.labels.rules import label_rules  # noqa: PLC0415
-    from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+    """The parts that come from files of their own, with the columns and rules of --data.
+
+    Of a data set by name, which has parts itself, the same part is taken. Raises InputDataError if it has none.
+    """
+    from trainer.data.datasets.named import read_part  # noqa: PLC0415
 
     files = {"validation": validation, "calibration": calibration, "test": test}
-    names = replace(column_names(settings), part=None)
-    rules = label_rules(settings)
-    return {name: read_examples(file, names, None, rules) for name, file in files.items() if file}
+    own = settings.model_copy(update={"split_column": None})
+    return {name: read_part(file, name, own) for name, file in files.items() if file}
 
 
 FILES: Final = (

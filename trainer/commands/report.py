@@ -72,11 +72,9 @@ def report(
     artifact = open_artifact(model)
     texts = None
     if data is not None:
-        from trainer.data.labels.rules import label_rules  # noqa: PLC0415
-        from trainer.data.readers import column_names, read_examples  # noqa: PLC0415
+        from trainer.data.datasets.named import read_data  # noqa: PLC0415
 
-        settings = loaded.settings.trainer
-        examples = read_examples(data, column_names(settings), labels, label_rules(settings))
+        examples = read_data(data, loaded.settings.trainer, labels)
         texts = dict(zip(map(plain_id, examples.ids), examples.texts, strict=True))
     write_file(output, report_of(artifact, texts))
     show(f"{output} was written" + (", with texts of the data: keep it where they may be" if show_texts else ""))

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from shared.command_line import Loaded
+from shared.errors import SettingsError
 from shared.terminal import show
 from trainer.commands.inspect import refuse_faults, report_on
 from trainer.commands.options import (
@@ -32,6 +33,7 @@ from trainer.commands.options import (
     read_given,
     settings_options,
 )
+from trainer.models.ignored import OF_A_BASE, OF_THE_LOOP, refuse_ignored
 from trainer.settings import TrainerEnvironment
 
 
@@ -47,6 +49,7 @@ from trainer.settings import TrainerEnvironment
     *TRAINING,
     *RESULTS,
     *GATES,
+    "trainer.report_to",
     "trainer.cache_dir",
     "log_level",
 )
@@ -82,10 +85,16 @@ def train(
 
     began = time.monotonic()
     settings = loaded.settings.trainer
+    if settings.model != "transformer":
+        reason = f"{settings.model} has neither an encoder nor a training loop"
+        refuse_ignored(settings, (*OF_A_BASE, *OF_THE_LOOP), reason, resume=resume)
+    elif settings.characters:
+        raise SettingsError("--characters is for baselines; leave it out, or choose one with --model")
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
-    refuse_faults(report_on(examples, str(data), settings, given), strict=strict)
+    quality = report_on(examples, str(data), settings, given)
+    refuse_faults(quality, strict=strict)
     for hint in hints(examples.label_names):
         show(hint)
     if examples.report.time_fault and settings.split == "auto":
@@ -95,23 +104,27 @@ def train(
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
     from trainer.models.baselines.training import train_baseline  # noqa: PLC0415
+    from trainer.models.tracking import tracking  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
-    job = training.Job(
-        examples=examples,
-        output=output,
-        given=given,
-        held_out=held_out,
-        name=name,
-        overwrite=overwrite,
-        resume=resume,
-        behaviour=behaviour,
-        began=began,
-        command=shlex.join(["sentiment-trainer", *sys.argv[1:]]),
-    )
     fit = training.train if settings.model == "transformer" else train_baseline
-    artifact, report = fit(job, settings)
+    with tracking(settings.report_to, output) as tracker:
+        job = training.Job(
+            examples=examples,
+            output=output,
+            given=given,
+            held_out=held_out,
+            name=name,
+            overwrite=overwrite,
+            resume=resume,
+            behaviour=behaviour,
+            began=began,
+            command=shlex.join(["sentiment-trainer", *sys.argv[1:]]),
+            quality=quality,
+            tracker=tracker,
+        )
+        artifact, report = fit(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))
     if report.behaviour:
         show(behaviour_table(report.behaviour))

@@ -26,9 +26,7 @@ from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import open_artifact, seal
 from shared.model_folder.manifest import Int8
 from shared.text import normalise
-from trainer.data.labels.rules import label_rules
 from trainer.data.parts import PARTS, rows_of_parts
-from trainer.data.readers import read_examples
 from trainer.data.sample import NOTHING, draw_sample
 from trainer.evaluation.metrics import confusion_matrix, macro_recall
 from trainer.evaluation.postprocessing.calibration import ece
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
     from shared.inference.probe.probe import Precision
     from shared.model_folder.artifact import Artifact
     from trainer.data.examples import Examples, IntArray
-    from trainer.data.readers import ColumnNames
     from trainer.settings import TrainerSettings
 
 # Of 600 test rows, one row of a rare label moves macro-recall by 0.003, so they would be too few (decision 13).
@@ -74,20 +71,18 @@ class Rows:
 
 def export_int8(
     folder: Path,
-    data: Path,
-    names: ColumnNames,
+    examples: Examples,
     settings: TrainerSettings,
     *,
     calibration_rows: int,
-    labels: Path | None = None,
     given: Mapping[str, Examples] = NOTHING,
 ) -> Artifact:
     """Quantises, compares and seals the folder again, replacing an older export; takes a minute or more.
 
-    `calibration_rows` is a number of training rows; if there are fewer, all are used. `given` has the parts that
-    came from files of their own. The data of an adopted model may be any; `settings` say how to split them. Raises
-    InputDataError for data that the model was not trained on, or too few rows, and ArtifactError for a model that
-    cannot be quantised or loses too much.
+    `examples` are the data that the model was trained on; those of an adopted model may be any, and `settings` say
+    how to split them. `given` has the parts that came from files of their own. `calibration_rows` is a number of
+    training rows; if there are fewer, all are used. Raises InputDataError for data that the model was not trained
+    on, or too few rows, and ArtifactError for a model that cannot be quantised or loses too much.
     """
     folder = folder.resolve()  # a link to the folder must remain a link
     recover(folder)
@@ -97,7 +92,6 @@ def export_int8(
         shape = read_shape(artifact)
     except UnknownArchitecture as unknown:
         raise ArtifactError(f"{folder} cannot be quantised ({unknown}); serve it with precision auto") from None
-    examples = read_examples(data, names, labels, label_rules(settings))
     if manifest.is_adopted:  # nobody knows what it was trained on
         splits = draw_sample(examples, settings, given).splits
         parts = {name: getattr(splits, name).in_order_of(manifest.labels, whose="the model") for name in PARTS}

@@ -154,6 +154,9 @@ class Finish:
         log.info("tested", **headline(report)[TEST])
         if behaviour and not behaviour.skipped:
             log.info("behaviour", **behaviour.failure_rates())
+        if self.job.tracker:
+            tested_now = {f"test/{name}": float(value) for name, value in headline(report)[TEST].items()}
+            self.job.tracker.values(training.best_step or 0, tested_now)
         missed = f"nothing was written to {self.job.output}"
         self.gates.require(tested.figures, behaviour, "the trained model", missed)
-        return publish(folder, manifest, report, tested.diagnostics), report
+        return publish(folder, manifest, report, tested.diagnostics, self.job.quality), report

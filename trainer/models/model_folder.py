@@ -18,7 +18,7 @@ from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.torch.loading import load_model
 from shared.model_folder.artifact import MANIFEST, Artifact, open_artifact, read_manifest, seal
 from trainer.evaluation.diagnostics.stored import DIAGNOSTICS
-from trainer.evaluation.html.folder import report_of
+from trainer.evaluation.html.folder import INSPECTION, report_of
 from trainer.evaluation.html.report import REPORT
 from trainer.evaluation.model_card import CARD, card
 from trainer.evaluation.report import METRICS, Report, headline
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model_folder.manifest import Manifest
+    from trainer.data.quality.findings import DataQuality
     from trainer.evaluation.diagnostics.stored import Diagnostics
     from trainer.models.transformer.encoding import Encoded
 
@@ -147,18 +148,29 @@ def verify_saved(artifact: Artifact, model: Any, probe: Encoded) -> None:
         )
 
 
-def publish(folder: Path, manifest: Manifest, report: Report, diagnostics: Diagnostics | None = None) -> Artifact:
+def publish(
+    folder: Path,
+    manifest: Manifest,
+    report: Report,
+    diagnostics: Diagnostics | None = None,
+    quality: DataQuality | None = None,
+) -> Artifact:
     """Writes metrics, card and HTML report and seals the folder; none changes the version that they name.
 
     Other files keep their digests from `manifest`, if it has them: raises ArtifactError if one was altered since.
-    Diagnostics that are not given are kept as well.
+    Diagnostics and a data report that are not given are kept as well.
     """
-    written = {METRICS, CARD, REPORT, *([DIAGNOSTICS] if diagnostics else [])}
+    content = {}
+    if diagnostics:
+        content[DIAGNOSTICS] = diagnostics.model_dump_json(indent=2) + "\n"
+    if quality:
+        content[INSPECTION] = quality.as_json()
+    written = {METRICS, CARD, REPORT, *content}
     kept = {name: digest for name, digest in manifest.files.items() if name not in written}
     described = manifest.model_copy(update={"metrics": headline(report)})
     _replace(folder / METRICS, report.model_dump_json(indent=2) + "\n")
-    if diagnostics:
-        _replace(folder / DIAGNOSTICS, diagnostics.model_dump_json(indent=2) + "\n")
+    for name, text in content.items():
+        _replace(folder / name, text)
     # Card and report name the version, which exists only once the rest is sealed.
     artifact = seal(folder, described, kept)
     _replace(folder / CARD, card(described, report, artifact.version))

@@ -24,9 +24,11 @@ from trainer.evaluation.provenance import make_manifest, training_report, traini
 from trainer.models.budget import Budget
 from trainer.models.distillation.training import Texts, check_teacher, distil
 from trainer.models.finish import Finish, calibrate_and_test
+from trainer.models.ignored import OF_THE_LOOP, refuse_ignored
 from trainer.models.linear.training import train_linear, wants_linear_head
 from trainer.models.model_folder import check_output, replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens, training_config
+from trainer.models.tracking import Reporting
 from trainer.models.transformer.base import LoadedBase, load_base
 from trainer.models.transformer.checkpoint import Checkpoint
 from trainer.models.transformer.encoding import Encoded, check_served_ids, encode
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
     from shared.text import NormaliserOptions
     from trainer.data.examples import Examples
+    from trainer.data.quality.findings import DataQuality
     from trainer.evaluation.report import Report
+    from trainer.models.tracking import Tracker
     from trainer.models.transformer.loss import Loss
     from trainer.models.transformer.training_state import TrainingConfig, TrainingState
     from trainer.settings import TrainerSettings
@@ -70,6 +74,10 @@ class Job:
     """Whether to run the behaviour suite, which is in English."""
     command: str | None = None
     """The command line, for the report."""
+    quality: DataQuality | None = None
+    """The data report, to be kept in the model folder."""
+    tracker: Tracker | None = None
+    """Where the course of the training is reported to besides the terminal."""
     began: float = field(default_factory=time.monotonic)
     """When the time of a budget began, by `time.monotonic`."""
 
@@ -108,6 +116,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     finish = Finish.of(job, settings)  # a wrong name costs no training
     check_teacher(settings)
     if wants_linear_head(job.examples, settings):
+        refuse_ignored(settings, OF_THE_LOOP, "a linear head has no training loop", resume=job.resume)
         return train_linear(job, settings, finish)
     prepared = prepare(job, settings)
     saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
@@ -188,6 +197,8 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
 def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: Saving | None) -> TrainingState:
     base, config, encoded = prepared.base, prepared.config, prepared.encoded
     log.info("training", base=base.name, max_tokens=prepared.max_tokens, **prepared.training)
+    if job.tracker:
+        job.tracker.settings({"base": base.name, "max_tokens": prepared.max_tokens, **prepared.training})
     plan, pacer = None, None
     if settings.budget_s:
         pacer = Pacer(job.began)
@@ -196,7 +207,8 @@ def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: S
             later = len(encoded["calibration"]) + len(encoded["test"])
             stopwatch = Stopwatch(base.model, encoded["train"], encoded["validation"], config, prepared.device)
             plan = Budget(settings.budget_s, pacer, later).plan(stopwatch, settings.batch_size)
-    with reporting() as reporter:
+    with reporting() as terminal:
+        reporter = Reporting(terminal, job.tracker) if job.tracker else terminal
         return finetune(
             base.model,
             encoded["train"],

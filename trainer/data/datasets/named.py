@@ -6,8 +6,10 @@ folder has the name of a data set, `fetch` gets the data set.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import structlog
 
 from shared.errors import InputDataError
@@ -22,6 +24,18 @@ if TYPE_CHECKING:
     from trainer.settings import TrainerSettings
 
 log = structlog.get_logger()
+
+
+def read_part(data: Path, part: str, settings: TrainerSettings) -> Examples:
+    """All rows of files; of a data set with parts, the rows of this one. Raises InputDataError if it has none."""
+    examples = read_data(data, settings)
+    if examples.parts is None:
+        return examples
+    rows = np.flatnonzero(np.array(examples.parts) == part)
+    if not len(rows):
+        there = ", ".join(sorted(set(examples.parts)))
+        raise InputDataError(f"--{part} {data}: this data set has no {part} part, but {there}; give a file")
+    return replace(examples.take(rows), parts=None)
 
 
 def read_data(data: Path, settings: TrainerSettings, labels: Path | None = None) -> Examples:

@@ -5,7 +5,8 @@ Rows are named by their ids. A text is in it only if the user asked for texts.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - pydantic needs it at run time
+import json
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -176,6 +177,11 @@ class DataQuality(Finding):
     overlaps: tuple[Overlap, ...]
     label_errors: LabelErrors
     drift: Drift
+
+    def as_json(self) -> str:
+        """JSON that UTF-8 can hold: ids and texts may have a lone surrogate, which becomes a question mark."""
+        words = json.dumps(self.model_dump(), indent=2, ensure_ascii=False, default=datetime.isoformat)
+        return words.encode("utf-8", "replace").decode() + "\n"
 
     def faults(self) -> list[str]:
         """What makes `--strict` fail: overlaps of parts, and texts with several labels; one phrase each."""

@@ -129,7 +129,7 @@ def _label_errors(found: LabelErrors) -> RenderableType:
         return _line(f"labels worth a look: not looked for, {found.skipped}")
     share = found.rows / found.scope.rows
     title = f"labels worth a look, the least probable first: {found.rows:,} ({share:.1%}){_of(found.scope)}"
-    table = _table(title, "id", "label", "rather", "probability of the label")
+    table = _table(title, *(("id", "label", "rather", "probability of the label") if found.listed else ()))
     if any(error.row.text is not None for error in found.listed):
         table.add_column("text")
     for error in found.listed[:SHOWN]:

@@ -45,8 +45,6 @@ log = structlog.get_logger()
 
 def train_baseline(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     """Fits, calibrates, tests and seals the baseline `settings.model`; raises SentimentError with what to do."""
-    if job.resume:
-        raise SettingsError("--resume has no effect on a baseline, which is fitted in one go; leave it out")
     check_output(job.output, overwrite=job.overwrite)
     finish = Finish.of(job, settings)
     baseline = new_baseline(settings.model, settings)
@@ -62,6 +60,8 @@ def train_baseline(job: Job, settings: TrainerSettings) -> tuple[Artifact, Repor
     with replacing(job.output) as folder:
         name = job.name or job.output.absolute().name
         manifest = _manifest(name, baseline, sample, settings)
+        if job.tracker:
+            job.tracker.settings(manifest.training)
         raw = _save(folder, baseline, manifest, splits)
         fitted, tested = calibrate_and_test(raw, splits, settings.device, finish.wanted, command=job.command)
         training = TrainingReport(

@@ -99,6 +99,8 @@ def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[A
     install(base.model, head)
     training = _training(head, layers, sample, settings, device)
     log.info("head_fitted", **training)
+    if job.tracker:
+        job.tracker.settings(training)
     fitted = None
     if head.folds:
         known = Rows(head.out_of_fold, rows.labels)

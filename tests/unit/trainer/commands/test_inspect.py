@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,3 +49,12 @@ def test_near_duplicates_with_several_labels_end_nothing(tmp_path: Path) -> None
     found = report_on(NEAR_CONFLICT, "rows.csv", TrainerSettings(base="nowhere", cache_dir=tmp_path))
     assert found.near.conflicting_groups == 1
     refuse_faults(found, strict=True)
+
+
+def test_the_report_is_json_whatever_a_text_holds(tmp_path: Path) -> None:
+    """Given texts with a lone surrogate, which JSON Lines can carry, then the file is UTF-8 and has the rows."""
+    data = examples([("so good \ud83d", "a"), ("SO good \ud83d", "b"), ("so bad", "b")])
+    settings = TrainerSettings(base="nowhere", cache_dir=tmp_path)
+    found = report_on(data, "rows.csv", settings, show_texts=True)
+    rows = json.loads(found.as_json().encode())["exact"]["conflicts"][0]["rows"]
+    assert [row["text"] for row in rows] == ["so good ?", "SO good ?"]

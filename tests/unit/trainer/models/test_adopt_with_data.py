@@ -14,8 +14,9 @@ from shared.model_folder.manifest import Decision
 from tests.support.hub.models import LABELS, write_classifier
 from tests.support.tiny import write_data
 from trainer.__main__ import app
+from trainer.data.datasets.named import read_data
 from trainer.data.examples import Examples, write_examples
-from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.readers import read_examples
 from trainer.data.sample import draw_sample
 from trainer.evaluation.metrics import confusion_matrix, macro_recall
 from trainer.evaluation.model_card import CARD
@@ -94,7 +95,9 @@ def test_an_adopted_model_is_exported_with_any_labelled_data(
     artifact = adopted(source, tmp_path / "model")
     data = write_data(tmp_path / "data.parquet", 1_200)
 
-    exported = export.export_int8(artifact.path, data, ColumnNames(), TrainerSettings(), calibration_rows=100)
+    exported = export.export_int8(
+        artifact.path, read_data(data, TrainerSettings()), TrainerSettings(), calibration_rows=100
+    )
 
     found = exported.manifest.int8
     assert found is not None

@@ -84,9 +84,19 @@ def test_the_model_is_sealed_and_loads_in_plain_transformers(trained: Path) -> N
     assert config.problem_type == "single_label_classification"
     assert config.label2id == {"negative": 0, "neutral": 1, "positive": 2}
     assert sorted(path.name for path in (trained / "model").iterdir()) == [
-        "README.md", "config.json", "diagnostics.json", "metrics.json", "model.safetensors", "parts.json",
-        "report.html", "sentiment.json", "tokenizer.json", "tokenizer_config.json",
+        "README.md", "config.json", "diagnostics.json", "inspection.json", "metrics.json", "model.safetensors",
+        "parts.json", "report.html", "sentiment.json", "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
+
+
+def test_the_data_report_is_in_the_folder(trained: Path) -> None:
+    """It counts the rows of the data, and the HTML report shows it; it has no text."""
+    content = (trained / "model" / "inspection.json").read_text(encoding="utf-8")
+    data = read_examples(trained / "data.parquet")
+    assert json.loads(content)["used"] == len(data)
+    page = (trained / "model" / "report.html").read_text(encoding="utf-8")
+    assert "near-duplicates" in page.lower()
+    assert not any(text in content for text in data.texts)
 
 
 def test_card_and_metrics_tell_of_the_model_and_quote_no_text(trained: Path) -> None:

@@ -23,7 +23,8 @@ from shared.inference.tokenization.tokenise import Tokeniser
 from shared.model_folder.artifact import Artifact, open_artifact, read_manifest, seal
 from shared.model_folder.manifest import Int8
 from tests.support.tiny import claim_training, tiny_model, write_data
-from trainer.data.readers import ColumnNames, read_examples
+from trainer.data.datasets.named import read_data
+from trainer.data.readers import read_examples
 from trainer.evaluation.evaluate import evaluate
 from trainer.models import export
 from trainer.settings import TrainerSettings
@@ -79,7 +80,7 @@ def plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def exported(plain: Artifact, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The same model with an int8 graph."""
     folder = shutil.copytree(plain.path, tmp_path_factory.mktemp("exported") / "model")
-    return export.export_int8(folder, data, ColumnNames(), TrainerSettings(), calibration_rows=40)
+    return export.export_int8(folder, read_data(data, TrainerSettings()), TrainerSettings(), calibration_rows=40)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,9 @@ def copied(plain: Artifact, tmp_path: Path) -> Path:
 
 def run_export(folder: Path, data: Path, **settings: Any) -> Artifact:
     """Exports in this process."""
-    return export.export_int8(folder, data, ColumnNames(), TrainerSettings(**settings), calibration_rows=300)
+    return export.export_int8(
+        folder, read_data(data, TrainerSettings()), TrainerSettings(**settings), calibration_rows=300
+    )
 
 
 def unquantised(artifact: Artifact, shape: Any, _tokens: object) -> Any:
@@ -289,7 +292,7 @@ def test_a_second_export_replaces_the_first_and_measuring_keeps_it(
     (tmp_path / "link").symlink_to(folder)
 
     again = run_export(tmp_path / "link", data)
-    examples = read_examples(data, ColumnNames())
+    examples = read_data(data, TrainerSettings())
     evaluate(open_artifact(folder), examples, data.name, device="cpu", precision="auto", write=True)
 
     found = open_artifact(folder)

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from shared.errors import InputDataError
 from tests.unit.trainer.data.datasets import world
 from trainer.data.datasets import Choice, find_dataset
-from trainer.data.datasets.named import read_data
+from trainer.data.datasets.named import read_data, read_part
 from trainer.data.examples import write_examples
 from trainer.settings import TrainerSettings
 
@@ -65,3 +65,16 @@ def test_fetched_parts_are_in_the_file(tmp_path: Path) -> None:
     loader = find_dataset("imdb", choice=Choice(place=world.imdb_tree(tmp_path / "tree")))
     write_examples(loader.load(tmp_path / "cache"), tmp_path / "imdb.parquet")
     assert pq.read_table(tmp_path / "imdb.parquet")["split"].to_pylist() == ["train"] * 8 + ["test"] * 8
+
+
+def test_a_part_of_a_data_set_by_name_is_its_own(tmp_path: Path) -> None:
+    """Of a file all rows are the part; a data set without that part is an error that lists those it has."""
+    loader = find_dataset("imdb", choice=Choice(place=world.imdb_tree(tmp_path / "tree")))
+    write_examples(loader.load(tmp_path / "cache"), tmp_path / "imdb.parquet")
+    settings = TrainerSettings(cache_dir=tmp_path / "cache", split_column="split")
+    assert len(read_part(Path("imdb.parquet"), "test", settings.model_copy(update={"split_column": None}))) == 16
+    found = read_part(Path("imdb.parquet"), "test", settings)
+    assert len(found) == 8
+    assert found.parts is None
+    with pytest.raises(InputDataError, match="has no calibration part, but test, train"):
+        read_part(Path("imdb.parquet"), "calibration", settings)

@@ -137,7 +137,9 @@ def test_the_consumer_refuses_a_baseline(trained: Path) -> None:
     ("words", "expected"),
     [
         (("--model", "vectors", "--characters"), "--characters has no effect on vectors"),
-        (("--model", "nb", "--resume"), "--resume has no effect on a baseline"),
+        (("--model", "nb", "--resume"), "--resume: nb has neither an encoder nor a training loop"),
+        (("--model", "nb", "--budget", "20m", "--base", "minilm"), "--base, --budget: nb has neither"),
+        (("--characters",), "--characters is for baselines"),
     ],
 )
 def test_options_without_effect_are_refused(

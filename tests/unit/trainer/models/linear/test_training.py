@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from shared.errors import SettingsError
 from shared.model_folder.artifact import open_artifact
 from tests.support.hub.models import ARCHITECTURES, write_base
 from tests.support.tiny import tiny_base, write_data
@@ -80,6 +81,24 @@ def test_the_labels_are_learnt_from_few_rows(examples: Examples, tmp_path: Path)
     assert (served.probabilities.argmax(axis=1) == rest.labels).mean() > 0.6
     weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
     assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "resume", "expected"),
+    [
+        ({"epochs": 2, "freeze": 1}, False, "--epochs, --freeze: a linear head"),
+        ({}, True, "--resume: a linear head"),
+    ],
+)
+def test_options_of_the_training_loop_are_refused(
+    options: dict[str, Any], resume: bool, expected: str, examples: Examples, tmp_path: Path
+) -> None:
+    """Before anything is fitted: they would do nothing."""
+    with pytest.raises(SettingsError, match=expected):
+        train(
+            Job(examples, tmp_path / "model", resume=resume),
+            _settings(tmp_path / "base", head="linear", **options),
+        )
 
 
 def test_few_labels_are_below_64_a_label_on_average(

@@ -1,0 +1,51 @@
+"""Refuses options that the chosen kind of model would ignore, so that nobody believes in their effect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from shared.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainer.settings import TrainerSettings
+
+OF_THE_LOOP: Final = (
+    "teacher",
+    "unlabelled",
+    "distil_alpha",
+    "distil_temperature",
+    "epochs",
+    "budget",
+    "learning_rate",
+    "batch_size",
+    "accumulate",
+    "contrast_rows",
+    "weight_decay",
+    "warmup",
+    "dropout",
+    "max_grad_norm",
+    "ema_decay",
+    "evaluations_per_epoch",
+    "patience",
+    "freeze",
+    "checkpoint_every_s",
+    "precision",
+)
+"""Settings of the training loop, which neither a linear head nor a baseline has."""
+OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting")
+"""Settings of an encoder, which a baseline does not have; classes of a baseline are not weighted."""
+
+
+def refuse_ignored(settings: TrainerSettings, names: Sequence[str], reason: str, *, resume: bool) -> None:
+    """Raises SettingsError if the user has set one of `names`, in whatever way, or asks for --resume.
+
+    `reason` is a clause on the options, such as "have no effect on nb".
+    """
+    given = [name for name in names if name in settings.model_fields_set]
+    if resume:
+        given.append("resume")
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingsError(f"{options}: {reason}; leave out what has no effect")
