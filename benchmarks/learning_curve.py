@@ -1,4 +1,4 @@
-"""Learning curves: fine-tuning and a linear head on frozen vectors, by the number of labelled rows.
+"""Learning curves by the number of labelled rows: fine-tuning, and a linear head on frozen vectors.
 
     python -m benchmarks.learning_curve --data train.parquet --test validation.parquet --output curve.jsonl
 
@@ -19,32 +19,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from sklearn.linear_model import LogisticRegressionCV
 
 from shared.logs import configure_logs
-from shared.text import normalise
 from trainer.data.readers import read_examples
 from trainer.evaluation.metrics import accuracy, confusion_matrix, macro_recall
 from trainer.evaluation.serving import serve
 from trainer.models.train import Job, train
-from trainer.models.transformer.base import hush_transformers, load_base
-from trainer.models.transformer.encoding import padded, tokenise
+from trainer.models.transformer.base import hush_transformers
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from trainer.data.examples import Examples
 
 ROWS: Final = (60, 129, 258, 500, 1_000, 2_000, 4_000)
 SEEDS: Final = 5
 OWN_TEST_ROWS: Final = 30
 """Rows that `train` holds out in addition: it needs a test part, and the curves have a larger one of their own."""
-BATCH: Final = 64
-MAX_TOKENS: Final = 64
+METHODS: Final = ("fine-tune", "linear")
+"""Values of the setting `head`; `auto` takes the second below 64 rows a label."""
 
-Answers = np.ndarray[Any, Any]
 Key = tuple[int, int, str]
 
 
@@ -57,54 +50,22 @@ def draw(data: Examples, rows: int, seed: int) -> Examples:
     return data.take(np.sort(chance.permutation(chosen)[:rows]))
 
 
-def fine_tuned(data: Examples, test: Examples, settings: TrainerSettings) -> Answers:
-    """Answers of a model that `train` makes of the rows, as served."""
-    with tempfile.TemporaryDirectory() as folder:
-        artifact, _ = train(Job(data, Path(folder) / "model"), settings)
-        served = serve(artifact, test.texts, device="cpu", precision="fp32")
-    return np.asarray(served.probabilities.argmax(axis=1))
-
-
-def linear_head(data: Examples, test: Examples, settings: TrainerSettings) -> Answers:
-    """Answers of a logistic regression on the means of the base's last hidden states; C by cross-validation."""
-    base = load_base(settings.base, None, data.label_names, settings.cache_dir)
-    encoder = base.model.base_model.eval()
-    vectors = [_vectors(encoder, base.tokenizer, one.texts) for one in (data, test)]
-    head = LogisticRegressionCV(Cs=10, cv=5, max_iter=2_000, l1_ratios=(0,), use_legacy_attributes=False)
-    head.fit(vectors[0], data.labels)
-    return np.asarray(head.predict(vectors[1]))
-
-
-def _vectors(encoder: Any, tokenizer: Any, texts: tuple[str, ...]) -> Answers:
-    rows = tokenise(tokenizer, [normalise(text) for text in texts], MAX_TOKENS)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(rows), BATCH):
-            ids, mask = padded(rows[start : start + BATCH], tokenizer.pad_token_id)
-            hidden = encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-            found.append(((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).numpy())
-    mean = np.concatenate(found)
-    return np.asarray(mean / np.linalg.norm(mean, axis=1, keepdims=True))
-
-
-METHODS: Final[dict[str, Callable[[Examples, Examples, TrainerSettings], Answers]]] = {
-    "fine-tuned": fine_tuned,
-    "linear head": linear_head,
-}
-
-
 def run(data: Examples, test: Examples, key: Key, options: dict[str, Any]) -> dict[str, Any]:
-    """One measurement."""
-    rows, seed, method = key
-    extra = OWN_TEST_ROWS if method == "fine-tuned" else 0
-    settings = TrainerSettings(seed=seed, split="random", test_rows=OWN_TEST_ROWS, **options)
+    """One measurement: `train` itself, and its model as it is served."""
+    rows, seed, head = key
+    settings = TrainerSettings.model_validate(
+        {"seed": seed, "split": "random", "test_rows": OWN_TEST_ROWS, "head": head, **options}
+    )
     began = time.monotonic()
-    answers = METHODS[method](draw(data, rows + extra, seed), test, settings)
-    matrix = confusion_matrix(test.labels, answers, len(test.label_names))
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(draw(data, rows + OWN_TEST_ROWS, seed), Path(folder) / "model", behaviour=False)
+        artifact, _ = train(job, settings)
+        served = serve(artifact, test.texts, device="cpu", precision="fp32")
+    matrix = confusion_matrix(test.labels, served.labels, len(test.label_names))
     return {
         "rows": rows,
         "seed": seed,
-        "method": method,
+        "method": head,
         "accuracy": round(float(accuracy(matrix)), 4),
         "macro_recall": round(float(macro_recall(matrix)), 4),
         "seconds": round(time.monotonic() - began, 1),
