@@ -34,8 +34,8 @@ class Budget:
 
     seconds: float
     pacer: Pacer
-    later_rows: int
-    """Calibration and test rows, which are scored after the loop."""
+    later_tokens: int
+    """Tokens of the texts that are scored after the loop: the held-out rows, and the sentences of the suite."""
 
     def plan(self, stopwatch: Stopwatch, chosen: int | None) -> Plan:
         """Measures, prints the plan and returns it; raises SettingsError if the budget is too small.
@@ -45,7 +45,7 @@ class Budget:
         paces = stopwatch.paces(chosen, MEASURED_SHARE * self.seconds)
         rows, config = len(stopwatch.train), stopwatch.config
         used_s = self.pacer.used_s()
-        after_s = AFTER_S + SERVED_COST * paces[0].evaluation_s * self.later_rows / len(stopwatch.validation)
+        after_s = AFTER_S + SERVED_COST * paces[0].evaluation_s * self.later_tokens / stopwatch.validation.size
         ends_s = self.seconds - after_s
         pace = choose_pace(paces, ends_s - used_s)
         try:

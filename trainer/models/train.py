@@ -18,6 +18,7 @@ from trainer.data.examples import write_examples
 from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
+from trainer.evaluation.behaviour.suite import sentences
 from trainer.evaluation.chance import doubts
 from trainer.evaluation.postprocessing.calibration import bias_of_weighting
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
@@ -31,7 +32,7 @@ from trainer.models.recipe import choose_max_tokens, training_config
 from trainer.models.tracking import Reporting
 from trainer.models.transformer.base import LoadedBase, load_base
 from trainer.models.transformer.checkpoint import Checkpoint
-from trainer.models.transformer.encoding import Encoded, check_served_ids, encode
+from trainer.models.transformer.encoding import Encoded, check_served_ids, encode, tokenise
 from trainer.models.transformer.finetune import Saving, finetune, seed_everything
 from trainer.models.transformer.optimiser import freeze
 from trainer.models.transformer.progress import reporting
@@ -204,7 +205,10 @@ def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: S
         pacer = Pacer(job.began)
         # A resumed training follows the plan of its checkpoint, so that it ends with the same weights.
         if not (saving and saving.checkpoint.path.exists()):
-            later = len(encoded["calibration"]) + len(encoded["test"])
+            later = sum(encoded[name].size for name in PARTS if name != "train")
+            if job.behaviour:
+                suite = tokenise(base.tokenizer, sentences(), prepared.max_tokens, prepared.normaliser)
+                later += sum(map(len, suite))
             stopwatch = Stopwatch(base.model, encoded["train"], encoded["validation"], config, prepared.device)
             plan = Budget(settings.budget_s, pacer, later).plan(stopwatch, settings.batch_size)
     with reporting() as terminal:

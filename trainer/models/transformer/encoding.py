@@ -51,6 +51,11 @@ class Encoded:
         """Number of rows."""
         return len(self.tokens)
 
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        return sum(map(len, self.tokens))
+
     def take(self, rows: int) -> Encoded:
         """The first rows."""
         return Encoded(self.tokens[:rows], self.labels[:rows], self.pad_id)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.trainer.models.transformer.config import CONFIG
-from trainer.models.budget import Budget, words
+from trainer.models.budget import AFTER_S, Budget, words
+from trainer.models.transformer.encoding import Encoded
 from trainer.models.transformer.schedule.budget import (
     MAX_EPOCHS,
     Pace,
@@ -19,6 +22,9 @@ from trainer.models.transformer.schedule.budget import (
 )
 from trainer.models.transformer.schedule.pacer import Pacer
 from trainer.models.transformer.schedule.plan import Plan, plan_epochs
+
+if TYPE_CHECKING:
+    from trainer.models.transformer.training_state import TrainingConfig
 
 STEPS = st.integers(1, 400)
 
@@ -146,3 +152,30 @@ def test_a_budget_has_no_fields_for_a_training_without_one() -> None:
     machine.now += 1e6
     assert pacer.revised(plan, 3) is None
     assert Budget(60, pacer, 10).seconds == 60
+
+
+@dataclass
+class Watch:
+    """Replaces a Stopwatch: one pace, and parts of a known size."""
+
+    train: Encoded
+    validation: Encoded
+    config: TrainingConfig = CONFIG
+
+    def paces(self, _chosen: int | None, _most_s: float) -> list[Pace]:
+        """As a Stopwatch does."""
+        return [Pace(32, 0.1, evaluation_s=4.0)]
+
+
+def _encoded(rows: int, tokens: int) -> Encoded:
+    return Encoded([np.zeros(tokens, np.int32)] * rows, np.zeros(rows, np.int64), 0)
+
+
+def test_a_budget_keeps_time_for_everything_that_is_scored_after_the_loop() -> None:
+    """By the number of tokens, at twice the pace of an evaluation: the engine that serves computes in fp32."""
+    watch = Watch(_encoded(320, 20), _encoded(100, 20))
+    plans = [
+        Budget(600, Pacer(0.0, Machine()), tokens).plan(watch, None)  # type: ignore[arg-type]
+        for tokens in (0, 5 * watch.validation.size)
+    ]
+    assert [plan.ends_s for plan in plans] == [600 - AFTER_S, 600 - AFTER_S - 2 * 5 * 4]
