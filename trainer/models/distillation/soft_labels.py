@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,8 +17,9 @@ from shared.errors import InputDataError
 from shared.model_folder.artifact import open_artifact
 from trainer.data.duplicates import spelling
 from trainer.data.near_duplicates import near_duplicate_groups
-from trainer.evaluation.serving import serve
+from trainer.evaluation.serving import scoring
 from trainer.models.transformer.loss import chance_loss, label_weights
+from trainer.models.transformer.progress import LINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from trainer.data.splits import Splits
     from trainer.models.transformer.predict import FloatArray
 
+AT_ONCE: Final = 2_048
+"""Texts that the teacher scores between two looks at the clock: two minutes of an MPNet on two busy cores."""
 _TENSOR: Final = "probabilities"
 _FLOOR: Final = float(np.finfo(np.float32).smallest_subnormal)
 """Of a probability: fp32 rounds smaller ones to 0, whose logarithm is infinite."""
@@ -121,10 +125,18 @@ def _cached(cache: Path | None, key: str) -> FloatArray | None:
 
 
 def _scored(artifact: Artifact, names: Sequence[str], texts: Sequence[str], device: str) -> FloatArray:
-    served = serve(artifact, texts, device=device, precision="fp32")
     probabilities = np.full((len(texts), len(names)), np.nan)
     columns = [artifact.manifest.labels.index(name) for name in names]
-    probabilities[served.rows] = served.probabilities[:, columns]
+    began = said = time.monotonic()
+    with scoring(artifact, device=device, precision="fp32") as score:
+        for start in range(0, len(texts), AT_ONCE):
+            served = score(texts[start : start + AT_ONCE])
+            probabilities[start + served.rows] = served.probabilities[:, columns]
+            now, done = time.monotonic(), min(start + AT_ONCE, len(texts))
+            if now - said >= LINE_S and done < len(texts):
+                said = now
+                left_s = (now - began) / done * (len(texts) - done)
+                log.info("scoring_with_the_teacher", done=done, texts=len(texts), left_s=round(left_s))
     return probabilities
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from shared.errors import InputDataError, SettingsError
 from trainer.data.examples import Examples
@@ -20,6 +22,7 @@ from trainer.models.transformer.loss import CrossEntropy, label_weights
 from trainer.settings import TrainerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 NAMES = ("negative", "neutral", "positive")
@@ -112,10 +115,14 @@ class Teacher:
         self.unscored = {"unreadable"}
         manifest = SimpleNamespace(name="teacher", labels=labels)
         monkeypatch.setattr(distil, "open_artifact", lambda _: SimpleNamespace(manifest=manifest, version="1"))
-        monkeypatch.setattr(distil, "serve", self.serve)
+        monkeypatch.setattr(distil, "scoring", self.scoring)
 
-    def serve(self, _artifact: Any, texts: list[str], **_: Any) -> Any:
-        """As `trainer.evaluation.serving.serve`."""
+    @contextmanager
+    def scoring(self, _artifact: Any, **_: Any) -> Iterator[Any]:
+        """As `trainer.evaluation.serving.scoring`."""
+        yield self._score
+
+    def _score(self, texts: Sequence[str]) -> Any:
         self.scored.append(tuple(texts))
         rows = [row for row, text in enumerate(texts) if text not in self.unscored]
         probabilities = _probabilities(len(texts)) + 1e-6 * len(self.scored)
@@ -140,6 +147,22 @@ def test_the_teacher_scores_once_for_a_training_and_its_resumption(
     cache.write_bytes(b"damaged")
     with pytest.raises(InputDataError, match="is not a file of this project; remove it"):
         soft_labels(tmp_path, splits, ["seven"], device="cpu", cache=cache)
+
+
+def test_texts_are_scored_in_pieces_and_the_time_left_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each text has its own answer, in order; a line every 30 s says how many are done."""
+    teacher = Teacher(monkeypatch)
+    monkeypatch.setattr(distil, "AT_ONCE", 2)
+    monkeypatch.setattr(distil, "LINE_S", 0.0)
+    splits = _splits(_examples("one", "two", "three"), _examples(), _examples())
+    with capture_logs() as lines:
+        soft = soft_labels(tmp_path, splits, ["six", "seven"], device="cpu", cache=None)
+    assert teacher.scored == [("one", "two"), ("three", "six"), ("seven",)]
+    expected = [_probabilities(len(texts)) + 1e-6 * (number + 1) for number, texts in enumerate(teacher.scored)]
+    assert np.allclose(soft.probabilities, np.concatenate(expected))
+    assert [line["done"] for line in lines if "done" in line] == [2, 4]
 
 
 def test_a_text_without_a_score_is_left_out_unless_it_has_a_label(

@@ -84,7 +84,7 @@ def test_an_interrupted_distillation_ends_with_the_same_weights(
         "cut.teacher.safetensors",
     }
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.models.distillation.soft_labels.serve", _not_again)
+        patch.setattr("trainer.models.distillation.soft_labels.scoring", _not_again)
         cut, report = train(Job(examples, tmp_path / "cut", resume=True), settings)
 
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}
