@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
@@ -36,11 +37,18 @@ def reporting() -> Iterator[ProgressReporter]:
     if not console.is_terminal:
         yield Lines(console)
         return
+    with bar(console) as reporter:
+        yield reporter
+
+
+@contextmanager
+def bar(console: Console) -> Iterator[ProgressReporter]:
+    """A live bar on a terminal, with a line above it for each evaluation."""
     columns = (
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]}  rate {task.fields[rate]}  recall {task.fields[recall]}  left"),
+        TextColumn("loss {task.fields[loss]}  rate {task.fields[rate]}  left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
@@ -52,15 +60,16 @@ class _Bar:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=None, loss="-", rate="-", recall="-")
+        self._task = progress.add_task("", total=None, loss="-", rate="-")
 
     def step(self, step: int, steps: int, loss: float, rate: float) -> None:
         self._progress.update(self._task, completed=step, total=steps, loss=f"{loss:.3f}", rate=f"{rate:.1e}")
 
     def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
-        recall = f"{evaluation.macro_recall:.3f}"
-        self._progress.update(self._task, completed=evaluation.step, total=steps, recall=recall)
-        self._progress.console.print(_line(evaluation, best=best), highlight=False)
+        self._progress.update(self._task, completed=evaluation.step, total=steps)
+        # Rate and loss of the step are in the bar: a line with all of them is longer than 80 columns.
+        line = f"{_losses(evaluation)}  macro recall {evaluation.macro_recall:.3f}{'  best' if best else ''}"
+        self._progress.console.print(line, highlight=False)
 
 
 class Lines:
@@ -94,12 +103,19 @@ class Lines:
         first, when = self._first
         if step <= first or step >= steps:
             return ""
-        return f"  about {(self._clock() - when) / (step - first) * (steps - step):.0f} s left"
+        left_s = (self._clock() - when) / (step - first) * (steps - step)
+        return f"  left {timedelta(seconds=round(left_s))}"
 
 
 def _line(evaluation: Evaluation, *, best: bool) -> str:
     return (
-        f"epoch {evaluation.epoch:.1f}  step {evaluation.step}  loss {evaluation.training_loss:.3f}  "
-        f"rate {evaluation.rate:.1e}  validation loss {evaluation.validation_loss:.3f}  "
-        f"recall {evaluation.macro_recall:.3f}  F1 {evaluation.macro_f1:.3f}{'  best' if best else ''}"
+        f"{_losses(evaluation)}  rate {evaluation.rate:.1e}  macro recall {evaluation.macro_recall:.3f}  "
+        f"macro F1 {evaluation.macro_f1:.3f}{'  best' if best else ''}"
+    )
+
+
+def _losses(evaluation: Evaluation) -> str:
+    return (
+        f"epoch {evaluation.epoch:.1f}  step {evaluation.step}  loss {evaluation.training_loss:.3f}, "
+        f"validation {evaluation.validation_loss:.3f}"
     )

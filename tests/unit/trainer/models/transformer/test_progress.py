@@ -1,12 +1,13 @@
-"""Lines of progress in a file or a pipe: one per evaluation, and one every 30 s between them."""
+"""Progress: a bar on a terminal; in a file or a pipe a line per evaluation, and one every 30 s between them."""
 
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
-from trainer.models.transformer.progress import Lines
+from trainer.models.transformer.progress import Lines, bar
 from trainer.models.transformer.training_state import Evaluation
 
 EVALUATION = Evaluation(
@@ -22,9 +23,19 @@ def test_a_line_comes_every_30_seconds_with_the_time_left() -> None:
     for step in range(50, 100, 10):
         lines.step(step, 200, 0.7, 9e-5)
         now += 10
-    assert out.getvalue().splitlines() == ["step 80 of 200  loss 0.700  rate 9.0e-05  about 120 s left"]
+    assert out.getvalue().splitlines() == ["step 80 of 200  loss 0.700  rate 9.0e-05  left 0:02:00"]
     lines.evaluated(EVALUATION, 200, best=True)
     assert out.getvalue().splitlines()[1] == (
-        "epoch 1.0  step 100  loss 0.500  rate 1.0e-04  validation loss 0.400  recall 0.800  F1 0.790  best"
-        "  about 100 s left"
+        "epoch 1.0  step 100  loss 0.500, validation 0.400  rate 1.0e-04  macro recall 0.800  macro F1 0.790  best"
+        "  left 0:01:40"
     )
+
+
+def test_on_a_terminal_of_80_columns_each_evaluation_is_one_line() -> None:
+    """Also the twelfth epoch of a long training."""
+    out = io.StringIO()
+    with bar(Console(file=out, width=80, force_terminal=True, color_system=None)) as reporter:
+        reporter.evaluated(replace(EVALUATION, step=12_345, epoch=12.5), 20_000, best=True)
+    found = [line for line in out.getvalue().splitlines() if "epoch" in line]
+    line = "epoch 12.5  step 12345  loss 0.500, validation 0.400  macro recall 0.800  best"
+    assert [one.removeprefix("\x1b[2K").strip() for one in found] == [line]
