@@ -92,7 +92,9 @@ def report_on(
     from trainer.data.quality.table import quality_tables  # noqa: PLC0415
     from trainer.models.pretrained.local import local_tokenizer  # noqa: PLC0415
 
-    base = local_tokenizer(settings.base, settings.base_revision, settings.cache_dir)
+    base = None
+    if settings.model == "transformer":
+        base = local_tokenizer(settings.base, settings.base_revision, settings.cache_dir)
     examples = with_parts(examples, given)
     with busy(f"inspecting {len(examples):,} rows"):
         found = inspect_data(examples, name, base, seed=settings.seed, show_texts=show_texts)

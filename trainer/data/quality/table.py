@@ -82,7 +82,7 @@ def _pairs(title: str, rows: dict[str, int], total: int) -> Table:
 
 
 def _lengths(found: Lengths) -> RenderableType:
-    unit = f"tokens of {found.base}" if found.base else "words, since the tokenizer of the base is not here"
+    unit = f"tokens of {found.base}" if found.base else "words, without the tokenizer of a base"
     table = _table(f"lengths in {unit}{_of(found.scope)}", "median", "95 %", "99 %", "longest")
     _add(table, *(f"{value:,}" for value in (found.median, found.p95, found.p99, found.longest)))
     lines = []
@@ -129,15 +129,22 @@ def _label_errors(found: LabelErrors) -> RenderableType:
         return _line(f"labels worth a look: not looked for, {found.skipped}")
     share = found.rows / found.scope.rows
     title = f"labels worth a look, the least probable first: {found.rows:,} ({share:.1%}){_of(found.scope)}"
-    table = _table(title, *(("id", "label", "rather", "probability of the label") if found.listed else ()))
+    lines: list[RenderableType] = [_suspects(title, found) if found.listed else _line(title)]
+    if found.unchecked_labels:
+        more = f" and {len(found.unchecked_labels) - SHOWN:,} more" if len(found.unchecked_labels) > SHOWN else ""
+        names = ", ".join(found.unchecked_labels[:SHOWN])
+        lines.append(Text(escaped(f"too few rows to judge: {names}{more}")))
+    return Group(*lines)
+
+
+def _suspects(title: str, found: LabelErrors) -> Table:
+    table = _table(title, "id", "label", "rather", "probability of the label")
     if any(error.row.text is not None for error in found.listed):
         table.add_column("text")
     for error in found.listed[:SHOWN]:
         cells = (error.row.id, error.row.label, error.suggested, f"{error.confidence:.3f}")
         table.add_row(*(Text(escaped(cell)) for cell in cells), *_text(error.row))
-    if not found.unchecked_labels:
-        return table
-    return Group(table, Text(escaped(f"too few rows to judge: {', '.join(found.unchecked_labels[:SHOWN])}")))
+    return table
 
 
 def _drift(found: Drift) -> RenderableType:

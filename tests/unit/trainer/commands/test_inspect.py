@@ -58,3 +58,10 @@ def test_the_report_is_json_whatever_a_text_holds(tmp_path: Path) -> None:
     found = report_on(data, "rows.csv", settings, show_texts=True)
     rows = json.loads(found.as_json().encode())["exact"]["conflicts"][0]["rows"]
     assert [row["text"] for row in rows] == ["so good ?", "SO good ?"]
+
+
+def test_lengths_are_in_words_where_there_is_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline has none, whatever tokenizers are on the machine."""
+    monkeypatch.setattr("trainer.models.pretrained.local.local_tokenizer", lambda *_: pytest.fail("not asked for"))
+    found = report_on(LEAK, "rows.csv", TrainerSettings(model="nb", cache_dir=tmp_path))
+    assert found.lengths.unit == "words"

@@ -101,3 +101,10 @@ def test_names_of_labels_are_escaped() -> None:
     assert "[red]x[/red]" in shown(inspect_data(found, "data.csv"))
     assert "a\\u202eb" in shown(inspect_data(found, "data.csv"))
     assert np.array_equal(found.labels, [0, 1])
+
+
+def test_a_check_that_finds_nothing_says_so() -> None:
+    """A table without rows would have no title either."""
+    found = inspect_data(learnable(200), "data.csv")
+    assert not found.label_errors.listed
+    assert "labels worth a look, the least probable first: 0 (0.0%)" in shown(found)
