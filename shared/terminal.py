@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rich.console import RenderableType
     from rich.status import Status
 
@@ -35,6 +37,12 @@ def escaped(text: str) -> str:
     keeps its meaning.
     """
     return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def few(names: Sequence[str], most: int = 8, show: Callable[[str], str] = repr) -> str:
+    """Names for a sentence: a model may have a thousand labels."""
+    more = len(names) - most
+    return ", ".join(map(show, names[:most])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def printable(text: str, max_chars: int = 200) -> Text:

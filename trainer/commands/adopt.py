@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from shared.command_line import Loaded
-from shared.terminal import show
+from shared.terminal import few, show
 from trainer.commands.options import COLUMNS, RESULTS, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
@@ -78,6 +78,6 @@ def adopt(
         show(figures_table(f"Test half: {report.evaluations[TEST].rows:,} rows", report.evaluations[TEST]))
         show(normaliser_words(report.adoption.normaliser, manifest))
     show(
-        f"{artifact.path}: version {artifact.version}, labels {', '.join(manifest.labels)}, up to "
+        f"{artifact.path}: version {artifact.version}, labels {few(manifest.labels, show=str)}, up to "
         f"{manifest.max_tokens} tokens; its card is {artifact.path / 'README.md'}"
     )

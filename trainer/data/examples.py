@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shared.errors import InputDataError
+from shared.terminal import few
 from trainer.data.labels.label_map import map_for
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Examples:
         if unknown := sorted(set(self.label_names) - set(labels))[:_NAMED]:
             raise InputDataError(
                 f"{whose} does not know the label {', '.join(map(repr, unknown))}; its labels are "
-                f"{', '.join(map(repr, labels))}: say which is which with --label-map {map_for(unknown, labels)}, "
+                f"{few(labels)}: say which is which with --label-map {map_for(unknown, labels)}, "
                 "or leave out a label with --ignore-label"
             )
         index = np.array([labels.index(name) for name in self.label_names], dtype=np.int64)

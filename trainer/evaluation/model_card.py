@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from shared.model_folder.manifest import UNCERTAIN_BELOW
-from shared.terminal import escaped
+from shared.terminal import escaped, few
 from trainer.evaluation.behaviour.tables import behaviour_section
-from trainer.evaluation.report import between, overall, share, words
+from trainer.evaluation.markdown import code, plain, table
+from trainer.evaluation.report import OVERALL, between, overall, setting, share, words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.model_folder.manifest import Int8, Manifest
     from trainer.evaluation.metrics import Figures
     from trainer.evaluation.report import (
@@ -26,11 +29,11 @@ CARD: Final = "README.md"
 
 def card(manifest: Manifest, report: Report, version: str) -> str:
     """The model card, in Markdown."""
-    parts = [f"# {manifest.name}", _about(manifest, version)]
+    parts = [f"# {plain(manifest.name)}", _about(manifest, version)]
     if report.training:
         parts += ["## Data", _data(manifest, report.training)]
         if report.training.notes:
-            parts += ["## What to know of it", "\n".join(f"- {note}" for note in report.training.notes)]
+            parts += ["## What to know of it", "\n".join(f"- {plain(note)}" for note in report.training.notes)]
     if manifest.is_adopted:
         parts += ["## What is not known", _unknown(manifest, report)]
     if report.adoption:
@@ -44,9 +47,9 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
     for later in report.later:
         # Two files of one name have two sections, which the start of the digest tells apart.
         digest = f", SHA-256 {later.sha256[:8]}" if times[later.name, later.engine] > 1 else ""
-        heading = f"## Measured later on `{_cell(later.name)}` ({later.figures.rows:,} rows{digest})"
+        heading = f"## Measured later on {code(later.name)} ({later.figures.rows:,} rows{digest})"
         note = (
-            f"Scored by {_cell(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
+            f"Scored by {plain(later.engine)}. Not held out by training. SHA-256 of its texts and labels: "
             f"`{later.sha256}`."
         )
         parts += [heading, note, _quality(later.figures), _confusion(later.figures)]
@@ -59,15 +62,15 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
 
 def _about(manifest: Manifest, version: str) -> str:
     revision = manifest.base.revision if manifest.kind == "baseline" else manifest.base.revision[:12]
-    base = f"`{_cell(manifest.base.name)}` (`{_cell(revision)}`)"
+    base = f"{code(manifest.base.name)} ({code(revision)})"
     how = f"fine-tuned from {base}" if manifest.kind == "transformer" else f"the baseline {base}, fitted"
     origin = (
         f"adopted from {base}, where it was fine-tuned"
         if manifest.data is None
-        else f"{how} on {manifest.data.rows:,} texts of `{manifest.data.source}`"
+        else f"{how} on {manifest.data.rows:,} texts of {code(manifest.data.source)}"
     )
     return (
-        f"A text classifier with the labels {', '.join(f'`{label}`' for label in manifest.labels)}, {origin}. "
+        f"A text classifier with the labels {few(manifest.labels, show=code)}, {origin}. "
         f"Version `{version}`, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
     )
 
@@ -79,7 +82,7 @@ def _unknown(manifest: Manifest, report: Report) -> str:
         items.append("**Calibrated:** no. A probability of 0.9 need not be right in nine of ten cases.")
     else:
         rows = manifest.calibration
-        items.append(f"**Calibrated:** on {rows.rows:,} rows of `{_cell(rows.source)}`.")
+        items.append(f"**Calibrated:** on {rows.rows:,} rows of {code(rows.source)}.")
     if report.evaluations:
         items.append("**Tested:** on other rows of the same data, below.")
     elif report.later:
@@ -139,8 +142,8 @@ def _results(manifest: Manifest, report: PostprocessingReport | None) -> str:
 def _calibration(manifest: Manifest, report: PostprocessingReport | None) -> str:
     if manifest.calibration is None:
         return "the softmax of the logits, not calibrated."
-    biases = ", ".join(
-        f"{_cell(label)} {bias:+.3f}" for label, bias in zip(manifest.labels, manifest.bias or (), strict=False)
+    biases = _few(
+        f"{plain(label)} {bias:+.3f}" for label, bias in zip(manifest.labels, manifest.bias or (), strict=False)
     )
     how = f"temperature {manifest.temperature:.3f}"
     if biases:
@@ -157,8 +160,8 @@ def _decision(manifest: Manifest) -> str:
     decision = manifest.decision
     if decision is None or decision.rule == "accuracy":
         return "the one with the largest probability."
-    weights = ", ".join(
-        f"{_cell(label)} {weight:.3f}" for label, weight in zip(manifest.labels, decision.weights, strict=True)
+    weights = _few(
+        f"{plain(label)} {weight:.3f}" for label, weight in zip(manifest.labels, decision.weights, strict=True)
     )
     return (
         f"the largest product of probability and weight, for {decision.rule}: {weights}. So it need not have the "
@@ -184,19 +187,24 @@ def _uncertain(manifest: Manifest, found: UncertainThreshold | None) -> str:
     )
 
 
+def _few(figures: Iterable[str]) -> str:
+    """Figures by label, which `sentiment.json` has of all labels."""
+    return few(list(figures), show=str)
+
+
 def _polarity(manifest: Manifest) -> str:
     known = manifest.polarity or {}
     signs = {-1: "-1", 0: "0", 1: "+1", None: "none"}
-    return ", ".join(f"{_cell(label)} {signs[known.get(label)]}" for label in manifest.labels) + "."
+    return _few(f"{plain(label)} {signs[known.get(label)]}" for label in manifest.labels) + "."
 
 
 def _data(manifest: Manifest, training: TrainingReport) -> str:
     cut = "by time" if training.order == "time" else "at random, with the same shares of labels in each part"
-    left_out = ", ".join(f"{rows:,} {reason}" for reason, rows in training.left_out.items() if rows)
-    priors = ", ".join(f"{label} {prior:.1%}" for label, prior in (manifest.class_priors or {}).items())
+    left_out = ", ".join(f"{rows:,} {plain(reason)}" for reason, rows in training.left_out.items() if rows)
+    priors = _few(f"{plain(label)} {prior:.1%}" for label, prior in (manifest.class_priors or {}).items())
     return (
         f"Split {cut}; near-duplicates are kept in one part.\n\n"
-        + _markdown(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
+        + table(("part", "rows"), [(part, f"{rows:,}") for part, rows in training.rows.items()])
         + f"\n\nLeft out: {left_out or 'nothing'}. Labels of the training rows: {priors}."
     )
 
@@ -205,7 +213,7 @@ def _quality(found: Figures) -> str:
     errors = zip(found.calibrated.class_wise_ece, found.uncalibrated.class_wise_ece, strict=True)
     label_rows = [
         (
-            name,
+            plain(name),
             *(share(figure) for figure in (label.precision, label.recall)),
             "-" if label.recall_interval is None else between(label.recall_interval),
             share(label.f1),
@@ -218,12 +226,17 @@ def _quality(found: Figures) -> str:
     heading = (
         *("label", "precision", "recall", "95 % interval", "F1", "ROC-AUC", "ECE", "ECE uncalibrated", "rows"),
     )
-    return _markdown(("", "value", "95 % interval"), overall(found)) + "\n\n" + _markdown(heading, label_rows)
+    by_chance = "By chance: the calibration error that exact probabilities would show on as many rows."
+    return "\n\n".join((table(OVERALL, overall(found)), by_chance, table(heading, label_rows)))
 
 
 def _confusion(found: Figures) -> str:
-    rows = [(f"**{name}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)]
-    return "Rows are the true labels, columns the predicted labels:\n\n" + _markdown(("", *found.labels), rows)
+    rows = [
+        (f"**{plain(name)}**", *map(str, row)) for name, row in zip(found.labels, found.confusion, strict=True)
+    ]
+    return "Rows are the true labels, columns the predicted labels:\n\n" + table(
+        ("", *map(plain, found.labels)), rows
+    )
 
 
 def _int8(found: Int8) -> str:
@@ -234,7 +247,7 @@ def _int8(found: Int8) -> str:
     return (
         f"`openvino/` holds the same model in int8, for CPUs. On {found.rows:,} held-out rows (validation, "
         f"calibration and test) it agrees with fp32 on {found.agreement:.2%} of the labels; its ranges were set "
-        f"on {found.calibration_rows:,} training rows.\n\n" + _markdown(("", "int8", "fp32"), rows)
+        f"on {found.calibration_rows:,} training rows.\n\n" + table(("", "int8", "fp32"), rows)
     )
 
 
@@ -257,14 +270,6 @@ def _use(manifest: Manifest) -> str:
 
 
 def _settings(manifest: Manifest) -> str:
-    rows = [(words(name), f"{value}") for name, value in {**manifest.training, **manifest.libraries}.items()]
-    return _markdown(("setting", "value"), rows)
-
-
-def _markdown(heading: tuple[str, ...], rows: list[Any]) -> str:
-    lines = [heading, tuple("---" if index == 0 else "---:" for index in range(len(heading))), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    found = {**manifest.training, **manifest.libraries}
+    rows = [(plain(words(name)), plain(setting(value))) for name, value in found.items()]
+    return table(("setting", "value"), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, Field, ValidationError
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 METRICS: Final = "metrics.json"
 TEST: Final = "test"
+_NAMES: Final = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC", "ece": "ECE", "ema_decay": "EMA decay"}
+OVERALL: Final = ("", "value", "95 % interval", "by chance", "uncalibrated")
+"""By chance: what exact probabilities would have on as many rows."""
 
 
 class Evaluation(BaseModel, frozen=True):
@@ -165,36 +169,41 @@ def headline(report: Report) -> dict[str, Any]:
     }
 
 
-def figures_table(title: str, found: Figures) -> Table:
-    """Overall metrics with their intervals, then one line per label; for a terminal."""
-    table = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("", "value", "95 % interval"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, value, interval in overall(found):
-        table.add_row(name, value, interval)
+def figures_table(title: str, found: Figures) -> Group:
+    """Overall metrics with their intervals, then one line for each label; for a terminal."""
+    whole = Table(title=Text(escaped(title)), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    by_label = Table(box=None, pad_edge=False)
+    for table, headings in ((whole, OVERALL), (by_label, ("label", "recall", "95 % interval", "F1", "rows"))):
+        for number, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if number else "left")
+    for row in overall(found):
+        whole.add_row(*row)
     for name, label in found.labels.items():
         interval = "-" if label.recall_interval is None else between(label.recall_interval)
-        table.add_row(Text(escaped(f"{name}: recall")), share(label.recall), interval)
-        table.add_row(Text(escaped(f"{name}: F1")), share(label.f1), f"of {label.rows} rows")
-    return table
+        by_label.add_row(Text(escaped(name)), share(label.recall), interval, share(label.f1), f"{label.rows:,}")
+    return Group(whole, "", by_label)
 
 
-def overall(found: Figures) -> list[tuple[str, str, str]]:
-    """Name, value and 95 % interval of each overall figure, for display."""
-    names = ("accuracy", "macro_f1", "macro_recall")
-    rows = [(words(name), share(getattr(found, name)), between(found.intervals[name])) for name in names]
-    rows.append(("ROC-AUC", "-" if found.roc_auc is None else share(found.roc_auc), ""))
+def overall(found: Figures) -> list[tuple[str, ...]]:
+    """The overall figures in the columns of OVERALL, for display."""
     before, after = found.uncalibrated, found.calibrated
-    chance = share(after.ece_by_chance)
-    rows.append(
-        ("calibration error (ECE)", share(after.ece), f"{chance} by chance, {share(before.ece)} uncalibrated")
-    )
-    worst = [share(max(figure.class_wise_ece)) for figure in (after, before)]
-    chance = share(max(after.class_wise_ece_by_chance))
-    rows.append(("largest ECE of a label", worst[0], f"{chance} by chance, {worst[1]} uncalibrated"))
-    rows.append(("log-likelihood (NLL)", share(after.nll), f"{share(before.nll)} uncalibrated"))
-    rows.append(("Brier score", share(after.brier), f"{share(before.brier)} uncalibrated"))
-    return rows
+    return [
+        *(
+            (words(name), share(getattr(found, name)), between(found.intervals[name]), "", "")
+            for name in ("accuracy", "macro_f1", "macro_recall")
+        ),
+        ("ROC-AUC", "-" if found.roc_auc is None else share(found.roc_auc), "", "", ""),
+        ("calibration error (ECE)", share(after.ece), "", share(after.ece_by_chance), share(before.ece)),
+        (
+            "largest ECE of a label",
+            share(max(after.class_wise_ece)),
+            "",
+            share(max(after.class_wise_ece_by_chance)),
+            share(max(before.class_wise_ece)),
+        ),
+        ("log loss (NLL)", share(after.nll), "", "", share(before.nll)),
+        ("Brier score", share(after.brier), "", "", share(before.brier)),
+    ]
 
 
 def share(value: float) -> str:
@@ -207,6 +216,11 @@ def between(interval: tuple[float, float]) -> str:
     return " - ".join(map(share, interval))
 
 
+def setting(value: object) -> str:
+    """The value of a setting in the manifest, for display."""
+    return "default" if value is None else str(value)
+
+
 def words(name: str) -> str:
     """The name of a field or figure, for display."""
-    return "macro F1" if name == "macro_f1" else name.replace("_", " ")
+    return _NAMES.get(name, name.replace("_", " "))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal
 
 from shared.errors import SettingsError
+from shared.terminal import few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,9 +47,7 @@ def polarity_of(labels: Sequence[str], spec: str | None) -> dict[str, Polarity] 
     """
     given = parse_polarity(spec) if spec else {}
     if unknown := sorted(set(given) - set(labels)):
-        raise SettingsError(
-            f"--polarity names {', '.join(map(repr, unknown))}, and the labels are {', '.join(map(repr, labels))}"
-        )
+        raise SettingsError(f"--polarity names {few(unknown)}, and the labels are {few(labels)}")
     numbers: Mapping[str, Polarity] = {}
     if set(labels) == set(_STARS):
         numbers = _STARS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from shared.terminal import few
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -19,6 +21,6 @@ def in_order(labels: Sequence[str], polarity: Mapping[str, int] | None) -> tuple
 def unsupported(labels: Sequence[str]) -> str:
     """Why the suite is not run on a model with these labels."""
     return (
-        f"the labels {', '.join(map(repr, labels))} are not known to be negative, positive and at most one "
+        f"the labels {few(labels)} are not known to be negative, positive and at most one "
         "neutral (--polarity of train and adopt says what they are)"
     )

@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.terminal import escaped
+from trainer.evaluation.markdown import code, plain
+from trainer.evaluation.markdown import table as markdown_table
 
 if TYPE_CHECKING:
     from trainer.evaluation.behaviour.results import Behaviour, CapabilityResult, Failure
@@ -31,9 +33,7 @@ def behaviour_table(found: Behaviour) -> Table | str:
 def behaviour_section(found: Behaviour) -> str:
     """The section of the card, in Markdown, with one failure of each test that has any."""
     if found.skipped:
-        return f"Not run: {found.skipped}."
-    lines = [HEADINGS, ("---", "---:", "---:", "---:", "---"), *_rows(found)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in lines)
+        return f"Not run: {plain(found.skipped)}."
     left_out = sorted({reason for one in found.capabilities.values() for reason in one.left_out})
     counts = ", ".join(
         f"{sum(one.left_out.get(reason, 0) for one in found.capabilities.values()):,} ({reason})"
@@ -47,7 +47,7 @@ def behaviour_section(found: Behaviour) -> str:
     return "\n\n".join(
         [
             about,
-            table,
+            markdown_table(HEADINGS, _rows(found)),
             *([f"Cases left out: {counts}."] if counts else []),
             *(["Failures, for example:\n\n" + examples] if (examples := _examples(found)) else []),
         ]
@@ -87,4 +87,6 @@ def _examples(found: Behaviour) -> str:
 
 
 def _quoted(failure: Failure) -> str:
-    return "; ".join(f'"{text}" `{label}`' for text, label in zip(failure.texts, failure.labels, strict=True))
+    return "; ".join(
+        f'"{plain(text)}" {code(label)}' for text, label in zip(failure.texts, failure.labels, strict=True)
+    )

@@ -38,6 +38,14 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """A doubt about the model, which nobody should overlook."""
+
+    kind: ClassVar[str] = "warning"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """A command line to copy."""
 
@@ -94,7 +102,7 @@ class Charts:
     charts: Sequence[Chart]
 
 
-Block = Text | Code | Tiles | Table | Charts
+Block = Text | Warn | Code | Tiles | Table | Charts
 
 
 @dataclass(frozen=True, slots=True)

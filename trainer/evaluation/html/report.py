@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from shared.terminal import few
 from trainer.evaluation.html.page import render
 from trainer.evaluation.html.sections.behaviour import behaviour
 from trainer.evaluation.html.sections.calibration import calibration
@@ -31,8 +32,10 @@ def report_page(facts: Facts) -> str:
     """The page; the same facts give the same bytes."""
     manifest = facts.manifest
     origin = "adopted from" if manifest.is_adopted else "fine-tuned from"
+    if manifest.kind == "baseline":
+        origin = "the baseline"
     lead = (
-        f"A text classifier with the labels {', '.join(manifest.labels)}, {origin} {manifest.base.name}. "
+        f"A text classifier with the labels {few(manifest.labels, show=str)}, {origin} {manifest.base.name}. "
         f"Version {facts.version}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
     )
     sections = [section for make in _SECTIONS if (section := make(facts))]

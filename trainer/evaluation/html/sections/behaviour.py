@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from trainer.evaluation.html.blocks import Block, Section, Shaded, Table, Text
-from trainer.evaluation.html.facts import at, interval, mapping, number
+from trainer.evaluation.behaviour.results import interval
+from trainer.evaluation.behaviour.tables import percent
+from trainer.evaluation.html.blocks import Block, Cell, Section, Shaded, Table, Text
+from trainer.evaluation.html.facts import at, mapping, number
 
 if TYPE_CHECKING:
     from trainer.evaluation.html.facts import Facts
+
+
+_ABOUT: Final = (
+    "Sentences made from templates. A failure is an answer that contradicts the sentence, or that turns although "
+    "only something else changes, such as a name or an identity term. The card has an example of each."
+)
 
 
 def behaviour(facts: Facts) -> Section | None:
@@ -21,6 +29,7 @@ def behaviour(facts: Facts) -> Section | None:
         blocks.append(Text(f"Not run: {found['skipped']}."))
     capabilities = mapping(found, "capabilities")
     if capabilities:
+        blocks.append(Text(_ABOUT))
         blocks.append(_table("Failures by capability", "capability", capabilities))
         tests = {
             f"{name}: {test}": one
@@ -33,16 +42,13 @@ def behaviour(facts: Facts) -> Section | None:
 
 
 def _table(caption: str, column: str, results: dict[str, Any]) -> Table:
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for name, one in results.items():
-        cases, failures, bounds = (at(one, key) for key in ("cases", "failures", "interval"))
-        share = failures / cases if isinstance(cases, int) and isinstance(failures, int) and cases else None
-        shaded = "-" if share is None else Shaded(f"{share:.1%}", share)
-        shown = _bounds(bounds)
-        rows.append((name.replace("_", " "), number(cases), number(failures), shaded, shown))
+        cases, failures = at(one, "cases"), at(one, "failures")
+        known = type(cases) is int and type(failures) is int and 0 <= failures <= cases
+        shown: tuple[Cell, Cell] = ("-", "-")
+        if known and cases:
+            low, high = interval(failures, cases)
+            shown = (Shaded(percent(failures / cases), failures / cases), f"{percent(low)} to {percent(high)}")
+        rows.append((name.replace("_", " "), number(cases), number(failures), *shown))
     return Table(caption, (column, "cases", "failures", "failure rate", "95 % interval"), rows)
-
-
-def _bounds(found: Any) -> str:
-    numbers = [one for one in found if isinstance(one, int | float)] if isinstance(found, list) else []
-    return interval((numbers[0], numbers[1])) if len(numbers) == 2 else "-"  # noqa: PLR2004 - low and high

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from trainer.evaluation.html.blocks import Block, Chart, Charts, Section, Table
+from trainer.evaluation.html.blocks import Block, Chart, Charts, Section, Table, Text
 from trainer.evaluation.html.charts.axis import unit_axis
 from trainer.evaluation.html.charts.plot import Plot
 from trainer.evaluation.html.facts import MOST_CURVES, number
-from trainer.evaluation.report import TEST, words
+from trainer.evaluation.report import TEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from trainer.evaluation.diagnostics.stored import Bin
     from trainer.evaluation.html.facts import Facts
     from trainer.evaluation.metrics import Figures
-
-_NAMES: Final = {
-    "ece": "calibration error (ECE)",
-    "nll": "log-likelihood (NLL)",
-    "brier": "Brier score",
-    "class_wise_ece": "ECE by label",
-    "ece_by_chance": "expected ECE of exact probabilities, on as many rows",
-    "class_wise_ece_by_chance": "the same by label",
-}
 
 
 def calibration(facts: Facts) -> Section | None:
@@ -32,13 +23,7 @@ def calibration(facts: Facts) -> Section | None:
     found = facts.report.evaluations.get(TEST)
     if found is None:
         return None
-    before, after = found.uncalibrated.model_dump(), found.calibrated.model_dump()
-    rows = [
-        (_NAMES.get(name, words(name)), _figure(before[name], found), _figure(value, found))
-        for name, value in after.items()
-        if value is not None
-    ]
-    blocks: list[Block] = [Table("Calibration errors; smaller is better", ("figure", "before", "after"), rows)]
+    blocks: list[Block] = [*_tables(found)]
     if facts.diagnostics:
         stored = facts.diagnostics
         charts = [
@@ -50,15 +35,23 @@ def calibration(facts: Facts) -> Section | None:
             _diagram(f"Probability of {label}", one.reliability, series[label], of=f"the rows are {label}")
             for label, one in list(stored.labels.items())[:MOST_CURVES]
         ]
-        blocks.append(Charts(charts))
+        about = "By chance: what exact probabilities would have on as many rows. Below that, an ECE says nothing."
+        blocks += [Text(about), Charts(charts)]
     return Section("calibration", "Calibration", blocks)
 
 
-def _figure(value: object, found: Figures) -> str:
-    """A number, or one for each label."""
-    if isinstance(value, list | tuple):
-        return ", ".join(f"{name} {number(one)}" for name, one in zip(found.labels, value, strict=True))
-    return number(value)
+def _tables(found: Figures) -> Iterator[Table]:
+    before, after = found.uncalibrated, found.calibrated
+    whole = [
+        ("calibration error (ECE)", number(before.ece), number(after.ece), number(after.ece_by_chance)),
+        ("log loss (NLL), nats", number(before.nll), number(after.nll), ""),
+        ("Brier score, 0 to 2", number(before.brier), number(after.brier), ""),
+    ]
+    errors = zip(before.class_wise_ece, after.class_wise_ece, after.class_wise_ece_by_chance, strict=True)
+    by_label = [(name, *map(number, error)) for name, error in zip(found.labels, errors, strict=True)]
+    columns = ("before", "after", "by chance")
+    yield Table("Calibration; smaller is better", ("figure", *columns), whole)
+    yield Table("ECE of the probability of each label", ("label", *columns), by_label)
 
 
 def _diagram(title: str, bins: Sequence[Bin], series: int, of: str = "the predicted label is right") -> Chart:

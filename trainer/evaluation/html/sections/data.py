@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainer.evaluation.html.blocks import Block, Chart, Charts, Section, Table, Text
 from trainer.evaluation.html.charts.plot import bar_chart
+from trainer.evaluation.html.facts import MOST_CURVES
 
 if TYPE_CHECKING:
     from trainer.evaluation.html.facts import Facts
@@ -44,5 +45,8 @@ def _classes(priors: dict[str, float]) -> Chart:
     bars = [(label, share, f"{share:.1%}") for label, share in priors.items()]
     description = "Share of each label in the training rows."
     table = Table(description, ("label", "share"), [(label, shown) for label, _, shown in bars])
+    if len(bars) > MOST_CURVES:
+        description = f"Share of the {MOST_CURVES} most frequent of {len(bars):,} labels in the training rows."
+        bars = sorted(bars, key=lambda one: -one[1])[:MOST_CURVES]
     svg = bar_chart(bars, label="share of the training rows", description=description)
     return Chart("Labels", svg, description, table)

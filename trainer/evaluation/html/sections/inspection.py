@@ -23,10 +23,11 @@ def inspection(facts: Facts) -> Section | None:
         return None
     blocks: list[Block] = [
         Text(f"Found in {number(at(found, 'data'))} before training: {number(at(found, 'rows'))} rows."),
-        *_plain("Lengths of the texts", at(found, "lengths")),
-        *_plain("Rows by script", at(found, "scripts", "rows")),
-        *_plain("Texts that occur several times", at(found, "exact")),
-        *_plain("Near-duplicates", at(found, "near")),
+        *_classes(mapping(found, "classes")),
+        *_lengths(mapping(found, "lengths")),
+        *_scripts(mapping(found, "scripts")),
+        *_repeats("Texts that occur several times", mapping(found, "exact")),
+        *_repeats("Near-duplicates", mapping(found, "near")),
         *_overlaps(listing(found, "overlaps")),
         *_label_errors(at(found, "label_errors")),
         *_drift(at(found, "drift"), facts.series()),
@@ -34,15 +35,66 @@ def inspection(facts: Facts) -> Section | None:
     return Section("inspection", "What was found in the data", blocks)
 
 
-def _plain(caption: str, found: Any) -> list[Block]:
-    """The numbers and words of one finding."""
-    plain = {name: value for name, value in found.items() if _shown(value)} if isinstance(found, dict) else {}
-    rows = [(name.replace("_", " "), number(value)) for name, value in plain.items()]
-    return [Table(caption, ("", "value"), rows)] if rows else []
+def _classes(found: dict[str, Any]) -> list[Block]:
+    """Rows by label, and the share of each in the parts that the data have."""
+    parts, rows = mapping(found, "by_part"), mapping(found, "rows")
+    table = [
+        (label, number(count), _percent(count, rows), *(_percent(at(one, label), one) for one in parts.values()))
+        for label, count in rows.items()
+    ]
+    return [Table("Rows by label", ("label", "rows", "share", *parts), table)] if table else []
 
 
-def _shown(value: Any) -> bool:
-    return isinstance(value, str | int | float)
+def _lengths(found: dict[str, Any]) -> list[Block]:
+    unit, rows = number(at(found, "unit")), at(found, "scope", "rows")
+    table = [
+        (words, number(found[name]))
+        for name, words in (("median", "median"), ("p95", "95 % have at most"), ("p99", "99 % have at most"),
+                            ("longest", "longest"), ("window", "read by the base"))
+        if found.get(name) is not None
+    ]  # fmt: skip
+    if at(found, "window") is not None:
+        table.append(("rows that are longer", _of(at(found, "over_window"), rows)))
+    if unit == "tokens":
+        table.append(("rows with unknown tokens", _of(at(found, "with_unknown"), rows)))
+    base = f" of {found['base']}" if found.get("base") else ""
+    return [Table(f"Lengths in {unit}{base}{_scope(found)}", ("", unit), table)] if table else []
+
+
+def _scripts(found: dict[str, Any]) -> list[Block]:
+    rows = mapping(found, "rows")
+    table = [(name, number(count), _percent(count, rows)) for name, count in rows.items()]
+    return [Table(f"Rows by script{_scope(found)}", ("script", "rows", "share"), table)] if table else []
+
+
+def _repeats(caption: str, found: dict[str, Any]) -> list[Block]:
+    table = [
+        (words, number(found[name]))
+        for name, words in (
+            ("groups", "texts"),
+            ("rows", "rows beyond the first"),
+            ("conflicting_groups", "texts with several labels"),
+        )
+        if found.get(name) is not None
+    ]
+    return [Table(f"{caption}{_scope(found)}", ("", "number"), table)] if table else []
+
+
+def _scope(found: dict[str, Any]) -> str:
+    """What a check looked at, if that was not all rows."""
+    rows, of = at(found, "scope", "rows"), at(found, "scope", "of")
+    is_sample = isinstance(rows, int) and isinstance(of, int) and rows < of
+    return f", of a random sample of {rows:,} of {of:,} rows" if is_sample else ""
+
+
+def _percent(count: Any, rows: dict[str, Any]) -> str:
+    total = sum(one for one in rows.values() if isinstance(one, int))
+    return f"{count / total:.1%}" if isinstance(count, int) and total > 0 else "-"
+
+
+def _of(count: Any, rows: Any) -> str:
+    known = isinstance(count, int) and isinstance(rows, int) and rows > 0
+    return f"{count:,} ({count / rows:.1%})" if known else number(count)
 
 
 def _share(value: Any) -> float:

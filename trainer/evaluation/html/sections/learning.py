@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainer.evaluation.html.blocks import Chart, Charts, Section, Table, Text
+from trainer.evaluation.html.blocks import Chart, Charts, Section, Table
 from trainer.evaluation.html.charts.axis import Axis, axis_for
 from trainer.evaluation.html.charts.plot import Plot
-from trainer.evaluation.html.facts import at, listing, number
+from trainer.evaluation.html.facts import at, number
 
 if TYPE_CHECKING:
     from trainer.evaluation.html.facts import Facts
@@ -34,8 +34,7 @@ def learning(facts: Facts) -> Section | None:
         _chart("Loss", "mean loss, nats", losses, history, best_step),
         _chart("Validation figures", "value", figures, history, best_step),
     ]
-    notes = [Text(str(note)) for note in listing(facts.metrics, "training", "notes")]
-    return Section("learning", "Learning curves", (*notes, Charts(charts), table))
+    return Section("learning", "Learning curves", (Charts(charts), table))
 
 
 def _chart(

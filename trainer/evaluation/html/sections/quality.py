@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainer.evaluation.html.blocks import Block, Section, Shaded, Table, Text, Tile, Tiles
+from trainer.evaluation.html.blocks import Block, Section, Shaded, Table, Text, Tile, Tiles, Warn
 from trainer.evaluation.html.facts import interval, number
-from trainer.evaluation.report import TEST, overall
+from trainer.evaluation.report import OVERALL, TEST, overall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,8 @@ def summary(facts: Facts) -> Section:
         f"On {found.rows:,} test rows that the model never saw. The intervals show the uncertainty from the "
         "choice of test rows; texts of other sources, topics, languages or years can give worse results."
     )
-    return Section("summary", "Summary", (Tiles(_tiles(found)), Text(note)))
+    doubts = [Warn(str(one)) for one in facts.report.training.notes] if facts.report.training else []
+    return Section("summary", "Summary", (*doubts, Tiles(_tiles(found)), Text(note)))
 
 
 def _tiles(found: Figures) -> list[Tile]:
@@ -44,7 +45,7 @@ def _tiles(found: Figures) -> list[Tile]:
         *tiles,
         Tile("ROC-AUC", number(found.roc_auc), "mean over the labels"),
         Tile("Calibration error", number(after.ece), _ece_note(found)),
-        Tile("Log-likelihood", number(after.nll), f"NLL; {before.nll:.3f} before calibration"),
+        Tile("Log loss", number(after.nll), f"NLL, in nats; {before.nll:.3f} before calibration"),
     ]
 
 
@@ -94,7 +95,7 @@ def tables(found: Figures) -> Sequence[Block]:
         for name, one in found.labels.items()
     ]
     return (
-        Table("All rows", ("figure", "value", "95 % interval"), overall(found)),
+        Table("All rows", ("figure", *OVERALL[1:]), overall(found)),
         Table("By label", ("label", "precision", "recall", "F1", "ROC-AUC", "rows"), labels),
         _confusion(found),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainer.evaluation.html.blocks import Block, Code, Section, Table, Text
-from trainer.evaluation.report import words
+from trainer.evaluation.report import setting, words
 
 if TYPE_CHECKING:
     from shared.model_folder.manifest import Manifest
@@ -25,15 +25,16 @@ def recipe(facts: Facts) -> Section:
     if facts.diagnostics and facts.diagnostics.command:
         blocks.append(Code("Command", facts.diagnostics.command))
     if manifest.training:
-        rows = [(words(name), str(value)) for name, value in manifest.training.items()]
+        rows = [(words(name), setting(value)) for name, value in manifest.training.items()]
         blocks.append(Table("Settings of the training", ("setting", "value"), rows))
     serving = [
         ("normaliser", f"version {manifest.normaliser.version}" if manifest.normaliser.options.enabled else "off"),
         ("temperature", f"{manifest.temperature:.4f}"),
         *_after_the_softmax(manifest),
-        ("longest input", f"{manifest.max_tokens} tokens"),
+        ("longest input", f"{manifest.max_tokens:,} {'words' if manifest.kind == 'baseline' else 'tokens'}"),
     ]
     blocks.append(Table("What shapes a score, besides the weights", ("setting", "value"), serving))
+    blocks += _by_label(manifest)
     return Section("recipe", "Recipe", blocks)
 
 
@@ -54,18 +55,22 @@ def environment(facts: Facts) -> Section:
 
 
 def _after_the_softmax(manifest: Manifest) -> list[tuple[str, str]]:
-    rows = []
-    if manifest.bias is not None:
-        rows.append(("bias of the labels", _by_label(manifest, manifest.bias)))
+    rows: list[tuple[str, str]] = []
     if manifest.decision is not None:
-        rows.append(("decided for", manifest.decision.rule))
-        rows.append(("decision weights", _by_label(manifest, manifest.decision.weights)))
+        rows.append(("label chosen for", manifest.decision.rule))
     if manifest.uncertain_below is not None:
         rows.append(("uncertain below", f"{manifest.uncertain_below:.3f}"))
-    if manifest.polarity is not None:
-        rows.append(("polarity", ", ".join(f"{label} {sign:+d}" for label, sign in manifest.polarity.items())))
     return rows
 
 
-def _by_label(manifest: Manifest, values: tuple[float, ...]) -> str:
-    return ", ".join(f"{label} {value:.3f}" for label, value in zip(manifest.labels, values, strict=True))
+def _by_label(manifest: Manifest) -> list[Block]:
+    """What the manifest has for each label; nothing if it has none of it."""
+    columns: dict[str, list[str]] = {}
+    if manifest.bias is not None:
+        columns["bias"] = [f"{value:+.3f}" for value in manifest.bias]
+    if manifest.decision is not None:
+        columns["decision weight"] = [f"{value:.3f}" for value in manifest.decision.weights]
+    if (signs := manifest.polarity) is not None:
+        columns["polarity"] = [f"{signs[label]:+d}" if label in signs else "none" for label in manifest.labels]
+    rows = list(zip(manifest.labels, *columns.values(), strict=True))
+    return [Table("The same, by label", ("label", *columns), rows)] if columns else []

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shared.errors import InputDataError
 from shared.terminal import escaped
 from tests.unit.trainer.evaluation.html.pages import HTML, facts, parse
+from trainer.evaluation.html.blocks import Table
 from trainer.evaluation.html.folder import without_texts
 from trainer.evaluation.html.page import render
 from trainer.evaluation.html.report import report_page
@@ -30,7 +31,7 @@ ELEMENTS: Final = re.compile(
 )
 """All that a page may have: no script, no image, no frame."""
 ATTRIBUTES: Final = re.compile(
-    "lang|charset|name|content|http-equiv|rel|href|id|aria-label|aria-labelledby|role|tabindex|scope|class|style|"
+    "lang|charset|name|content|http-equiv|rel|href|id|aria-hidden|aria-label|aria-labelledby|role|tabindex|scope|class|style|"
     "focusable|viewBox|d|x|y|x1|y1|x2|y2|cx|cy|r|width|height|text-anchor|transform"
 )
 HOSTILE: Final = (
@@ -112,8 +113,66 @@ def test_charts_and_tables_can_be_read_without_seeing_them() -> None:
     assert len(charts) >= 8
     assert all(chart.get("role") == "img" and chart.get("aria-label") for chart in charts)
     for table in tree.iter(f"{HTML}table"):
-        assert table.find(f"{HTML}caption") is not None
+        assert table.get("aria-label")
         assert all(heading.get("scope") for heading in table.iter(f"{HTML}th"))
+
+
+def test_doubts_about_the_model_come_before_its_figures() -> None:
+    """A model at chance level is not overlooked."""
+    found = facts(("negative", "positive"))
+    assert found.report.training is not None
+    doubted = found.report.training.model_copy(update={"notes": ["The model is at chance level."]})
+    report = found.report.model_copy(update={"training": doubted})
+    page = report_page(replace(found, report=report))
+    assert page.count("at chance level") == 1
+    assert page.index("at chance level") < page.index("Accuracy")
+
+
+def test_findings_in_the_data_have_words_and_units() -> None:
+    """As on the terminal; a sample is called one."""
+    scope = {"rows": 50, "of": 200}
+    lengths = {"unit": "tokens", "base": "tiny", "median": 9, "p95": 30, "window": 128, "over_window": 5}
+    found = {
+        "classes": {"rows": {"bad": 30, "good": 90}, "by_part": {"test": {"bad": 1, "good": 3}}},
+        "lengths": {**lengths, "with_unknown": 0, "scope": scope},
+        "near": {"groups": 2, "rows": 3, "conflicting_groups": 1, "scope": scope},
+    }
+    section = inspection(replace(FACTS, inspection=found))
+    assert section is not None
+    tables = {one.caption: one for one in section.blocks if isinstance(one, Table)}
+    assert tables["Rows by label"].rows[0] == ("bad", "30", "25.0%", "25.0%")
+    sample = "of a random sample of 50 of 200 rows"
+    assert ("rows that are longer", "5 (10.0%)") in tables[f"Lengths in tokens of tiny, {sample}"].rows
+    assert ("texts with several labels", "1") in tables[f"Near-duplicates, {sample}"].rows
+
+
+def test_each_behaviour_test_has_its_rate_and_interval_in_percent() -> None:
+    """Of the cases that it has."""
+    tests = {"not + positive": {"cases": 10, "failures": 10}, "odd": {"cases": 1, "failures": 2}}
+    one = {"cases": 20, "failures": 10, "tests": tests}
+    section = behaviour(replace(FACTS, metrics={"behaviour": {"capabilities": {"negation": one}}}))
+    assert section is not None
+    rows = [row for table in section.blocks if isinstance(table, Table) for row in table.rows]
+    assert [row[-1] for row in rows] == ["29.9% to 70.1%", "72.2% to 100.0%", "-"]
+
+
+def test_a_comparison_has_the_paired_difference_to_the_best() -> None:
+    """With its sign; the best is first and has none."""
+    behind = {"macro_recall": {"value": -0.1, "low": -0.2, "high": 0.01}}
+    models = [
+        {
+            "name": name,
+            "statistics": {"macro_recall": {"value": value, "low": 0.4, "high": 0.7}},
+            "behind_best": behind,
+        }
+        for name, value in (("nb", 0.5), ("svm", 0.6))
+    ]
+    found = {"rows": 60, "chosen_by": "macro_recall", "best": "svm", "models": models}
+    section = comparison(replace(FACTS, comparison=found))
+    assert section is not None
+    (table,) = (one for one in section.blocks if isinstance(one, Table))
+    assert table.columns[:3] == ("model", "macro recall", "macro recall less svm's")
+    assert [row[2] for row in table.rows] == ["-", "-0.100 (-0.200 to +0.010)"]
 
 
 def test_many_labels_are_all_in_the_tables() -> None:
