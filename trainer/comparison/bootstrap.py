@@ -41,12 +41,16 @@ def statistics(probabilities: FloatArray, answers: IntArray, gold: IntArray) -> 
     return {name: np.concatenate([part[name] for part in parts]) for name in STATISTICS}
 
 
-def estimate(drawn: FloatArray) -> Estimate | None:
-    """Value and interval of one statistic, or of a difference of two; None if it is not defined for the rows."""
+def estimate(drawn: FloatArray, closed: tuple[float, float] | None = None) -> Estimate | None:
+    """Value and interval of one statistic, or of a difference of two; None if it is not defined for the rows.
+
+    `closed` is the interval if there is a formula for it: draws of rows that are all right are all right too, so a
+    bootstrap gives 1.000 to 1.000, however few the rows.
+    """
     resampled = drawn[1:][np.isfinite(drawn[1:])]
     if not np.isfinite(drawn[0]) or not len(resampled):
         return None
-    low, high = np.percentile(resampled, INTERVAL)
+    low, high = closed or np.percentile(resampled, INTERVAL)
     return Estimate(value=float(drawn[0]), low=float(low), high=float(high))
 
 

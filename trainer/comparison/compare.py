@@ -15,6 +15,7 @@ import structlog
 
 from shared.errors import SettingsError
 from shared.model_folder.artifact import MANIFEST, open_artifact
+from shared.terminal import few
 from trainer.comparison.answers import Answers, Facts, claim, identity, read, write
 from trainer.comparison.overlap import seen
 from trainer.data.sample import NOTHING, draw_sample
@@ -147,8 +148,8 @@ def _check_labels(artifact: Artifact, splits: Splits) -> list[int]:
     theirs, ours = artifact.manifest.labels, splits.test.label_names
     if sorted(theirs) != sorted(ours):
         raise SettingsError(
-            f"{artifact.path} has the labels {', '.join(map(repr, theirs))}, and these data "
-            f"{', '.join(map(repr, ours))}; leave it out of --models, or rename labels with --label-map"
+            f"{artifact.path} has the labels {few(theirs)}, and these data "
+            f"{few(ours)}; leave it out of --models, or rename labels with --label-map"
         )
     return [theirs.index(label) for label in ours]
 

@@ -12,6 +12,8 @@ from rich.text import Text
 from shared.errors import InputDataError
 from shared.terminal import escaped
 from trainer.comparison.bootstrap import STATISTICS, Estimate, estimate, statistics
+from trainer.evaluation.markdown import plain, table
+from trainer.evaluation.metrics import confusion_matrix, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,10 +72,12 @@ def comparison(splits: Splits, answers: Sequence[Answers]) -> Comparison:
         scored = np.intersect1d(scored, one.rows)
     if not len(scored):
         raise InputDataError("no test row has a score from every model; compare fewer models, or other data")
-    gold, drawn = splits.test.labels[scored], {}
+    gold, labels = splits.test.labels[scored], len(splits.test.label_names)
+    drawn, closed = {}, {}
     for one in answers:
         own = np.isin(one.rows, scored)
         drawn[one.facts.name] = statistics(one.probabilities[own], one.labels[own], gold)
+        closed[one.facts.name] = intervals(confusion_matrix(gold, one.labels[own], labels))
     best = max(drawn, key=lambda name: drawn[name][CHOSEN_BY][0])
     return Comparison(
         source=splits.test.source,
@@ -86,7 +90,10 @@ def comparison(splits: Splits, answers: Sequence[Answers]) -> Comparison:
         models=[
             Row(
                 **one.facts.model_dump(),
-                statistics={name: estimate(drawn[one.facts.name][name]) for name in STATISTICS},
+                statistics={
+                    name: estimate(drawn[one.facts.name][name], closed[one.facts.name].get(name))
+                    for name in STATISTICS
+                },
                 behind_best={
                     name: estimate(drawn[one.facts.name][name] - drawn[best][name])
                     for name in ("accuracy", CHOSEN_BY)
@@ -137,7 +144,7 @@ def _ranked(found: Comparison) -> list[Row]:
     return sorted(found.models, key=lambda row: -_value(row.statistics[CHOSEN_BY]))
 
 
-def terminal_tables(found: Comparison) -> list[Table]:
+def terminal_tables(found: Comparison) -> list[Table | str]:
     """Quality, with each interval below its value, and cost; both fit into 80 columns."""
     quality = _table(_title(found), ("", *TITLES.values(), f"less {found.best}"))
     cost = _table("", ("", "training", "texts/s", "size", "saw test rows"))
@@ -146,7 +153,8 @@ def terminal_tables(found: Comparison) -> list[Table]:
         estimates = [*(row.statistics[name] for name in STATISTICS), behind]
         quality.add_row(*map(Text, (escaped(row.name), *(_short(one) for one in estimates))))
         cost.add_row(*(Text(escaped(cell)) for cell in (row.name, *_cost(row))))
-    return [quality, cost]
+    note = f"Below each figure: its 95 % interval. less {found.best}: macro recall, less that of the best model."
+    return [quality, note, cost]
 
 
 def _table(title: str, titles: tuple[str, ...]) -> Table:
@@ -159,9 +167,8 @@ def _table(title: str, titles: tuple[str, ...]) -> Table:
 def markdown(found: Comparison) -> str:
     """The lines as a page."""
     heading = headings(found)
-    rows = [heading, tuple("---:" if number else "---" for number in range(len(heading))), *lines(found)]
-    table = "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
-    return f"# {_cell(_title(found))}\n\n{table}\n\n{_notes(found)}\n"
+    rows = table([plain(cell) for cell in heading], [[plain(cell) for cell in line] for line in lines(found)])
+    return f"# {plain(_title(found))}\n\n{rows}\n\n{_notes(found)}\n"
 
 
 def _title(found: Comparison) -> str:
@@ -174,9 +181,10 @@ def _notes(found: Comparison) -> str:
         f" {found.left_out:,} test rows without a score from every model are left out." if found.left_out else ""
     )
     return (
-        f"Parts: {parts}; split: {found.order}.{left_out} In brackets: 95 % bootstrap intervals over these rows; "
-        "differences are paired. The best is chosen by macro recall. Texts a second are those of this machine: "
-        "transformers in the code that serves, baselines in their own, one model after the other."
+        f"Parts: {parts}; split: {found.order}.{left_out} In brackets: 95 % intervals, as in model cards; of "
+        "ROC-AUC, ECE and differences by a bootstrap of these rows; differences are paired. The best is chosen by "
+        "macro recall. Texts a second are those of this machine: transformers in the code that serves, baselines "
+        "in their own, one model after the other."
     )
 
 
@@ -197,7 +205,3 @@ def _short(found: Estimate | None) -> str:
     sign = "+" if found.low < 0 else ""
     value, low, high = (f"{one:{sign}.3f}".replace("0.", ".", 1) for one in (found.value, found.low, found.high))
     return f"{value}\n{low} {high}"
-
-
-def _cell(text: str) -> str:
-    return escaped(" ".join(text.split())).replace("|", "\\|")

@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 
 from shared.inference.postprocessing import softmax
 from trainer.comparison.bootstrap import RESAMPLES, STATISTICS, estimate, statistics
+from trainer.evaluation.metrics import confusion_matrix, intervals
 from trainer.evaluation.postprocessing.calibration import ece
 
 LABELS = 3
@@ -62,3 +63,14 @@ def test_what_is_not_defined_has_no_estimate() -> None:
     found = statistics(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 0]), np.array([0, 0]))
     assert estimate(found["roc_auc"]) is None
     assert found["accuracy"].tolist() == [1.0] * (1 + RESAMPLES)
+
+
+def test_rows_that_are_all_right_have_an_interval() -> None:
+    """Of the closed formula: a bootstrap gives 1 to 1."""
+    gold = np.array([0, 1] * 10)
+    found = statistics(np.eye(2)[gold], gold, gold)["accuracy"]
+    wanted = intervals(confusion_matrix(gold, gold, 2))["accuracy"]
+    one = estimate(found, wanted)
+    assert one is not None
+    assert (one.value, one.high) == (1.0, 1.0)
+    assert one.low == pytest.approx(0.839, abs=5e-4)
