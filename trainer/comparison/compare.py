@@ -24,6 +24,7 @@ from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import scoring
 from trainer.models.baselines.training import train_baseline
 from trainer.models.baselines.vader import Vader
+from trainer.models.linear.training import wants_linear_head
 from trainer.models.train import Job, train
 
 if TYPE_CHECKING:
@@ -99,8 +100,9 @@ def _train(entrant: Entrant, job: Job, settings: TrainerSettings) -> None:
     if entrant.kind == "baseline":
         train_baseline(job, settings.model_copy(update={"model": entrant.name}))
     else:
-        # Resumed from its own checkpoint if the comparison was interrupted during it.
-        train(replace(job, resume=True), settings.model_copy(update={"base": entrant.name}))
+        # Resumed from its own checkpoint if the comparison was interrupted during it; a linear head has none.
+        resume = not wants_linear_head(job.examples, settings, resume=False)
+        train(replace(job, resume=resume), settings.model_copy(update={"base": entrant.name}))
 
 
 def _measure(entrant: Entrant, splits: Splits, settings: TrainerSettings, output: Path) -> Answers:

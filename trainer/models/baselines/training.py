@@ -20,6 +20,7 @@ from shared.text import NORMALISER_VERSION, NormaliserOptions
 from trainer.data.examples import write_examples
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import draw_sample
+from trainer.evaluation.chance import doubts_after
 from trainer.evaluation.provenance import rows_of
 from trainer.evaluation.report import TrainingReport
 from trainer.models.baselines import recipes
@@ -64,11 +65,13 @@ def train_baseline(job: Job, settings: TrainerSettings) -> tuple[Artifact, Repor
             job.tracker.settings(manifest.training)
         raw = _save(folder, baseline, manifest, splits)
         fitted, tested = calibrate_and_test(raw, splits, settings.device, finish.wanted, command=job.command)
+        for note in (found := doubts_after(tested.figures)):
+            log.warning("training_in_doubt", note=note)
         training = TrainingReport(
             rows={part: len(getattr(splits, part)) for part in PARTS},
             order=splits.order,
             left_out=sample.left_out,
-            notes=list(sample.notes),
+            notes=[*sample.notes, *found],
             seconds=round(time.monotonic() - job.began, 1),
             best_step=None,
             engine=tested.engine,

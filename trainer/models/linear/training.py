@@ -19,6 +19,7 @@ from shared.terminal import show
 from trainer.data.examples import write_examples
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import draw_sample
+from trainer.evaluation.chance import doubts_after
 from trainer.evaluation.postprocessing.calibration import bias_of_weighting
 from trainer.evaluation.postprocessing.fitting import Rows, fit_postprocessing
 from trainer.evaluation.provenance import make_manifest, rows_of
@@ -50,7 +51,7 @@ log = structlog.get_logger()
 
 
 def wants_linear_head(examples: Examples, settings: TrainerSettings, *, resume: bool) -> bool:
-    """Whether the head is linear: as the settings say, or for few labels by default, which is shown then.
+    """Whether the head is linear: as the settings say, or for few labels by default.
 
     Who sets an option of the training loop, such as --epochs or --teacher, or resumes, wants that loop.
     """
@@ -58,18 +59,25 @@ def wants_linear_head(examples: Examples, settings: TrainerSettings, *, resume: 
         return settings.head == "linear"
     if resume or settings.model_fields_set & set(OF_THE_LOOP):
         return False
-    each = len(examples) / len(examples.label_names)
-    if each >= FEW_ROWS:
-        return False
-    show(
-        f"{each:.0f} rows a label, fewer than {FEW_ROWS}: the encoder stays as it is, and a linear head is fitted "
-        "to its vectors; --head fine-tune trains the encoder too"
+    return _rows_a_label(examples) < FEW_ROWS
+
+
+def why_linear(examples: Examples) -> str:
+    """The line for a user who has not chosen a linear head."""
+    return (
+        f"{_rows_a_label(examples):.0f} rows a label, fewer than {FEW_ROWS}: the encoder stays as it is, and a "
+        "linear head is fitted to its vectors; --head fine-tune trains the encoder too"
     )
-    return True
+
+
+def _rows_a_label(examples: Examples) -> float:
+    return len(examples) / len(examples.label_names)
 
 
 def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[Artifact, Report]:
     """Fits, calibrates, tests and seals a model; raises SentimentError with what to do."""
+    if settings.head == "auto":
+        show(why_linear(job.examples))
     device = choose_device(settings.device)
     # Cross-validation takes their place, and few labels are too many to give away.
     sample = draw_sample(
@@ -127,6 +135,9 @@ def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[A
         verify_saved(raw, model, encode(base.tokenizer, test, max_tokens, options).take(PROBES))
         postprocessing = fitted.postprocessing if fitted else Postprocessing.of(raw.manifest)
         tested = tested_with(raw, test, device, postprocessing, command=job.command)
+        for note in (found := doubts_after(tested.figures)):
+            log.warning("training_in_doubt", note=note)
+        notes += found
         course = TrainingReport(
             rows={part: len(getattr(sample.splits, part)) for part in PARTS},
             order=sample.splits.order,

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.errors import InputDataError, SettingsError
+from shared.model_folder.artifact import open_artifact
 from tests.support.tiny import tiny_base, tiny_model, write_data
 from trainer.__main__ import app
+from trainer.data.parts import read_parts
 from trainer.models.baselines import recipes
 
 if TYPE_CHECKING:
@@ -104,3 +106,14 @@ def test_a_transformer_is_fine_tuned_and_a_folder_loaded(data: Path, tmp_path: P
     assert found[str(base)]["train_s"] > 0
     assert found[str(stranger)]["seen"].startswith("not known")
     assert found[str(tmp_path / "mine")]["seen"] == "no: trained on the same rows"
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_few_labels_have_a_linear_head_as_in_train(tmp_path: Path) -> None:
+    """On the same test rows as the other models."""
+    data = write_data(tmp_path / "few.parquet", 120)
+    output = tmp_path / "out"
+    run("compare", "--data", data, "--models", f"nb,{tiny_base(tmp_path / 'base')}", "--output", output)
+    models = [open_artifact(output / name / "model") for name in ("nb", "base")]
+    assert models[1].manifest.training["head"] == "linear"
+    assert len({json.dumps(read_parts(one)["test"]) for one in models}) == 1

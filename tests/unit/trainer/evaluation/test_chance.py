@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainer.evaluation.chance import doubts, recall_by_chance
+from trainer.evaluation.chance import doubts, doubts_after, recall_by_chance
+from trainer.evaluation.metrics import figures
 from trainer.models.transformer.training_state import Evaluation
 
 LABELS = np.array([0, 1] * 50)
@@ -38,3 +39,13 @@ def test_the_recall_of_guessing_is_that_of_random_answers() -> None:
     share, margin = recall_by_chance(labels)
     assert recalls.mean() == pytest.approx(share, abs=1e-3)
     assert np.quantile(recalls, 0.95) == pytest.approx(share + margin, abs=0.01)
+
+
+def test_a_model_without_evaluations_is_doubted_by_its_test_rows() -> None:
+    """One that is right in 90 of 100 cases is not; one that gives a single label is."""
+    logits = np.eye(2)[np.where(np.arange(100) < 90, LABELS, 1 - LABELS)]
+    assert doubts_after(figures(logits, LABELS, ("a", "b"))) == []
+    (doubt,) = doubts_after(figures(np.tile([1.0, 0.0], (100, 1)), LABELS, ("a", "b")))
+    assert doubt.startswith(
+        "The 100 test rows do not show that the model is better than chance: macro-recall 0.50"
+    )
