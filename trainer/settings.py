@@ -126,6 +126,8 @@ class TrainerSettings(Settings):
     """Column with the id of a row."""
     time_column: str = "created_at"
     """Column with the time of a row."""
+    source_column: str = "source"
+    """Column with where a text comes from, such as a site: the report has the accuracy by it."""
     label_map: Annotated[str, AfterValidator(_valid_map)] | None = None
     """New names of labels: 0=negative,4=positive, or 1-2=negative,3=neutral,4-5=positive for ratings."""
     ignore_label: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(default=(), max_length=1_000)

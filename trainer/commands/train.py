@@ -45,6 +45,7 @@ from trainer.settings import TrainerEnvironment
     *COLUMNS,
     *LABELS,
     *SPLIT,
+    "trainer.source_column",
     *GIVEN,
     *TRAINING,
     *RESULTS,

@@ -27,6 +27,9 @@ IntArray = npt.NDArray[np.int64]
 _NAMED: Final = 10
 """Labels that an error shows in a map."""
 
+UNKNOWN_SOURCE: Final = "not known"
+"""Source of a row that has none, where others have one."""
+
 SENTIMENTS: Final = ("negative", "neutral", "positive")
 """Labels that are always in this order; others are in the order of the alphabet, or of the numbers."""
 
@@ -75,6 +78,8 @@ class Examples:
     """`[rows]`, epoch milliseconds; None unless every row has a time."""
     report: DataReport = DataReport()
     """Of all the data, also where these are a part of them."""
+    sources: tuple[str, ...] | None = None
+    """Where each text comes from, such as a site or a product, where the data say it; `source` is that of all."""
     parts: tuple[str, ...] | None = None
     """The part of each row, by name, where the data have parts: a published data set, or `--split-column`."""
 
@@ -90,6 +95,7 @@ class Examples:
             labels=self.labels[rows],
             ids=tuple(self.ids[row] for row in rows),
             created_at=None if self.created_at is None else self.created_at[rows],
+            sources=None if self.sources is None else tuple(self.sources[row] for row in rows),
             parts=None if self.parts is None else tuple(self.parts[row] for row in rows),
         )
 
@@ -129,7 +135,7 @@ def write_examples(examples: Examples, path: Path) -> None:
         "label_name": names,
         "id": [_encodable(key) for key in examples.ids],
         "created_at": [None] * rows if examples.created_at is None else examples.created_at,
-        "source": [examples.source] * rows,
+        "source": [_encodable(source) for source in examples.sources or [examples.source] * rows],
         "split": [None] * rows if examples.parts is None else examples.parts,
     }
     partial = path.with_name(f".{path.name}.partial")

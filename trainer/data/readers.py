@@ -15,7 +15,7 @@ import numpy as np
 import structlog
 
 from shared.errors import InputDataError
-from trainer.data.examples import DataReport, Examples
+from trainer.data.examples import UNKNOWN_SOURCE, DataReport, Examples
 from trainer.data.exports import COLUMNS, further_columns, plain
 from trainer.data.ids import distinct, ids_of, refuse_ambiguous
 from trainer.data.labels.class_names import class_names
@@ -54,6 +54,7 @@ class ColumnNames:
     label_name: str = "label_name"
     id: str = "id"
     time: str = "created_at"
+    source: str = "source"
     part: str | None = None
     """Column with the part of a row; None: the parts are cut here."""
     options: ReadOptions = GUESSED
@@ -62,7 +63,7 @@ class ColumnNames:
     def all(self) -> set[str]:
         """All columns to read if they are present."""
         further = {self.part} if self.part else set()
-        return {self.text, self.label, _LABELS, self.label_name, self.id, self.time} | further
+        return {self.text, self.label, _LABELS, self.label_name, self.id, self.time, self.source} | further
 
     def found_in(self, columns: Columns) -> ColumnNames:
         """The names for these columns: without a column `label`, a column `labels` has the labels."""
@@ -81,6 +82,7 @@ def column_names(settings: TrainerSettings) -> ColumnNames:
         label=settings.label_column,
         id=settings.id_column,
         time=settings.time_column,
+        source=settings.source_column,
         part=settings.split_column,
         options=read_options(settings),
     )
@@ -172,6 +174,7 @@ def checked_examples(
         ids=tuple(ids),
         source=source,
         created_at=times,
+        sources=_sources(columns.get(names.source), usable),
         parts=tuple(str(parts[row]) for row in usable) if parts else None,
         report=DataReport(
             rows=len(texts),
@@ -262,6 +265,13 @@ class _LabelFile:
             raise InputDataError(f"no id of {self.where} occurs in the data; compare the id columns of both")
         log.info("labels_joined", file=self.where, labels=len(self.label_of), without_row=unused)
         return [self.label_of.get(key, NO_LABEL) for key in ids]
+
+
+def _sources(values: list[Any] | None, rows: list[int]) -> tuple[str, ...] | None:
+    """Where the rows come from; None without a column of names, such as results, whose `source` is a record."""
+    if not values or not all(value is None or isinstance(value, str | int) for value in values):
+        return None
+    return tuple(UNKNOWN_SOURCE if values[row] in {None, ""} else str(values[row]) for row in rows)
 
 
 def _times(values: list[Any] | None, column: str, rows: list[int]) -> tuple[IntArray | None, str | None]:

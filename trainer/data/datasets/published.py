@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -186,6 +187,7 @@ def joined(parts: Mapping[str, Examples], source: str) -> Examples:
     names = ordered(sorted({name for part in parts.values() for name in part.label_names}), source, {})
     renumbered = [part.in_order_of(names, whose=source) for part in parts.values()]
     times = [part.created_at for part in renumbered if part.created_at is not None]
+    sources = [part.sources for part in renumbered if part.sources is not None]
     left_out = Counter[str]()
     for part in renumbered:
         left_out.update(part.report.left_out)
@@ -196,6 +198,7 @@ def joined(parts: Mapping[str, Examples], source: str) -> Examples:
         ids=tuple(key for part in renumbered for key in part.ids),
         source=source,
         created_at=np.concatenate(times) if len(times) == len(renumbered) else None,
+        sources=tuple(chain.from_iterable(sources)) if len(sources) == len(renumbered) else None,
         report=DataReport(
             rows=sum(part.report.rows for part in renumbered),
             left_out=dict(left_out),

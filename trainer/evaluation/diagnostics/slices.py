@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from shared.inference.tokenization.scripts import script_of
-from trainer.evaluation.diagnostics.stored import Property, Slice
+from trainer.evaluation.diagnostics.stored import Property, Slice, plain_id
 from trainer.evaluation.metrics import wilson
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ LENGTHS: Final = (20, 50, 100, 200, 500, 2_000)
 PERIODS: Final = 6
 LEAST_ROWS: Final = 10
 """Slices with fewer rows are joined as `other`: 5 of 5 right gives an interval of 0.57 to 1."""
+MOST_NAMES: Final = 20
+"""Slices of scripts, or of sources, besides the others."""
 OTHER: Final = "other"
 
 
@@ -31,7 +33,8 @@ def slices(examples: Examples, predicted: IntArray, confidence: FloatArray) -> l
     right = predicted == examples.labels
     groups: dict[Property, list[tuple[str, IntArray]]] = {
         "length": _by_length(examples.texts),
-        "script": _by_script(examples.texts),
+        "script": _by_name([script_of(text) for text in examples.texts]),
+        "source": [] if examples.sources is None else _by_source(examples.sources),
         "time": [] if examples.created_at is None else _by_time(examples.created_at),
     }
     return [
@@ -61,12 +64,18 @@ def _by_length(texts: Sequence[str]) -> list[tuple[str, IntArray]]:
     return [(name, np.flatnonzero(place == index)) for index, name in enumerate(names)]
 
 
-def _by_script(texts: Sequence[str]) -> list[tuple[str, IntArray]]:
-    names = [script_of(text) for text in texts]
-    common = [name for name, rows in Counter(names).most_common() if rows >= LEAST_ROWS]
-    rest = np.flatnonzero([name not in common for name in names])
-    found = [(name, np.flatnonzero([other == name for other in names])) for name in common]
-    return [*found, (OTHER, rest)]
+def _by_name(names: Sequence[str]) -> list[tuple[str, IntArray]]:
+    """The most frequent names, and all others as one slice, which may have no row."""
+    common = [name for name, rows in Counter(names).most_common(MOST_NAMES) if rows >= LEAST_ROWS]
+    place = {name: index for index, name in enumerate(common)}
+    slice_of = np.array([place.get(name, len(common)) for name in names])
+    return [(name, np.flatnonzero(slice_of == index)) for index, name in enumerate([*common, OTHER])]
+
+
+def _by_source(sources: Sequence[str]) -> list[tuple[str, IntArray]]:
+    """Nothing if all rows are in one slice: files of one source name it in each row."""
+    found = [(plain_id(name), rows) for name, rows in _by_name(sources) if len(rows)]
+    return found if len(found) > 1 else []
 
 
 def _by_time(times: IntArray) -> list[tuple[str, IntArray]]:

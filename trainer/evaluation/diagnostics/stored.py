@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DIAGNOSTICS: Final = "diagnostics.json"
 
 Points = list[tuple[float, float]]
-Property = Literal["length", "script", "time"]
+Property = Literal["length", "script", "source", "time"]
 
 
 class Bin(BaseModel, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -195,3 +196,16 @@ def test_columns_of_exports_are_no_header_and_no_example(tmp_path: Path) -> None
         read_examples(data)
     assert "--columns label,text,created_at" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_source_of_each_row_is_read_and_written(tmp_path: Path) -> None:
+    """Rows without one have none that is known; a `source` that is a record, as in results, is not one."""
+    sources = ("shop", None, 7)
+    rows = [row | {"from": source} for row, source in zip(ROWS, sources, strict=True)]
+    found = read_examples(jsonl(tmp_path / "a.jsonl", rows), ColumnNames(source="from"))
+    assert found.sources == ("shop", "not known", "7")
+    assert found.take(np.array([2])).sources == ("7",)
+    write_examples(found, tmp_path / "b.parquet")
+    assert read_examples(tmp_path / "b.parquet").sources == found.sources
+    results = jsonl(tmp_path / "c.jsonl", [row | {"source": {"topic": "texts", "offset": 1}} for row in ROWS])
+    assert read_examples(results).sources is None

@@ -22,7 +22,7 @@ _USUAL: Final = frozenset(
     language source url split
     """.split()  # noqa: SIM905 - read as a text
 )
-_OPTIONAL: Final = ("id", "created_at", "label_name", "labels")
+_OPTIONAL: Final = ("id", "created_at", "label_name", "labels", "source")
 
 
 def looks_like_a_header(first: Sequence[str], rows: Sequence[Sequence[str]], wanted: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Accuracy by length, script and time of the texts."""
+"""Accuracy by length, script, source and time of the texts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _CAPTIONS: Final = {
     "length": ("By length of the text", "characters"),
     "script": ("By script of most letters", "script"),
+    "source": ("By source of the text", "source"),
     "time": ("By time of the text", "days (UTC)"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -107,3 +108,13 @@ def test_diagnostics_are_bounded_have_no_texts_and_survive_json(seed: int) -> No
     assert found.errors == int((probabilities.argmax(axis=1) != gold).sum())
     given = [one.given_probability for one in found.worst]
     assert given == sorted(given)
+
+
+def test_slices_by_source_are_there_if_there_are_several() -> None:
+    """Sources with fewer than ten rows are joined; one source for all rows is no slice."""
+    gold = np.arange(60) % 2
+    rows = replace(examples(gold), sources=("shop",) * 30 + ("forum",) * 20 + tuple("abcdefghij"))
+    found = [one for one in slices(rows, gold, np.full(60, 0.9)) if one.property == "source"]
+    assert [(one.name, one.rows) for one in found] == [("shop", 30), ("forum", 20), ("other", 10)]
+    same = slices(replace(rows, sources=("shop",) * 60), gold, np.full(60, 0.9))
+    assert not [one for one in same if one.property == "source"]
