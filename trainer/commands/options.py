@@ -37,7 +37,7 @@ Validation = Annotated[
     ),
 ]
 Calibration = Annotated[
-    Path | None, typer.Option("--calibration", help="The same, for the temperature.", show_default=False)
+    Path | None, typer.Option("--calibration", help="The same, to calibrate probabilities.", show_default=False)
 ]
 Test = Annotated[Path | None, typer.Option("--test", help="The same, for the test.", show_default=False)]
 

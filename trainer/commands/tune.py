@@ -80,6 +80,8 @@ def tune(
     settings = loaded.settings.trainer
     if settings.budget:
         raise SettingsError("trainer.budget is the time of one training; tune has its own --budget: unset it")
+    if settings.head == "linear":
+        raise SettingsError("trainer.head: a linear head has no settings to search, tune fine-tunes; unset it")
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
