@@ -134,6 +134,7 @@ def with_contrast_rows(examples: Examples, count: int, seed: int, polarity: Mapp
         labels=np.concatenate([examples.labels, labels]),
         ids=(*examples.ids, *(f"contrast-{row}" for row in range(count))),
         created_at=None,
+        sources=None,
     )
 
 

@@ -45,6 +45,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         texts=(*rows.texts, *leaked),
         labels=np.concatenate([rows.labels, np.arange(SUITE_ROWS) % 3]),
         ids=(*rows.ids, *(f"leaked-{row}" for row in range(SUITE_ROWS))),
+        sources=None,
     )
     write_examples(more, folder / "data.parquet")
     train(folder, "model", "--contrast-rows", 40)

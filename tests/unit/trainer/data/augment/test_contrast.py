@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Final
 
@@ -101,7 +102,9 @@ def test_the_rule_of_the_labels(text: str, with_neutral: int, without: int | Non
 
 def test_rows_are_added_behind_the_others() -> None:
     """With the labels of the data, in whatever order these are."""
-    found = with_contrast_rows(examples("positive", "negative"), 100, 3, {"positive": 1, "negative": -1})
+    before = replace(examples("positive", "negative"), sources=("shop", "forum"))
+    found = with_contrast_rows(before, 100, 3, {"positive": 1, "negative": -1})
+    assert found.sources is None  # a slice of them would mean nothing
     rows = contrast_rows(100, 3, neutral=False)
     assert found.texts == ("text 0", "text 1", *(text for text, _ in rows))
     assert found.labels.tolist() == [0, 1, *(int(polarity < 0) for _, polarity in rows)]
