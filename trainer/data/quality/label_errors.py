@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, by confident learning (cleanlab) over a logistic regression of word counts.
+"""Labels worth a look, by confident learning (cleanlab) over a logistic regression of word counts.
 
 The probabilities are out of fold: the model that judges a row has seen neither it nor a copy of its text.
 """

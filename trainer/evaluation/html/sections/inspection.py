@@ -121,7 +121,7 @@ def _label_errors(found: Any) -> list[Block]:
     ]
     if not rows:
         return []
-    caption = f"Labels that are probably wrong: {len(rows)} of {number(at(found, 'rows'))}"
+    caption = f"Labels worth a look, the least probable first: {len(rows)} of {number(at(found, 'rows'))}"
     columns = ("row id", "given label", "suggested", "probability of the given")
     return [Table(caption, columns, rows, text_columns=3)]
 
