@@ -1,10 +1,10 @@
 """Every metric of the service: name, kind, unit, labels and meaning. Plain data; imports no metrics library.
 
-`consumer/monitoring/` fills them from the observer's events and serves them; docs/metrics.md is generated from this
-file. Dashboards and alerts rely on the names, so tests/contract/metric_names.txt locks them.
+`consumer/monitoring/` fills them from the observer's events and serves them; docs/metrics.md is generated from it.
+Dashboards and alerts rely on the names, so tests/contract/metric_names.txt locks them.
 
-A label has few values, known beforehand or bounded by `Label.most`; a text, a key, an id or a user is never one. What
-comes beyond the bound counts under OTHER, so that nothing is missing from a sum.
+A label has few values, known beforehand or bounded by `Label.most`; a text, a key, an id or a user is never one.
+What comes beyond the bound counts under OTHER, so that nothing is missing from a sum.
 """
 
 from __future__ import annotations
