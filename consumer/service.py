@@ -106,7 +106,7 @@ def consume(
         max_batch_bytes=targets.max_batch_bytes(settings.limits.max_output_bytes),
     )
     outbox: Outbox = (
-        ExactlyOnceOutbox(sender, source.group_metadata)
+        ExactlyOnceOutbox(sender, source.group_metadata, observer)
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )

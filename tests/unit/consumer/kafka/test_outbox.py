@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from hypothesis import settings
 
+from consumer.events import TransactionChanged
 from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
 from consumer.kafka.sender import Sender
@@ -26,6 +27,7 @@ from tests.support.fakes import FakeClock, record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from consumer.events import Event
     from consumer.stream.records import Record
 
 NOBODY = "127.0.0.1:1"
@@ -191,6 +193,27 @@ def test_no_transaction_is_taken_back_that_was_committed(clock: FakeClock) -> No
     outbox.close()
 
     assert "abort" not in producer.calls
+
+
+def test_every_transaction_is_told_to_its_end(clock: FakeClock) -> None:
+    """Given a publish, one that fails and is recovered, and one that is open at the end.
+
+    Then each was begun, and is either committed or aborted, once.
+    """
+    events: list[Event] = []
+    producer = ScriptedProducer(clock)
+    sender: Any = ScriptedSender(producer)
+    outbox = ExactlyOnceOutbox(sender, metadata, events.append)
+    outbox.publish(outgoing(), [], COMMITS)
+    for finish in (outbox.reset, outbox.close):
+        producer.fail_next("commit", kafka_error(KafkaError._FAIL))
+        with pytest.raises(PublishFailed):
+            outbox.publish(outgoing(), [], COMMITS)
+        finish()
+    outbox.close()
+
+    states = [one.state for one in events if isinstance(one, TransactionChanged)]
+    assert states == ["begun", "committed", "begun", "aborted", "begun", "aborted"]
 
 
 def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
