@@ -24,6 +24,8 @@ from shared.command_line import Loaded
     "include_text",
     "until_idle_s",
     "max_messages",
+    "metrics.port",
+    "metrics.host",
     "log_level",
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:
