@@ -3,8 +3,9 @@
 `consumer/monitoring/` fills them from the observer's events and serves them; docs/metrics.md is generated from it.
 Dashboards and alerts rely on the names, so tests/contract/metric_names.txt locks them.
 
-A label has few values, known beforehand or bounded by `Label.most`; a text, a key, an id or a user is never one.
-What comes beyond the bound counts under OTHER, so that nothing is missing from a sum.
+A label names a part of the service, its model or its topics; a text, a key, an id or a user is never one.
+A metric has at most MAX_SERIES series; what comes beyond them counts under OTHER, so that nothing is missing from
+a sum.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shared.reasons import Reason, Stage
+from shared.reasons import Stage
 
+MAX_SERIES: Final = 1_000
+"""Most series of one metric in one process; a histogram counts as one."""
 OTHER: Final = "other"
-"""The label value of what has none of the expected values, or comes after `Label.most` of them."""
+"""The label value of what has none of the expected values, or comes after MAX_SERIES."""
 
 UNITS: Final = ("seconds", "bytes", "ratio", "records", "rows", "tokens")
 
@@ -26,14 +29,12 @@ class Label:
 
     name: str
     values: tuple[str, ...] = ()
-    """All values, where they are known beforehand; then each has a series from the start."""
-    most: int = 0
-    """Most values of a label whose values are not known beforehand, within the life of a process."""
+    """All values, where they are known beforehand; a metric of such labels has all its series from the start."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
-    """One metric. The labels of a series are given in the order of `labels`."""
+    """One metric, equal to itself only. The labels of a series are given in the order of `labels`."""
 
     name: str
     """As it is exposed; a histogram has _bucket, _sum and _count in addition."""
@@ -50,11 +51,11 @@ class Metric:
         return last if last in UNITS else ""
 
 
-_TOPIC: Final = Label("topic", most=1_000)
-_PARTITION: Final = Label("partition", most=1_000)
-_MODEL: Final = Label("model_version", most=16)
-_DEVICE: Final = Label("device", most=64)
-_STATISTIC: Final = Label("statistic", most=32)
+_TOPIC: Final = Label("topic")
+_PARTITION: Final = Label("partition")
+_MODEL: Final = Label("model_version")
+_DEVICE: Final = Label("device")
+_STATISTIC: Final = Label("statistic")
 
 OUTCOMES: Final = Label("outcome", ("result", "dead_letter", "deletion_skipped", "deletion_forwarded"))
 STAGES: Final = Label("stage", ("read_wait", "decode", "tokenise", "device_wait", "device", "publish"))
@@ -97,14 +98,14 @@ READ: Final = _counter(
 )
 LAG_RECORDS: Final = _gauge(
     "sentiment_lag_records",
-    "Offsets between the group's commit and the end of a partition, as kafka-consumer-groups shows them. "
-    "Asked for once a second, for the partitions of this process.",
+    "Offsets between the group's commit and the end of a partition, as kafka-consumer-groups shows them. Of the "
+    "partitions of this process, asked for at each scrape; absent where the leader does not answer within 1 s.",
     _TOPIC,
     _PARTITION,
 )
 LAG_SECONDS: Final = _gauge(
     "sentiment_lag_seconds",
-    "Age of the oldest record that is not committed, by its timestamp; 0 where all are.",
+    "Age of the oldest record that is not committed, by its timestamp; 0 where there is none that may be read.",
     _TOPIC,
     _PARTITION,
 )
@@ -160,7 +161,7 @@ LABELS: Final = _counter(
     "sentiment_labels_total",
     "Results by label and by the version of the model that gave it.",
     _MODEL,
-    Label("label", most=1_000),
+    Label("label"),
 )
 CONFIDENCE: Final = _histogram(
     "sentiment_confidence_ratio",
@@ -201,12 +202,13 @@ DEAD_LETTERS: Final = _counter(
     "Dead letters that are committed. `reason` is that of `dlq list`, or the broker's name for an error at "
     "stage `publish`.",
     Label("stage", tuple(Stage)),
-    Label("reason", most=len(Reason) + 16),
+    Label("reason"),
 )
 REBALANCES: Final = _counter(
     "sentiment_rebalances_total",
-    "Changes of the partitions of this process.",
-    Label("kind", ("assigned", "revoked")),
+    "Changes of the partitions of this process. `lost`: the group had given them away already, as after a "
+    "session timeout.",
+    Label("kind", ("assigned", "revoked", "lost")),
 )
 RECOVERIES: Final = _counter(
     "sentiment_recoveries_total",
@@ -243,17 +245,17 @@ TOKEN_BUDGET: Final = _gauge(
 MODEL_INFO: Final = _info(
     "sentiment_model_info",
     "The model that serves.",
-    Label("name", most=16),
+    Label("name"),
     _MODEL,
-    Label("engine", most=16),
+    Label("engine"),
     _DEVICE,
 )
 BUILD_INFO: Final = _info(
     "sentiment_build_info",
-    "Versions of this service, of Python and of librdkafka.",
-    Label("version", most=1),
-    Label("python", most=1),
-    Label("librdkafka", most=1),
+    "Versions of this service, of Python and of the Kafka client.",
+    Label("version"),
+    Label("python"),
+    Label("confluent_kafka"),
 )
 
 METRICS: Final = tuple(one for one in globals().values() if isinstance(one, Metric))

@@ -270,6 +270,13 @@ class KafkaSource:
             lag += max(0, high - self._assignment.owned[place].next)
         return lag
 
+    def ends(self, places: Collection[Place], within_s: float) -> dict[Place, int]:
+        """The end of each partition whose leader answers in time, as `GroupOffsets.ends`. Any thread."""
+        try:
+            return self._offsets.ends(places, within_s)
+        except KafkaException:  # the client is closing
+            return {}
+
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
         """Leaves the group, so that others take over at once; see `Source`."""
         self._ends_in_order = mark is not None
