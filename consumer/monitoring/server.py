@@ -31,6 +31,8 @@ CONNECTIONS: Final = 16
 """Most requests at once; a connection beyond them is closed unread."""
 REQUEST_S: Final = 10.0
 """How long a client may take to send its request, or to take the answer."""
+POLL_S: Final = 0.1
+"""How soon the server notices that it is closed."""
 LATE_S: Final = 1.0
 """How much later than the last interval says the final scrape may begin."""
 
@@ -55,7 +57,7 @@ class MetricsServer:
         """Set once a scrape is sent that began after `_ending_s`."""
         self._server = _listen(settings.host, settings.port or 0, self._answer)
         self.port: Final = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="metrics", daemon=True).start()
         log.info("metrics_served", host=settings.host, port=self.port, token=self._token is not None)
 
     def await_scrape(self, within_s: float) -> bool:

@@ -151,7 +151,7 @@ def _bounded(metric: Metric, labels: Labels, series: int) -> Labels:
 def _family(metric: Metric, series: dict[Labels, float]) -> Family:
     names = [label.name for label in metric.labels]
     if metric.kind == "info":
-        info = InfoMetricFamily(metric.name, metric.meaning, labels=names)
+        info = InfoMetricFamily(metric.name.removesuffix("_info"), metric.meaning, labels=names)
         for labels in series:
             info.add_metric(labels, {})
         return info
