@@ -188,6 +188,17 @@ class BatchPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchUncommitted:
+    """All of it is written, but the commit failed, as in a rebalance: with at-least-once it is written again.
+
+    On the Kafka thread, before `Recovering`.
+    """
+
+    written: BatchPublished
+    """What is in the output topics, as if it had been committed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recovering:
     """A publish, commit or rebalance failed; the loop goes back to the last commit. On the Kafka thread."""
 
@@ -209,6 +220,7 @@ Event: TypeAlias = (
     | PassRun
     | BatchIsolated
     | BatchPublished
+    | BatchUncommitted
     | BatchDropped
     | OffsetsCommitted
     | TransactionChanged

@@ -11,6 +11,7 @@ from consumer.events import (
     BatchDropped,
     BatchPublished,
     BatchSubmitted,
+    BatchUncommitted,
     CrashLoopFound,
     ModelLoaded,
     OffsetsCommitted,
@@ -44,8 +45,8 @@ def log_event(event: Event) -> None:
             log.info("partitions_revoked", partitions=_names(event.partitions), owned=event.owned, **lost)
         case BatchPublished():
             _log_published(event)
-        case BatchDropped():
-            log.info("batch_dropped", records=event.records)
+        case BatchUncommitted() | BatchDropped():
+            _log_unpublished(event)
         case BatchIsolated():
             log_isolated(event)
         case CrashLoopFound():
@@ -67,6 +68,14 @@ def log_event(event: Event) -> None:
 
 def _names(places: Iterable[Place]) -> list[str]:
     return [f"{topic}-{partition}" for topic, partition in places]
+
+
+def _log_unpublished(event: BatchUncommitted | BatchDropped) -> None:
+    if isinstance(event, BatchDropped):
+        log.info("batch_dropped", records=event.records)
+    else:
+        letters = sum(event.written.dead_letters.values())
+        log.warning("batch_uncommitted", results=event.written.results, dead_letters=letters)
 
 
 def _log_crash_loop(event: CrashLoopFound) -> None:

@@ -87,9 +87,15 @@ def _info(name: str, meaning: str, *labels: Label) -> Metric:
 # Keeping up
 MESSAGES: Final = _counter(
     "sentiment_messages_total",
-    "Records whose outcome is written and committed. The sum over all processes of `result` is the number of "
-    "results in the output topic; `dead_letter` and `deletion_forwarded` likewise.",
+    "Outcomes of records, once they are written and committed, and those of `sentiment_repeated_messages_total`. "
+    "The sum over all processes of `result` is the number of results in the output topic; `dead_letter` and "
+    "`deletion_forwarded` likewise.",
     OUTCOMES,
+)
+REPEATED: Final = _counter(
+    "sentiment_repeated_messages_total",
+    "With at-least-once, records whose outcome is written, but whose commit failed, as in a rebalance: it is "
+    "written again, so the topics have it more than once.",
 )
 READ: Final = _counter(
     "sentiment_read_records_total",

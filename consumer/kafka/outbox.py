@@ -52,7 +52,10 @@ class AtLeastOnceOutbox:
         if results or dead_letters:
             self._sender.send(results, dead_letters)
             self._sender.flush()
-        self._commit(commits)
+        try:
+            self._commit(commits)
+        except PublishFailed as failure:
+            raise PublishFailed(str(failure), is_written=True) from None
 
     def reset(self) -> None:
         """Replaces the producer."""

@@ -16,6 +16,7 @@ from consumer.events import (
     BatchDropped,
     BatchPublished,
     BatchSubmitted,
+    BatchUncommitted,
     CrashLoopFound,
     ModelLoaded,
     OffsetsCommitted,
@@ -41,6 +42,7 @@ RareEvent = (
     | PartitionsAssigned
     | PartitionsRevoked
     | PartitionsBegun
+    | BatchUncommitted
     | Recovering
     | BatchIsolated
     | CrashLoopFound
@@ -93,6 +95,9 @@ class MetricsListener:
                 self._rebalanced("lost" if event.is_lost else "revoked", event.owned)
             case PartitionsBegun():
                 self._in_hand.begin(event.offsets)
+            case BatchUncommitted():
+                values.add(metrics.REPEATED, len(event.written.records))
+                self._written(event.written)
             case Recovering():
                 self._in_hand.clear()
                 values.add(metrics.RECOVERIES, 1, "failed" if event.refused is None else "refused")
@@ -129,12 +134,7 @@ class MetricsListener:
     def _published(self, event: BatchPublished) -> None:
         values, now_s = self._values, self._clock()
         self._in_hand.end(event.batches)
-        values.add(metrics.MESSAGES, event.results, "result")
-        values.add(metrics.MESSAGES, sum(event.dead_letters.values()), "dead_letter")
-        values.add(metrics.MESSAGES, event.forwarded, "deletion_forwarded")
-        values.add(metrics.MESSAGES, event.nulls - event.forwarded, "deletion_skipped")
-        for (stage, reason), letters in event.dead_letters.items():
-            values.add(metrics.DEAD_LETTERS, letters, stage, reason)
+        self._written(event)
         values.observe(metrics.STAGE_SECONDS, event.publish_s, "publish")
         values.observe(metrics.PUBLISH_RECORDS, len(event.records))
         values.observe_all(metrics.END_TO_END, _ages_s(event.records, now_s))
@@ -143,9 +143,18 @@ class MetricsListener:
         values.add(metrics.COMPUTED_TOKENS, event.computed_tokens)
         values.set(metrics.PADDING, event.padding)
         values.add(metrics.CACHE_HITS, event.repeated)
+        values.add(metrics.UNUSABLE_IDS, event.unusable_ids)
+
+    def _written(self, event: BatchPublished) -> None:
+        values = self._values
+        values.add(metrics.MESSAGES, event.results, "result")
+        values.add(metrics.MESSAGES, sum(event.dead_letters.values()), "dead_letter")
+        values.add(metrics.MESSAGES, event.forwarded, "deletion_forwarded")
+        values.add(metrics.MESSAGES, event.nulls - event.forwarded, "deletion_skipped")
+        for (stage, reason), letters in event.dead_letters.items():
+            values.add(metrics.DEAD_LETTERS, letters, stage, reason)
         values.add(metrics.UNCERTAIN, event.uncertain)
         values.add(metrics.UNKNOWN, event.unknown)
-        values.add(metrics.UNUSABLE_IDS, event.unusable_ids)
         values.add(metrics.TRUNCATED, sum(map(_TRUNCATED, event.scores)))
         for model, scores in _by_model(event.scores):
             self._scored(model, scores)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from consumer.events import BatchDropped, BatchSubmitted, Recovering
+from consumer.events import BatchDropped, BatchSubmitted, BatchUncommitted, Recovering
 from consumer.log_events import log_event
 from consumer.stream.decode import looks, split
 from consumer.stream.publication import Batch, Publication
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.dlq.limit import DeadLetterLimit
-    from consumer.events import Observer
+    from consumer.events import BatchPublished, Observer
     from consumer.settings import Limits
     from consumer.stream.encode import Encoder
     from consumer.stream.quarantine import Quarantine
@@ -263,18 +263,21 @@ class Pipeline:
         except PublishFailed as failure:
             if failure.refused and len(rows.records) == 1:
                 self._refusals.add(rows.records[0], failure.refused)
+            if failure.is_written:
+                self._observer(BatchUncommitted(self._event(rows, began)))
             raise
         self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
         self._totals.results += rows.results
         self._totals.dead_letters += len(rows.letters)
         self._totals.nulls += rows.nulls
-        self._observer(
-            rows.event(
-                scored_after_s=began - batches[0].read_at,
-                publish_s=self._clock() - began,
-                lag_records=self._source.lag_records(),
-            )
+        self._observer(self._event(rows, began))
+
+    def _event(self, rows: Publication, began: float) -> BatchPublished:
+        return rows.event(
+            scored_after_s=began - rows.read_at,
+            publish_s=self._clock() - began,
+            lag_records=self._source.lag_records(),
         )
 
     def _write(

@@ -55,6 +55,8 @@ class Publication:
 
     def __init__(self, batches: Sequence[Batch], encoder: Encoder) -> None:
         self._batches = batches
+        self.read_at = batches[0].read_at
+        """When the first of them was read."""
         self.records = [record for batch in batches for record in batch.records if record.owner.held]
         """In order; what was read of the input, whatever became of it."""
         letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]

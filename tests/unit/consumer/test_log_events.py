@@ -11,6 +11,7 @@ from consumer.events import (
     BatchDropped,
     BatchPublished,
     BatchSubmitted,
+    BatchUncommitted,
     CrashLoopFound,
     Event,
     ModelLoaded,
@@ -103,6 +104,10 @@ LINES: Final[list[tuple[Event, Mapping[str, Any]]]] = [
             "out_of_memory": 2,
             "budget_tokens": 44,
         },
+    ),
+    (
+        BatchUncommitted(PUBLISHED),
+        {"event": "batch_uncommitted", "log_level": "warning", "results": 5, "dead_letters": 3},
     ),
     (BatchDropped(batches=2, records=64), {"event": "batch_dropped", "log_level": "info", "records": 64}),
     (

@@ -343,14 +343,29 @@ def at_least_once(committed: list[Sequence[Commit]]) -> tuple[AtLeastOnceOutbox,
     return AtLeastOnceOutbox(sender, committed.append), sender
 
 
+def test_a_commit_that_fails_says_that_all_is_written(clock: FakeClock) -> None:
+    """Given a commit that a rebalance refuses, then the failure says that all is written."""
+
+    def commit(_: Sequence[Commit]) -> None:
+        raise PublishFailed("ILLEGAL_GENERATION")
+
+    sender: Any = ScriptedSender(ScriptedProducer(clock))
+
+    with pytest.raises(PublishFailed, match="ILLEGAL_GENERATION") as failed:
+        AtLeastOnceOutbox(sender, commit).publish(outgoing(), [], COMMITS)
+
+    assert failed.value.is_written
+
+
 def test_nothing_is_committed_that_was_not_acknowledged() -> None:
     """Given no broker, when published, then that fails within `commit_timeout_s` and nothing is committed."""
     committed: list[Sequence[Commit]] = []
     outbox, sender = at_least_once(committed)
 
-    with pytest.raises(PublishFailed):
+    with pytest.raises(PublishFailed) as failed:
         outbox.publish(outgoing(), outgoing(), COMMITS)
 
+    assert not failed.value.is_written
     assert committed == []
     spoilt = sender.producer
     outbox.reset()

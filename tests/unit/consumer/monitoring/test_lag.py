@@ -137,7 +137,7 @@ def test_the_age_survives_a_recovery() -> None:
 
 
 def test_what_is_not_known_is_absent() -> None:
-    """Given leaders that do not answer, then the lag in records is absent, that in seconds of what is in hand is not."""
+    """Given leaders that do not answer, then only the age of what is in hand is there."""
     brokers = Brokers(p0=[50.0], p1=[70.0], p2=[5.0])
     brokers.in_hand.begin({HERE: 0, THERE: 0, ("texts", 2): 0})
     brokers.submit(HERE, 0)

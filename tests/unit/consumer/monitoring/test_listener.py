@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from consumer.events import (
     BatchPublished,
     BatchSubmitted,
+    BatchUncommitted,
     CrashLoopFound,
     Event,
     ModelLoaded,
@@ -26,6 +27,7 @@ from consumer.monitoring.lag import InHand
 from consumer.monitoring.listener import MetricsListener
 from consumer.monitoring.values import Values
 from consumer.settings import Limits
+from consumer.stream.records import PublishFailed
 from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
 from tests.support.fakes import DLQ, OUTPUT, UNKNOWN, oracle, record, text_value
 from tests.support.world import UNREADABLE, World
@@ -122,6 +124,30 @@ def test_the_sums_are_those_of_the_topics(
     assert b"secret" not in exposition(metrics.values)
 
 
+def test_what_is_written_twice_is_counted_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a commit that fails, when all is written again, then the sums are those of the topics."""
+    metrics = Metrics()
+    world = World(partitions=1, observer=metrics.observe)
+    world.produce(5)
+    world.kafka.produce(UNREADABLE, key=b"key")
+    publish = world.outbox.publish
+
+    def fail_once(results: Any, letters: Any, _commits: Any) -> None:
+        monkeypatch.undo()
+        publish(results, letters, [])
+        raise PublishFailed("the commit failed", is_written=True)
+
+    monkeypatch.setattr(world.outbox, "publish", fail_once)
+
+    world.run()
+
+    found = metrics.scrape()
+    assert found("messages_total", outcome="result") == len(world.kafka.partitions(OUTPUT)[0]) == 10
+    assert found("messages_total", outcome="dead_letter") == len(world.kafka.partitions(DLQ)[0]) == 2
+    assert found("repeated_messages_total") == 6
+    assert found("end_to_end_seconds_count") == 6
+
+
 def exposition(values: Values) -> bytes:
     """The text of a scrape."""
     registry = CollectorRegistry()
@@ -207,6 +233,9 @@ COUNTED: Final[list[tuple[Event, str, dict[str, str], float]]] = [
     (published([record()], unusable_ids=4), "unusable_ids_total", {}, 4),
     (published([record()], scores=[oracle("a")._replace(truncated=True)]), "truncated_texts_total", {}, 1),
     (published([record()]), "stage_seconds_sum", {"stage": "publish"}, 0.02),
+    (BatchUncommitted(published([record()] * 3, nulls=2)), "repeated_messages_total", {}, 3),
+    (BatchUncommitted(published([record()], scores=[oracle("a")])), "messages_total", {"outcome": "result"}, 1),
+    (BatchUncommitted(published([record()])), "end_to_end_seconds_count", {}, 0),
     (TransactionChanged("aborted"), "transactions_total", {"state": "aborted"}, 1),
     (CrashLoopFound(PLACE, 4, 2, 0, is_condemned=False), "crash_loops_total", {"kind": "searching"}, 1),
     (CrashLoopFound(PLACE, 4, 2, 2, is_condemned=True), "crash_loops_total", {"kind": "condemned"}, 1),
