@@ -1,6 +1,6 @@
 """The present values of the metrics, and how the client library for Prometheus gets them.
 
-Not the library's own counters: a histogram of theirs takes one value at a time, at 1.3 us each; here a publish of
+Not the library's own counters: a histogram of theirs takes one value at a time, at 0.8 us each; here a publish of
 1,024 records is one call for all of them, and a scrape never sees half of an event.
 """
 

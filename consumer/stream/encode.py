@@ -120,7 +120,7 @@ class Encoder:
     def is_uncertain(self, score: Score) -> bool:
         """Whether its result is marked uncertain."""
         below = score.model.uncertain_below if self.uncertain_below is None else self.uncertain_below
-        return score.probabilities[score.label] < below or self.is_unknown(score)
+        return score.probabilities[score.label] < below or score.unknown_share > self.max_unknown_share
 
     def deletion(self, deletion: Deletion, at: Moment) -> Outgoing | DeadLetter | None:
         """Encodes what `on_null` makes of a deletion: nothing, a null with its key, or a dead letter.
