@@ -55,7 +55,8 @@ _TOPIC: Final = Label("topic")
 _PARTITION: Final = Label("partition")
 _MODEL: Final = Label("model_version")
 _DEVICE: Final = Label("device")
-_STATISTIC: Final = Label("statistic")
+_FEATURE: Final = Label("feature")
+_DISTANCE: Final = Label("distance", ("psi", "js"))
 
 OUTCOMES: Final = Label("outcome", ("result", "dead_letter", "deletion_skipped", "deletion_forwarded"))
 STAGES: Final = Label("stage", ("read_wait", "decode", "tokenise", "device_wait", "device", "publish"))
@@ -191,15 +192,18 @@ UNUSABLE_IDS: Final = _counter(
 )
 DRIFT_STATISTIC: Final = _gauge(
     "sentiment_drift_statistic",
-    "Distance of the last window of texts from the model's validation part.",
-    _STATISTIC,
+    "Distance of the results of the last window from the model's validation part, by what is compared.",
+    _FEATURE,
+    _DISTANCE,
 )
 DRIFT_THRESHOLD: Final = _gauge(
-    "sentiment_drift_threshold", "Value of the statistic above which it alarms.", _STATISTIC
+    "sentiment_drift_threshold", "The distance above which a window drifts.", _FEATURE, _DISTANCE
 )
-DRIFT_ALARM: Final = _gauge("sentiment_drift_alarm", "1 while the last window alarms, else 0.", _STATISTIC)
+DRIFT_ALARM: Final = _gauge("sentiment_drift_alarm", "1 while the last window drifts, else 0.", _FEATURE)
 DRIFT_WINDOWS: Final = _counter(
-    "sentiment_drift_windows_total", "Windows of texts that were compared.", Label("alarm", ("no", "yes"))
+    "sentiment_drift_windows_total",
+    "Windows that were compared; `yes`: at least one distance was above its threshold.",
+    Label("alarm", ("no", "yes")),
 )
 
 # What happened
@@ -245,6 +249,16 @@ UNSCORABLE: Final = _counter("sentiment_unscorable_texts_total", "Texts that iso
 OUT_OF_MEMORY: Final = _counter("sentiment_out_of_memory_passes_total", "Forward passes that ran out of memory.")
 TOKEN_BUDGET: Final = _gauge(
     "sentiment_token_budget_tokens", "Most tokens of a forward pass after the last isolation; 0 before the first."
+)
+HTTP_REQUESTS: Final = _counter(
+    "sentiment_http_requests_total",
+    "Scoring requests by HTTP status; `reason` says why a request got no scores, and is empty otherwise.",
+    Label("status"),
+    Label("reason"),
+)
+HTTP_TEXTS: Final = _counter("sentiment_http_texts_total", "Texts of scoring requests.")
+HTTP_SECONDS: Final = _histogram(
+    "sentiment_http_request_seconds", _SECONDS, "From the head of a scoring request to its answer."
 )
 
 # What runs

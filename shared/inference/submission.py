@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.inference.types import PassRun
@@ -32,7 +32,7 @@ class Submission:
     """The cache key of each row."""
     places: list[list[int]]
     """For each row, the indices of its text in `texts`."""
-    ready_s: float = 0.0
+    ready_s: float = field(default=0.0, init=False)
     """When it was tokenised, by the monotonic clock."""
 
     def finish(self) -> None:

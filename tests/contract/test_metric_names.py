@@ -9,7 +9,7 @@ from consumer.metrics import METRICS, Metric
 
 LOCKED: Final = Path(__file__).with_name("metric_names.txt")
 OPEN: Final = {
-    *("topic", "partition", "model_version", "label", "reason", "statistic"),
+    *("topic", "partition", "model_version", "label", "reason", "feature", "status"),
     *("name", "engine", "device", "version", "python", "confluent_kafka"),
 }
 """Labels without a list of values: those come from the settings, the model, the code or the broker."""
