@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling reading
+BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading
 
 .PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
@@ -74,10 +74,11 @@ $(VENV)/.bench: $(STAMP)
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
 	@$(PYTHON) -m tests.support.kafka $(ARGS)
 
-reference: setup ## Writes docs/schemas/ and docs/settings.md anew from the models.
+reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs/metrics.md anew from the code.
 	@$(PYTHON) -m shared.messages docs/schemas
 	@$(PYTHON) -m shared.settings_reference docs/settings.md \
 		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
+	@$(PYTHON) -m consumer.monitoring.reference docs/metrics.md
 
 clean: ## Removes what the targets above made here.
 	rm -rf $(VENV) .cache .demo

@@ -200,6 +200,23 @@ def delivery(figures: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
+def metrics_cost(figures: Mapping[str, Any]) -> Iterable[str]:
+    """With and without metrics for each delivery."""
+    yield from _table(
+        "No model",
+        ("messages", "metrics off", "metrics on", "ratio"),
+        {
+            name: (
+                f"{of['messages']:,}",
+                f"{_rate(of['metrics off'])}/s",
+                f"{_rate(of['metrics on'])}/s",
+                f"{of['metrics on']['ratio']:.3f}",
+            )
+            for name, of in figures["streams"].items()
+        },
+    )
+
+
 def _table(first: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]) -> Iterable[str]:
     header = [first, *columns]
     yield ""
@@ -243,6 +260,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "planned": planned,
     "scaling": scaling,
     "delivery": delivery,
+    "metrics_cost": metrics_cost,
     "reading": reading,
 }
 

@@ -8,15 +8,45 @@ fetched, which the next process reads again, since nothing is committed after it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from shared.inference.types import BatchIsolated
+from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from consumer.kafka.commit_metadata import Place
+    from shared.inference.types import Score
     from shared.reasons import Stage
+
+
+class Position(Protocol):
+    """What an observer may know of a record: where it is and from when. Every `Record` is one.
+
+    Records are passed as they are, since a copy of these fields took 0.15 us a record; their content is not for
+    observers.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The input topic."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Within the partition."""
+        ...
+
+    @property
+    def timestamp_ms(self) -> int | None:
+        """Epoch milliseconds, of the producer or of the broker."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +63,7 @@ class ModelLoaded:
 class PartitionsAssigned:
     """The group gave partitions to this member. On the Kafka thread, in a callback of librdkafka."""
 
-    partitions: tuple[str, ...]
-    """Each as `topic-partition`."""
+    partitions: tuple[Place, ...]
     owned: int
     """Partitions of this member after it."""
 
@@ -43,8 +72,68 @@ class PartitionsAssigned:
 class PartitionsRevoked:
     """The group took partitions from this member, or it lost them. Thread and fields as `PartitionsAssigned`."""
 
-    partitions: tuple[str, ...]
+    partitions: tuple[Place, ...]
     owned: int
+    is_lost: bool = False
+    """Whether the group had given them away already, as after a session timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsBegun:
+    """Reading begins at the group's commits, or once more there after a recovery. On the Kafka thread."""
+
+    offsets: Mapping[Place, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmitted:
+    """A micro-batch was read, decoded and handed to the scorer. On the Kafka thread."""
+
+    records: Sequence[Position] = field(repr=False)
+    """In order per partition."""
+    size: int
+    """Bytes of keys, values and headers."""
+    read_wait_s: float
+    """How long the read took that brought the last of them."""
+    decode_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDropped:
+    """Nothing of the oldest micro-batches is still this member's. On the Kafka thread."""
+
+    batches: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsCommitted:
+    """The group has moved on, with a publish or past what no reader is given. On the Kafka thread."""
+
+    offsets: Mapping[Place, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionChanged:
+    """A transaction of the output was begun, committed, or taken back. On the Kafka thread.
+
+    `aborted` includes one whose end Kafka did not confirm: the next producer of the same id ends it.
+    """
+
+    state: Literal["begun", "committed", "aborted"]
+
+
+@dataclass(frozen=True, slots=True)
+class CrashLoopFound:
+    """Runs before this one crashed again and again from this record on. On the Kafka thread."""
+
+    partition: Place
+    offset: int
+    crashes: int
+    alone: int
+    """Runs that crashed while they scored the record alone."""
+    is_condemned: bool
+    """Whether the record is the cause and becomes a dead letter; else records are scored one by one to find it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +144,20 @@ class BatchPublished:
     for each record, and a letter counts only once it is committed.
     """
 
-    records: int
-    results: int
+    batches: int
+    """The oldest micro-batches in hand, which this publish ends."""
+    records: Sequence[Position] = field(repr=False)
+    """What was read of the input, whatever became of it, in order per partition."""
+    scores: Sequence[Score] = field(repr=False)
+    """Of the results, in their order."""
     dead_letters: Mapping[tuple[Stage, str], int]
     """Letters by stage and error: a `Reason`, or the broker's name for an error at stage `publish`."""
     nulls: int
     """Deletions that were skipped or forwarded."""
+    forwarded: int
+    """Those of `nulls` that are in the output topic."""
+    uncertain: int
+    """Results that are marked uncertain."""
     unknown: int
     """Results with `unknown_share`: the model does not know enough of the text."""
     tokens: int
@@ -77,12 +174,31 @@ class BatchPublished:
     """From the read of the first record to the beginning of the publish."""
     publish_s: float
     lag_records: int
-    """Offsets between what is committed and the ends of the owned partitions, as last heard."""
+    """Offsets between what is read and the ends of the owned partitions, as the client last heard.
+
+    `monitoring.lag` has that of the commit.
+    """
+
+    @property
+    def results(self) -> int:
+        """Results that were written."""
+        return len(self.scores)
 
     @property
     def padding(self) -> float:
         """Share of computed tokens that were padding."""
         return 1 - self.tokens / self.computed_tokens if self.computed_tokens else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchUncommitted:
+    """All of it is written, but the commit failed, as in a rebalance: with at-least-once it is written again.
+
+    On the Kafka thread, before `Recovering`.
+    """
+
+    written: BatchPublished
+    """What is in the output topics, as if it had been committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +214,32 @@ class Recovering:
 
 
 Event: TypeAlias = (
-    ModelLoaded | PartitionsAssigned | PartitionsRevoked | BatchPublished | BatchIsolated | Recovering
+    ModelLoaded
+    | PartitionsAssigned
+    | PartitionsRevoked
+    | PartitionsBegun
+    | BatchSubmitted
+    | TextsTokenised
+    | PassRun
+    | BatchIsolated
+    | BatchPublished
+    | BatchUncommitted
+    | BatchDropped
+    | OffsetsCommitted
+    | TransactionChanged
+    | CrashLoopFound
+    | Recovering
 )
-"""`BatchIsolated` belongs to `shared.inference`, which the trainer uses as well."""
+"""Three of them belong to `shared.inference`, which the trainer uses as well."""
 
 Observer: TypeAlias = Callable[[Event], None]
+
+
+def to_all(*observers: Observer) -> Observer:
+    """An observer that passes each event to several, in this order."""
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe

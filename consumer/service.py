@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
-from consumer.events import ModelLoaded
+from consumer.events import ModelLoaded, to_all
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
@@ -25,6 +25,7 @@ from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
 from shared import __version__
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
+from shared.inference.device import gpu_uuid
 from shared.inference.scheduler import Scheduler
 from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
@@ -35,14 +36,19 @@ if TYPE_CHECKING:
 
     from consumer.events import Observer
     from consumer.kafka.commit_metadata import CommitMetadata
+    from consumer.monitoring.monitor import Monitor
     from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
+    from consumer.signals import StopSignal
     from consumer.stream.records import Outbox
 
 log = structlog.get_logger()
 
+SPARE_S: Final = 1.0
+"""Of the time that a signal leaves, what the end of the process itself takes after a final scrape."""
 
-def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer = log_event) -> None:
+
+def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log_event) -> None:
     """Runs the consumer until it is done or `stop` is set; raises SentimentError for what ends a run early.
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
@@ -50,6 +56,9 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
     from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
+    monitor = _monitor(settings)
+    if monitor is not None:
+        observer = to_all(observer, monitor.observer)
     folder = settings.model_folder
     preflight = Preflight(settings)
     preflight.rights()
@@ -68,6 +77,8 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
         observer=observer,
     )
     observer(ModelLoaded(**scorer.describe()))
+    if monitor is not None:
+        monitor.watch_gpu(gpu_uuid(settings.device))
     totals = consume(
         settings,
         partitions=partitions,
@@ -76,9 +87,20 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
         stop=stop,
         targets=targets,
         observer=observer,
+        monitor=monitor,
     )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
+    if monitor is not None:
+        monitor.close(stop.left_s - SPARE_S)
+
+
+def _monitor(settings: ConsumerSettings) -> Monitor | None:
+    if settings.metrics.port is None:
+        return None
+    from consumer.monitoring.monitor import Monitor  # noqa: PLC0415 - without a port nothing of it is needed
+
+    return Monitor(settings)
 
 
 def consume(
@@ -90,6 +112,7 @@ def consume(
     stop: threading.Event,
     targets: Targets,
     observer: Observer = log_event,
+    monitor: Monitor | None = None,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -99,6 +122,8 @@ def consume(
     gc.collect()
     gc.freeze()
     source = KafkaSource(settings, observer)
+    if monitor is not None:
+        monitor.watch_partitions(source.ends)
     sender = Sender(
         settings,
         partitions,
@@ -106,7 +131,7 @@ def consume(
         max_batch_bytes=targets.max_batch_bytes(settings.limits.max_output_bytes),
     )
     outbox: Outbox = (
-        ExactlyOnceOutbox(sender, source.group_metadata)
+        ExactlyOnceOutbox(sender, source.group_metadata, observer)
         if settings.delivery == "exactly-once"
         else AtLeastOnceOutbox(sender, source.commit)
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +25,24 @@ Ending hard is safe: what is not committed is read again.
 """
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignal(threading.Event):
+    """Set at the first signal; says how much of GRACE_S is left since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end_s = math.inf
+
+    def set(self) -> None:
+        """Sets it; GRACE_S begins."""
+        self._end_s = min(self._end_s, time.monotonic() + GRACE_S)
+        super().set()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the process ends in any case; GRACE_S before a signal."""
+        return min(GRACE_S, self._end_s - time.monotonic())
 
 
 def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = end_process) -> None:

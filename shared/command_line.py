@@ -105,7 +105,7 @@ class SettingOptions(Generic[S]):
 
 
 def _parameter(name: str) -> str:
-    return name.rpartition(".")[2]
+    return flag(name).removeprefix("--").replace("-", "_")
 
 
 def _unless_empty(value: object) -> object:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
 MASK: Final = "***"
+_NAMED_GROUPS: Final = frozenset({"metrics", "http", "drift", "tracing"})
+"""Groups whose settings have short names, such as `port`, so that the group is part of the flag."""
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
 """Path of an optional YAML file of settings; `--config` overrides it."""
 
@@ -205,8 +207,9 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def flag(name: str) -> str:
-    """The command-line flag of a dotted setting name, if the command has one."""
-    return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
+    """The command-line flag of a dotted setting name, if the command has one: --metrics-port of metrics.port."""
+    group, _, last = name.rpartition(".")
+    return f"--{(f'{group}-{last}' if group in _NAMED_GROUPS else last).replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:

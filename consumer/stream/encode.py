@@ -113,6 +113,15 @@ class Encoder:
         """Encodes one result; one that the output topic would refuse is a dead letter."""
         return self._output(document.record, self._value(document, score, at), at)
 
+    def is_unknown(self, score: Score) -> bool:
+        """Whether the model does not know enough of the text, so that its result has `unknown_share`."""
+        return score.unknown_share > self.max_unknown_share
+
+    def is_uncertain(self, score: Score) -> bool:
+        """Whether its result is marked uncertain."""
+        below = score.model.uncertain_below if self.uncertain_below is None else self.uncertain_below
+        return score.probabilities[score.label] < below or score.unknown_share > self.max_unknown_share
+
     def deletion(self, deletion: Deletion, at: Moment) -> Outgoing | DeadLetter | None:
         """Encodes what `on_null` makes of a deletion: nothing, a null with its key, or a dead letter.
 

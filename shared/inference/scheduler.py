@@ -23,14 +23,14 @@ from shared.inference.activity import Progress, Work
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.isolation import CONTROL, Isolation, PassFailed, TokenBudget, log_isolated
 from shared.inference.submission import Pass, Submission, fail, failing
-from shared.inference.types import Score, Unscorable
+from shared.inference.types import Score, TextsTokenised, Unscorable
 from shared.logs import unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.inference.submission import Scores
-    from shared.inference.types import BatchIsolated, Scorer
+    from shared.inference.types import SchedulerEvent, Scorer
 
 
 class Scheduler:
@@ -47,13 +47,14 @@ class Scheduler:
         window: int | None = None,
         batch_tokens: int | None = None,
         cache: int = 0,
-        observer: Callable[[BatchIsolated], None] = log_isolated,
+        observer: Callable[[SchedulerEvent], None] = log_isolated,
     ) -> None:
         """`window` is the maximum rows of a window, unless one batch has more; None: all rows that wait.
 
         `batch_tokens` replaces the token budget of the scorer; `cache` is the number of scores in the cache.
         """
         self._scorer = scorer
+        self._observer = observer
         self._window = window
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
@@ -136,7 +137,11 @@ class Scheduler:
             if submission.future.cancelled():
                 continue  # cancelled by a recovery before it started
             with failing([submission]), self._progress.doing("tokenising", texts=len(submission.texts)):
+                began = time.monotonic()
                 self._prepare(submission)
+                submission.ready_s = time.monotonic()
+                texts, rows = len(submission.texts), len(submission.rows)
+                self._observer(TextsTokenised(texts, rows, submission.ready_s - began))
                 if submission.rows:
                     self._tokenised.put(submission)
                 elif submission.future.set_running_or_notify_cancel():
@@ -210,11 +215,14 @@ class Scheduler:
     def _run_passes(self) -> None:
         while (one := self._passes.get()) is not None:
             with failing(one.submissions), self._progress.doing("answering", rows=len(one.batch)):
+                began, is_void = time.monotonic(), one.is_void
                 try:
-                    last = not one.is_void and self._isolation.run_batch(one.window, one.batch)
+                    last = not is_void and self._isolation.run_batch(one.window, one.batch)
                 finally:
                     # Before `settle`: other threads go on with the next window while this one isolates failures.
                     self._room.release()
+                if not is_void:
+                    self._observer(one.event(began, time.monotonic()))
                 if last:
                     self._finish(one.submissions, self._isolation.settle(one.window))
 

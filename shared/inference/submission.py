@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from shared.inference.types import PassRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
@@ -30,6 +32,8 @@ class Submission:
     """The cache key of each row."""
     places: list[list[int]]
     """For each row, the indices of its text in `texts`."""
+    ready_s: float = field(default=0.0, init=False)
+    """When it was tokenised, by the monotonic clock."""
 
     def finish(self) -> None:
         """Sets the answers as the result of the future."""
@@ -48,6 +52,11 @@ class Pass:
     def is_void(self) -> bool:
         """Whether another pass of the window has failed for good."""
         return self.submissions[0].future.done()
+
+    def event(self, began_s: float, ended_s: float) -> PassRun:
+        """The event of the pass, by the monotonic clock."""
+        tokens = sum(self.window.lengths[index] for index in self.batch)
+        return PassRun(len(self.batch), tokens, began_s - self.submissions[0].ready_s, ended_s - began_s)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from transformers import pipeline
 
 from consumer.service import serve
 from consumer.settings import ConsumerSettings
+from consumer.signals import StopSignal
 from shared.kafka.settings import KafkaSettings
 from tests.support.hub.models import ARCHITECTURES, write_classifier
 from tests.support.topics import Sent, produce, read_all
@@ -73,7 +73,7 @@ def test_an_adopted_model_serves_what_the_pipeline_answers(
             dlq_topic=letters,
             max_messages=len(TEXTS),
         ),
-        threading.Event(),
+        StopSignal(),
     )
 
     found: Any = pipeline("text-classification", model=str(source), top_k=None, device="cpu")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import json
-import threading
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ import pytest
 
 from consumer.service import serve
 from consumer.settings import ConsumerSettings
+from consumer.signals import StopSignal
 from shared.kafka.settings import KafkaSettings
 from shared.model_folder.artifact import open_artifact
 from tests.support.tiny import tiny_base
@@ -110,7 +110,7 @@ def test_a_model_of_a_published_archive_serves_its_test_part(
             dlq_topic=letters,
             max_messages=len(sent),
         ),
-        threading.Event(),
+        StopSignal(),
     )
     results = [json.loads(message.value() or b"") for message in read_all(kafka.bootstrap_servers, sentiments)]
     assert sorted(result["id"] for result in results) == sorted(rows.ids)
