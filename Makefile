@@ -76,6 +76,7 @@ kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven
 
 reference: setup ## Writes docs/schemas/ and docs/settings.md anew from the models.
 	@$(PYTHON) -m shared.messages docs/schemas
+	@$(PYTHON) -m consumer.http.documentation docs/schemas/openapi.json
 	@$(PYTHON) -m shared.settings_reference docs/settings.md \
 		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
 

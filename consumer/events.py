@@ -97,9 +97,39 @@ class Recovering:
     """Failures within `limits.recovery_window_s`, this one included."""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """A scoring request over HTTP was answered, or its client has left. On the HTTP thread."""
+
+    status: int
+    """Of HTTP; 499, as nginx counts it, for a client that left before its answer."""
+    reason: str
+    """`Reason` of `consumer.http.problems`, `client_left`, or empty with scores."""
+    texts: int
+    """Texts of its body, as far as it was read; 0 if it was not."""
+    seconds: float
+    """From the head of the request to the answer."""
+
+
 Event: TypeAlias = (
-    ModelLoaded | PartitionsAssigned | PartitionsRevoked | BatchPublished | BatchIsolated | Recovering
+    ModelLoaded
+    | PartitionsAssigned
+    | PartitionsRevoked
+    | BatchPublished
+    | BatchIsolated
+    | Recovering
+    | RequestAnswered
 )
 """`BatchIsolated` belongs to `shared.inference`, which the trainer uses as well."""
 
 Observer: TypeAlias = Callable[[Event], None]
+
+
+def all_of(*observers: Observer) -> Observer:
+    """An observer that passes each event to these, in order."""
+
+    def observe(event: Event) -> None:
+        for one in observers:
+            one(event)
+
+    return observe

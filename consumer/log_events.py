@@ -13,6 +13,7 @@ from consumer.events import (
     PartitionsAssigned,
     PartitionsRevoked,
     Recovering,
+    RequestAnswered,
 )
 from shared.inference.isolation import log_isolated
 from shared.inference.types import BatchIsolated
@@ -38,8 +39,21 @@ def log_event(event: Event) -> None:
             log_isolated(event)
         case Recovering():
             log.warning("recovering", **asdict(event))
+        case RequestAnswered():
+            _log_request(event)
         case _:
             assert_never(event)
+
+
+def _log_request(event: RequestAnswered) -> None:
+    # At debug: clients decide how many requests there are.
+    log.debug(
+        "request",
+        status=event.status,
+        **({"reason": event.reason} if event.reason else {}),
+        texts=event.texts,
+        ms=round(event.seconds * 1000, 1),
+    )
 
 
 def _log_published(event: BatchPublished) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
-from consumer.events import ModelLoaded
+from consumer.events import ModelLoaded, all_of
+from consumer.http.start import http_beside
+from consumer.http.state import ServiceState
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
@@ -58,25 +60,30 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
         log.warning("waiting_for_topic", pattern=pattern)
     targets = preflight.targets()
     require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
-    artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
-    scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scheduler(
-        scorer,
-        window=settings.limits.batch_records,
-        batch_tokens=settings.limits.batch_tokens,
-        cache=settings.cache,
-        observer=observer,
-    )
-    observer(ModelLoaded(**scorer.describe()))
-    totals = consume(
-        settings,
-        partitions=partitions,
-        scoring=scoring,
-        model_version=scorer.model.version,
-        stop=stop,
-        targets=targets,
-        observer=observer,
-    )
+    state = ServiceState(stop, needs_group=True)
+    observer = all_of(observer, state.observe)
+    with http_beside(settings, state, observer, stop):
+        artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
+        scorer = load_scorer(artifact, settings.device, settings.precision)
+        scoring = state.scheduler = Scheduler(
+            scorer,
+            window=settings.limits.batch_records,
+            batch_tokens=settings.limits.batch_tokens,
+            cache=settings.cache,
+            low_priority_share=settings.http.stream_share,
+            observer=observer,
+        )
+        observer(ModelLoaded(**scorer.describe()))
+        totals = consume(
+            settings,
+            partitions=partitions,
+            scoring=scoring,
+            model_version=scorer.model.version,
+            stop=stop,
+            targets=targets,
+            observer=observer,
+            state=state,
+        )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
 
@@ -90,6 +97,7 @@ def consume(
     stop: threading.Event,
     targets: Targets,
     observer: Observer = log_event,
+    state: ServiceState | None = None,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -111,7 +119,15 @@ def consume(
         else AtLeastOnceOutbox(sender, source.commit)
     )
     watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
+    state = state or ServiceState(stop, needs_group=True)
+    state.is_stalled = lambda: watchdog.is_stalled
+    state.is_isolating = lambda: source.crash_loop.has_suspects
     limit = DeadLetterLimit(settings.limits)
+
+    def heartbeat() -> None:
+        watchdog.heartbeat()
+        state.check()
+
     pipeline = Pipeline(
         source=source,
         quarantine=Quarantine(source.crash_loop, reach=settings.limits.most_in_hand),
@@ -136,7 +152,7 @@ def consume(
         max_records=settings.max_messages,
         inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
         observer=observer,
-        heartbeat=watchdog.heartbeat,
+        heartbeat=heartbeat,
     )
     source.subscribe()
     mark: Callable[[CommitMetadata], CommitMetadata] | None = None

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from consumer.http.settings import HttpSettings
 from shared.errors import SettingsError
 from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
@@ -175,6 +176,7 @@ class ConsumerSettings(Settings):
     log_level: Level = "info"
     """Least level of the log lines."""
     limits: Limits = Limits()
+    http: HttpSettings = HttpSettings()
 
     @field_validator("input_topics")
     @classmethod

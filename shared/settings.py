@@ -28,6 +28,9 @@ MASK: Final = "***"
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
 """Path of an optional YAML file of settings; `--config` overrides it."""
 
+SERVERS: Final = ("http", "metrics")
+"""Groups whose options begin with the name of the group: each has a host and a port of its own."""
+
 _NOT_YAML: Final = (
     yaml.YAMLError,
     ValueError,
@@ -204,9 +207,15 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
     return ()
 
 
+def parameter(name: str) -> str:
+    """The name of the command-line option of a dotted setting name: `http_port` for `http.port`."""
+    group, _, last = name.rpartition(".")
+    return f"{group}_{last}" if group in SERVERS else last
+
+
 def flag(name: str) -> str:
     """The command-line flag of a dotted setting name, if the command has one."""
-    return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
+    return f"--{parameter(name).replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:

@@ -184,9 +184,7 @@ class Scheduler:
 
     def _batch(self) -> None:
         waiting = self._waiting
-        while waiting or (first := self._tokenised.get()) is not None:
-            if not waiting:
-                waiting.add(first)
+        while waiting or self._first_of(waiting):
             self._room.acquire()  # texts that arrive until the device has room may join the window
             with suppress(Empty):
                 while (one := self._tokenised.get_nowait()) is not None:
@@ -198,6 +196,12 @@ class Scheduler:
         # The first two threads are `tokenise` and `batch`; each of the others ends at one None.
         for _ in self._threads[2:]:
             self._passes.put(None)
+
+    def _first_of(self, waiting: Waiting) -> bool:
+        """Waits for a batch; returns False once no more will come."""
+        if (first := self._tokenised.get()) is not None:
+            waiting.add(first)
+        return bool(waiting)
 
     def _start(self, submissions: list[Submission]) -> None:
         """Makes one window of the submissions and queues its passes; the caller has acquired room for one."""

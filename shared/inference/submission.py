@@ -1,4 +1,4 @@
-"""A batch of texts in the scheduler: its rows for the device, the future that waits for the answers, and its turn."""
+"""A batch of texts in the scheduler: its rows for the device, the future that waits for the answers, its turn."""
 
 from __future__ import annotations
 
