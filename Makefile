@@ -43,8 +43,9 @@ coverage: setup ## Runs every test and shows the lines and branches that none re
 unit: setup ## Runs the unit tests that need neither a broker nor a trained model, in less than a minute.
 	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka and not slow' $(ARGS)
 
-hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
+hostile: setup ## Tries 100,000 hostile records, texts and settings, and 10,000 requests; writes docs/reliability/hostile*.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)
+	@$(PYTHON) -m tests.chaos.hostile.requests --output docs/reliability/hostile-http.json
 
 lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/ruff format --check .

@@ -74,6 +74,7 @@ class RequestScoring:
         self._waiting_texts += len(texts)
         futures = [asyncio.wrap_future(scheduler.submit(one, low_priority=True)) for one in chunks(texts)]
         answers = asyncio.gather(*futures)
+        answers.add_done_callback(_note)
         gone = asyncio.ensure_future(left())
         first: set[asyncio.Future[Any]] = {answers, gone}
         try:
@@ -107,3 +108,9 @@ class RequestScoring:
         now_s = asyncio.get_running_loop().time()
         oldest_s = next(iter(self._requests.values()), now_s)
         return max(1, min(math.ceil(now_s - oldest_s), math.ceil(self._settings.timeout_s)))
+
+
+def _note(answers: asyncio.Future[Any]) -> None:
+    """Marks an error as seen: asyncio would log that of a request which is over, with its message."""
+    if not answers.cancelled():
+        answers.exception()

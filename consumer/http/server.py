@@ -30,6 +30,9 @@ FINISH_S: Final = 3
 """Seconds that requests in hand have once no new ones are taken. With the longest `shutdown_delay_s` less than
 `signals.GRACE_S`."""
 
+KEEP_ALIVE_S: Final = 5
+"""Seconds that a connection without a request stays open after an answer."""
+
 
 @contextmanager
 def serving(
@@ -71,6 +74,7 @@ class _Server(uvicorn.Server):
                 ws="none",
                 proxy_headers=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=FINISH_S,
             )
         )
@@ -111,6 +115,7 @@ def _contained(app: ASGIApp) -> ASGIApp:
 def _listen(settings: HttpSettings) -> socket.socket:
     """A socket at the address of the settings; raises SettingsError."""
     host, port = settings.host, settings.port or 0
+    listening: socket.socket | None = None
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -118,6 +123,8 @@ def _listen(settings: HttpSettings) -> socket.socket:
         listening.bind(address)
         listening.listen(settings.max_connections)
     except OSError as error:
+        if listening is not None:
+            listening.close()
         why = "another process listens there" if error.errno == errno.EADDRINUSE else error.strerror
         raise SettingsError(
             f"cannot listen on {host} port {port}: {why}; choose another --http-port or --http-host"
