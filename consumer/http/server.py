@@ -7,11 +7,12 @@ import errno
 import logging
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
+from h11 import LocalProtocolError
 
 from consumer.http.connections import bounded
 from shared.errors import SettingsError
@@ -20,7 +21,7 @@ from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from consumer.http.settings import HttpSettings
 
@@ -104,8 +105,13 @@ def _contained(app: ASGIApp) -> ASGIApp:
     """The application without its exceptions: each was answered and logged, and uvicorn would log its message."""
 
     async def contained(scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            # The rest of the body was not HTTP, and uvicorn has answered with 400 in the meantime.
+            with suppress(LocalProtocolError):
+                await send(message)
+
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001
             log.debug("request_raised", error=type(error).__name__)
 

@@ -1,7 +1,7 @@
 """Hostile requests over a real connection: `python -m tests.chaos.hostile.requests --examples 10000`.
 
-Bodies are mutated values, and heads are broken on purpose. Every answer is one that the OpenAPI document describes, or
-400 of uvicorn for what is not HTTP, and quotes nothing; the service scores afterwards as before.
+Bodies are mutated values, and heads are broken on purpose. Every answer is one that the OpenAPI document has,
+or 400 of uvicorn for what is not HTTP, and quotes nothing. Afterwards the service scores as before.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ BODY_BYTES: Final = 65_536
 HEADS: Final = (
     b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
     b"POST /v1/score HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-    b"POST /v1/score HTTP/1.1\r\nHost: a\r\ncontent-type: APPLICATION/JSON;charset=x\r\nContent-Length: %d\r\n\r\n",
+    b"POST /v1/score HTTP/1.1\r\nHost: a\r\ncontent-type: APPLICATION/JSON;a=b\r\nContent-Length: %d\r\n\r\n",
     b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n",
     b"GET /v1/score?a=%%ff HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
     b"PUT /livez HTTP/1.1\r\nHost: a\r\nX-API-Key: \xff\xfe\r\nContent-Length: %d\r\n\r\n",

@@ -1,4 +1,4 @@
-"""The OpenAPI document is committed, true, and has valid examples; what it allows and forbids is sent to the service."""
+"""The OpenAPI document is committed, has valid examples, and says what the service does."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.unit.consumer.http.conftest import SCORE, HttpSide, until
 if TYPE_CHECKING:
     from httpx2 import Response
 
-SECRET_TEXT = "hunter2 is what nobody may read"
+PRIVATE = "hunter2 is what nobody may read"
 KEY = "0123456789abcdef"
 
 
@@ -98,8 +98,8 @@ def test_what_the_topic_reads_is_read_here(side: HttpSide) -> None:
 def test_a_text_without_a_score_is_named_by_its_place() -> None:
     """Given a text that the model fails on, then the request has no results and the place is named."""
     side = HttpSide()
-    side.begin(FakeScorer(unscorable=[SECRET_TEXT]))
-    response = side.client().post(SCORE, json=[{"text": "fine"}, {"text": SECRET_TEXT}])
+    side.begin(FakeScorer(unscorable=[PRIVATE]))
+    response = side.client().post(SCORE, json=[{"text": "fine"}, {"text": PRIVATE}])
 
     (fault,) = problem(response, 422, "unscorable").errors
     assert (fault.pointer, fault.detail) == ("/1/text", UNSCORABLE.reason)
@@ -167,11 +167,11 @@ def test_what_nobody_foresaw_is_a_500_without_a_text(
     """Given a bug, then the client has a problem, and neither it nor the log quotes the text."""
 
     def bug(*_: object, **__: object) -> None:
-        raise ValueError(SECRET_TEXT)
+        raise ValueError(PRIVATE)
 
     monkeypatch.setattr("consumer.http.app.read_body", bug)
     with side.listening() as client:
-        problem(client.post(SCORE, json={"text": SECRET_TEXT}), 500, "unforeseen")
+        problem(client.post(SCORE, json={"text": PRIVATE}), 500, "unforeseen")
 
     assert [one.status for one in side.answered()] == [500]
     assert "hunter2" not in "".join(capsys.readouterr())

@@ -89,7 +89,7 @@ def test_what_is_in_hand_at_the_end_is_answered(gate: threading.Event) -> None:
 
 
 def test_a_connection_without_a_request_is_closed() -> None:
-    """Given clients that send nothing, half a head, or a body without end after the answer, then each is closed."""
+    """Given clients that send nothing, half a head, or a body without end, then each connection is closed."""
     side = HttpSide()
     side.begin()
     with pytest.MonkeyPatch.context() as patch:
@@ -102,6 +102,18 @@ def test_a_connection_without_a_request_is_closed() -> None:
                     idle.sendall(sent)
                     assert ends(idle)
             assert client.get("/livez").status_code == 200
+
+
+def test_a_body_that_is_not_http_is_no_line_of_the_log(side: HttpSide, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given chunks that are none, then the answer is 400 and the log does not ask to report it."""
+    head = b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    with side.listening() as client, socket.create_connection(("127.0.0.1", port_of(client)), WAIT_S) as broken:
+        broken.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+        broken.sendall(b"hunter2\r\n")
+        assert broken.recv(4_096).startswith(b"HTTP/1.1 400")
+        assert client.get("/livez").status_code == 200
+
+    assert "please report" not in "".join(capsys.readouterr())
 
 
 def test_more_connections_than_the_limit_are_closed() -> None:
