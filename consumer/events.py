@@ -125,11 +125,11 @@ Event: TypeAlias = (
 Observer: TypeAlias = Callable[[Event], None]
 
 
-def all_of(*observers: Observer) -> Observer:
-    """An observer that passes each event to these, in order."""
+def to_all(*observers: Observer) -> Observer:
+    """An observer that passes each event to several, in this order."""
 
     def observe(event: Event) -> None:
-        for one in observers:
-            one(event)
+        for observer in observers:
+            observer(event)
 
     return observe

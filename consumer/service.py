@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
-from consumer.events import ModelLoaded, all_of
+from consumer.events import ModelLoaded, to_all
 from consumer.http.start import http_beside
 from consumer.http.state import ServiceState
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
@@ -61,7 +61,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
     targets = preflight.targets()
     require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
     state = ServiceState(stop, needs_group=True)
-    observer = all_of(observer, state.observe)
+    observer = to_all(observer, state.observe)
     with http_beside(settings, state, observer, stop):
         artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
         scorer = load_scorer(artifact, settings.device, settings.precision)

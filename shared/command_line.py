@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, ParamSpec, Typ
 import typer
 
 from shared.logs import configure_logs
-from shared.settings import S, choices, field_of, flag, load_settings, parameter, settings_file, sources
+from shared.settings import S, choices, field_of, flag, load_settings, settings_file, sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class SettingOptions(Generic[S]):
         The command's first parameter receives the settings as `Loaded`, after logging is configured. Its other
         parameters are ordinary typer parameters. The command raises SettingsError when it runs.
         """
-        options = {parameter(name): name for name in names}
+        options = {_parameter(name): name for name in names}
 
         def decorate(command: Callable[..., R]) -> Callable[..., R]:
             @wraps(command)
@@ -65,7 +65,7 @@ class SettingOptions(Generic[S]):
 
             _, *own = inspect.signature(command, eval_str=True).parameters.values()
             added = [
-                *(self._option(option, name) for option, name in options.items()),
+                *(self._option(parameter, name) for parameter, name in options.items()),
                 Parameter(CONFIG, Parameter.KEYWORD_ONLY, default=None, annotation=_Config),
             ]
             parameters = [one.replace(kind=Parameter.KEYWORD_ONLY) for one in own] + added
@@ -84,7 +84,7 @@ class SettingOptions(Generic[S]):
         origins = sources(self._model, flags=flags, file=config, others=self._others)
         return Loaded(settings, settings_file(config), origins)
 
-    def _option(self, option_name: str, name: str) -> Parameter:
+    def _option(self, parameter: str, name: str) -> Parameter:
         field = field_of(self._model, name)
         # Not int or float: the settings model parses, so a wrong value has the same error and exit code (78) from
         # every source. typer would end with a usage error (2).
@@ -100,8 +100,12 @@ class SettingOptions(Generic[S]):
             show_default=False,  # the option's own default is None, for not given; `_help` shows the setting's
         )
         return Parameter(
-            option_name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+            parameter, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
         )
+
+
+def _parameter(name: str) -> str:
+    return flag(name).removeprefix("--").replace("-", "_")
 
 
 def _unless_empty(value: object) -> object:

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
 MASK: Final = "***"
+_NAMED_GROUPS: Final = frozenset({"metrics", "http", "drift", "tracing"})
+"""Groups whose settings have short names, such as `port`, so that the group is part of the flag."""
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
 """Path of an optional YAML file of settings; `--config` overrides it."""
-
-SERVERS: Final = ("http", "metrics")
-"""Groups whose options begin with the name of the group: each has a host and a port of its own."""
 
 _NOT_YAML: Final = (
     yaml.YAMLError,
@@ -207,15 +206,10 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
     return ()
 
 
-def parameter(name: str) -> str:
-    """The name of the command-line option of a dotted setting name: `http_port` for `http.port`."""
-    group, _, last = name.rpartition(".")
-    return f"{group}_{last}" if group in SERVERS else last
-
-
 def flag(name: str) -> str:
-    """The command-line flag of a dotted setting name, if the command has one."""
-    return f"--{parameter(name).replace('_', '-')}"
+    """The command-line flag of a dotted setting name, if the command has one: --metrics-port of metrics.port."""
+    group, _, last = name.rpartition(".")
+    return f"--{(f'{group}-{last}' if group in _NAMED_GROUPS else last).replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:

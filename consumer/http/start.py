@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from consumer.events import ModelLoaded, all_of
+from consumer.events import ModelLoaded, to_all
 from consumer.http.settings import DEFAULT_PORT
 from consumer.http.state import ServiceState
 from consumer.log_events import log_event
@@ -58,7 +58,7 @@ def serve_http(settings: ConsumerSettings, stop: threading.Event, observer: Obse
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": DEFAULT_PORT})})
     log.info("starting", version=__version__, **effective(settings))
     state = ServiceState(stop, needs_group=False)
-    observer = all_of(observer, state.observe)
+    observer = to_all(observer, state.observe)
     artifact = open_artifact(settings.model_folder)
     with http_beside(settings, state, observer, stop):
         scorer = load_scorer(artifact, settings.device, settings.precision)

@@ -129,7 +129,7 @@ def test_the_stop_fails_readyz_first(
 def test_a_broker_that_is_away_ends_nothing(
     *, model: Path, consumers: Consumers, client: httpx2.Client, port: int
 ) -> None:
-    """Given a broker that does not answer for AWAY_S, then all probes succeed, and the stream goes on afterwards."""
+    """Given a broker that does not answer for AWAY_S, then all probes succeed, and the stream goes on later."""
     try:
         with local_node(0) as node:
             servers = node.broker.bootstrap_servers

@@ -51,6 +51,7 @@ HEADS: Final = (
     b"GET /v1/score?a=%%ff HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
     b"PUT /livez HTTP/1.1\r\nHost: a\r\nX-API-Key: \xff\xfe\r\nContent-Length: %d\r\n\r\n",
 )
+OFTEN: Final = (10, 2, 2, 1, 1, 1)
 PIECES: Final = (
     b"\r\n",
     b"\0",
@@ -84,7 +85,9 @@ def request(chance: random.Random) -> bytes:
     body = mutated(chance)
     if chance.random() < 0.3:
         body = b"[" + b",".join([body] * chance.randrange(1, 70)) + b"]"
-    head = chance.choice(HEADS) % (len(body) if chance.random() < 0.9 else chance.randrange(2 * len(body) + 1))
+    head = chance.choices(HEADS, OFTEN)[0] % (
+        len(body) if chance.random() < 0.9 else chance.randrange(2 * len(body) + 1)
+    )
     if chance.random() < 0.2:
         place = chance.randrange(len(head))
         head = head[:place] + chance.choice(PIECES) + head[place + chance.randrange(4) :]
