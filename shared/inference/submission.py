@@ -106,7 +106,8 @@ class Waiting:
         tokens = sum(one.tokens for one in taken)
         # Only debts are kept: with savings, a burst after an idle hour would take the whole device.
         self._credit = min(self._credit, 0.0) + self._low_share * tokens
-        is_light = self._max_rows is None or LIGHT * rows < self._max_rows
+        has_few_rows = self._max_rows is None or LIGHT * rows < self._max_rows
+        is_light = has_few_rows and tokens < self._pass_tokens
         room = max(self._credit, self._pass_tokens - tokens) if is_light else self._credit
         joined: list[Submission] = []
         while self._low and room > 0:

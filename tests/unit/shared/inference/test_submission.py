@@ -34,11 +34,11 @@ lengths = st.lists(st.integers(1, LONGEST), min_size=1, max_size=8)
 
 
 @given(
-    stream=st.lists(st.lists(st.integers(1, LONGEST), min_size=MAX_ROWS // 2, max_size=MAX_ROWS), max_size=20),
+    stream=st.lists(st.lists(st.integers(1, LONGEST), min_size=1, max_size=MAX_ROWS), max_size=20),
     requests=st.lists(lengths, max_size=40),
 )
 def test_a_loaded_stream_loses_at_most_the_share(stream: list[list[int]], requests: list[list[int]]) -> None:
-    """Given a stream that fills its windows, then requests take its share and at most one batch more."""
+    """Given windows of many rows or tokens, then requests take the share of them and at most one batch more."""
     queue = waiting()
     for one in requests:
         queue.add(batch(one, low_priority=True))
@@ -47,6 +47,8 @@ def test_a_loaded_stream_loses_at_most_the_share(stream: list[list[int]], reques
         queue.add(batch(one))
         window = queue.next_window()
         assert sum(not other.low_priority for other in window) == 1
+        if len(one) < MAX_ROWS / 2 and sum(one) < PASS_TOKENS:
+            continue  # the device has room
         high += sum(other.tokens for other in window if not other.low_priority)
         low += sum(other.tokens for other in window if other.low_priority)
 
