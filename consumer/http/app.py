@@ -6,7 +6,7 @@ import asyncio
 import hmac
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from fastapi import FastAPI, Request, Security
@@ -29,8 +29,6 @@ from shared.logs import unforeseen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from pydantic import SecretStr
-
     from consumer.events import Observer
     from consumer.http.messages import TextToScore
     from consumer.http.scoring import RequestScoring
@@ -42,7 +40,8 @@ log = structlog.get_logger()
 
 JSON: Final = "application/json"
 CLIENT_LEFT: Final = 499
-KEY = APIKeyHeader(name="X-API-Key", auto_error=False, description="`http.api_key`, where one is set")
+KEY_HEADER: Final = "X-API-Key"
+KEY: Final = APIKeyHeader(name=KEY_HEADER, auto_error=False, description="`http.api_key`, where one is set")
 
 
 OK: Final = b'{"status":"ok"}'
@@ -68,6 +67,7 @@ class ScoreHandler:
         texts: list[TextToScore] = []
         status, reason = 200, ""
         try:
+            self._authorise(request)
             with self._scoring.admitted():
                 deadline_s = began_s + self._settings.http.timeout_s
                 body = await self._read(request, deadline_s)
@@ -87,6 +87,15 @@ class ScoreHandler:
             raise
         finally:
             self._observer(RequestAnswered(status, reason, len(texts), loop.time() - began_s))
+
+    def _authorise(self, request: Request) -> None:
+        key = self._settings.http.api_key
+        if key is None:
+            return
+        # In constant time: a comparison that ends at the first wrong character shows how many are right.
+        given, expected = request.headers.get(KEY_HEADER, ""), key.get_secret_value()
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            raise Problem(401, "unauthorized", f"send the API key as the header {KEY_HEADER}")
 
     async def _read(self, request: Request, deadline_s: float) -> bytes:
         """The body; raises Problem for one that is too large, too slow or not declared as JSON."""
@@ -160,7 +169,7 @@ def make_app(
         "/v1/score",
         ScoreHandler(settings, scoring, observer).answer,
         methods=["POST"],
-        dependencies=[Security(_asks_for(settings.http.api_key))] if settings.http.api_key else [],
+        dependencies=[Security(KEY)] if settings.http.api_key else [],  # describes it; `answer` asks for it
         **documentation.score(settings),
     )
     for name, is_fine, problem in (
@@ -180,17 +189,6 @@ def make_app(
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)
     return app
-
-
-def _asks_for(key: SecretStr) -> Callable[..., Awaitable[None]]:
-    expected = key.get_secret_value().encode()
-
-    async def authorised(given: Annotated[str | None, Security(KEY)] = None) -> None:
-        # In constant time: a comparison that ends at the first wrong character shows how many are right.
-        if not hmac.compare_digest((given or "").encode(), expected):
-            raise Problem(401, "unauthorized", "send the API key as the header X-API-Key")
-
-    return authorised
 
 
 def _probe(is_fine: Callable[[], bool], problem: Problem) -> Callable[[], Awaitable[Response]]:

@@ -133,6 +133,7 @@ def test_without_the_key_nothing_is_scored(given: str | None) -> None:
 
     problem(response, 401, "unauthorized")
     assert response.headers["www-authenticate"]
+    assert [one.status for one in side.answered()] == [401]
     assert side.client().get("/livez").status_code == 200
     assert side.client().post(SCORE, json={"text": "a"}, headers={"X-API-Key": KEY}).status_code == 200
 

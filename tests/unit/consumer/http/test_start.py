@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consumer import service
 from consumer.events import ModelLoaded
 from consumer.http.settings import HttpSettings
 from consumer.http.start import http_beside, serve_http
 from consumer.http.state import ServiceState
 from consumer.settings import ConsumerSettings, load
 from shared.errors import ScorerError, SettingsError
-from tests.support.fakes import FakeScorer
+from shared.inference.scheduler import Scheduler
+from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
@@ -88,6 +90,33 @@ def test_serve_ends_when_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(ServiceState, "check", _fails)
     with pytest.raises(ScorerError, match="the device is gone"):
         serve_http(settings, threading.Event(), events.append)
+
+
+def test_the_run_wires_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a scorer that failed at a request, then the loop ends with its error, and the probes know the loop."""
+    kafka = FakeKafka()
+    source = FakeSource(kafka)
+    monkeypatch.setattr(service, "KafkaSource", lambda *_: source)
+    monkeypatch.setattr(service, "Sender", lambda *_, **__: None)
+    monkeypatch.setattr(service, "AtLeastOnceOutbox", lambda *_: FakeOutbox(kafka, source))
+    monkeypatch.setattr("gc.freeze", lambda: None)
+    stop = threading.Event()
+    state = ServiceState(stop, needs_group=True)
+    state.fail(ScorerError("the device is gone"))
+    before = (state.is_stalled, state.is_isolating)
+    with pytest.raises(ScorerError, match="the device is gone"):
+        service.consume(
+            ConsumerSettings(delivery="at-least-once"),
+            partitions={},
+            scoring=Scheduler(FakeScorer()),
+            model_version="1",
+            stop=stop,
+            targets=TARGETS,
+            state=state,
+        )
+
+    assert before != (state.is_stalled, state.is_isolating)
+    assert (state.is_stalled(), state.is_isolating()) == (False, False)
 
 
 def _fails(_: ServiceState) -> None:
