@@ -27,6 +27,7 @@ from benchmarks.measure import ROOT, WORK, arguments, interleaved, ratio, spread
 from benchmarks.programs import ours
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
+from consumer.http.settings import HttpSettings
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main() -> None:
     """Measures, prints the figures and writes them as JSON."""
     parser = arguments(__doc__)
     parser.add_argument("--messages", type=int, default=12_288)
-    parser.add_argument("--share", type=float, default=0.03, help="http.stream_share")
+    parser.add_argument("--share", type=float, default=HttpSettings().stream_share, help="http.stream_share")
     options = parser.parse_args()
     if options.quick:
         options.messages = 2_048
