@@ -82,6 +82,9 @@ class ScoreHandler:
         except (ClientLeft, ClientDisconnect):
             status, reason = CLIENT_LEFT, "client_left"
             return Response(status_code=CLIENT_LEFT)  # nobody reads it
+        except asyncio.CancelledError:  # it takes longer than a stopping process waits
+            status, reason = 503, "stopping"
+            raise
         except Exception:
             status, reason = 500, "unforeseen"
             raise

@@ -31,7 +31,6 @@ Reason = Literal[
     "too_many_texts_waiting",
     "unforeseen",
     "starting",
-    "stopping",
     "isolating",
     "timeout",
     "scorer_failed",
