@@ -104,7 +104,7 @@ class RequestAnswered:
     status: int
     """Of HTTP; 499, as nginx counts it, for a client that left before its answer."""
     reason: str
-    """`Reason` of `consumer.http.problems`; empty with scores; `client_left` or `stopping` if nothing was answered."""
+    """`Reason` of `consumer.http.problems`; empty with scores; without an answer `client_left` or `stopping`."""
     texts: int
     """Texts of its body, as far as it was read; 0 if it was not."""
     seconds: float

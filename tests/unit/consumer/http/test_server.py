@@ -88,6 +88,26 @@ def test_what_is_in_hand_at_the_end_is_answered(gate: threading.Event) -> None:
     assert not is_open(port)
 
 
+def test_what_takes_too_long_at_the_end_is_given_up(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a request that is not scored within FINISH_S of the end, then it does not keep the process."""
+    monkeypatch.setattr("consumer.http.server.FINISH_S", 0.1)
+    side = HttpSide()
+    scorer = FakeScorer(gates=[gate])
+    side.begin(scorer)
+    head = f"POST {SCORE} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n"
+    with serving(side.settings.http, side.app(), side.stop) as port:
+        waiting = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        waiting.sendall(head.encode() + b'{"text": "a"}')
+        until(lambda: scorer.calls)
+    with waiting:
+        assert ends(waiting)
+
+    assert [(one.status, one.reason) for one in side.answered()] == [(503, "stopping")]
+    assert not is_open(port)
+
+
 def test_a_connection_without_a_request_is_closed() -> None:
     """Given clients that send nothing, half a head, or a body without end, then each connection is closed."""
     side = HttpSide()
