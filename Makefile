@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading
+BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading http_clients
 
 .PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
@@ -43,8 +43,9 @@ coverage: setup ## Runs every test and shows the lines and branches that none re
 unit: setup ## Runs the unit tests that need neither a broker nor a trained model, in less than a minute.
 	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka and not slow' $(ARGS)
 
-hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
+hostile: setup ## Tries 100,000 hostile records, texts and settings, and 10,000 requests; writes docs/reliability/hostile*.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)
+	@$(PYTHON) -m tests.chaos.hostile.requests --output docs/reliability/hostile-http.json
 
 lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/ruff format --check .
@@ -76,6 +77,7 @@ kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven
 
 reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs/metrics.md anew from the code.
 	@$(PYTHON) -m shared.messages docs/schemas
+	@$(PYTHON) -m consumer.http.documentation docs/schemas/openapi.json
 	@$(PYTHON) -m shared.settings_reference docs/settings.md \
 		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
 	@$(PYTHON) -m consumer.monitoring.reference docs/metrics.md

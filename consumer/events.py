@@ -213,6 +213,20 @@ class Recovering:
     """Failures within `limits.recovery_window_s`, this one included."""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """A scoring request over HTTP was answered, or its client has left. On the HTTP thread."""
+
+    status: int
+    """Of HTTP; 499, as nginx counts it, for a client that left before its answer."""
+    reason: str
+    """`Reason` of `consumer.http.problems`; empty with scores; without an answer `client_left` or `stopping`."""
+    texts: int
+    """Texts of its body, as far as it was read; 0 if it was not."""
+    seconds: float
+    """From the head of the request to the answer."""
+
+
 Event: TypeAlias = (
     ModelLoaded
     | PartitionsAssigned
@@ -229,6 +243,7 @@ Event: TypeAlias = (
     | TransactionChanged
     | CrashLoopFound
     | Recovering
+    | RequestAnswered
 )
 """Three of them belong to `shared.inference`, which the trainer uses as well."""
 

@@ -19,6 +19,7 @@ from consumer.events import (
     PartitionsBegun,
     PartitionsRevoked,
     Recovering,
+    RequestAnswered,
     TransactionChanged,
 )
 from shared.inference.isolation import log_isolated
@@ -45,14 +46,12 @@ def log_event(event: Event) -> None:
             log.info("partitions_revoked", partitions=_names(event.partitions), owned=event.owned, **lost)
         case BatchPublished():
             _log_published(event)
-        case BatchUncommitted() | BatchDropped():
-            _log_unpublished(event)
+        case BatchDropped() | BatchUncommitted() | CrashLoopFound() | Recovering():
+            _log_interruption(event)
         case BatchIsolated():
             log_isolated(event)
-        case CrashLoopFound():
-            _log_crash_loop(event)
-        case Recovering():
-            log.warning("recovering", **asdict(event))
+        case RequestAnswered():
+            _log_request(event)
         case (
             PartitionsBegun()
             | BatchSubmitted()
@@ -70,22 +69,36 @@ def _names(places: Iterable[Place]) -> list[str]:
     return [f"{topic}-{partition}" for topic, partition in places]
 
 
-def _log_unpublished(event: BatchUncommitted | BatchDropped) -> None:
-    if isinstance(event, BatchDropped):
-        log.info("batch_dropped", records=event.records)
-    else:
-        letters = sum(event.written.dead_letters.values())
-        log.warning("batch_uncommitted", results=event.written.results, dead_letters=letters)
+def _log_interruption(event: BatchDropped | BatchUncommitted | CrashLoopFound | Recovering) -> None:
+    match event:
+        case BatchDropped():
+            log.info("batch_dropped", records=event.records)
+        case BatchUncommitted():
+            letters = sum(event.written.dead_letters.values())
+            log.warning("batch_uncommitted", results=event.written.results, dead_letters=letters)
+        case CrashLoopFound():
+            log.warning(
+                "crash_loop",
+                partition=_names([event.partition])[0],
+                offset=event.offset,
+                crashes=event.crashes,
+                alone=event.alone,
+                condemned=event.is_condemned,
+            )
+        case Recovering():
+            log.warning("recovering", **asdict(event))
+        case _:
+            assert_never(event)
 
 
-def _log_crash_loop(event: CrashLoopFound) -> None:
-    log.warning(
-        "crash_loop",
-        partition=_names([event.partition])[0],
-        offset=event.offset,
-        crashes=event.crashes,
-        alone=event.alone,
-        condemned=event.is_condemned,
+def _log_request(event: RequestAnswered) -> None:
+    # At debug: clients decide how many requests there are.
+    log.debug(
+        "request",
+        status=event.status,
+        **({"reason": event.reason} if event.reason else {}),
+        texts=event.texts,
+        ms=round(event.seconds * 1000, 1),
     )
 
 

@@ -10,6 +10,8 @@ import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
 from consumer.events import ModelLoaded, to_all
+from consumer.http.start import http_beside
+from consumer.http.state import ServiceState
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
@@ -67,28 +69,33 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
         log.warning("waiting_for_topic", pattern=pattern)
     targets = preflight.targets()
     require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
-    artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
-    scorer = load_scorer(artifact, settings.device, settings.precision)
-    scoring = Scheduler(
-        scorer,
-        window=settings.limits.batch_records,
-        batch_tokens=settings.limits.batch_tokens,
-        cache=settings.cache,
-        observer=observer,
-    )
-    observer(ModelLoaded(**scorer.describe()))
-    if monitor is not None:
-        monitor.watch_gpu(gpu_uuid(settings.device))
-    totals = consume(
-        settings,
-        partitions=partitions,
-        scoring=scoring,
-        model_version=scorer.model.version,
-        stop=stop,
-        targets=targets,
-        observer=observer,
-        monitor=monitor,
-    )
+    state = ServiceState(stop, needs_group=True)
+    observer = to_all(observer, state.observe)
+    with http_beside(settings, state, observer, stop):
+        artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
+        scorer = load_scorer(artifact, settings.device, settings.precision)
+        scoring = state.scheduler = Scheduler(
+            scorer,
+            window=settings.limits.batch_records,
+            batch_tokens=settings.limits.batch_tokens,
+            cache=settings.cache,
+            low_priority_share=settings.http.stream_share,
+            observer=observer,
+        )
+        observer(ModelLoaded(**scorer.describe()))
+        if monitor is not None:
+            monitor.watch_gpu(gpu_uuid(settings.device))
+        totals = consume(
+            settings,
+            partitions=partitions,
+            scoring=scoring,
+            model_version=scorer.model.version,
+            stop=stop,
+            targets=targets,
+            observer=observer,
+            monitor=monitor,
+            state=state,
+        )
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
     if monitor is not None:
@@ -113,6 +120,7 @@ def consume(
     targets: Targets,
     observer: Observer = log_event,
     monitor: Monitor | None = None,
+    state: ServiceState | None = None,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -136,7 +144,15 @@ def consume(
         else AtLeastOnceOutbox(sender, source.commit)
     )
     watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
+    state = state or ServiceState(stop, needs_group=True)
+    state.is_stalled = lambda: watchdog.is_stalled
+    state.is_isolating = lambda: source.crash_loop.has_suspects
     limit = DeadLetterLimit(settings.limits)
+
+    def heartbeat() -> None:
+        watchdog.heartbeat()
+        state.check()
+
     pipeline = Pipeline(
         source=source,
         quarantine=Quarantine(source.crash_loop, reach=settings.limits.most_in_hand),
@@ -161,7 +177,7 @@ def consume(
         max_records=settings.max_messages,
         inspect=FirstRecordsWatch(targets.output, own_time=settings.timestamps == "input"),
         observer=observer,
-        heartbeat=watchdog.heartbeat,
+        heartbeat=heartbeat,
     )
     source.subscribe()
     mark: Callable[[CommitMetadata], CommitMetadata] | None = None

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from consumer.http.settings import HttpSettings
 from shared.errors import SettingsError
 from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
@@ -187,6 +188,7 @@ class ConsumerSettings(Settings):
     """Least level of the log lines."""
     metrics: MetricsSettings = MetricsSettings()
     limits: Limits = Limits()
+    http: HttpSettings = HttpSettings()
 
     @field_validator("input_topics")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.commands.options import IDENTITY, INPUT, KAFKA, MODEL, TOPICS, settings_options
+from consumer.commands.options import HTTP, IDENTITY, INPUT, KAFKA, METRICS, MODEL, TOPICS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
@@ -22,8 +22,8 @@ from shared.command_line import Loaded
     "include_text",
     "until_idle_s",
     "max_messages",
-    "metrics.port",
-    "metrics.host",
+    *METRICS,
+    *HTTP,
     "log_level",
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:

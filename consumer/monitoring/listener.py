@@ -24,6 +24,7 @@ from consumer.events import (
     PartitionsBegun,
     PartitionsRevoked,
     Recovering,
+    RequestAnswered,
     TransactionChanged,
 )
 from shared import __version__
@@ -80,6 +81,8 @@ class MetricsListener:
                     self._in_hand.commit(event.offsets)
                 case BatchPublished():
                     self._published(event)
+                case RequestAnswered():
+                    self._requested(event)
                 case BatchDropped():
                     self._in_hand.end(event.batches)
                 case _:
@@ -128,6 +131,11 @@ class MetricsListener:
         self._values.add(metrics.UNSCORABLE, event.unscorable)
         self._values.add(metrics.OUT_OF_MEMORY, event.out_of_memory)
         self._values.set(metrics.TOKEN_BUDGET, event.budget_tokens)
+
+    def _requested(self, event: RequestAnswered) -> None:
+        self._values.add(metrics.HTTP_REQUESTS, 1, str(event.status), event.reason)
+        self._values.add(metrics.HTTP_TEXTS, event.texts)
+        self._values.observe(metrics.HTTP_SECONDS, event.seconds)
 
     def _rebalanced(self, kind: str, owned: int) -> None:
         self._values.add(metrics.REBALANCES, 1, kind)

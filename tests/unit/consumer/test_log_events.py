@@ -20,6 +20,7 @@ from consumer.events import (
     PartitionsBegun,
     PartitionsRevoked,
     Recovering,
+    RequestAnswered,
     TransactionChanged,
     to_all,
 )
@@ -130,6 +131,17 @@ LINES: Final[list[tuple[Event, Mapping[str, Any]]]] = [
             "reason": "the broker is gone",
             "refused": None,
             "recent": 2,
+        },
+    ),
+    (
+        RequestAnswered(429, "too_many_requests", 0, 0.00123),
+        {
+            "event": "request",
+            "log_level": "debug",
+            "status": 429,
+            "reason": "too_many_requests",
+            "texts": 0,
+            "ms": 1.2,
         },
     ),
 ]

@@ -22,6 +22,7 @@ from consumer.events import (
     PartitionsBegun,
     PartitionsRevoked,
     Recovering,
+    RequestAnswered,
     TransactionChanged,
 )
 from consumer.monitoring.lag import InHand
@@ -231,6 +232,7 @@ def published(records: Sequence[Any], **changes: Any) -> BatchPublished:
 
 
 PLACE = ("texts", 0)
+REFUSED: Final = RequestAnswered(429, "too_many", texts=7, seconds=0.5)
 COUNTED: Final[list[tuple[Event, str, dict[str, str], float]]] = [
     (
         ModelLoaded("tweets", "3", "fast", "cpu"),
@@ -260,6 +262,9 @@ COUNTED: Final[list[tuple[Event, str, dict[str, str], float]]] = [
     (BatchUncommitted(published([record()] * 3, nulls=2)), "repeated_messages_total", {}, 3),
     (BatchUncommitted(published([record()], scores=[oracle("a")])), "messages_total", {"outcome": "result"}, 1),
     (BatchUncommitted(published([record()])), "end_to_end_seconds_count", {}, 0),
+    (REFUSED, "http_requests_total", {"status": "429", "reason": "too_many"}, 1),
+    (REFUSED, "http_texts_total", {}, 7),
+    (REFUSED, "http_request_seconds_sum", {}, 0.5),
     (TransactionChanged("aborted"), "transactions_total", {"state": "aborted"}, 1),
     (CrashLoopFound(PLACE, 4, 2, 0, is_condemned=False), "crash_loops_total", {"kind": "searching"}, 1),
     (CrashLoopFound(PLACE, 4, 2, 2, is_condemned=True), "crash_loops_total", {"kind": "condemned"}, 1),
