@@ -8,14 +8,16 @@ fetched, which the next process reads again, since nothing is committed after it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from shared.inference.types import BatchIsolated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from shared.drift.features import Feature
+    from shared.inference.types import Score
     from shared.reasons import Stage
 
 
@@ -69,6 +71,8 @@ class BatchPublished:
     """The same with padding."""
     repeated: int
     """Texts whose score was known."""
+    scores: Sequence[Score] = field(repr=False)
+    """Of the results, in their order."""
     unusable_ids: int
     """Texts with an id that cannot be one, such as an object, so that their results have the default id."""
     looks: Mapping[str, int]
@@ -86,6 +90,48 @@ class BatchPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number of the results of a window against the validation part of the model."""
+
+    psi: float
+    """Population stability index, from 0."""
+    psi_limit: float
+    """A window without drift exceeds one of the limits of all its comparisons with `drift.FALSE_ALARMS`."""
+    js: float
+    """Jensen-Shannon distance, from 0 to 1."""
+    js_limit: float
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether chance alone hardly explains it."""
+        return self.psi > self.psi_limit or self.js > self.js_limit
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMeasured:
+    """A window of `drift.window` results is full, and compared with the validation part of the model.
+
+    On the Kafka thread, after the `BatchPublished` that filled it. It does not estimate the accuracy.
+    """
+
+    model: str
+    """Version of the model."""
+    texts: int
+    labels: Mapping[str, float]
+    """Share of each label."""
+    means: Mapping[Feature, float]
+    """Of confidence, entropy (as a share of the largest possible one), tokens and unknown share."""
+    histograms: Mapping[Feature, tuple[int, ...]]
+    """Texts in each bin of the model's reference statistics."""
+    comparisons: Mapping[Feature, Comparison]
+
+    @property
+    def drifted(self) -> tuple[Feature, ...]:
+        """What exceeds its limits; the window alarms if anything does."""
+        return tuple(name for name, one in self.comparisons.items() if one.exceeds)
+
+
+@dataclass(frozen=True, slots=True)
 class Recovering:
     """A publish, commit or rebalance failed; the loop goes back to the last commit. On the Kafka thread."""
 
@@ -98,8 +144,24 @@ class Recovering:
 
 
 Event: TypeAlias = (
-    ModelLoaded | PartitionsAssigned | PartitionsRevoked | BatchPublished | BatchIsolated | Recovering
+    ModelLoaded
+    | PartitionsAssigned
+    | PartitionsRevoked
+    | BatchPublished
+    | DriftMeasured
+    | BatchIsolated
+    | Recovering
 )
 """`BatchIsolated` belongs to `shared.inference`, which the trainer uses as well."""
 
 Observer: TypeAlias = Callable[[Event], None]
+
+
+def to_all(*observers: Observer) -> Observer:
+    """An observer that passes each event to several, in this order."""
+
+    def observe(event: Event) -> None:
+        for observer in observers:
+            observer(event)
+
+    return observe

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import structlog
 
 from consumer.events import (
     BatchPublished,
+    DriftMeasured,
     ModelLoaded,
     PartitionsAssigned,
     PartitionsRevoked,
@@ -18,7 +19,12 @@ from shared.inference.isolation import log_isolated
 from shared.inference.types import BatchIsolated
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from consumer.events import Event
+
+DIGITS: Final = 4
+"""Decimals of a statistic of drift in a line."""
 
 log = structlog.get_logger()
 
@@ -34,6 +40,8 @@ def log_event(event: Event) -> None:
             log.info("partitions_revoked", partitions=list(event.partitions), owned=event.owned)
         case BatchPublished():
             _log_published(event)
+        case DriftMeasured():
+            _log_drift(event)
         case BatchIsolated():
             log_isolated(event)
         case Recovering():
@@ -59,3 +67,20 @@ def _log_published(event: BatchPublished) -> None:
         publish_ms=round(event.publish_s * 1000, 1),
         lag=event.lag_records,
     )
+
+
+def _log_drift(event: DriftMeasured) -> None:
+    # A warning, so that a stream which has drifted for good is sampled and does not fill the log.
+    (log.warning if event.drifted else log.info)(
+        "drift",
+        drifted=list(event.drifted),
+        texts=event.texts,
+        labels=_rounded(event.labels),
+        means=_rounded(event.means),
+        psi=_rounded({name: one.psi for name, one in event.comparisons.items()}),
+        js=_rounded({name: one.js for name, one in event.comparisons.items()}),
+    )
+
+
+def _rounded(numbers: Mapping[Any, float]) -> dict[Any, float]:
+    return {name: round(number, DIGITS) for name, number in numbers.items()}

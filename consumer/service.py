@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
+from consumer.drift import with_drift
 from consumer.events import ModelLoaded
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
@@ -68,6 +69,7 @@ def serve(settings: ConsumerSettings, stop: threading.Event, observer: Observer 
         observer=observer,
     )
     observer(ModelLoaded(**scorer.describe()))
+    observer = with_drift(observer, artifact, settings.drift)
     totals = consume(
         settings,
         partitions=partitions,

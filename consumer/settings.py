@@ -111,6 +111,16 @@ class Limits(Settings):
         return self.batch_records * self.inflight_batches
 
 
+class DriftSettings(Settings):
+    """How results are compared with the validation part of the model."""
+
+    enabled: bool = True
+    """Whether results are watched for drift, where the model has reference statistics."""
+    # Below 100 texts a window finds little but another language (docs/drift.md).
+    window: int = Field(default=500, ge=100, le=1_000_000)
+    """Results of one comparison. A larger window finds smaller shifts, later."""
+
+
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
@@ -175,6 +185,7 @@ class ConsumerSettings(Settings):
     log_level: Level = "info"
     """Least level of the log lines."""
     limits: Limits = Limits()
+    drift: DriftSettings = DriftSettings()
 
     @field_validator("input_topics")
     @classmethod

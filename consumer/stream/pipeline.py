@@ -260,7 +260,7 @@ class Pipeline:
             raise
         self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
-        self._totals.results += rows.results
+        self._totals.results += len(rows.scores)
         self._totals.dead_letters += len(rows.letters)
         self._totals.nulls += rows.nulls
         self._observer(

@@ -60,7 +60,8 @@ class Publication:
         letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]
         self.outgoing: list[Outgoing] = []
         """Results, and nulls that are forwarded, in input order."""
-        self.results = 0
+        self.scores: list[Score] = []
+        """Of the results, in their order."""
         now = Moment.of(datetime.now(UTC))
         self.nulls = 0
         """Deletions that are skipped or forwarded."""
@@ -76,7 +77,7 @@ class Publication:
                     letters.append(encoded)
                     continue
                 if isinstance(score, Score):
-                    self.results += 1
+                    self.scores.append(score)
                     self._unknown += score.unknown_share > encoder.max_unknown_share
                 else:
                     self.nulls += 1
@@ -107,13 +108,14 @@ class Publication:
                 repeated += isinstance(score, Score)
         return BatchPublished(
             records=len(self.records),
-            results=self.results,
+            results=len(self.scores),
             dead_letters=self._errors,
             nulls=self.nulls,
             unknown=self._unknown,
             tokens=tokens,
             computed_tokens=computed,
             repeated=repeated,
+            scores=self.scores,
             unusable_ids=sum(map(_ID_UNUSABLE, chain.from_iterable(batch.documents for batch in self._batches))),
             looks=looks,
             scored_after_s=scored_after_s,

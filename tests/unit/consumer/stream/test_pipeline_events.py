@@ -44,12 +44,15 @@ def test_a_run_is_told_in_events() -> None:
         tokens=3 * oracle("text 0/0").tokens + oracle(UNKNOWN).tokens,
         computed_tokens=3 * oracle("text 0/0").computed_tokens + oracle(UNKNOWN).computed_tokens,
         repeated=1,
+        scores=published.scores,
         unusable_ids=0,
         looks={},
         scored_after_s=0.0,
         publish_s=0.0,
         lag_records=0,
     )
+    known = [oracle(text).probabilities for text in ("text 0/0", "text 0/2", "text 0/3", UNKNOWN, UNKNOWN)]
+    assert [score.probabilities for score in published.scores] == known
     assert "text 0" not in repr(events)
 
 
