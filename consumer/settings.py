@@ -16,7 +16,7 @@ from shared.formats.path import parse_selector
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
 from shared.kafka.settings import KafkaSettings
-from shared.logs import Level  # noqa: TC001
+from shared.logs import Format, Level  # noqa: TC001
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -184,6 +184,8 @@ class ConsumerSettings(Settings):
     """End after this many records."""
     log_level: Level = "info"
     """Least level of the log lines."""
+    log_format: Format = "auto"
+    """Log lines as JSON, or as text for people; auto: text on a terminal, JSON elsewhere."""
     limits: Limits = Limits()
     drift: DriftSettings = DriftSettings()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from consumer.commands.options import IDENTITY, INPUT, KAFKA, MODEL, TOPICS, settings_options
+from consumer.commands.options import IDENTITY, INPUT, KAFKA, LOGS, MODEL, TOPICS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
@@ -24,7 +24,7 @@ from shared.command_line import Loaded
     "include_text",
     "until_idle_s",
     "max_messages",
-    "log_level",
+    *LOGS,
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:
     """Read texts, score them, publish labels and probabilities, until stopped."""

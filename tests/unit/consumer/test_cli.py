@@ -68,7 +68,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     """
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("shared.command_line.configure_logs", lambda _level: None)
+    monkeypatch.setattr("shared.command_line.configure_logs", lambda *_: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("shared.kafka.admin.CONNECT_TIMEOUT_S", 0.3)
