@@ -32,6 +32,7 @@ log = structlog.get_logger()
 # The five comparisons of a window share it. Of 100 windows of held-back rows at most 1 alarms (docs/drift.md).
 FALSE_ALARMS: Final = 0.002
 """Probability that a window without drift alarms, if its texts are independent of each other."""
+_REMEDY: Final = "; sentiment-trainer train writes them, and adopt --calibrate"
 
 
 class DriftWatch:
@@ -111,7 +112,7 @@ def with_drift(observer: Observer, artifact: Artifact, settings: DriftSettings) 
     """
     reference = artifact.manifest.reference
     if not settings.enabled or reference is None:
-        why = "the model has no reference statistics" if settings.enabled else "drift.enabled is false"
+        why = f"the model has no reference statistics{_REMEDY}" if settings.enabled else "drift.enabled is false"
         log.info("drift_not_watched", why=why)
         return observer
     watch = DriftWatch(artifact, settings.window, observer)
