@@ -116,7 +116,7 @@ class DriftSettings(Settings):
 
     enabled: bool = True
     """Whether results are watched for drift, where the model has reference statistics."""
-    # Below 100 texts a window finds little but another language (docs/drift.md).
+    # Windows of 100 texts find another collection or language, and little else (docs/drift.md).
     window: int = Field(default=500, ge=100, le=1_000_000)
     """Results of one comparison. A larger window finds smaller shifts, later."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,3 +138,36 @@ def test_memory_is_bounded() -> None:
 
     assert len(log.lines) == MAX_KINDS + FIRST + 1
     assert log.counts() == {"deleted": 3 * MAX_KINDS}
+
+
+def test_the_count_comes_when_the_interval_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given repeated warnings and then none, when the interval is over, then the count is written unasked."""
+    monkeypatch.setattr("shared.log_output.sampling.INTERVAL_S", 0.05)
+    late: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    sampler = Sampler(lambda fields: late.put(dict(fields)))
+    written = 0
+    for _ in range(FIRST + 3):
+        with suppress(structlog.DropEvent):
+            sampler(None, "warning", {"event": "gone"})
+            written += 1
+
+    assert written + late.get(timeout=10)[REPEATED] == FIRST + 3
+
+
+def test_threads_may_warn_at_once() -> None:
+    """Given threads that warn of the same, when all is written, then no line is missing in the counts."""
+    log = Log()
+
+    def warn() -> None:
+        for number in range(300):
+            log.say("gone", number=number)
+
+    threads = [threading.Thread(target=warn) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.sampler.write_due(everything=True)
+
+    assert log.counts() == {"gone": 1_200}
+    assert len(log.threads) == 1
