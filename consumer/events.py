@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from consumer.kafka.commit_metadata import Place
+    from shared.drift.features import Feature
     from shared.inference.types import Score
     from shared.reasons import Stage
 
@@ -202,6 +203,48 @@ class BatchUncommitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number of the results of a window against the validation part of the model."""
+
+    psi: float
+    """Population stability index, from 0."""
+    psi_limit: float
+    """A window without drift exceeds one of the limits of all its comparisons with `drift.FALSE_ALARMS`."""
+    js: float
+    """Jensen-Shannon distance, from 0 to 1."""
+    js_limit: float
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether chance alone hardly explains it."""
+        return self.psi > self.psi_limit or self.js > self.js_limit
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMeasured:
+    """A window of `drift.window` results is full, and compared with the validation part of the model.
+
+    On the Kafka thread, after the `BatchPublished` that filled it. It does not estimate the accuracy.
+    """
+
+    model: str
+    """Version of the model."""
+    texts: int
+    labels: Mapping[str, float]
+    """Share of each label."""
+    means: Mapping[Feature, float]
+    """Of confidence, entropy (as a share of the largest possible one), tokens and unknown share."""
+    histograms: Mapping[Feature, tuple[int, ...]]
+    """Texts in each bin of the model's reference statistics."""
+    comparisons: Mapping[Feature, Comparison]
+
+    @property
+    def drifted(self) -> tuple[Feature, ...]:
+        """What exceeds its limits; the window alarms if anything does."""
+        return tuple(name for name, one in self.comparisons.items() if one.exceeds)
+
+
+@dataclass(frozen=True, slots=True)
 class Recovering:
     """A publish, commit or rebalance failed; the loop goes back to the last commit. On the Kafka thread."""
 
@@ -239,6 +282,7 @@ Event: TypeAlias = (
     | BatchPublished
     | BatchUncommitted
     | BatchDropped
+    | DriftMeasured
     | OffsetsCommitted
     | TransactionChanged
     | CrashLoopFound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 import structlog
 
@@ -13,6 +13,7 @@ from consumer.events import (
     BatchSubmitted,
     BatchUncommitted,
     CrashLoopFound,
+    DriftMeasured,
     ModelLoaded,
     OffsetsCommitted,
     PartitionsAssigned,
@@ -26,10 +27,13 @@ from shared.inference.isolation import log_isolated
 from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from consumer.events import Event
     from consumer.kafka.commit_metadata import Place
+
+DIGITS: Final = 4
+"""Decimals of a statistic of drift in a line."""
 
 log = structlog.get_logger()
 
@@ -46,6 +50,8 @@ def log_event(event: Event) -> None:
             log.info("partitions_revoked", partitions=_names(event.partitions), owned=event.owned, **lost)
         case BatchPublished():
             _log_published(event)
+        case DriftMeasured():
+            _log_drift(event)
         case BatchDropped() | BatchUncommitted() | CrashLoopFound() | Recovering():
             _log_interruption(event)
         case BatchIsolated():
@@ -120,3 +126,20 @@ def _log_published(event: BatchPublished) -> None:
         publish_ms=round(event.publish_s * 1000, 1),
         lag=event.lag_records,
     )
+
+
+def _log_drift(event: DriftMeasured) -> None:
+    # A warning, so that a stream which has drifted for good is sampled and does not fill the log.
+    (log.warning if event.drifted else log.info)(
+        "drift",
+        drifted=list(event.drifted),
+        texts=event.texts,
+        labels=_rounded(event.labels),
+        means=_rounded(event.means),
+        psi=_rounded({name: one.psi for name, one in event.comparisons.items()}),
+        js=_rounded({name: one.js for name, one in event.comparisons.items()}),
+    )
+
+
+def _rounded(numbers: Mapping[Any, float]) -> dict[Any, float]:
+    return {name: round(number, DIGITS) for name, number in numbers.items()}

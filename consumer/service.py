@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
+from consumer.drift import with_drift
 from consumer.events import ModelLoaded, to_all
 from consumer.http.start import http_beside
 from consumer.http.state import ServiceState
@@ -83,6 +84,7 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
             observer=observer,
         )
         observer(ModelLoaded(**scorer.describe()))
+        observer = with_drift(observer, artifact, settings.drift)
         if monitor is not None:
             monitor.watch_gpu(gpu_uuid(settings.device))
         totals = consume(

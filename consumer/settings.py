@@ -17,7 +17,7 @@ from shared.formats.path import parse_selector
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
 from shared.kafka.settings import KafkaSettings
-from shared.logs import Level  # noqa: TC001
+from shared.logs import Format, Level  # noqa: TC001
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ class MetricsSettings(Settings):
     """Bearer token that a request for metrics must send. Default: none is asked for."""
 
 
+class DriftSettings(Settings):
+    """How results are compared with the validation part of the model."""
+
+    enabled: bool = True
+    """Whether results are watched for drift, where the model has reference statistics."""
+    # Windows of 100 texts find another collection or language, and little else (docs/drift.md).
+    window: int = Field(default=500, ge=100, le=1_000_000)
+    """Results of one comparison. A larger window finds smaller shifts, later."""
+
+
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
@@ -186,9 +196,12 @@ class ConsumerSettings(Settings):
     """End after this many records."""
     log_level: Level = "info"
     """Least level of the log lines."""
+    log_format: Format = "auto"
+    """Log lines as JSON, or as text for people; auto: text on a terminal, JSON elsewhere."""
     metrics: MetricsSettings = MetricsSettings()
     limits: Limits = Limits()
     http: HttpSettings = HttpSettings()
+    drift: DriftSettings = DriftSettings()
 
     @field_validator("input_topics")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consumer.commands.options import HTTP, IDENTITY, INPUT, KAFKA, METRICS, MODEL, TOPICS, settings_options
+from consumer.commands.options import HTTP, IDENTITY, INPUT, KAFKA, LOGS, METRICS, MODEL, TOPICS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
@@ -24,7 +24,7 @@ from shared.command_line import Loaded
     "max_messages",
     *METRICS,
     *HTTP,
-    "log_level",
+    *LOGS,
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:
     """Read texts, score them, publish labels and probabilities, until stopped."""

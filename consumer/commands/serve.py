@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from consumer.commands.options import HTTP, MODEL, settings_options
+from consumer.commands.options import HTTP, LOGS, MODEL, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
 
-@settings_options(*MODEL, *HTTP, "cache", "include_text", "log_level")
+@settings_options(*MODEL, *HTTP, "cache", "include_text", *LOGS)
 def serve(loaded: Loaded[ConsumerSettings]) -> None:
     """Score texts over HTTP, without Kafka, until stopped."""
     stop = threading.Event()

@@ -18,6 +18,7 @@ from consumer.events import (
     BatchSubmitted,
     BatchUncommitted,
     CrashLoopFound,
+    DriftMeasured,
     ModelLoaded,
     OffsetsCommitted,
     PartitionsAssigned,
@@ -47,6 +48,7 @@ RareEvent = (
     | Recovering
     | BatchIsolated
     | CrashLoopFound
+    | DriftMeasured
 )
 
 _TIMESTAMP = attrgetter("timestamp_ms")
@@ -110,6 +112,8 @@ class MetricsListener:
                 self._isolated(event)
             case CrashLoopFound():
                 values.add(metrics.CRASH_LOOPS, 1, "condemned" if event.is_condemned else "searching")
+            case DriftMeasured():
+                self._drifted(event)
             case _:
                 assert_never(event)
 
@@ -136,6 +140,14 @@ class MetricsListener:
         self._values.add(metrics.HTTP_REQUESTS, 1, str(event.status), event.reason)
         self._values.add(metrics.HTTP_TEXTS, event.texts)
         self._values.observe(metrics.HTTP_SECONDS, event.seconds)
+
+    def _drifted(self, event: DriftMeasured) -> None:
+        self._values.add(metrics.DRIFT_WINDOWS, 1, "yes" if event.drifted else "no")
+        for feature, one in event.comparisons.items():
+            for distance, value, limit in (("psi", one.psi, one.psi_limit), ("js", one.js, one.js_limit)):
+                self._values.set(metrics.DRIFT_STATISTIC, value, feature, distance)
+                self._values.set(metrics.DRIFT_THRESHOLD, limit, feature, distance)
+            self._values.set(metrics.DRIFT_ALARM, float(one.exceeds), feature)
 
     def _rebalanced(self, kind: str, owned: int) -> None:
         self._values.add(metrics.REBALANCES, 1, kind)

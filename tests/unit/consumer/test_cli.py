@@ -68,7 +68,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     """
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("shared.command_line.configure_logs", lambda _level: None)
+    monkeypatch.setattr("shared.command_line.configure_logs", lambda *_: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("shared.kafka.admin.CONNECT_TIMEOUT_S", 0.3)
@@ -107,7 +107,16 @@ def test_the_version_is_told(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["check"], ["score"], ["plan"], ["topics", "create"], ["dlq", "list"], ["config", "show"]],
+    [
+        ["run"],
+        ["check"],
+        ["score"],
+        ["plan"],
+        ["topics", "create"],
+        ["dlq", "list"],
+        ["config", "show"],
+        ["config", "check"],
+    ],
 )
 def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
     """Given an option that no command has, when run, then the exit code is 2."""
@@ -510,6 +519,37 @@ def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.Monk
     assert "# linger.ms: 7" in shown.out
     assert "hunter2" not in shown.out + shown.err
     assert f'group_id: "a: \\"b\\" #c"  # {file}' in again.out
+
+
+@pytest.mark.parametrize(
+    ("yaml", "options", "code", "line"),
+    [
+        ("group_id: tweets", [], 0, "ok   {file}: run takes it; 0 warnings"),
+        ("until_idle_s: 5", [], 0, "warn until_idle_s: the run ends by itself"),
+        ("until_idle_s: 5", ["--strict"], 78, "warn until_idle_s: the run ends by itself"),
+        ("grup_id: tweets", [], 78, "FAIL unknown setting grup_id in {file}; did you mean group_id?"),
+    ],
+)
+def test_config_check_has_an_exit_code_for_a_ci(
+    *,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    yaml: str,
+    options: list[str],
+    code: int,
+    line: str,
+) -> None:
+    """Given a file, when checked, then code and lines say what is wrong with it, whatever the environment has."""
+    monkeypatch.setenv("SENTIMENT_NO_SUCH_SETTING", "1")
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml)
+
+    ended = command("config", "check", str(file), *options)
+
+    assert ended.code == code
+    assert line.format(file=file) in ended.out
+    assert ended.err.startswith(f"error: {file}: ") if code else not ended.err
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:

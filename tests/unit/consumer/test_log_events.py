@@ -12,7 +12,9 @@ from consumer.events import (
     BatchPublished,
     BatchSubmitted,
     BatchUncommitted,
+    Comparison,
     CrashLoopFound,
+    DriftMeasured,
     Event,
     ModelLoaded,
     OffsetsCommitted,
@@ -49,6 +51,18 @@ PUBLISHED: Final = BatchPublished(
     scored_after_s=0.01234,
     publish_s=0.00456,
     lag_records=12,
+)
+
+DRIFT: Final = DriftMeasured(
+    model="3",
+    texts=500,
+    labels={"negative": 0.25, "positive": 0.75},
+    means={"confidence": 0.81234567, "tokens": 20.5},
+    histograms={"labels": (125, 375)},
+    comparisons={
+        "labels": Comparison(psi=0.31, psi_limit=0.05, js=0.2, js_limit=0.1),
+        "tokens": Comparison(psi=0.01, psi_limit=0.05, js=0.04, js_limit=0.1),
+    },
 )
 
 LINES: Final[list[tuple[Event, Mapping[str, Any]]]] = [
@@ -92,6 +106,19 @@ LINES: Final[list[tuple[Event, Mapping[str, Any]]]] = [
             "scored_after_ms": 12.3,
             "publish_ms": 4.6,
             "lag": 12,
+        },
+    ),
+    (
+        DRIFT,
+        {
+            "event": "drift",
+            "log_level": "warning",
+            "drifted": ["labels"],
+            "texts": 500,
+            "labels": {"negative": 0.25, "positive": 0.75},
+            "means": {"confidence": 0.8123, "tokens": 20.5},
+            "psi": {"labels": 0.31, "tokens": 0.01},
+            "js": {"labels": 0.2, "tokens": 0.04},
         },
     ),
     (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
@@ -10,11 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
+from consumer import metrics as declared
 from consumer.events import (
     BatchPublished,
     BatchSubmitted,
     BatchUncommitted,
+    Comparison,
     CrashLoopFound,
+    DriftMeasured,
     Event,
     ModelLoaded,
     OffsetsCommitted,
@@ -25,6 +30,7 @@ from consumer.events import (
     RequestAnswered,
     TransactionChanged,
 )
+from consumer.monitoring import listener
 from consumer.monitoring.lag import InHand
 from consumer.monitoring.listener import MetricsListener
 from consumer.monitoring.values import Values
@@ -232,6 +238,14 @@ def published(records: Sequence[Any], **changes: Any) -> BatchPublished:
 
 
 PLACE = ("texts", 0)
+DRIFT: Final = DriftMeasured(
+    "3",
+    texts=500,
+    labels={"positive": 1.0},
+    means={"confidence": 0.5},
+    histograms={"tokens": (1, 499)},
+    comparisons={"tokens": Comparison(0.5, 0.25, 0.125, 0.75), "labels": Comparison(0.0, 1.0, 0.0, 1.0)},
+)
 REFUSED: Final = RequestAnswered(429, "too_many", texts=7, seconds=0.5)
 COUNTED: Final[list[tuple[Event, str, dict[str, str], float]]] = [
     (
@@ -262,6 +276,11 @@ COUNTED: Final[list[tuple[Event, str, dict[str, str], float]]] = [
     (BatchUncommitted(published([record()] * 3, nulls=2)), "repeated_messages_total", {}, 3),
     (BatchUncommitted(published([record()], scores=[oracle("a")])), "messages_total", {"outcome": "result"}, 1),
     (BatchUncommitted(published([record()])), "end_to_end_seconds_count", {}, 0),
+    (DRIFT, "drift_statistic", {"feature": "tokens", "distance": "psi"}, 0.5),
+    (DRIFT, "drift_threshold", {"feature": "tokens", "distance": "js"}, 0.75),
+    (DRIFT, "drift_alarm", {"feature": "tokens"}, 1),
+    (DRIFT, "drift_alarm", {"feature": "labels"}, 0),
+    (DRIFT, "drift_windows_total", {"alarm": "yes"}, 1),
     (REFUSED, "http_requests_total", {"status": "429", "reason": "too_many"}, 1),
     (REFUSED, "http_texts_total", {}, 7),
     (REFUSED, "http_request_seconds_sum", {}, 0.5),
@@ -294,3 +313,11 @@ def test_every_event_is_counted() -> None:
     """Given a new type of event, when nothing counts it, then this test or mypy fails."""
     shown = {type(event) for event, *_ in COUNTED} | ELSEWHERE
     assert {kind.__name__ for kind in set(get_args(Event)) - shown} == {"BatchDropped"}
+
+
+def test_every_metric_is_fed() -> None:
+    """Given a metric that is declared, when nothing in consumer/monitoring names it, then this test fails."""
+    folder = Path(listener.__file__).parent
+    code = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    names = [name for name, value in vars(declared).items() if isinstance(value, declared.Metric)]
+    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []

@@ -66,6 +66,8 @@ def test_a_run_is_told_in_events() -> None:
         publish_s=0.0,
         lag_records=0,
     )
+    known = [oracle(text).probabilities for text in ("text 0/0", "text 0/2", "text 0/3", UNKNOWN, UNKNOWN)]
+    assert [score.probabilities for score in published.scores] == known
     assert "text 0" not in repr(events)
 
 
