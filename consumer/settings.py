@@ -8,9 +8,10 @@ from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from consumer.http.settings import HttpSettings
+from consumer.monitoring.settings import MetricsSettings
 from shared.errors import SettingsError
 from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
@@ -110,17 +111,6 @@ class Limits(Settings):
     def most_in_hand(self) -> int:
         """Records that a process may have in hand."""
         return self.batch_records * self.inflight_batches
-
-
-class MetricsSettings(Settings):
-    """Where the metrics are served, for Prometheus and for `sentiment-consumer top`."""
-
-    port: int | None = Field(default=None, ge=1, le=65_535)
-    """Port to serve metrics on, one for each process. Default: none are served."""
-    host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:-]{1,253}$")
-    """Address to listen on: this machine's own, or another such as 0.0.0.0, from where anybody may read them."""
-    token: SecretStr | None = Field(default=None, min_length=16, max_length=1_000)
-    """Bearer token that a request for metrics must send. Default: none is asked for."""
 
 
 class DriftSettings(Settings):

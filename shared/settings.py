@@ -291,9 +291,10 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 def _fault(item: Any, flags: Mapping[str, object], model: type[BaseModel]) -> str:
     # pydantic puts "Value error, " in front of what a validator raises.
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    if not item["loc"]:  # the message names several settings itself
-        return str(message)
     place = ".".join(str(part) for part in item["loc"])
+    is_group = any(setting.startswith(f"{place}.") for setting in _names(model))
+    if not place or (is_group and item["type"] == "value_error"):  # the message names the settings itself
+        return str(message)
     name = next((setting for setting in _names(model) if place.startswith(f"{setting}.")), place)
     if allowed := bounds(model, item["loc"]):
         message = f"must be {allowed}"

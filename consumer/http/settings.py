@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from shared.kafka.exposure import is_loopback
+from consumer.listening import Secret, require_secret
 from shared.settings import Settings
 
 DEFAULT_PORT: Final = 8080
 """Of `serve` and `health`, where none is set."""
-_KEY: Final = re.compile(r"[!-~]{16,1024}")
 
 
 class HttpSettings(Settings):
@@ -22,7 +20,7 @@ class HttpSettings(Settings):
     """Port for health checks and scoring over HTTP. Default: none for `run`, 8080 for `serve` and `health`."""
     host: str = Field(default="127.0.0.1", pattern=r"^[A-Za-z0-9.:_-]{1,255}$")
     """Address to listen on. Any but a loopback address needs `http.api_key`; 0.0.0.0 is all of IPv4."""
-    api_key: SecretStr | None = None
+    api_key: Secret = None
     """What clients send as the header X-API-Key to score texts, 16 to 1,024 printable ASCII characters. Health
     checks need none."""
     # A body is held in memory while it is read: `max_requests` times this is the most.
@@ -49,20 +47,9 @@ class HttpSettings(Settings):
     shutdown_delay_s: float = Field(default=2, ge=0, le=5)
     """Seconds after SIGTERM during which requests are taken: /readyz fails at once, load balancers follow."""
 
-    @field_validator("api_key")
-    @classmethod
-    def _strong_key(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and not _KEY.fullmatch(key.get_secret_value()):
-            raise ValueError("must have 16 to 1,024 printable ASCII characters and no space")
-        return key
-
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.port is not None and self.api_key is None and not is_loopback(self.host):
-            raise ValueError(
-                "http.host is not a loopback address, so anyone who reaches it could score texts: set "
-                "http.api_key (SENTIMENT_HTTP__API_KEY) or listen on 127.0.0.1"
-            )
+        require_secret(self, "http.host", "http.api_key", otherwise="score texts")
         if self.max_texts > self.max_waiting_texts:
             raise ValueError("http.max_texts is above http.max_waiting_texts, so such a request is never scored")
         return self

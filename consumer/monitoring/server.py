@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.registry import Collector
 
-    from consumer.settings import MetricsSettings
+    from consumer.monitoring.settings import MetricsSettings
 
 log = structlog.get_logger()
 

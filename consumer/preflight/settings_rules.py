@@ -10,7 +10,7 @@ from typing_extensions import is_typeddict
 
 from consumer.preflight.problem import Problem
 from consumer.settings import ConsumerSettings
-from shared.kafka.exposure import is_loopback, plaintext_endpoint, plaintext_hosts, unverified
+from shared.kafka.exposure import plaintext_endpoint, plaintext_hosts, unverified
 from shared.settings import MASK, Settings, field_of, variable
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ def settings_problems(found: Examined[ConsumerSettings], file: Path) -> list[Pro
         problems += [
             *_connection(settings.kafka),
             *_login(settings.kafka, found.given),
-            *_servers(settings),
             *_without_effect(settings),
             *_risks(settings),
         ]
@@ -109,20 +108,6 @@ def _login(kafka: KafkaSettings, given: Mapping[str, Any]) -> Iterator[Problem]:
             "kafka.security_protocol sasl_plaintext sends the login unencrypted, which is right for a tunnel that "
             "begins on this machine and for nothing else; set it to sasl_ssl"
         )
-
-
-def _servers(settings: Settings) -> Iterator[Problem]:
-    """Groups with a port of their own that listen for other machines and ask for no key."""
-    for group, own in vars(settings).items():
-        if not isinstance(own, Settings) or getattr(own, "port", None) is None:
-            continue
-        keys = [name for name, field in type(own).model_fields.items() if SecretStr in get_args(field.annotation)]
-        if not is_loopback(getattr(own, "host", "localhost")) and not any(getattr(own, key) for key in keys):
-            names = " or ".join(f"{group}.{key}" for key in keys) or "a proxy that asks for one"
-            yield Problem(
-                f"{group}.host is not a loopback address and asks for no key: whoever reaches it may use it; set "
-                f"{names}, or listen on 127.0.0.1"
-            )
 
 
 def _without_effect(settings: ConsumerSettings) -> Iterator[Problem]:

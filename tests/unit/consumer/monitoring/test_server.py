@@ -13,8 +13,8 @@ import pytest
 
 from consumer.metrics import READ
 from consumer.monitoring.server import CONNECTIONS, LATE_S, MetricsServer
+from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
-from consumer.settings import MetricsSettings
 from shared.errors import SettingsError
 from tests.support.fakes import FakeClock
 
@@ -93,7 +93,7 @@ def test_a_port_that_is_taken_is_named(serve: Callable[..., MetricsServer]) -> N
 def test_a_host_that_is_none_is_named(serve: Callable[..., MetricsServer]) -> None:
     """Given a name that is no address of this machine, when started, then the error says what to set."""
     with pytest.raises(SettingsError, match="--metrics-host"):
-        serve(host="256.256.256.256")
+        serve(host="256.256.256.256", token=TOKEN)
 
 
 def test_more_connections_than_allowed_are_closed(serve: Callable[..., MetricsServer]) -> None:
