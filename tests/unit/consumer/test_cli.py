@@ -28,6 +28,7 @@ from shared.model_folder.artifact import open_artifact
 from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
+from tests.unit.consumer.http.conftest import HttpSide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -550,6 +551,29 @@ def test_config_check_has_an_exit_code_for_a_ci(
     assert ended.code == code
     assert line.format(file=file) in ended.out
     assert ended.err.startswith(f"error: {file}: ") if code else not ended.err
+
+
+def test_health_takes_the_settings_of_the_process(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Given the file and the environment of a run with every group, then `health` finds its port by them."""
+    side = HttpSide()
+    with side.listening() as client:
+        port = client.base_url.port
+        file = tmp_path / "settings.yaml"
+        file.write_text(
+            f"group_id: tweets\nmetrics: {{host: '::', port: 9464}}\ndrift: {{window: 1000}}\nlog_format: json\n"
+            f"http: {{host: 0.0.0.0, port: {port}}}\n"
+        )
+        file.chmod(0o600)
+        monkeypatch.setenv("SENTIMENT_CONFIG", str(file))
+        monkeypatch.setenv("SENTIMENT_HTTP__API_KEY", "0123456789abcdef")
+        monkeypatch.setenv("SENTIMENT_METRICS__TOKEN", "0123456789abcdef")
+        assert command("health", "livez") == Ended(0, "", "")
+
+        starting = command("health")
+
+    assert (starting.code, starting.err) == (1, f"/readyz at 127.0.0.1 port {port} answers 503\n")
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:

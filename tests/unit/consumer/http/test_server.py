@@ -7,20 +7,23 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from consumer.http.connections import bounded
 from consumer.http.probe import ask
 from consumer.http.server import serving
 from consumer.http.settings import HttpSettings
+from consumer.monitoring.monitor import Monitor
+from consumer.monitoring.settings import MetricsSettings
 from consumer.settings import ConsumerSettings
 from consumer.stall_watchdog import StallWatchdog
 from shared.errors import SettingsError
 from tests.support.fakes import FakeScorer
-from tests.unit.consumer.http.conftest import SCORE, WAIT_S, HttpSide, until
+from tests.unit.consumer.http.conftest import SCORE, WAIT_S, HttpSide, free_port, until
 
 if TYPE_CHECKING:
-    import httpx2
+    from collections.abc import Iterator
 
 STALL_S = 0.5
 
@@ -31,10 +34,21 @@ def port_of(client: httpx2.Client) -> int:
     return client.base_url.port
 
 
-def test_a_frozen_scorer_fails_livez_within_the_timeout(gate: threading.Event) -> None:
-    """Given a forward pass that never returns, then /livez fails after the timeout, and other paths answer."""
+@pytest.fixture
+def monitor() -> Iterator[Monitor]:
+    """The metrics of this process, on a port."""
+    found = Monitor(ConsumerSettings(metrics=MetricsSettings(port=free_port())))
+    yield found
+    found._server.close()  # noqa: SLF001 - a process has it to its end
+
+
+def test_a_frozen_scorer_fails_livez_within_the_timeout(gate: threading.Event, monitor: Monitor) -> None:
+    """Given a forward pass that never returns, then /livez fails after the timeout.
+
+    Other paths answer, and so does the port of the metrics, with what happened until then.
+    """
     side = HttpSide(timeout_s=0.2)
-    scheduler = side.begin(FakeScorer(gates=[gate]))
+    scheduler = side.begin(FakeScorer(gates=[gate]), observer=monitor.observer)
     ended: list[int] = []
     with (
         side.listening() as client,
@@ -51,6 +65,9 @@ def test_a_frozen_scorer_fails_livez_within_the_timeout(gate: threading.Event) -
             assert time.monotonic() - began_s < WAIT_S
         assert STALL_S <= time.monotonic() - began_s < 2 * STALL_S
         assert client.get("/livez").json()["reason"] == "stalled"
+        metrics = httpx2.get(f"http://127.0.0.1:{monitor._server.port}/metrics", timeout=STALL_S, trust_env=False)  # noqa: SLF001
+        assert 'sentiment_stage_seconds_count{stage="tokenise"} 1.0' in metrics.text
+        assert 'sentiment_stage_seconds_count{stage="device"} 0.0' in metrics.text
         assert client.get("/readyz").status_code == 200
         until(lambda: ended)
 
