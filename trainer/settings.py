@@ -71,7 +71,7 @@ class TrainerSettings(Settings):
     """Options of `sentiment-trainer`."""
 
     cache_dir: Path = Field(default_factory=default_cache_dir)
-    """Folder that keeps downloads."""
+    """Folder that keeps downloads, and the answers of teachers."""
 
     model: Literal["transformer", "nb", "logreg", "svm", "nbsvm", "vectors"] = "transformer"
     """What to train: a transformer from --base, or a baseline: naive Bayes, logistic regression, a linear SVM,

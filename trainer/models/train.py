@@ -142,7 +142,6 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
         artifact, report = finish.publish(folder, raw, fitted, tested, training)
     if saving:
         saving.checkpoint.remove()
-        _beside(job.output, "teacher").unlink(missing_ok=True)
     return replace(artifact, path=job.output), report  # it was sealed under its temporary name
 
 
@@ -169,9 +168,8 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     training: dict[str, Any] = {"layers": settings.layers or "all"}
     loss = None
     if settings.teacher is not None:
-        cache = _beside(job.output, "teacher") if job.resume else None
         texts = Texts(replace(splits, train=training_rows), encoded["train"], base.tokenizer, max_tokens)
-        guided = distil(settings.teacher, texts, settings, device=device, cache=cache)
+        guided = distil(settings.teacher, texts, settings, device=device)
         loss, encoded["train"] = guided.loss, guided.rows
         training |= guided.described
     config = training_config(settings, base, splits, device, rows=len(encoded["train"]))

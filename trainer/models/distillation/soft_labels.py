@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from shared.errors import InputDataError
 from shared.model_folder.artifact import open_artifact
 from trainer.data.duplicates import spelling
 from trainer.data.near_duplicates import near_duplicate_groups
-from trainer.evaluation.serving import scoring
+from trainer.models.distillation.answers import answers_of
 from trainer.models.transformer.loss import chance_loss, label_weights
-from trainer.models.transformer.progress import LINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from shared.model_folder.artifact import Artifact
     from trainer.data.examples import IntArray
     from trainer.data.splits import Splits
     from trainer.models.transformer.predict import FloatArray
 
-AT_ONCE: Final = 2_048
-"""Texts that the teacher scores between two looks at the clock: two minutes of an MPNet on two busy cores."""
-_TENSOR: Final = "probabilities"
 _FLOOR: Final = float(np.finfo(np.float32).smallest_subnormal)
 """Of a probability: fp32 rounds smaller ones to 0, whose logarithm is infinite."""
 
@@ -80,12 +72,11 @@ def usable_texts(texts: Sequence[str], splits: Splits) -> tuple[str, ...]:
 
 
 def soft_labels(
-    folder: Path, splits: Splits, unlabelled: Sequence[str], *, device: str, cache: Path | None
+    folder: Path, splits: Splits, unlabelled: Sequence[str], *, device: str, cache_dir: Path
 ) -> SoftLabels:
-    """Scores the texts with the teacher in `folder`, in fp32, or reads its earlier answers from `cache`.
+    """Scores the texts with the teacher in `folder`, or takes its earlier answers from `cache_dir`.
 
-    The last digits depend on the batches of a run, and a resumed training must get the same. Raises ArtifactError
-    for the folder, and InputDataError if its labels are not those of the data.
+    Raises ArtifactError for the folder, and InputDataError if its labels are not those of the data.
     """
     artifact = open_artifact(folder)
     names = splits.train.label_names
@@ -96,48 +87,13 @@ def soft_labels(
         )
     usable = usable_texts(unlabelled, splits)
     texts = [*splits.train.texts, *usable]
-    teacher = f"{artifact.manifest.name} {artifact.version}"
-    key = hashlib.sha256("\0".join([teacher, *names, *texts]).encode(errors="surrogatepass")).hexdigest()
-    probabilities = _cached(cache, key)
-    if probabilities is None:
-        log.info("scoring_with_the_teacher", teacher=teacher, texts=len(texts))
-        probabilities = _scored(artifact, names, texts, device)
-        if cache:
-            partial = cache.with_name(f"{cache.name}.partial")
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            save_file({_TENSOR: probabilities}, partial, metadata={"key": key})
-            partial.replace(cache)
+    columns = [artifact.manifest.labels.index(name) for name in names]
+    probabilities = answers_of(artifact, texts, device=device, cache_dir=cache_dir)[:, columns]
     # A text without a label and without a score says nothing; `serve` has counted such texts.
     kept = np.asarray(np.isfinite(probabilities).all(axis=1))
     kept[: len(splits.train)] = True
     unlabelled = tuple(text for text, good in zip(texts, kept, strict=True) if good)[len(splits.train) :]
-    return SoftLabels(teacher, unlabelled, probabilities[kept])
-
-
-def _cached(cache: Path | None, key: str) -> FloatArray | None:
-    if cache is None or not cache.exists():
-        return None
-    try:
-        with safe_open(cache, framework="numpy") as file:
-            return np.asarray(file.get_tensor(_TENSOR), np.float64) if file.metadata()["key"] == key else None
-    except (SafetensorError, KeyError, TypeError):
-        raise InputDataError(f"{cache} is not a file of this project; remove it") from None
-
-
-def _scored(artifact: Artifact, names: Sequence[str], texts: Sequence[str], device: str) -> FloatArray:
-    probabilities = np.full((len(texts), len(names)), np.nan)
-    columns = [artifact.manifest.labels.index(name) for name in names]
-    began = said = time.monotonic()
-    with scoring(artifact, device=device, precision="fp32") as score:
-        for start in range(0, len(texts), AT_ONCE):
-            served = score(texts[start : start + AT_ONCE])
-            probabilities[start + served.rows] = served.probabilities[:, columns]
-            now, done = time.monotonic(), min(start + AT_ONCE, len(texts))
-            if now - said >= LINE_S and done < len(texts):
-                said = now
-                left_s = (now - began) / done * (len(texts) - done)
-                log.info("scoring_with_the_teacher", done=done, texts=len(texts), left_s=round(left_s))
-    return probabilities
+    return SoftLabels(f"{artifact.manifest.name} {artifact.version}", unlabelled, probabilities[kept])
 
 
 class Distillation:

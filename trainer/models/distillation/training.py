@@ -48,11 +48,11 @@ def check_teacher(settings: TrainerSettings) -> None:
         raise SettingsError("--teacher trains the whole model, and --head linear only the head; choose one")
 
 
-def distil(teacher: Path, texts: Texts, settings: TrainerSettings, *, device: str, cache: Path | None) -> Guided:
+def distil(teacher: Path, texts: Texts, settings: TrainerSettings, *, device: str) -> Guided:
     """Scores the texts with the teacher; raises what `soft_labels` and `read_texts` raise."""
     train = texts.train
     unlabelled = read_texts(settings.unlabelled, column_names(settings)) if settings.unlabelled else ()
-    soft = soft_labels(teacher, texts.splits, unlabelled, device=device, cache=cache)
+    soft = soft_labels(teacher, texts.splits, unlabelled, device=device, cache_dir=settings.cache_dir)
     own = np.nan_to_num(soft.probabilities[len(train) :]).argmax(axis=1)
     rows = Encoded(
         [*train.tokens, *tokenise(texts.tokenizer, soft.unlabelled, texts.max_tokens, settings.normaliser)],

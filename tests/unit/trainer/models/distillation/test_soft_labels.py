@@ -11,10 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 from structlog.testing import capture_logs
 
 from shared.errors import InputDataError, SettingsError
 from trainer.data.examples import Examples
+from trainer.models.distillation import answers
 from trainer.models.distillation import soft_labels as distil
 from trainer.models.distillation.soft_labels import Distillation, soft_labels, usable_texts
 from trainer.models.distillation.training import check_teacher
@@ -108,14 +110,16 @@ def test_texts_near_held_out_rows_are_not_learnt_from() -> None:
 
 
 class Teacher:
-    """In place of a sealed model: counts how often it scores, and gives other last digits each time."""
+    """In place of a sealed model: remembers what it scored, and gives other last digits each time."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, labels: tuple[str, ...] = NAMES) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, labels: tuple[str, ...] = NAMES, version: str = "1"
+    ) -> None:
         self.scored: list[tuple[str, ...]] = []
         self.unscored = {"unreadable"}
         manifest = SimpleNamespace(name="teacher", labels=labels)
-        monkeypatch.setattr(distil, "open_artifact", lambda _: SimpleNamespace(manifest=manifest, version="1"))
-        monkeypatch.setattr(distil, "scoring", self.scoring)
+        monkeypatch.setattr(distil, "open_artifact", lambda _: SimpleNamespace(manifest=manifest, version=version))
+        monkeypatch.setattr(answers, "scoring", self.scoring)
 
     @contextmanager
     def scoring(self, _artifact: Any, **_: Any) -> Iterator[Any]:
@@ -129,40 +133,65 @@ class Teacher:
         return SimpleNamespace(rows=np.array(rows), probabilities=probabilities[rows])
 
 
-def test_the_teacher_scores_once_for_a_training_and_its_resumption(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Other texts are scored anew; without a cache every time."""
+def test_the_teacher_scores_each_text_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also for another training with other texts; another version of it is asked for all."""
     teacher = Teacher(monkeypatch)
     splits = _splits(_examples("one", "two", "three"), _examples("four"), _examples("five"))
-    cache = tmp_path / "model.teacher.safetensors"
-    first, again = (soft_labels(tmp_path, splits, ["six"], device="cpu", cache=cache) for _ in range(2))
+    first, again = (soft_labels(tmp_path, splits, ["six"], device="cpu", cache_dir=tmp_path) for _ in range(2))
     assert teacher.scored == [("one", "two", "three", "six")]
     assert np.array_equal(first.probabilities, again.probabilities)
     assert first.identity == again.identity
-    other = soft_labels(tmp_path, splits, ["seven"], device="cpu", cache=cache)
+    other = soft_labels(tmp_path, splits, ["seven"], device="cpu", cache_dir=tmp_path)
     assert other.identity != first.identity
-    assert soft_labels(tmp_path, splits, ["seven"], device="cpu", cache=None).identity != other.identity
-    assert len(teacher.scored) == 3
-    cache.write_bytes(b"damaged")
-    with pytest.raises(InputDataError, match="is not a file of this project; remove it"):
-        soft_labels(tmp_path, splits, ["seven"], device="cpu", cache=cache)
+    assert np.array_equal(other.probabilities[:3], first.probabilities[:3])
+    assert teacher.scored[1:] == [("seven",)]
+    newer = Teacher(monkeypatch, version="2")
+    soft_labels(tmp_path, splits, ["seven"], device="cpu", cache_dir=tmp_path)
+    assert newer.scored == [("one", "two", "three", "seven")]
 
 
-def test_texts_are_scored_in_pieces_and_the_time_left_is_said(
+@pytest.mark.parametrize("content", ["text", "arrays", "labels"])
+def test_a_file_that_is_not_ours_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
+    """In one line that names it: damaged, of something else, or of a model with other labels."""
+    Teacher(monkeypatch)
+    file = tmp_path / "teachers" / "1.safetensors"
+    file.parent.mkdir()
+    keys = np.zeros((2, answers.KEY_BYTES), np.uint8)
+    if content == "text":
+        file.write_bytes(b"damaged")
+    else:
+        save_file(
+            {"keys": keys} if content == "arrays" else {"keys": keys, "probabilities": np.zeros((2, 2))}, file
+        )
+    splits = _splits(_examples("one", "two", "three"), _examples(), _examples())
+    with pytest.raises(InputDataError, match=r"1\.safetensors is not a file of this project; remove it"):
+        soft_labels(tmp_path, splits, [], device="cpu", cache_dir=tmp_path)
+
+
+def test_texts_are_scored_in_pieces_and_what_was_scored_is_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each text has its own answer, in order; a line every 30 s says how many are done."""
+    """Each text has its own answer, in order; lines say how many are done; an interrupted scoring goes on."""
     teacher = Teacher(monkeypatch)
-    monkeypatch.setattr(distil, "AT_ONCE", 2)
-    monkeypatch.setattr(distil, "LINE_S", 0.0)
+    monkeypatch.setattr(answers, "AT_ONCE", 2)
+    monkeypatch.setattr(answers, "LINE_S", 0.0)
     splits = _splits(_examples("one", "two", "three"), _examples(), _examples())
+
+    def interrupted(texts: Sequence[str]) -> Any:
+        if teacher.scored:
+            raise KeyboardInterrupt
+        return Teacher._score(teacher, texts)  # noqa: SLF001
+
+    with monkeypatch.context() as patch:
+        patch.setattr(teacher, "_score", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            soft_labels(tmp_path, splits, ["six", "seven"], device="cpu", cache_dir=tmp_path)
     with capture_logs() as lines:
-        soft = soft_labels(tmp_path, splits, ["six", "seven"], device="cpu", cache=None)
+        soft = soft_labels(tmp_path, splits, ["six", "seven"], device="cpu", cache_dir=tmp_path)
     assert teacher.scored == [("one", "two"), ("three", "six"), ("seven",)]
     expected = [_probabilities(len(texts)) + 1e-6 * (number + 1) for number, texts in enumerate(teacher.scored)]
     assert np.allclose(soft.probabilities, np.concatenate(expected))
-    assert [line["done"] for line in lines if "done" in line] == [2, 4]
+    assert [line["done"] for line in lines if "done" in line] == [2, 3]
 
 
 def test_a_text_without_a_score_is_left_out_unless_it_has_a_label(
@@ -172,7 +201,7 @@ def test_a_text_without_a_score_is_left_out_unless_it_has_a_label(
     teacher = Teacher(monkeypatch)
     teacher.unscored = {"two", "seven"}
     splits = _splits(_examples("one", "two", "three"), _examples(), _examples())
-    soft = soft_labels(tmp_path, splits, ["six", "seven", "eight"], device="cpu", cache=None)
+    soft = soft_labels(tmp_path, splits, ["six", "seven", "eight"], device="cpu", cache_dir=tmp_path)
     assert soft.unlabelled == ("six", "eight")
     assert np.isfinite(soft.probabilities).all(axis=1).tolist() == [True, False, True, True, True]
 
@@ -183,14 +212,13 @@ def test_a_teacher_of_another_order_is_sorted_and_one_of_other_labels_refused(
     """Columns follow the labels of the data."""
     splits = _splits(_examples("one", "two", "three"), _examples(), _examples())
     Teacher(monkeypatch, NAMES[::-1])
-    turned = soft_labels(tmp_path, splits, [], device="cpu", cache=None).probabilities
-    Teacher(monkeypatch)
-    assert np.array_equal(
-        turned[:, ::-1], soft_labels(tmp_path, splits, [], device="cpu", cache=None).probabilities
-    )
+    turned = soft_labels(tmp_path, splits, [], device="cpu", cache_dir=tmp_path).probabilities
+    Teacher(monkeypatch, version="2")
+    straight = soft_labels(tmp_path, splits, [], device="cpu", cache_dir=tmp_path).probabilities
+    assert np.array_equal(turned[:, ::-1], straight)
     Teacher(monkeypatch, ("bad", "good"))
     with pytest.raises(InputDataError, match="has the labels bad, good, and the data negative, neutral, positive"):
-        soft_labels(tmp_path, splits, [], device="cpu", cache=None)
+        soft_labels(tmp_path, splits, [], device="cpu", cache_dir=tmp_path)
 
 
 def test_options_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
