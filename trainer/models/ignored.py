@@ -41,7 +41,7 @@ OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting"
 def refuse_ignored(settings: TrainerSettings, names: Sequence[str], reason: str, *, resume: bool) -> None:
     """Raises SettingsError if the user has set one of `names`, in whatever way, or asks for --resume.
 
-    `reason` is a clause on the options, such as "have no effect on nb".
+    `reason` is a clause that says what is missing, such as "nb has no training loop".
     """
     given = [name for name in names if name in settings.model_fields_set]
     if resume:

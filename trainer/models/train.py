@@ -116,7 +116,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     check_output(job.output, overwrite=job.overwrite)
     finish = Finish.of(job, settings)  # a wrong name costs no training
     check_teacher(settings)
-    if wants_linear_head(job.examples, settings):
+    if wants_linear_head(job.examples, settings, resume=job.resume):
         refuse_ignored(settings, OF_THE_LOOP, "a linear head has no training loop", resume=job.resume)
         return train_linear(job, settings, finish)
     prepared = prepare(job, settings)

@@ -588,7 +588,11 @@ def test_check_does_not_score_without_a_model(command: Command) -> None:
 @pytest.mark.slow
 def test_the_command_works_as_a_process(model: Path) -> None:
     """Given a bad line, when scored in a process of its own, then stdout is empty and stderr has one line."""
-    done = run_command("consumer", "score", "--json", "--on-error", "fail", "--model", str(model), stdin=b"{}\n")
+    words = ("consumer", "score", "--json", "--on-error", "fail", "--model", str(model))
+    run_command(
+        *words, stdin=b"{}\n"
+    )  # probes the engine, with a line, where this processor was not probed before
+    done = run_command(*words, stdin=b"{}\n")
 
     assert (done.returncode, done.stdout) == (65, b"")
     assert done.stderr == b"error: line 1: no text at text: the value is an empty object\n"

@@ -24,6 +24,7 @@ from trainer.evaluation.postprocessing.fitting import Rows, fit_postprocessing
 from trainer.evaluation.provenance import make_manifest, rows_of
 from trainer.evaluation.report import TrainingReport
 from trainer.models.finish import tested_with
+from trainer.models.ignored import OF_THE_LOOP
 from trainer.models.linear.head import fit_head, install, pooled_layers, pooled_vectors
 from trainer.models.model_folder import replacing, save_model, verify_saved
 from trainer.models.recipe import choose_max_tokens
@@ -48,10 +49,15 @@ PROBES: Final = 64
 log = structlog.get_logger()
 
 
-def wants_linear_head(examples: Examples, settings: TrainerSettings) -> bool:
-    """Whether the head is linear: as the settings say, or for few labels by default, which is shown then."""
-    if settings.head != "auto" or settings.teacher is not None:
+def wants_linear_head(examples: Examples, settings: TrainerSettings, *, resume: bool) -> bool:
+    """Whether the head is linear: as the settings say, or for few labels by default, which is shown then.
+
+    Who sets an option of the training loop, such as --epochs or --teacher, or resumes, wants that loop.
+    """
+    if settings.head != "auto":
         return settings.head == "linear"
+    if resume or settings.model_fields_set & set(OF_THE_LOOP):
+        return False
     each = len(examples) / len(examples.label_names)
     if each >= FEW_ROWS:
         return False

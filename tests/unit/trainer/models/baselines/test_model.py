@@ -88,8 +88,8 @@ def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> No
     """Arrays, JSON and pages, none of them a pickle; the manifest has kind, preprocessing and temperature."""
     manifest = open_artifact(trained).manifest
     assert sorted(manifest.files) == [
-        "README.md", "config.json", "diagnostics.json", "metrics.json", WEIGHTS, "parts.json", "report.html",
-        VOCABULARY,
+        "README.md", "config.json", "diagnostics.json", "inspection.json", "metrics.json", WEIGHTS, "parts.json",
+        "report.html", VOCABULARY,
     ]  # fmt: skip
     assert manifest.kind == "baseline"
     assert manifest.normaliser.options == NormaliserOptions(lowercase=True, remove_stop_words=True)

@@ -106,11 +106,21 @@ def test_few_labels_are_below_64_a_label_on_average(
 ) -> None:
     """And it is said; a rare label among many rows changes nothing, and the option overrules."""
     auto = _settings(tmp_path)
-    assert not wants_linear_head(examples.take(np.arange(192)), auto)
+    assert not wants_linear_head(examples.take(np.arange(192)), auto, resume=False)
     assert capsys.readouterr().out == ""
-    assert wants_linear_head(examples.take(np.arange(188)), auto)
+    assert wants_linear_head(examples.take(np.arange(188)), auto, resume=False)
     assert "63 rows a label, fewer than 64: the encoder stays as it is" in " ".join(
         capsys.readouterr().out.split()
     )
-    assert wants_linear_head(examples, _settings(tmp_path, head="linear"))
-    assert not wants_linear_head(examples.take(np.arange(30)), _settings(tmp_path, head="fine-tune"))
+    assert wants_linear_head(examples, _settings(tmp_path, head="linear"), resume=False)
+    few = examples.take(np.arange(30))
+    assert not wants_linear_head(few, _settings(tmp_path, head="fine-tune"), resume=False)
+
+
+@pytest.mark.parametrize(("options", "resume"), [({"epochs": 2}, False), ({"teacher": "of"}, False), ({}, True)])
+def test_who_sets_an_option_of_the_training_loop_gets_it(
+    options: dict[str, Any], resume: bool, examples: Examples, tmp_path: Path
+) -> None:
+    """Given few labels and no --head, when --epochs, --teacher or --resume is set, then the head is not linear."""
+    few = examples.take(np.arange(30))
+    assert not wants_linear_head(few, _settings(tmp_path, **options), resume=resume)
