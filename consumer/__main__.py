@@ -11,6 +11,7 @@ from consumer.commands.check import check
 from consumer.commands.plan import plan
 from consumer.commands.run import run
 from consumer.commands.score import score
+from consumer.commands.top import top
 from shared import __version__
 from shared.logs import end_process, exit_with
 
@@ -24,6 +25,7 @@ app.command()(run)
 app.command()(check)
 app.command()(score)
 app.command()(plan)
+app.command()(top)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(config.app, name="config")
