@@ -34,6 +34,11 @@ class Figures:
     """Means of a forward pass."""
     pass_tokens: float | None
     pass_s: float | None
+    http_s: float | None
+    """Scoring requests a second."""
+    http_p99_s: float | None
+    http_failed: float | None
+    """Share of the requests that got no scores."""
     busy: float | None
     """Seconds on the device per second, all processes together."""
     gpu_use: float | None
@@ -52,7 +57,7 @@ class Figures:
     dead_share: float | None
     """Dead letters by records with an outcome."""
     drift: Mapping[str, float]
-    """Each statistic of the last window by its threshold; the largest of all processes."""
+    """Each feature of the last window: the largest distance by its threshold, of all processes."""
     dead_letters: Mapping[str, float]
     """Since the processes began, by stage and reason."""
     events: Mapping[str, float]
@@ -76,6 +81,9 @@ def figures(window: Window, newest: Sequence[Snapshot]) -> Figures:
         pass_rows=window.mean(metrics.BATCH_ROWS),
         pass_tokens=window.mean(metrics.BATCH_TOKENS),
         pass_s=window.mean(metrics.STAGE_SECONDS, stage="device"),
+        http_s=window.rate(metrics.HTTP_REQUESTS),
+        http_p99_s=window.quantile(metrics.HTTP_SECONDS, 0.99),
+        http_failed=_http_failed(window),
         busy=window.rate(metrics.STAGE_SECONDS, "_sum", stage="device"),
         gpu_use=now(newest, metrics.DEVICE_UTILISATION, max),
         gpu_memory=_gpu_memory(newest),
@@ -125,6 +133,11 @@ def _series(newest: Iterable[Snapshot], metric: Metric) -> Iterator[tuple[dict[s
             yield dict(labels), value
 
 
+def _http_failed(window: Window) -> float | None:
+    reasons = window.by("reason", metrics.HTTP_REQUESTS)
+    return 1 - reasons[""] / reasons.total() if reasons.total() > 0 else None
+
+
 def _gpu_memory(newest: Sequence[Snapshot]) -> float | None:
     shares = []
     for snapshot in newest:
@@ -140,7 +153,7 @@ def _drift(newest: Sequence[Snapshot]) -> dict[str, float]:
         limits = snapshot.samples.get(metrics.DRIFT_THRESHOLD.name, {})
         for labels, value in snapshot.samples.get(metrics.DRIFT_STATISTIC.name, {}).items():
             if limits.get(labels, 0.0) > 0 and math.isfinite(value):
-                name = dict(labels).get("statistic", "")
+                name = dict(labels).get("feature", "")
                 found[name] = max(value / limits[labels], found.get(name, 0.0))
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 

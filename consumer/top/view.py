@@ -26,7 +26,7 @@ NAME: Final = 13
 VALUE: Final = 36
 """Columns of the values, where a line of blocks follows."""
 LABELS: Final = 5
-"""Most labels, statistics or reasons in one line."""
+"""Most labels or reasons in one line."""
 CUT: Final = 24
 """Most characters of a name of others."""
 LATE_S: Final = 60.0
@@ -83,6 +83,9 @@ def _sections(view: View, room: int) -> Iterator[RenderableType]:
     passes = f"{count(now.pass_rows)} texts, {count(now.pass_tokens)} tokens, {seconds(now.pass_s)}"
     yield row("a pass", passes, lambda one: one.pass_s)
     yield row("device", _device(now), lambda one: one.busy)
+    if now.http_s:
+        asked = f"{count(now.http_s)}/s, 99 % {seconds(now.http_p99_s)}, no scores {percent(now.http_failed)}"
+        yield row("HTTP", asked, lambda one: one.http_s)
     yield row("saved", f"padding {percent(now.padding)}, cache hits {percent(now.cached)}")
     yield _heading("Right")
     yield row("labels", _labels(now.labels))

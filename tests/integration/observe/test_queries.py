@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 AT_WORK_S: Final = 20.0
 """Seconds of work before the queries: some scrapes and evaluations of the rules."""
-ABSENT: Final = re.compile(r"sentiment_device_|sentiment_drift_|sentiment_busy_token_seconds|^ALERTS")
-"""What this run has not: a GPU, a model with reference statistics, a busy device, and trouble."""
+ABSENT: Final = re.compile(
+    r"sentiment_device_|sentiment_drift_|sentiment_http_requests_|sentiment_busy_token_seconds|^ALERTS"
+)
+"""What this run has not: a GPU, a model with reference statistics, HTTP, a busy device, and trouble."""
 SELECTOR: Final = re.compile(r"(?:[a-z_]+:)?\b(?:sentiment|process|up)[a-z0-9_:]*(?:\{[^}]*\})?(?:\[\w+\])?")
 VARIABLES: Final = {"$__rate_interval": "10s", "$__range": "5m", "$job": "sentiment.*"}
 

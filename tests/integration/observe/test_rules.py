@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -12,12 +13,6 @@ from tests.integration.observe.prometheus import DEPLOY, promtool
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-ALERTS: Final = [
-    rule["alert"]
-    for group in yaml.safe_load((DEPLOY / "rules/alerts.yml").read_text(encoding="utf-8"))["groups"]
-    for rule in group["rules"]
-]
 
 
 def test_configuration_and_rules_are_valid() -> None:
@@ -36,17 +31,17 @@ def test_every_alert_fires_when_it_must_and_only_then() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("alert", ALERTS)
-@pytest.mark.parametrize("always", [True, False], ids=["always", "never"])
-def test_the_series_notice_an_alert_that_always_or_never_fires(alert: str, always: bool, tmp_path: Path) -> None:
-    """Given rules in which one alert is broken, then the tests of the rules fail."""
+@pytest.mark.parametrize("expression", ["vector(1)", "vector(1) > 1"], ids=["always", "never"])
+def test_the_series_notice_alerts_that_always_or_never_fire(expression: str, tmp_path: Path) -> None:
+    """Given rules in which every alert is broken, then the tests of the rules name each of them."""
     shutil.copytree(DEPLOY, tmp_path / "prometheus")
     file = tmp_path / "prometheus/rules/alerts.yml"
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    for rule in content["groups"][0]["rules"]:
-        if rule["alert"] == alert:
-            rule["expr"] = "vector(1)" if always else "vector(1) > 1"
+    rules = content["groups"][0]["rules"]
+    for rule in rules:
+        rule["expr"] = expression
     file.write_text(yaml.safe_dump(content), encoding="utf-8")
     done = promtool("test", "rules", str(tmp_path / "prometheus/tests/alerts.yml"))
     assert done.returncode != 0
-    assert f"alertname: {alert}" in done.stdout + done.stderr
+    noticed = set(re.findall(r"alertname: (\w+)", done.stdout + done.stderr))
+    assert noticed == {rule["alert"] for rule in rules}

@@ -52,17 +52,17 @@ def test_a_partition_that_two_processes_show_counts_once() -> None:
     assert view.now.lag_s == 2
 
 
-def test_drift_is_the_statistic_by_its_threshold() -> None:
+def test_drift_is_the_distance_by_its_threshold() -> None:
     """Given two processes, then the larger one counts; a threshold of 0 is none."""
     answers = []
     for value in (0.1, 0.3):
         values = Values()
-        values.set(metrics.DRIFT_STATISTIC, value, "labels_psi")
-        values.set(metrics.DRIFT_THRESHOLD, 0.2, "labels_psi")
-        values.set(metrics.DRIFT_STATISTIC, value, "tokens_js")
-        values.set(metrics.DRIFT_THRESHOLD, 0.0, "tokens_js")
+        values.set(metrics.DRIFT_STATISTIC, value, "labels", "psi")
+        values.set(metrics.DRIFT_THRESHOLD, 0.2, "labels", "psi")
+        values.set(metrics.DRIFT_STATISTIC, value, "tokens", "js")
+        values.set(metrics.DRIFT_THRESHOLD, 0.0, "tokens", "js")
         answers.append(snapshot(0, values=values))
-    assert History(TARGETS).add(answers).now.drift == {"labels_psi": pytest.approx(1.5)}
+    assert History(TARGETS).add(answers).now.drift == {"labels": pytest.approx(1.5)}
 
 
 def test_totals_are_those_since_the_processes_began() -> None:

@@ -36,8 +36,8 @@ def _busy(label: str, number: float) -> Snapshot:
     values.add(metrics.LABELS, number, "1", label)
     values.add(metrics.MESSAGES, number, "result")
     values.add(metrics.DEAD_LETTERS, number, "decode", label)
-    values.set(metrics.DRIFT_STATISTIC, number, label)
-    values.set(metrics.DRIFT_THRESHOLD, 0.1, label)
+    values.set(metrics.DRIFT_STATISTIC, number, label, "psi")
+    values.set(metrics.DRIFT_THRESHOLD, 0.1, label, "psi")
     values.set(metrics.INFLIGHT_BYTES, number)
     return snapshot(9, values=values)
 
@@ -64,14 +64,18 @@ def test_everything_is_there_at_80_columns() -> None:
     values.add(metrics.DEAD_LETTERS, 2, "decode", "NotJson")
     values.add(metrics.MESSAGES, 2, "dead_letter")
     values.observe(metrics.END_TO_END, 0.3)
-    values.set(metrics.DRIFT_STATISTIC, 0.12, "labels_psi")
-    values.set(metrics.DRIFT_THRESHOLD, 0.08, "labels_psi")
+    values.set(metrics.DRIFT_STATISTIC, 0.12, "labels", "psi")
+    values.set(metrics.DRIFT_THRESHOLD, 0.08, "labels", "psi")
     values.add(metrics.RECOVERIES, 1, "failed")
+    values.add(metrics.HTTP_REQUESTS, 3, "200", "")
+    values.add(metrics.HTTP_REQUESTS, 1, "429", "busy")
+    values.observe(metrics.HTTP_SECONDS, 0.05)
     text = rendered(history, [snapshot(2, values=values)])
     for expected in (
         "1 of 1 processes answer",
         "▼ negative 22 %, ● neutral 41 %, ▲ positive 37 %",
-        "labels_psi 1.5 of its threshold",
+        "labels 1.5 of its threshold",
+        "2/s, 99 % 50 ms, no scores 25 %",
         "decode NotJson 2",
         "recoveries 1",
         "127.0.0.1:9464",
