@@ -22,7 +22,7 @@ def top(
     loaded: Loaded[ConsumerSettings],
     processes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PROCESS]...", help="Port, HOST:PORT or URL of the metrics of each process."),
+        typer.Argument(metavar="PROCESS", help="Port, HOST:PORT or URL of the metrics of each process."),
     ] = None,
     *,
     interval_s: Annotated[float, typer.Option(min=0.5, max=60, help="Seconds between two reports.")] = 2.0,

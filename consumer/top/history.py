@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from consumer.top.scrape import Target
 
 WINDOW_S: Final = 30.0
-"""Seconds over which rates, means and shares are taken: publishes of a quiet stream are seconds apart."""
+"""Seconds over which rates, means and shares are taken: publishes of a quiet stream may be seconds apart."""
 POINTS: Final = 60
 """Past figures that are kept."""
 
