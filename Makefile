@@ -10,13 +10,16 @@ UV_VERSION := 0.13.9
 # The uv of the machine, or else our own under .cache/uv.
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
+# The Prometheus of the machine, or else Debian's package under .cache: installed, it would start a service.
+PROMETHEUS := $(or $(shell command -v prometheus 2>/dev/null),.cache/prometheus/usr/bin/prometheus)
+OBSERVE := tests/integration/observe
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading http_clients
 
-.PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .cache/uv/bin/uv:
 	@echo "Installing uv $(UV_VERSION) into .cache/uv"
@@ -35,7 +38,19 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) $(ARGS)
+
+test-observe: setup observe-setup ## Checks the alerts with promtool, and all queries on a Prometheus that scrapes a real run.
+	@PATH="$(abspath $(dir $(PROMETHEUS))):$$PATH" $(PYTHON) -m pytest $(OBSERVE) $(ARGS)
+
+observe-setup: $(PROMETHEUS)
+
+.cache/prometheus/usr/bin/prometheus:
+	@command -v apt-get >/dev/null || { echo "error: no Prometheus and no apt-get: put prometheus and promtool on the PATH" >&2; exit 1; }
+	@echo "Fetching Debian's prometheus into .cache/prometheus"
+	@mkdir -p .cache/prometheus
+	@cd .cache/prometheus && { apt-get -qq download prometheus 2>/dev/null || { apt-get -qq update && apt-get -qq download prometheus; }; }
+	@cd .cache/prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"

@@ -13,6 +13,7 @@ from consumer.commands.plan import plan
 from consumer.commands.run import run
 from consumer.commands.score import score
 from consumer.commands.serve import serve
+from consumer.commands.top import top
 from shared import __version__
 from shared.logs import end_process, exit_with
 
@@ -28,6 +29,7 @@ app.command()(score)
 app.command()(serve)
 app.command()(health)
 app.command()(plan)
+app.command()(top)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(config.app, name="config")
