@@ -15,6 +15,7 @@ from consumer.events import (
     CrashLoopFound,
     ModelLoaded,
     OffsetsCommitted,
+    OutputWritten,
     PartitionsAssigned,
     PartitionsBegun,
     PartitionsRevoked,
@@ -58,6 +59,7 @@ def log_event(event: Event) -> None:
             | BatchSubmitted()
             | TextsTokenised()
             | PassRun()
+            | OutputWritten()
             | OffsetsCommitted()
             | TransactionChanged()
         ):

@@ -20,6 +20,7 @@ from consumer.events import (
     CrashLoopFound,
     ModelLoaded,
     OffsetsCommitted,
+    OutputWritten,
     PartitionsAssigned,
     PartitionsBegun,
     PartitionsRevoked,
@@ -82,6 +83,8 @@ class MetricsListener:
                     self._published(event)
                 case BatchDropped():
                     self._in_hand.end(event.batches)
+                case OutputWritten():
+                    pass  # counts once it is committed
                 case _:
                     self._count_rare(event)
 
