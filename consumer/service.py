@@ -24,7 +24,7 @@ from consumer.stream.pipeline import Pipeline, Totals
 from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
 from shared import __version__
-from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
+from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, SettingsError, TooManyDeadLetters
 from shared.inference.device import gpu_uuid
 from shared.inference.scheduler import Scheduler
 from shared.model_folder.artifact import open_artifact
@@ -40,10 +40,14 @@ if TYPE_CHECKING:
     from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
     from consumer.signals import StopSignal
-    from consumer.stream.records import Outbox
+    from consumer.stream.records import Outbox, Record
+    from consumer.tracing.tracing import Tracing
+    from shared.messages import Headers
 
 log = structlog.get_logger()
 
+FLUSH_S: Final = 2.0
+"""For the last spans. An exporter that answers takes milliseconds; one that is away is not waited for."""
 SPARE_S: Final = 1.0
 """Of the time that a signal leaves, what the end of the process itself takes after a final scrape."""
 
@@ -59,6 +63,9 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
     monitor = _monitor(settings)
     if monitor is not None:
         observer = to_all(observer, monitor.observer)
+    tracing = _tracing(settings)
+    if tracing is not None:  # behind the log, whose line of a publish names its trace
+        observer = to_all(observer, tracing.observer)
     folder = settings.model_folder
     preflight = Preflight(settings)
     preflight.rights()
@@ -79,16 +86,21 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
     observer(ModelLoaded(**scorer.describe()))
     if monitor is not None:
         monitor.watch_gpu(gpu_uuid(settings.device))
-    totals = consume(
-        settings,
-        partitions=partitions,
-        scoring=scoring,
-        model_version=scorer.model.version,
-        stop=stop,
-        targets=targets,
-        observer=observer,
-        monitor=monitor,
-    )
+    try:
+        totals = consume(
+            settings,
+            partitions=partitions,
+            scoring=scoring,
+            model_version=scorer.model.version,
+            stop=stop,
+            targets=targets,
+            observer=observer,
+            monitor=monitor,
+            trace_headers=None if tracing is None else tracing.headers,
+        )
+    finally:
+        if tracing is not None:
+            tracing.close(min(FLUSH_S, stop.left_s - SPARE_S))
     log.info("stopped", **asdict(totals))
     scoring.close(timeout_s=1.0)
     if monitor is not None:
@@ -103,6 +115,18 @@ def _monitor(settings: ConsumerSettings) -> Monitor | None:
     return Monitor(settings)
 
 
+def _tracing(settings: ConsumerSettings) -> Tracing | None:
+    if not settings.tracing.enabled:
+        return None
+    try:
+        from consumer.tracing.tracing import Tracing  # noqa: PLC0415 - off, nothing of OpenTelemetry is imported
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"tracing.enabled needs the extra otel ({error.name} is missing): pip install 'sentiment-stream[otel]'"
+        ) from None
+    return Tracing(settings)
+
+
 def consume(
     settings: ConsumerSettings,
     *,
@@ -113,6 +137,7 @@ def consume(
     targets: Targets,
     observer: Observer = log_event,
     monitor: Monitor | None = None,
+    trace_headers: Callable[[Record], Headers] | None = None,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -133,7 +158,7 @@ def consume(
     outbox: Outbox = (
         ExactlyOnceOutbox(sender, source.group_metadata, observer)
         if settings.delivery == "exactly-once"
-        else AtLeastOnceOutbox(sender, source.commit)
+        else AtLeastOnceOutbox(sender, source.commit, observer)
     )
     watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
     limit = DeadLetterLimit(settings.limits)
@@ -151,6 +176,7 @@ def consume(
             on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,
             targets=targets,
+            trace_headers=trace_headers,
         ),
         refusals=Refusals(targets),
         input_format=settings.input_format,

@@ -122,6 +122,16 @@ class MetricsSettings(Settings):
     """Bearer token that a request for metrics must send. Default: none is asked for."""
 
 
+class TracingSettings(Settings):
+    """Traces by OpenTelemetry, whose own environment variables say where they go and how many are taken.
+
+    OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and others: docs/traces.md.
+    """
+
+    enabled: bool = False
+    """Export spans, and put the trace context of each result into its headers."""
+
+
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
@@ -186,6 +196,7 @@ class ConsumerSettings(Settings):
     log_level: Level = "info"
     """Least level of the log lines."""
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     limits: Limits = Limits()
 
     @field_validator("input_topics")
@@ -240,6 +251,11 @@ class ConsumerSettings(Settings):
         """The name of this process: `instance_id`, or else the hostname."""
         # The whole name: its last number alone made `ip-10-0-1-25` and `ip-10-0-2-25` one instance.
         return self.instance_id or socket.gethostname()
+
+    @property
+    def consumer_client_id(self) -> str:
+        """The client id of the group member."""
+        return f"sentiment-consumer-{self.instance}"
 
     @property
     def transactional_id_prefix(self) -> str:

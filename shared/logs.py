@@ -61,6 +61,7 @@ def configure_logs(level: Level = "info") -> None:
     """Sends structlog, stdlib logging and warnings to standard error; call once, before the first log line."""
     stream = standard_error()
     processors: list[Processor] = [
+        structlog.contextvars.merge_contextvars,  # ids of the trace at hand, with tracing on
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *(

@@ -24,6 +24,7 @@ from shared.command_line import Loaded
     "max_messages",
     "metrics.port",
     "metrics.host",
+    "tracing.enabled",
     "log_level",
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:
