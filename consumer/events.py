@@ -197,7 +197,10 @@ class BatchPublished:
     """From the read of the first record to the beginning of the publish."""
     publish_s: float
     lag_records: int
-    """Offsets between what is committed and the ends of the owned partitions, as last heard."""
+    """Offsets between what is read and the ends of the owned partitions, as the client last heard.
+
+    `monitoring.lag` has that of the commit.
+    """
 
     @property
     def results(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 import pytest
@@ -146,6 +147,29 @@ def test_what_is_written_twice_is_counted_twice(monkeypatch: pytest.MonkeyPatch)
     assert found("messages_total", outcome="dead_letter") == len(world.kafka.partitions(DLQ)[0]) == 2
     assert found("repeated_messages_total") == 6
     assert found("end_to_end_seconds_count") == 6
+
+
+def test_a_batch_that_another_member_took_is_in_hand_no_more() -> None:
+    """Given a partition that is revoked while its batch is scored, then nothing is counted for it but the read."""
+    gate = threading.Event()
+    metrics = Metrics()
+    world = World(gates=[gate], limits=Limits(inflight_batches=1), partitions=1, observer=metrics.observe)
+    world.produce(3)
+
+    def lose_and_regain() -> None:
+        if world.source.reads == 1:
+            world.source.revoke(0)
+        else:
+            world.source.assign(0)
+            gate.set()
+
+    world.source.on_read = lose_and_regain
+    world.run()
+
+    found = metrics.scrape()
+    assert found("read_records_total") == 6
+    assert found("messages_total", outcome="result") == 3
+    assert metrics.in_hand.snapshot() == ({}, [])
 
 
 def exposition(values: Values) -> bytes:
