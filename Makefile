@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading
+BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading
 
 .PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 

@@ -56,7 +56,7 @@ class AtLeastOnceOutbox:
         if results or dead_letters:
             self._sender.send(results, dead_letters)
             self._sender.flush()
-        self._observer(_written(results, dead_letters, commits, began))
+        self._observer(written(results, dead_letters, commits, began))
         try:
             self._commit(commits)
         except PublishFailed as failure:
@@ -112,7 +112,7 @@ class ExactlyOnceOutbox:
             self._observer(TransactionChanged("begun"))
             began = time.monotonic()
             self._write(results, dead_letters)
-            self._observer(_written(results, dead_letters, commits, began))
+            self._observer(written(results, dead_letters, commits, began))
             self._send_offsets(commits)
             self._suspect = end(producer.commit_transaction)
             # Not in a `finally`: after an error the end is not known, and `close` must try to abort.
@@ -209,9 +209,10 @@ class ExactlyOnceOutbox:
                 return
 
 
-def _written(
+def written(
     results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit], began_s: float
 ) -> OutputWritten:
+    """The event of a publish that the brokers have acknowledged; `began_s` by the monotonic clock."""
     return OutputWritten(
         results=len(results),
         dead_letters=[letter.source for letter in dead_letters],

@@ -1,7 +1,7 @@
 """The observer that builds spans: of each micro-batch poll, process, send and commit, and of a result its own.
 
     poll T ───> process T ──┬──> send R      links: the `create` spans of the results
-      (links: producers)    └──> commit T
+       links: the producers └──> commit T
     producer's span ───> create R            its context is in the result's headers; link: process T
 
 A span that says that something was written ends without an error only after the event of its commit. All else ends
@@ -29,7 +29,7 @@ from consumer.events import (
     Recovering,
     TransactionChanged,
 )
-from consumer.tracing.propagation import context_of, replaced
+from consumer.tracing.propagation import context_of, headers_of, replaced
 from consumer.tracing.spans import Failure, end, end_send, link
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class TraceListener:
         """Spans of results that are encoded and not committed."""
         self._send: Span | None = None
         """The span whose context the results have whose producers do not trace."""
+        self._send_headers: Headers = ()
         self._written: OutputWritten | None = None
         """What is acknowledged and not committed."""
         self._written_ns = 0
@@ -108,12 +109,14 @@ class TraceListener:
         """
         batch = self._batch_of(record)
         if batch is None:
-            span = self._send = self._send or self._start_send(self._output, self._clock_ns(), is_created=True)
-        else:
-            origin = _origin(record)
-            span = self._spans.create(self._output, self._clock_ns(), batch.producers[origin], batch.process)
-            self._created[origin] = span
-        return replaced(record.headers, span.get_span_context())
+            if self._send is None:
+                self._send = self._start_send(self._output, self._clock_ns(), is_created=True)
+                self._send_headers = headers_of(self._send.get_span_context())
+            return replaced(record.headers, self._send_headers)
+        origin = _origin(record)
+        span = self._spans.create(self._output, self._clock_ns(), batch.producers[origin], batch.process)
+        self._created[origin] = span
+        return replaced(record.headers, headers_of(span.get_span_context()))
 
     def close(self) -> None:
         """Ends what is open as an error: the next process reads again what is still in hand."""
@@ -122,10 +125,15 @@ class TraceListener:
     def _submitted(self, event: BatchSubmitted) -> None:
         decoded_ns = self._clock_ns() - _ns(event.decode_s)
         producers = {_origin(one): found for one in event.records if (found := context_of(one.headers))}
-        links = [link(found, partition, offset) for (_, partition, offset), found in producers.items()]
+        # 7 us each, so none to a span that its producer has not kept.
+        links = [
+            link(found, partition, offset)
+            for (_, partition, offset), found in producers.items()
+            if found.trace_flags.sampled
+        ]
         places = {(one.topic, one.partition) for one in event.records}
         count = len(event.records)
-        poll = self._spans.poll(places, count, links, decoded_ns - _ns(event.read_wait_s))
+        poll = self._spans.poll(places, count, decoded_ns - _ns(event.read_wait_s))
         poll.end(decoded_ns)
         process = self._spans.process(places, count, links, decoded_ns, poll)
         self._in_hand.append(_Batch(process, producers))

@@ -51,10 +51,13 @@ def under(parent: SpanContext) -> Context:
     return set_span_in_context(NonRecordingSpan(parent), Context())
 
 
-def replaced(headers: Headers, context: SpanContext) -> Headers:
-    """The headers with `context` in place of any trace context, at the end; unchanged if it is not valid."""
-    if not context.is_valid:
-        return headers
-    kept = [header for header in headers if header[0] not in _FIELDS]
-    _W3C.inject(kept, under(context), _SETTER)
-    return tuple(kept)
+def headers_of(context: SpanContext) -> Headers:
+    """The headers that carry a context; none if it is not valid."""
+    headers: list[tuple[str, bytes | None]] = []
+    _W3C.inject(headers, under(context), _SETTER)
+    return tuple(headers)
+
+
+def replaced(headers: Headers, by: Headers) -> Headers:
+    """The headers with those of a context in place of any, at the end; as they are if there are none."""
+    return (*(header for header in headers if header[0] not in _FIELDS), *by) if by else headers

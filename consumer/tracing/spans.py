@@ -46,11 +46,11 @@ class Spans:
         self._tracer = tracer
         self._clients = clients
 
-    def poll(self, places: Collection[Place], count: int, links: Sequence[Link], start_ns: int) -> Span:
-        """The read of a micro-batch; the root of its trace."""
+    def poll(self, places: Collection[Place], count: int, start_ns: int) -> Span:
+        """The read of a micro-batch; the root of its trace. Its links are those of `process`, its child."""
         attributes = {**self._member("poll", "receive", places), conventions.COUNT: count}
         return self._tracer.start_span(
-            _name("poll", places), Context(), SpanKind.CLIENT, attributes, links, start_ns
+            _name("poll", places), Context(), SpanKind.CLIENT, attributes, start_time=start_ns
         )
 
     def process(

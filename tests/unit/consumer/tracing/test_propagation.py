@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceFlags, TraceState
 
-from consumer.tracing.propagation import context_of, replaced
+from consumer.tracing.propagation import context_of, headers_of, replaced
 from tests.unit.consumer.tracing.traced import TRACE_ID, traceparent
 
 HEADERS = st.lists(
@@ -36,7 +36,7 @@ def test_any_context_is_replaced_and_all_else_is_kept(
     headers: tuple[tuple[str, bytes | None], ...], context: SpanContext
 ) -> None:
     """Given any headers, when a context is put in, then it is the only one, and the others are as they were."""
-    after = replaced(headers, context)
+    after = replaced(headers, headers_of(context))
 
     fields = {"traceparent", "tracestate"}
     assert [one for one in after if one[0] not in fields] == [one for one in headers if one[0] not in fields]
@@ -74,4 +74,4 @@ def test_without_a_valid_context_headers_stay() -> None:
     """Given OTEL_SDK_DISABLED, under which spans have no context, then headers are as they were."""
     headers = (("traceparent", b"not one"), ("a", None))
 
-    assert replaced(headers, INVALID_SPAN_CONTEXT) is headers
+    assert replaced(headers, headers_of(INVALID_SPAN_CONTEXT)) is headers
