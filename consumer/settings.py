@@ -129,7 +129,7 @@ class TracingSettings(Settings):
     """
 
     enabled: bool = False
-    """Export spans, and put the trace context of each result into its headers."""
+    """Export spans, and put the trace context of each result into its headers (docs/traces.md)."""
 
 
 class ConsumerSettings(Settings):

@@ -25,6 +25,7 @@ from consumer.tracing.export import Export
 from consumer.tracing.tracing import Tracing
 from shared.errors import SettingsError
 from tests.support.fakes import record
+from tests.unit.consumer.tracing.traced import traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -220,3 +221,18 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(SettingsError, match=r"pip install 'sentiment-stream\[otel\]'"):
         service._tracing(ConsumerSettings(tracing=TracingSettings(enabled=True)))  # noqa: SLF001
+
+
+def test_a_disabled_sdk_leaves_each_message_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given OTEL_SDK_DISABLED, then nothing is exported, and a result has the trace context of its message."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    exporter = InMemorySpanExporter()
+    tracing = Tracing(ConsumerSettings(), exporter)
+    records = [record(headers=(("traceparent", traceparent()),)), record(offset=1, headers=(("a", b"b"),))]
+
+    tracing.observer(BatchSubmitted(records, size=1, read_wait_s=0.1, decode_s=0.1))
+    headers = [tracing.headers(one) for one in records]
+    tracing.close(WAIT_S)
+
+    assert headers == [one.headers for one in records]
+    assert not exporter.get_finished_spans()
