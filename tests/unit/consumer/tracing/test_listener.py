@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -12,10 +13,17 @@ from hypothesis import strategies as st
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
-from consumer.events import BatchPublished, BatchUncommitted
+from consumer.events import (
+    BatchDropped,
+    BatchPublished,
+    BatchSubmitted,
+    BatchUncommitted,
+    OffsetsCommitted,
+    OutputWritten,
+)
 from consumer.settings import Limits
 from shared.messages import SCHEMA_HEADER
-from tests.support.fakes import DLQ, INPUT, OUTPUT, text_value
+from tests.support.fakes import DLQ, INPUT, OUTPUT, record, text_value
 from tests.support.world import UNREADABLE
 from tests.unit.consumer.tracing.traced import TRACE_ID, Traced, context, ids, is_error, traceparent
 
@@ -256,3 +264,43 @@ def test_spans_agree_with_the_topics(*, records: list[tuple[str, str]], fail_at:
     links = [one for span in traced.named(f"process {INPUT}") for one in span.links]
     assert len(links) == sum(trace == "sampled" for _, trace in records)
     assert WRITTEN not in json.dumps([span.to_json() for span in traced.spans])
+
+
+def test_a_publish_of_several_batches_and_topics_has_one_send_and_one_commit() -> None:
+    """Given two micro-batches of several topics in one publish, then send and commit are below the oldest.
+
+    `send` links to the other batch and to the span of each traced result. What does not hold for all messages,
+    topic and partition, is in no name and no attribute. A third batch, all of it revoked, ends as an error.
+    """
+    traced = Traced(partitions=1)
+    traced.produce(text_value("a"))
+    traced.run()
+    published = traced.events[-1]
+    assert isinstance(published, BatchPublished)
+    again = Traced()
+    listener = again.listener
+    own = (("traceparent", traceparent()),)
+    batches = [[record(), record(topic="more")], [record(offset=1, headers=own), record(partition=1)], [record()]]
+    for records in batches:
+        listener(BatchSubmitted(records, size=1, read_wait_s=0.1, decode_s=0.1))
+    for one in [*batches[0], *batches[1]]:
+        listener.headers(one)
+    places = {(INPUT, 0): 2, (INPUT, 1): 1, ("more", 0): 1}
+    listener(OutputWritten(results=4, dead_letters=[], places=places, send_s=0.1))
+    listener(OffsetsCommitted(places))
+    listener(replace(published, batches=2))
+    listener(BatchDropped(batches=1, records=1))
+
+    oldest, other = [one for one in again.spans if one.name.startswith("process") and not is_error(one)]
+    assert (oldest.name, other.name) == ("process", f"process {INPUT}")
+    for span in (oldest, *again.named("poll"), *again.named("commit")):
+        assert not {"messaging.destination.name", "messaging.destination.partition.id"} & {
+            *(span.attributes or {})
+        }
+    (send,), (create,) = again.named(f"send {OUTPUT}"), again.named(f"create {OUTPUT}")
+    assert [(one.context.trace_id, one.context.span_id) for one in send.links] == [ids(other), ids(create)]
+    assert [one.context.span_id for one in create.links] == [ids(other)[1]]
+    assert [one.parent.span_id for one in (send, *again.named("commit")) if one.parent] == [ids(oldest)[1]] * 2
+    (dropped,) = again.named(f"process {INPUT}", failed=True)
+    assert (dropped.attributes or {})["error.type"] == "partitions_revoked"
+    assert len(again.kept.started) == len(again.spans)
