@@ -14,7 +14,8 @@ STAMP := $(VENV)/.installed
 PROMETHEUS := $(or $(shell command -v prometheus 2>/dev/null),.cache/prometheus/usr/bin/prometheus)
 OBSERVE := tests/integration/observe
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost latency planned scaling reading http_clients
+BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
+	http_clients
 
 .PHONY: help setup demo test test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 

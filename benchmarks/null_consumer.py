@@ -62,6 +62,12 @@ def main() -> None:
     preflight = Preflight(settings)
     monitor = None if settings.metrics.port is None else Monitor(settings)
     observer = log_event if monitor is None else to_all(log_event, monitor.observer)
+    tracing = None
+    if settings.tracing.enabled:
+        from consumer.tracing.tracing import Tracing  # noqa: PLC0415 - as in `consumer.service`
+
+        tracing = Tracing(settings)
+        observer = to_all(observer, tracing.observer)
     consume(
         settings,
         partitions=preflight.partitions(),
@@ -71,6 +77,7 @@ def main() -> None:
         targets=preflight.targets(),
         observer=observer,
         monitor=monitor,
+        trace_headers=None if tracing is None else tracing.headers,
     )
 
 

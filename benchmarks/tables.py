@@ -217,6 +217,24 @@ def metrics_cost(figures: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
+def traces_cost(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Before there were traces, without and with them, for each delivery."""
+    names = ("before", "traces off", "traces on")
+    yield from _table(
+        "No model",
+        ("messages", *names, "off / before", "on / off"),
+        {
+            name: (
+                f"{of['messages']:,}",
+                *(f"{_rate(of[one])}/s" if one in of else "not measured" for one in names),
+                f"{1 / of['before']['ratio']:.3f}" if "before" in of else "",
+                f"{of['traces on']['ratio']:.3f}",
+            )
+            for name, of in figures["streams"].items()
+        },
+    )
+
+
 def _table(first: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]) -> Iterable[str]:
     header = [first, *columns]
     yield ""
@@ -261,6 +279,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "scaling": scaling,
     "delivery": delivery,
     "metrics_cost": metrics_cost,
+    "traces_cost": traces_cost,
     "reading": reading,
 }
 

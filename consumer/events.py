@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consumer.kafka.commit_metadata import Place
     from shared.drift.features import Feature
     from shared.inference.types import Score
+    from shared.messages import Headers
     from shared.reasons import Stage
 
 
 class Position(Protocol):
-    """What an observer may know of a record: where it is and from when. Every `Record` is one.
+    """What an observer may know of a record: where it is, from when, and its headers. Every `Record` is one.
 
-    Records are passed as they are, since a copy of these fields took 0.15 us a record; their content is not for
-    observers.
+    Records are passed as they are, since a copy of these fields took 0.15 us a record; key and value are not for
+    observers, and of the headers only those of the trace context.
     """
 
     @property
@@ -47,6 +48,11 @@ class Position(Protocol):
     @property
     def timestamp_ms(self) -> int | None:
         """Epoch milliseconds, of the producer or of the broker."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """As read."""
         ...
 
 
@@ -105,6 +111,23 @@ class BatchDropped:
 
     batches: int
     records: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputWritten:
+    """The brokers have all records of a publish, if it has any; its offsets are committed next.
+
+    On the Kafka thread. With exactly-once it is still open whether readers will see them.
+    """
+
+    results: int
+    """Results and nulls that are forwarded."""
+    dead_letters: Sequence[Position] = field(repr=False)
+    """The records that became one."""
+    places: Collection[Place]
+    """The partitions whose offsets are committed."""
+    send_s: float
+    """From the first record to the last acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +305,7 @@ Event: TypeAlias = (
     | BatchPublished
     | BatchUncommitted
     | BatchDropped
+    | OutputWritten
     | DriftMeasured
     | OffsetsCommitted
     | TransactionChanged

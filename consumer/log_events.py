@@ -16,6 +16,7 @@ from consumer.events import (
     DriftMeasured,
     ModelLoaded,
     OffsetsCommitted,
+    OutputWritten,
     PartitionsAssigned,
     PartitionsBegun,
     PartitionsRevoked,
@@ -63,6 +64,7 @@ def log_event(event: Event) -> None:
             | BatchSubmitted()
             | TextsTokenised()
             | PassRun()
+            | OutputWritten()
             | OffsetsCommitted()
             | TransactionChanged()
         ):

@@ -17,6 +17,7 @@ from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
 from consumer.kafka.source import KafkaSource
 from consumer.log_events import log_event
+from consumer.monitoring.start import start_monitor
 from consumer.preflight.first_records import FirstRecordsWatch
 from consumer.preflight.problem import require_fit
 from consumer.preflight.questions import Preflight
@@ -26,6 +27,7 @@ from consumer.stream.encode import Encoder
 from consumer.stream.pipeline import Pipeline, Totals
 from consumer.stream.quarantine import Quarantine
 from consumer.stream.recovery import Refusals
+from consumer.tracing.start import start_tracing
 from shared import __version__
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
 from shared.inference.device import gpu_uuid
@@ -43,10 +45,13 @@ if TYPE_CHECKING:
     from consumer.preflight.topic_config import Targets
     from consumer.settings import ConsumerSettings
     from consumer.signals import StopSignal
-    from consumer.stream.records import Outbox
+    from consumer.stream.records import Outbox, Record
+    from shared.messages import Headers
 
 log = structlog.get_logger()
 
+FLUSH_S: Final = 2.0
+"""For the last spans. An exporter that answers takes milliseconds; one that is away is not waited for."""
 SPARE_S: Final = 1.0
 """Of the time that a signal leaves, what the end of the process itself takes after a final scrape."""
 
@@ -59,9 +64,11 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
     from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - `consume` does without torch
 
     log.info("starting", version=__version__, **effective(settings))
-    monitor = _monitor(settings)
-    if monitor is not None:
-        observer = to_all(observer, monitor.observer)
+    monitor = start_monitor(settings)
+    tracing = start_tracing(settings)
+    state = ServiceState(stop, needs_group=True)
+    # Traces behind the log, whose line of a publish names its trace.
+    observer = to_all(observer, *(part.observer for part in (monitor, tracing) if part), state.observe)
     folder = settings.model_folder
     preflight = Preflight(settings)
     preflight.rights()
@@ -70,8 +77,6 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
         log.warning("waiting_for_topic", pattern=pattern)
     targets = preflight.targets()
     require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
-    state = ServiceState(stop, needs_group=True)
-    observer = to_all(observer, state.observe)
     with http_beside(settings, state, observer, stop):
         artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
         scorer = load_scorer(artifact, settings.device, settings.precision)
@@ -87,29 +92,27 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
         observer = with_drift(observer, artifact, settings.drift)
         if monitor is not None:
             monitor.watch_gpu(gpu_uuid(settings.device))
-        totals = consume(
-            settings,
-            partitions=partitions,
-            scoring=scoring,
-            model_version=scorer.model.version,
-            stop=stop,
-            targets=targets,
-            observer=observer,
-            monitor=monitor,
-            state=state,
-        )
-    log.info("stopped", **asdict(totals))
+        try:
+            totals = consume(
+                settings,
+                partitions=partitions,
+                scoring=scoring,
+                model_version=scorer.model.version,
+                stop=stop,
+                targets=targets,
+                observer=observer,
+                monitor=monitor,
+                state=state,
+                trace_headers=None if tracing is None else tracing.headers,
+            )
+        finally:
+            if tracing is not None:
+                tracing.close(min(FLUSH_S, stop.left_s - SPARE_S))
+        log.info("stopped", **asdict(totals))
+        # Before HTTP has stopped, which takes up to 8 of the 9 s of GRACE_S: the scrape might come too late.
+        if monitor is not None:
+            monitor.close(stop.left_s - SPARE_S)
     scoring.close(timeout_s=1.0)
-    if monitor is not None:
-        monitor.close(stop.left_s - SPARE_S)
-
-
-def _monitor(settings: ConsumerSettings) -> Monitor | None:
-    if settings.metrics.port is None:
-        return None
-    from consumer.monitoring.monitor import Monitor  # noqa: PLC0415 - without a port nothing of it is needed
-
-    return Monitor(settings)
 
 
 def consume(
@@ -123,6 +126,7 @@ def consume(
     observer: Observer = log_event,
     monitor: Monitor | None = None,
     state: ServiceState | None = None,
+    trace_headers: Callable[[Record], Headers] | None = None,
 ) -> Totals:
     """Joins the group and carries messages until done; always leaves the group.
 
@@ -143,7 +147,7 @@ def consume(
     outbox: Outbox = (
         ExactlyOnceOutbox(sender, source.group_metadata, observer)
         if settings.delivery == "exactly-once"
-        else AtLeastOnceOutbox(sender, source.commit)
+        else AtLeastOnceOutbox(sender, source.commit, observer)
     )
     watchdog = StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work)
     state = state or ServiceState(stop, needs_group=True)
@@ -169,6 +173,7 @@ def consume(
             on_null=settings.on_null,
             max_bytes=settings.limits.max_output_bytes,
             targets=targets,
+            trace_headers=trace_headers,
         ),
         refusals=Refusals(targets),
         input_format=settings.input_format,

@@ -123,6 +123,16 @@ class DriftSettings(Settings):
     """Results of one comparison. A larger window finds smaller shifts, later."""
 
 
+class TracingSettings(Settings):
+    """Traces by OpenTelemetry, whose own environment variables say where they go and how many are taken.
+
+    OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and others: docs/traces.md.
+    """
+
+    enabled: bool = False
+    """Export spans, and put the trace context of each result into its headers (docs/traces.md)."""
+
+
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
@@ -189,6 +199,7 @@ class ConsumerSettings(Settings):
     log_format: Format = "auto"
     """Log lines as JSON, or as text for people; auto: text on a terminal, JSON elsewhere."""
     metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     limits: Limits = Limits()
     http: HttpSettings = HttpSettings()
     drift: DriftSettings = DriftSettings()
@@ -245,6 +256,11 @@ class ConsumerSettings(Settings):
         """The name of this process: `instance_id`, or else the hostname."""
         # The whole name: its last number alone made `ip-10-0-1-25` and `ip-10-0-2-25` one instance.
         return self.instance_id or socket.gethostname()
+
+    @property
+    def consumer_client_id(self) -> str:
+        """The client id of the group member."""
+        return f"sentiment-consumer-{self.instance}"
 
     @property
     def transactional_id_prefix(self) -> str:

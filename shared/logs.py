@@ -75,7 +75,9 @@ def configure_logs(level: Level = "info", form: Format = "auto") -> None:
     every = structlog.make_filtering_bound_logger("debug")
     renderer = structlog.wrap_logger(structlog.ReturnLogger(), processors=described, wrapper_class=every)
     sampler = Sampler(lambda fields: stream.write(f"{renderer.warning(**fields)}\n"))
-    processors: list[Processor] = [sampler, *described]
+    # The context has the ids of the trace at hand, with tracing on. It is merged first, so that a line which the
+    # sampler writes later, on a thread of its own, keeps them.
+    processors: list[Processor] = [structlog.contextvars.merge_contextvars, sampler, *described]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -24,6 +24,7 @@ from shared.command_line import Loaded
     "max_messages",
     *METRICS,
     *HTTP,
+    "tracing.enabled",
     *LOGS,
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from confluent_kafka import KafkaException
 
-from consumer.events import TransactionChanged
+from consumer.events import OutputWritten, TransactionChanged
 from consumer.kafka.offsets import as_partitions
 from consumer.log_events import log_event
 from consumer.stall_watchdog import returning
@@ -41,17 +41,22 @@ _METADATA_START: Final = b"CGMDv2:"
 class AtLeastOnceOutbox:
     """Idempotent producer, then a synchronous commit: a crash in between repeats, with equal ids."""
 
-    def __init__(self, sender: Sender, commit: Callable[[Sequence[Commit]], None]) -> None:
+    def __init__(
+        self, sender: Sender, commit: Callable[[Sequence[Commit]], None], observer: Observer = log_event
+    ) -> None:
         self._sender = sender
         self._commit = commit
+        self._observer = observer
 
     def publish(
         self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
         """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
+        began = time.monotonic()
         if results or dead_letters:
             self._sender.send(results, dead_letters)
             self._sender.flush()
+        self._observer(written(results, dead_letters, commits, began))
         try:
             self._commit(commits)
         except PublishFailed as failure:
@@ -105,7 +110,9 @@ class ExactlyOnceOutbox:
             producer.begin_transaction()
             self._is_open = True
             self._observer(TransactionChanged("begun"))
+            began = time.monotonic()
             self._write(results, dead_letters)
+            self._observer(written(results, dead_letters, commits, began))
             self._send_offsets(commits)
             self._suspect = end(producer.commit_transaction)
             # Not in a `finally`: after an error the end is not known, and `close` must try to abort.
@@ -200,6 +207,18 @@ class ExactlyOnceOutbox:
             else:
                 self._suspect = self._is_open = False
                 return
+
+
+def written(
+    results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit], began_s: float
+) -> OutputWritten:
+    """The event of a publish that the brokers have acknowledged; `began_s` by the monotonic clock."""
+    return OutputWritten(
+        results=len(results),
+        dead_letters=[letter.source for letter in dead_letters],
+        places=[commit.place for commit in commits],
+        send_s=time.monotonic() - began_s,
+    )
 
 
 def require_membership(metadata: Any) -> Any:

@@ -86,7 +86,7 @@ class KafkaSource:
             settings.kafka,
             self._errors,
             {
-                "client.id": f"sentiment-consumer-{settings.instance}",
+                "client.id": settings.consumer_client_id,
                 "group.id": settings.group_id,
                 **_PROTOCOLS[settings.group_protocol],
                 "enable.auto.commit": False,

@@ -21,6 +21,7 @@ from consumer.events import (
     DriftMeasured,
     ModelLoaded,
     OffsetsCommitted,
+    OutputWritten,
     PartitionsAssigned,
     PartitionsBegun,
     PartitionsRevoked,
@@ -87,6 +88,8 @@ class MetricsListener:
                     self._requested(event)
                 case BatchDropped():
                     self._in_hand.end(event.batches)
+                case OutputWritten():
+                    pass  # counts once it is committed
                 case _:
                     self._count_rare(event)
 

@@ -30,6 +30,9 @@ MAX_KINDS: Final = 1_000
 _DIGITS: Final = re.compile(r"\d+")
 REPEATED: Final = "repeated"
 """Field of a line that speaks for others too: the number of lines since the last one, this one included."""
+TRACE_FIELDS: Final = ("trace_id", "span_id")
+"""OpenTelemetry's names of the trace that a line belongs to."""
+_UNCOUNTED: Final = frozenset(("event", *TRACE_FIELDS))
 
 
 class _Kind:
@@ -51,7 +54,7 @@ class Sampler:
     """A processor of structlog, the first one; any thread may log. It neither blocks nor raises.
 
     Two warnings are the same if event and all fields that are texts are; numbers within a sentence do not count,
-    nor do fields that are numbers, lists or mappings.
+    nor do fields that are numbers, lists or mappings, nor the ids of a trace.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class Sampler:
 
 def _key(fields: EventDict) -> tuple[str, ...]:
     """The event first, and then what tells warnings of one event apart."""
-    texts = ((name, value) for name, value in fields.items() if name != "event" and isinstance(value, str))
+    texts = (one for one in fields.items() if one[0] not in _UNCOUNTED and isinstance(one[1], str))
     # Sentences quote durations and counts, which differ each time; the digits of a name tell topics apart.
     plain = (f"{name}={_DIGITS.sub('0', value) if ' ' in value else value}" for name, value in texts)
     return (str(fields.get("event")), *plain)

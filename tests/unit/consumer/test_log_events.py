@@ -18,6 +18,7 @@ from consumer.events import (
     Event,
     ModelLoaded,
     OffsetsCommitted,
+    OutputWritten,
     PartitionsAssigned,
     PartitionsBegun,
     PartitionsRevoked,
@@ -179,6 +180,7 @@ STEPS: Final[list[Event]] = [
     BatchSubmitted([record()], size=16, read_wait_s=0.1, decode_s=0.01),
     TextsTokenised(texts=2, rows=1, seconds=0.01),
     PassRun(rows=1, tokens=7, waited_s=0.01, seconds=0.02),
+    OutputWritten(results=1, dead_letters=[], places=[("texts", 0)], send_s=0.01),
     OffsetsCommitted({("texts", 0): 8}),
     TransactionChanged("begun"),
 ]

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from hypothesis import settings
 
-from consumer.events import TransactionChanged
+from consumer.events import OutputWritten, TransactionChanged
 from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
 from consumer.kafka.sender import Sender
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from consumer.events import Event
-    from consumer.stream.records import Record
+    from consumer.stream.records import Outbox, Record
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -214,6 +214,26 @@ def test_every_transaction_is_told_to_its_end(clock: FakeClock) -> None:
 
     states = [one.state for one in events if isinstance(one, TransactionChanged)]
     assert states == ["begun", "committed", "begun", "aborted", "begun", "aborted"]
+
+
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_what_is_written_is_told_before_its_commit(*, delivery: str, clock: FakeClock) -> None:
+    """Given a publish, then what was acknowledged is told before its offsets are committed."""
+    events: list[Event] = []
+    sender: Any = ScriptedSender(ScriptedProducer(clock))
+    outbox: Outbox = (
+        ExactlyOnceOutbox(sender, metadata, events.append)
+        if delivery == "exactly-once"
+        else AtLeastOnceOutbox(sender, lambda _: events.append(TransactionChanged("committed")), events.append)
+    )
+
+    outbox.publish(outgoing(), outgoing(RECORDS[1:]), COMMITS)
+
+    written, committed = events[-2:]
+    assert isinstance(written, OutputWritten)
+    assert (written.results, written.dead_letters, written.places) == (2, RECORDS[1:], [("texts", 0)])
+    assert written.send_s >= 0
+    assert committed == TransactionChanged("committed")
 
 
 def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:

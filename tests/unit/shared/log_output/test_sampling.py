@@ -129,6 +129,17 @@ def test_warnings_about_different_things_are_told_apart() -> None:
     assert written == {"deleted": 20, "waits": FIRST}
 
 
+def test_a_flood_in_many_traces_is_one_warning() -> None:
+    """Given a warning in a trace of its own each time, then it is sampled, and the late line names its trace."""
+    log = Log()
+    for number in range(20):
+        log.say("gone", trace_id=f"{number:032x}", span_id=f"{number:016x}")
+    log.sampler.write_due(everything=True)
+
+    assert len(log.lines) == FIRST + 1
+    assert log.lines[-1] == {"event": "gone", "trace_id": f"{19:032x}", "span_id": f"{19:016x}", REPEATED: 15}
+
+
 def test_memory_is_bounded() -> None:
     """Given more different warnings than are told apart, then the rest share a count, and none is lost."""
     log = Log()
