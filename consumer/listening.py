@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -24,6 +25,12 @@ def _strong(secret: SecretStr | None) -> SecretStr | None:
 
 Secret = Annotated[SecretStr | None, AfterValidator(_strong)]
 """What a client must send in a header of HTTP; None: nothing."""
+
+
+def is_secret(given: bytes, secret: SecretStr | None) -> bool:
+    """Whether a client may go on with what it has sent; anything will do where no secret is asked for."""
+    # In constant time: how long an answer takes must not say how much of it is right.
+    return secret is None or hmac.compare_digest(given, secret.get_secret_value().encode())
 
 
 def require_secret(group: Settings, host: str, secret: str, *, otherwise: str) -> None:

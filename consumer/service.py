@@ -52,8 +52,6 @@ log = structlog.get_logger()
 
 FLUSH_S: Final = 2.0
 """For the last spans. An exporter that answers takes milliseconds; one that is away is not waited for."""
-SPARE_S: Final = 1.0
-"""Of the time that a signal leaves, what the end of the process itself takes after a final scrape."""
 
 
 def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log_event) -> None:
@@ -107,11 +105,11 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
             )
         finally:
             if tracing is not None:
-                tracing.close(min(FLUSH_S, stop.left_s - SPARE_S))
+                tracing.close(min(FLUSH_S, stop.left_s))
         log.info("stopped", **asdict(totals))
         # Before HTTP has stopped, which takes up to 8 of the 9 s of GRACE_S: the scrape might come too late.
         if monitor is not None:
-            monitor.close(stop.left_s - SPARE_S)
+            monitor.close(stop.left_s)
     scoring.close(timeout_s=1.0)
 
 

@@ -23,6 +23,8 @@ GRACE_S: Final = 9.0
 
 Ending hard is safe: what is not committed is read again.
 """
+END_S: Final = 1.0
+"""Of GRACE_S, what the end of the process itself may take."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,8 +43,8 @@ class StopSignal(threading.Event):
 
     @property
     def left_s(self) -> float:
-        """Seconds until the process ends in any case; GRACE_S before a signal."""
-        return min(GRACE_S, self._end_s - time.monotonic())
+        """Seconds that anything may be waited for; they are over END_S before the process is ended."""
+        return min(GRACE_S, self._end_s - time.monotonic()) - END_S
 
 
 def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = end_process) -> None:

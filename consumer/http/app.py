@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from consumer.http import documentation
 from consumer.http.messages import pointer, read_body
 from consumer.http.problems import NO_STORE, Fault, Problem
 from consumer.http.scoring import ClientLeft
+from consumer.listening import is_secret
 from consumer.stream.encode import answer as meaning
 from shared import __version__
 from shared.inference.types import Unscorable
@@ -92,12 +92,7 @@ class ScoreHandler:
             self._observer(RequestAnswered(status, reason, len(texts), loop.time() - began_s))
 
     def _authorise(self, request: Request) -> None:
-        key = self._settings.http.api_key
-        if key is None:
-            return
-        # In constant time: a comparison that ends at the first wrong character shows how many are right.
-        given, expected = request.headers.get(KEY_HEADER, ""), key.get_secret_value()
-        if not hmac.compare_digest(given.encode(), expected.encode()):
+        if not is_secret(request.headers.get(KEY_HEADER, "").encode(), self._settings.http.api_key):
             raise Problem(401, "unauthorized", f"send the API key as the header {KEY_HEADER}")
 
     async def _read(self, request: Request, deadline_s: float) -> bytes:

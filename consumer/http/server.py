@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 FINISH_S: Final = 3
-"""Seconds that requests in hand have once no new ones are taken. With the longest `shutdown_delay_s` less than
-`signals.GRACE_S`."""
+"""Seconds that requests in hand have once no new ones are taken. With the longest `shutdown_delay_s` it is 8 s,
+which leaves `signals.END_S` of `signals.GRACE_S`."""
 
 KEEP_ALIVE_S: Final = 5
 """Seconds that a connection without a request stays open after an answer."""

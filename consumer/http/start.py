@@ -12,9 +12,11 @@ from consumer.events import ModelLoaded, to_all
 from consumer.http.settings import DEFAULT_PORT
 from consumer.http.state import ServiceState
 from consumer.log_events import log_event
+from consumer.monitoring.start import start_monitor
 from consumer.stall_watchdog import StallWatchdog
 from shared import __version__
 from shared.errors import SettingsError
+from shared.inference.device import gpu_uuid
 from shared.inference.scheduler import Scheduler
 from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from consumer.events import Observer
     from consumer.settings import ConsumerSettings
+    from consumer.signals import StopSignal
 
 log = structlog.get_logger()
 
@@ -50,15 +53,16 @@ def http_beside(
         yield
 
 
-def serve_http(settings: ConsumerSettings, stop: threading.Event, observer: Observer = log_event) -> None:
+def serve_http(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log_event) -> None:
     """Scores over HTTP without Kafka until `stop` is set; raises SentimentError for what ends it early."""
     from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - the server answers before that
 
     if settings.http.port is None:
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": DEFAULT_PORT})})
     log.info("starting", version=__version__, **effective(settings))
+    monitor = start_monitor(settings)
     state = ServiceState(stop, needs_group=False)
-    observer = to_all(observer, state.observe)
+    observer = to_all(observer, *(part.observer for part in (monitor,) if part), state.observe)
     artifact = open_artifact(settings.model_folder)
     with http_beside(settings, state, observer, stop):
         scorer = load_scorer(artifact, settings.device, settings.precision)
@@ -70,10 +74,14 @@ def serve_http(settings: ConsumerSettings, stop: threading.Event, observer: Obse
             observer=observer,
         )
         observer(ModelLoaded(**scorer.describe()))
+        if monitor is not None:
+            monitor.watch_gpu(gpu_uuid(settings.device))
         with StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work) as watchdog:
             state.is_stalled = lambda: watchdog.is_stalled
             while not stop.wait(HEARTBEAT_S):
                 watchdog.heartbeat()
                 state.check()
+        if monitor is not None:
+            monitor.close(stop.left_s)
     scoring.close(timeout_s=1.0)
     log.info("stopped")

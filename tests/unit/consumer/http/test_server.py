@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from pydantic import ValidationError
 
 from consumer.http.connections import bounded
 from consumer.http.probe import ask
-from consumer.http.server import serving
+from consumer.http.server import FINISH_S, serving
 from consumer.http.settings import HttpSettings
 from consumer.monitoring.monitor import Monitor
 from consumer.monitoring.settings import MetricsSettings
 from consumer.settings import ConsumerSettings
+from consumer.signals import END_S, GRACE_S
 from consumer.stall_watchdog import StallWatchdog
 from shared.errors import SettingsError
 from tests.support.fakes import FakeScorer
@@ -123,6 +125,14 @@ def test_what_takes_too_long_at_the_end_is_given_up(
 
     assert [(one.status, one.reason) for one in side.answered()] == [(503, "stopping")]
     assert not is_open(port)
+
+
+def test_the_longest_stop_is_within_the_grace() -> None:
+    """Given the longest delay, then requests in hand are given up before the process is ended."""
+    longest = GRACE_S - END_S - FINISH_S
+    assert HttpSettings(shutdown_delay_s=longest).shutdown_delay_s == longest
+    with pytest.raises(ValidationError):
+        HttpSettings(shutdown_delay_s=longest + 0.1)
 
 
 def test_a_connection_without_a_request_is_closed() -> None:

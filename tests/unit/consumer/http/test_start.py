@@ -7,19 +7,23 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from consumer import service
 from consumer.events import ModelLoaded
+from consumer.http.probe import ask
 from consumer.http.settings import HttpSettings
 from consumer.http.start import http_beside, serve_http
 from consumer.http.state import ServiceState
+from consumer.monitoring.settings import MetricsSettings
 from consumer.settings import ConsumerSettings
+from consumer.signals import StopSignal
 from shared.errors import ScorerError, SettingsError
 from shared.inference.scheduler import Scheduler
 from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource
 from tests.support.tiny import tiny_model
-from tests.unit.consumer.http.conftest import free_port
+from tests.unit.consumer.http.conftest import free_port, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,14 +60,40 @@ def test_serve_ends_when_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.Monk
         model=tiny_model(tmp_path / "model"), http=HttpSettings(port=free_port(), shutdown_delay_s=0)
     )
     events: list[Event] = []
-    stop = threading.Event()
+    stop = StopSignal()
     stop.set()
     serve_http(settings, stop, events.append)
     assert any(isinstance(one, ModelLoaded) for one in events)
 
     monkeypatch.setattr(ServiceState, "check", _fails)
     with pytest.raises(ScorerError, match="the device is gone"):
-        serve_http(settings, threading.Event(), events.append)
+        serve_http(settings, StopSignal(), events.append)
+
+
+def test_serve_has_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given `serve` with a port for metrics, when a request is scored, then it counts, and no lag is shown."""
+    monkeypatch.setattr("shared.inference.engines.select.load_scorer", lambda *_: FakeScorer())
+    settings = ConsumerSettings(
+        model=tiny_model(tmp_path / "model"),
+        http=HttpSettings(port=free_port(), shutdown_delay_s=0),
+        metrics=MetricsSettings(port=free_port()),
+    )
+    stop = StopSignal()
+    serving = threading.Thread(target=serve_http, args=(settings, stop, lambda _: None))
+    serving.start()
+    try:
+        until(lambda: ask(settings, "readyz") is None)
+        with httpx2.Client(trust_env=False) as client:
+            answer = client.post(f"http://127.0.0.1:{settings.http.port}/v1/score", json={"text": "fine"})
+            found = client.get(f"http://127.0.0.1:{settings.metrics.port}/metrics").text
+    finally:
+        stop.set()
+        serving.join()
+
+    assert answer.status_code == 200
+    assert 'sentiment_http_requests_total{reason="",status="200"} 1.0' in found
+    assert "sentiment_model_info{" in found
+    assert "sentiment_lag_records{" not in found
 
 
 def test_the_run_wires_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
