@@ -66,6 +66,7 @@ class Secured:
             "sasl_username": USER,
             "sasl_password": self.broker.passwords[USER],
             "ssl_ca_location": str(self.broker.ca),
+            "insecure": "false",  # `run_command` allows it where a cluster is named that other tests use
         }
         return {f"SENTIMENT_KAFKA__{name.upper()}": value for name, value in {**login, **settings}.items()}
 
