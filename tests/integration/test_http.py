@@ -10,13 +10,12 @@ import threading
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import httpx2
 import pytest
 
 from tests.conftest import skip_or_fail
-from tests.integration.conftest import Topics
+from tests.integration.conftest import PARTITIONS, Topics
 from tests.support.kafka import UnavailableError, local_node
 from tests.support.processes import Consumer, run_command
 from tests.support.topics import Sent, group_commits, produce, read_all
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import Consumers
-    from tests.support.kafka import Broker, MakeTopic
 
 MESSAGES: Final = 8_000
-PARTITIONS: Final = 4
 CLIENTS: Final = 50
 REQUESTS: Final = 6
 """Of each client, at least; more while the stream is read."""
@@ -47,12 +44,6 @@ AWAY_S: Final = float(os.environ.get("TEST_AWAY_S", "15"))
 """How long the broker is away; TEST_AWAY_S sets another time."""
 STOP_S: Final = 10.0
 READY_S: Final = 120.0
-
-
-@pytest.fixture
-def topics(kafka: Broker, topic: MakeTopic) -> Topics:
-    """Topics of four partitions and a group of their own."""
-    return _topics(kafka, topic)
 
 
 @pytest.fixture
@@ -222,11 +213,6 @@ class _Clients:
             # A client that does not wait would only measure how fast 429 is.
             assert int(response.headers["retry-after"]) >= 1, response.text
             self._done.wait(0.2)
-
-
-def _topics(kafka: Broker, topic: MakeTopic) -> Topics:
-    names = [topic(name, partitions=PARTITIONS) for name in ("texts", "sentiments", "letters")]
-    return Topics(kafka.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4()}")
 
 
 def _await_ready(client: httpx2.Client) -> None:

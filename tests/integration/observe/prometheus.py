@@ -64,6 +64,11 @@ class Prometheus:
         values = {one["metric"].get(label, ""): int(float(one["value"][1])) for one in self.query(expression)}
         return {name: value for name, value in values.items() if value}
 
+    def last_scrape(self, instance: str, metric: str) -> float:
+        """When the newest samples of a process were asked for, in seconds since 1970."""
+        series = self.query(f'{metric}{{instance="{instance}"}}[10m]')
+        return max(float(one["values"][-1][0]) for one in series)
+
     def await_up(self, targets: int) -> None:
         """Returns once so many targets answer."""
         deadline = time.monotonic() + START_S
