@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -29,6 +28,7 @@ from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
 from consumer.http.settings import HttpSettings
 from tests.support.kafka import broker
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +61,7 @@ def main() -> None:
         stream = partial(_stream, kafka.bootstrap_servers, options.model, texts, options.share)
 
         def loaded() -> float:
-            port = _free_port()
+            port = free_port()
             with _clients(port, own) as said:
                 rate = stream(port)
             seen.append(said)
@@ -69,7 +69,7 @@ def main() -> None:
 
         contenders: dict[str, Callable[[], float]] = {
             ALONE: partial(stream, None),
-            IDLE: lambda: stream(_free_port()),
+            IDLE: lambda: stream(free_port()),
             LOADED: loaded,
         }
         measured = interleaved(contenders, options.rounds, "{:,.1f} messages a second")
@@ -134,13 +134,6 @@ async def send(port: int, texts: Sequence[str]) -> dict[str, Any]:
         "scored_per_s": round(len(seconds) / lasted_s, 1),
         "ms": dict(zip(("p50", "p99", "max"), latencies, strict=True)),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ from consumer.monitoring.values import Values
 from shared.inference.types import PassRun, TextsTokenised
 from tests.support.fakes import oracle, record
 from tests.support.kafka import broker
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -124,7 +124,7 @@ def cpu_s(work: Callable[[], object]) -> float:
 def _rate(servers: str, model: Path, texts: Sequence[str], delivery: str, *, on: bool) -> float:
     if not on:
         return run(servers, null(model, delivery), texts).rate
-    port = _free_port()
+    port = free_port()
     with _scraped(port):
         return run(servers, null(model, delivery, metrics__port=port), texts).rate
 
@@ -146,13 +146,6 @@ def _scraped(port: int) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections import Counter
@@ -11,20 +10,14 @@ from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.processes import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INTERVAL_S: Final = 0.5
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """Name and sorted labels."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def scrape(port: int) -> dict[Series, float]:

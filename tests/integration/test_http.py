@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -17,7 +16,7 @@ import pytest
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import PARTITIONS, Topics
 from tests.support.kafka import UnavailableError, local_node
-from tests.support.processes import Consumer, run_command
+from tests.support.processes import Consumer, free_port, run_command
 from tests.support.topics import Sent, group_commits, produce, read_all
 
 if TYPE_CHECKING:
@@ -48,11 +47,8 @@ READY_S: Final = 120.0
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
+    """Where the process listens."""
+    return free_port()
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.settings import ConsumerSettings
 from shared.inference.scheduler import Scheduler
-from tests.integration.scraping import free_port, lags, scrape
+from tests.integration.scraping import lags, scrape
 from tests.support.fakes import FakeScorer
 from tests.support.kafka import find_class_path, find_java
+from tests.support.processes import free_port
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:

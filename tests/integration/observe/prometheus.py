@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import yaml
 
 from tests.conftest import skip_or_fail
-from tests.integration.scraping import free_port
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,7 @@ import httpx2
 from tests.contract.test_metric_users import BOARD, RULES
 from tests.integration.load import ENVIRONMENT, Load
 from tests.integration.observe.prometheus import prometheus
-from tests.integration.scraping import free_port
-from tests.support.processes import run_command
+from tests.support.processes import free_port, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.load import ENVIRONMENT, Load, Written
 from tests.integration.observe.prometheus import prometheus
-from tests.integration.scraping import free_port
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

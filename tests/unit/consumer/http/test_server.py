@@ -22,7 +22,8 @@ from consumer.signals import END_S, GRACE_S
 from consumer.stall_watchdog import StallWatchdog
 from shared.errors import SettingsError
 from tests.support.fakes import FakeScorer
-from tests.unit.consumer.http.conftest import SCORE, WAIT_S, HttpSide, free_port, until
+from tests.support.processes import free_port
+from tests.unit.consumer.http.conftest import SCORE, WAIT_S, HttpSide, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

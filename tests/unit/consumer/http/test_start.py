@@ -22,8 +22,9 @@ from consumer.signals import StopSignal
 from shared.errors import ScorerError, SettingsError
 from shared.inference.scheduler import Scheduler
 from tests.support.fakes import TARGETS, FakeKafka, FakeOutbox, FakeScorer, FakeSource
+from tests.support.processes import free_port
 from tests.support.tiny import tiny_model
-from tests.unit.consumer.http.conftest import free_port, until
+from tests.unit.consumer.http.conftest import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,6 +17,7 @@ from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
 from shared.errors import SettingsError
 from tests.support.fakes import FakeClock
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,14 +40,6 @@ def serve() -> Iterator[Callable[..., MetricsServer]]:
     yield start
     for one in started:
         one.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-    return port
 
 
 def scrape(server: MetricsServer, **headers: str) -> str:

@@ -16,7 +16,7 @@ from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
 from consumer.top.live import watch
 from consumer.top.scrape import NoAnswer, Snapshot, Target
-from tests.integration.scraping import free_port
+from tests.support.processes import free_port
 from tests.unit.consumer.top.exposing import snapshot
 
 if TYPE_CHECKING:

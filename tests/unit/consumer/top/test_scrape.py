@@ -16,7 +16,7 @@ from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
 from consumer.top import scrape as module
 from consumer.top.scrape import NoAnswer, Snapshot, Target, parse, parse_target, scrape, scrape_all
-from tests.integration.scraping import free_port
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
