@@ -228,6 +228,8 @@ class ConsumerSettings(Settings):
                 f"output_topic and dlq_topic are both {self.dlq_topic}; readers could not tell results from dead "
                 "letters; give each a topic of its own"
             )
+        if self.metrics.port is not None and self.metrics.port == self.http.port:
+            raise ValueError(f"metrics.port and http.port are both {self.http.port}; give each a port of its own")
         least_s = PUBLISH_S + 3 * self.limits.commit_timeout_s
         if self.limits.stall_timeout_s < least_s:
             raise ValueError(

@@ -41,6 +41,12 @@ def test_a_wider_address_needs_a_secret(
     assert KEY not in repr(load(flags))
 
 
+def test_both_cannot_have_one_port() -> None:
+    """Given one port for metrics and for scores, then the start says so, and not that another process has it."""
+    with pytest.raises(SettingsError, match=r"metrics\.port and http\.port are both 8080; give each"):
+        load({"metrics.port": "8080", "http.port": "8080"})
+
+
 @pytest.mark.parametrize("key", ["short", "x" * 1_025, "with spaces in between", "\u00fcmlaute sind keine"])
 @both
 def test_a_weak_secret_is_refused(
