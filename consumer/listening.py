@@ -1,4 +1,4 @@
-"""What every port of this process demands: a secret, once other machines can reach it."""
+"""What every port of a process demands: a secret, once other machines can reach it; and where it is asked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _SECRET: Final = re.compile(r"[!-~]{16,1024}")
 
+_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses that are asked about
+
 
 def _strong(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not _SECRET.fullmatch(secret.get_secret_value()):
@@ -31,6 +33,11 @@ def is_secret(given: bytes, secret: SecretStr | None) -> bool:
     """Whether a client may go on with what it has sent; anything will do where no secret is asked for."""
     # In constant time: how long an answer takes must not say how much of it is right.
     return secret is None or hmac.compare_digest(given, secret.get_secret_value().encode())
+
+
+def address_of(host: str) -> str:
+    """Where to ask, on this machine, a process that listens on `host`."""
+    return _EVERYWHERE.get(host, host)
 
 
 def require_secret(group: Settings, host: str, secret: str, *, otherwise: str) -> None:

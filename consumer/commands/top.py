@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import typer
 
 from consumer.commands.options import settings_options
+from consumer.listening import address_of
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 from shared.errors import SettingsError
 
-LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to ask, not to listen on
 UNANSWERED: Final = 1
 """Exit code where no process answers the last report."""
 
@@ -46,7 +46,7 @@ def top(
             raise SettingsError(
                 "no process: give the ports of --metrics-port, such as sentiment-consumer top 9464"
             )
-        host = LOOPBACK.get(settings.host, settings.host)
+        host = address_of(settings.host)
         processes = [f"[{host}]:{settings.port}" if ":" in host else f"{host}:{settings.port}"]
     if len(processes) > MAX_TARGETS:
         raise typer.BadParameter(f"at most {MAX_TARGETS} processes")

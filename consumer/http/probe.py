@@ -6,17 +6,17 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final
 
 from consumer.http.settings import DEFAULT_PORT
+from consumer.listening import address_of
 
 if TYPE_CHECKING:
     from consumer.settings import ConsumerSettings
 
 TIMEOUT_S: Final = 5.0
-ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address that is asked, not listened at
 
 
 def ask(settings: ConsumerSettings, probe: str) -> str | None:
     """Asks a probe, as `readyz`, of the process that these settings are of; returns why it fails, or None."""
-    host, port = ANYWHERE.get(settings.http.host, settings.http.host), settings.http.port or DEFAULT_PORT
+    host, port = address_of(settings.http.host), settings.http.port or DEFAULT_PORT
     connection = HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.request("GET", f"/{probe}")

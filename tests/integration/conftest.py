@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,13 @@ class Consumers:
         consumer = Consumer(self._folder / f"consumer-{len(self.started)}.log", *arguments, env=env)
         self.started.append(consumer)
         return consumer
+
+
+@pytest.fixture(autouse=True)
+def _unfrozen() -> Iterator[None]:
+    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ the imports of torch and transformers; this takes one.
 
 from __future__ import annotations
 
-import gc
 import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -23,7 +22,6 @@ from tests.support.topics import Sent, produce, read_all
 from trainer.models.adopt import Job, adopt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.kafka import Broker, MakeTopic
@@ -38,13 +36,6 @@ TEXTS = (
     *("good bad table " * count for count in (1, 2, 5, 9, 14, 40, 200)),
     "x" * 300,
 )
-
-
-@pytest.fixture(autouse=True)
-def _unfrozen() -> Iterator[None]:
-    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

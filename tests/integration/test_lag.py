@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import subprocess
 import threading
@@ -34,13 +33,6 @@ PARTITIONS: Final = 2
 DEADLINE_S: Final = 60.0
 OLD_S: Final = 300
 """Age of the first record of a backlog; each one after it is a second younger."""
-
-
-@pytest.fixture(autouse=True)
-def _unfrozen() -> Iterator[None]:
-    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
-    yield
-    gc.unfreeze()
 
 
 class Service:

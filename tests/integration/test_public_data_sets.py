@@ -6,7 +6,6 @@ would go into importing torch and transformers.
 
 from __future__ import annotations
 
-import gc
 import json
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -27,7 +26,6 @@ from trainer.data.quality.findings import DataQuality
 from trainer.data.readers import ColumnNames, read_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.kafka import Broker, MakeTopic
@@ -35,13 +33,6 @@ if TYPE_CHECKING:
 
 ROWS = 60
 """Of each class in the training part."""
-
-
-@pytest.fixture(autouse=True)
-def _unfrozen() -> Iterator[None]:
-    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
-    yield
-    gc.unfreeze()
 
 
 def published(name: str, folder: Path) -> Path:
