@@ -145,7 +145,7 @@ def _drift(drift: Mapping[str, float]) -> Text:
     if not drift:
         return Text("not compared")
     found = _listed((one(name, ratio) for name, ratio in list(drift.items())[:3]), len(drift))
-    return found.append(" of its threshold")
+    return Text("times its threshold: ").append_text(found)
 
 
 def _counts(counts: Mapping[str, float]) -> Text:

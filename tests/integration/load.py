@@ -18,6 +18,8 @@ CHUNK: Final = 100
 PAUSE_S: Final = 0.1
 TEXTS: Final = 4_000
 """Distinct texts."""
+STEP: Final = 1_237
+"""Has no divisor in common with TEXTS."""
 BAD_EVERY: Final = 50
 DELETION_EVERY: Final = 75
 ENVIRONMENT: Final = {
@@ -57,8 +59,8 @@ class Load:
 
 
 def text(number: int) -> str:
-    """The text of a good record; after TEXTS they repeat."""
-    return f"message {number % TEXTS}"
+    """The text of a good record; after TEXTS they repeat. Some in a row are like all: drift is watched for."""
+    return f"message {STEP * number % TEXTS}"
 
 
 def _sent(number: int) -> Sent:

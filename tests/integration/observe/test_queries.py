@@ -95,4 +95,4 @@ def _check_top(ports: list[int]) -> None:
     assert rate is not None
     assert float(rate[1].replace(",", "")) > 0
     assert "decode" in shown
-    assert "of its threshold" in shown
+    assert "times its threshold: " in shown

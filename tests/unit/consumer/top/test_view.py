@@ -74,7 +74,7 @@ def test_everything_is_there_at_80_columns() -> None:
     for expected in (
         "1 of 1 processes answer",
         "▼ negative 22 %, ● neutral 41 %, ▲ positive 37 %",
-        "labels 1.5 of its threshold",
+        "times its threshold: labels 1.5",
         "2/s, 99 % 50 ms, no scores 25 %",
         "decode NotJson 2",
         "recoveries 1",
