@@ -185,9 +185,13 @@ def overall(found: Figures) -> list[tuple[str, str, str]]:
     rows = [(words(name), share(getattr(found, name)), between(found.intervals[name])) for name in names]
     rows.append(("ROC-AUC", "-" if found.roc_auc is None else share(found.roc_auc), ""))
     before, after = found.uncalibrated, found.calibrated
-    rows.append(("calibration error (ECE)", share(after.ece), f"{share(before.ece)} uncalibrated"))
+    chance = share(after.ece_by_chance)
+    rows.append(
+        ("calibration error (ECE)", share(after.ece), f"{chance} by chance, {share(before.ece)} uncalibrated")
+    )
     worst = [share(max(figure.class_wise_ece)) for figure in (after, before)]
-    rows.append(("largest ECE of a label", worst[0], f"{worst[1]} uncalibrated"))
+    chance = share(max(after.class_wise_ece_by_chance))
+    rows.append(("largest ECE of a label", worst[0], f"{chance} by chance, {worst[1]} uncalibrated"))
     rows.append(("log-likelihood (NLL)", share(after.nll), f"{share(before.nll)} uncalibrated"))
     rows.append(("Brier score", share(after.brier), f"{share(before.brier)} uncalibrated"))
     return rows

@@ -41,11 +41,11 @@ OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting"
 def refuse_ignored(settings: TrainerSettings, names: Sequence[str], reason: str, *, resume: bool) -> None:
     """Raises SettingsError if the user has set one of `names`, in whatever way, or asks for --resume.
 
-    `reason` is a clause that says what is missing, such as "nb has no training loop".
+    `reason` is a clause that says what is missing, such as "nb has no training loop". Settings have the names of
+    the settings reference: some have no option on the command line.
     """
-    given = [name for name in names if name in settings.model_fields_set]
+    given = [f"trainer.{name}" for name in names if name in settings.model_fields_set]
     if resume:
-        given.append("resume")
+        given.append("--resume")
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise SettingsError(f"{options}: {reason}; leave out what has no effect")
+        raise SettingsError(f"{', '.join(given)}: {reason}; leave out what has no effect")

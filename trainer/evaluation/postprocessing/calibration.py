@@ -56,6 +56,9 @@ class CalibrationFigures(BaseModel, frozen=True):
     """Expected calibration error of the largest probability, with 15 bins of equal width."""
     class_wise_ece: tuple[float, ...]
     """The same of the probability of each label, in the order of the labels (Kull et al. 2019)."""
+    ece_by_chance: float
+    """Expected `ece` of exact probabilities on these rows: below it, an ECE says nothing."""
+    class_wise_ece_by_chance: tuple[float, ...]
     nll: float
     """Mean negative log-likelihood, in nats."""
     brier: float
@@ -108,9 +111,12 @@ def bias_of_weighting(priors: Sequence[float], power: float) -> FloatArray:
 def calibration_figures(probabilities: FloatArray, gold: IntArray) -> CalibrationFigures:
     """All figures, from probabilities `[rows, labels]` and true labels `[rows]`."""
     truth = np.eye(probabilities.shape[1])[gold]
+    of_labels = probabilities.T
     return CalibrationFigures(
         ece=ece(probabilities, gold),
-        class_wise_ece=tuple(_gap(*pair) for pair in zip(probabilities.T, truth.T, strict=True)),
+        class_wise_ece=tuple(_gap(*pair) for pair in zip(of_labels, truth.T, strict=True)),
+        ece_by_chance=_gap_by_chance(probabilities.max(axis=1)),
+        class_wise_ece_by_chance=tuple(map(_gap_by_chance, of_labels)),
         nll=nll(probabilities, gold),
         brier=float(((probabilities - truth) ** 2).sum(axis=1).mean()),
     )
@@ -128,7 +134,21 @@ def ece(probabilities: FloatArray, gold: IntArray) -> float:
 
 
 def _gap(probabilities: FloatArray, happened: FloatArray | IntArray) -> float:
+    return float(np.abs(_sums(probabilities, probabilities - happened)).sum() / len(probabilities))
+
+
+def _gap_by_chance(probabilities: FloatArray) -> float:
+    """The expectation of `_gap` if each row happens with its probability.
+
+    The gap of a bin is then near normal, with mean 0 and variance v = sum of p(1 - p): its expected size is
+    sqrt(2v / pi), the mean of a half-normal distribution.
+    """
+    variances = _sums(probabilities, probabilities * (1 - probabilities))
+    return float(np.sqrt(2 / np.pi * np.maximum(variances, 0)).sum() / len(probabilities))
+
+
+def _sums(probabilities: FloatArray, values: FloatArray) -> FloatArray:
+    """Sums of values by bin of their probability."""
     # A probability of 1 belongs to the last bin.
     bin_of = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bin_of, weights=probabilities - happened, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(probabilities))
+    return np.bincount(bin_of, weights=values, minlength=BINS).astype(np.float64, copy=False)

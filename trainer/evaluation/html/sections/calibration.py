@@ -22,6 +22,8 @@ _NAMES: Final = {
     "nll": "log-likelihood (NLL)",
     "brier": "Brier score",
     "class_wise_ece": "ECE by label",
+    "ece_by_chance": "expected ECE of exact probabilities, on as many rows",
+    "class_wise_ece_by_chance": "the same by label",
 }
 
 

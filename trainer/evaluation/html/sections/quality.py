@@ -43,9 +43,14 @@ def _tiles(found: Figures) -> list[Tile]:
     return [
         *tiles,
         Tile("ROC-AUC", number(found.roc_auc), "mean over the labels"),
-        Tile("Calibration error", number(after.ece), f"ECE; {before.ece:.3f} before calibration"),
+        Tile("Calibration error", number(after.ece), _ece_note(found)),
         Tile("Log-likelihood", number(after.nll), f"NLL; {before.nll:.3f} before calibration"),
     ]
+
+
+def _ece_note(found: Figures) -> str:
+    before, by_chance = found.uncalibrated.ece, found.calibrated.ece_by_chance
+    return f"ECE; {by_chance:.3f} by chance, {before:.3f} before calibration"
 
 
 def quality(facts: Facts) -> Section | None:

@@ -148,3 +148,20 @@ def test_calibration_figures_by_hand() -> None:
 def test_certain_and_right_is_perfectly_calibrated() -> None:
     """Probability 1 falls into the last bin and leaves no gap."""
     assert ece(np.array([[1.0, 0.0]]), np.array([0])) == 0
+
+
+@pytest.mark.parametrize("rows", [40, 500, 3_000])
+def test_the_error_by_chance_is_the_mean_of_draws_from_the_probabilities(rows: int) -> None:
+    """Labels that have exactly the probabilities still give an ECE, on few rows a large one."""
+    chance = np.random.default_rng(rows)
+    probabilities = softmax(chance.normal(scale=2, size=(rows, 3)))
+    found = calibration_figures(probabilities, np.zeros(rows, dtype=np.int64))
+    draws = [
+        calibration_figures(
+            probabilities, (probabilities.cumsum(axis=1) > chance.random((rows, 1))).argmax(axis=1)
+        )
+        for _ in range(200)
+    ]
+    assert found.ece_by_chance == pytest.approx(np.mean([one.ece for one in draws]), rel=0.1)
+    of_labels = np.mean([one.class_wise_ece for one in draws], axis=0)
+    assert found.class_wise_ece_by_chance == pytest.approx(of_labels, rel=0.1)

@@ -138,7 +138,7 @@ def test_the_consumer_refuses_a_baseline(trained: Path) -> None:
     [
         (("--model", "vectors", "--characters"), "--characters has no effect on vectors"),
         (("--model", "nb", "--resume"), "--resume: nb has neither an encoder nor a training loop"),
-        (("--model", "nb", "--budget", "20m", "--base", "minilm"), "--base, --budget: nb has neither"),
+        (("--model", "nb", "--budget", "20m", "--base", "minilm"), "trainer.base, trainer.budget: nb has neither"),
         (("--characters",), "--characters is for baselines"),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_labels_are_learnt_from_few_rows(examples: Examples, tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "resume", "expected"),
     [
-        ({"epochs": 2, "freeze": 1}, False, "--epochs, --freeze: a linear head"),
+        ({"epochs": 2, "freeze": 1}, False, "trainer.epochs, trainer.freeze: a linear head"),
         ({}, True, "--resume: a linear head"),
     ],
 )
