@@ -10,8 +10,8 @@ import structlog
 
 from consumer.dlq.limit import DeadLetterLimit
 from consumer.drift import with_drift
-from consumer.events import ModelLoaded, to_all
-from consumer.http.start import http_beside
+from consumer.events import to_all
+from consumer.http.start import http_beside, start_scoring
 from consumer.http.state import ServiceState
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox
 from consumer.kafka.sender import Sender
@@ -30,8 +30,6 @@ from consumer.stream.recovery import Refusals
 from consumer.tracing.start import start_tracing
 from shared import __version__
 from shared.errors import RecoveriesExhausted, ScorerError, SentimentError, TooManyDeadLetters
-from shared.inference.device import gpu_uuid
-from shared.inference.scheduler import Scheduler
 from shared.model_folder.artifact import open_artifact
 from shared.settings import effective
 
@@ -46,6 +44,7 @@ if TYPE_CHECKING:
     from consumer.settings import ConsumerSettings
     from consumer.signals import StopSignal
     from consumer.stream.records import Outbox, Record
+    from shared.inference.scheduler import Scheduler
     from shared.messages import Headers
 
 log = structlog.get_logger()
@@ -59,8 +58,6 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
 
     Cheap checks come first: nothing is loaded for a broker that does not answer.
     """
-    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - `consume` does without torch
-
     log.info("starting", version=__version__, **effective(settings))
     monitor = start_monitor(settings)
     tracing = start_tracing(settings)
@@ -77,25 +74,14 @@ def serve(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log
     require_fit([*preflight.topic_problems(targets), *preflight.cluster_problems(preflight.cluster_config())])
     with http_beside(settings, state, observer, stop):
         artifact = open_artifact(folder)  # only here, since a folder may be replaced while Kafka is asked
-        scorer = load_scorer(artifact, settings.device, settings.precision)
-        scoring = state.scheduler = Scheduler(
-            scorer,
-            window=settings.limits.batch_records,
-            batch_tokens=settings.limits.batch_tokens,
-            cache=settings.cache,
-            low_priority_share=settings.http.stream_share,
-            observer=observer,
-        )
-        observer(ModelLoaded(**scorer.describe()))
+        scoring = start_scoring(settings, artifact, state, observer, monitor)
         observer = with_drift(observer, artifact, settings.drift)
-        if monitor is not None:
-            monitor.watch_gpu(gpu_uuid(settings.device))
         try:
             totals = consume(
                 settings,
                 partitions=partitions,
                 scoring=scoring,
-                model_version=scorer.model.version,
+                model_version=artifact.version,
                 stop=stop,
                 targets=targets,
                 observer=observer,

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consumer.events import Observer
+    from consumer.monitoring.monitor import Monitor
     from consumer.settings import ConsumerSettings
     from consumer.signals import StopSignal
+    from shared.model_folder.artifact import Artifact
 
 log = structlog.get_logger()
 
@@ -53,10 +55,33 @@ def http_beside(
         yield
 
 
+def start_scoring(
+    settings: ConsumerSettings,
+    artifact: Artifact,
+    state: ServiceState,
+    observer: Observer,
+    monitor: Monitor | None,
+) -> Scheduler:
+    """Loads the model and tells all who want to know that it answers."""
+    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - takes seconds; HTTP answers before
+
+    scorer = load_scorer(artifact, settings.device, settings.precision)
+    scoring = state.scheduler = Scheduler(
+        scorer,
+        window=settings.limits.batch_records,
+        batch_tokens=settings.limits.batch_tokens,
+        cache=settings.cache,
+        low_priority_share=settings.http.stream_share,
+        observer=observer,
+    )
+    observer(ModelLoaded(**scorer.describe()))
+    if monitor is not None:
+        monitor.watch_gpu(gpu_uuid(settings.device))
+    return scoring
+
+
 def serve_http(settings: ConsumerSettings, stop: StopSignal, observer: Observer = log_event) -> None:
     """Scores over HTTP without Kafka until `stop` is set; raises SentimentError for what ends it early."""
-    from shared.inference.engines.select import load_scorer  # noqa: PLC0415 - the server answers before that
-
     if settings.http.port is None:
         settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": DEFAULT_PORT})})
     log.info("starting", version=__version__, **effective(settings))
@@ -65,17 +90,7 @@ def serve_http(settings: ConsumerSettings, stop: StopSignal, observer: Observer 
     observer = to_all(observer, *(part.observer for part in (monitor,) if part), state.observe)
     artifact = open_artifact(settings.model_folder)
     with http_beside(settings, state, observer, stop):
-        scorer = load_scorer(artifact, settings.device, settings.precision)
-        scoring = state.scheduler = Scheduler(
-            scorer,
-            window=settings.limits.batch_records,
-            batch_tokens=settings.limits.batch_tokens,
-            cache=settings.cache,
-            observer=observer,
-        )
-        observer(ModelLoaded(**scorer.describe()))
-        if monitor is not None:
-            monitor.watch_gpu(gpu_uuid(settings.device))
+        scoring = start_scoring(settings, artifact, state, observer, monitor)
         with StallWatchdog(settings.limits.stall_timeout_s, work=scoring.work) as watchdog:
             state.is_stalled = lambda: watchdog.is_stalled
             while not stop.wait(HEARTBEAT_S):
