@@ -10,13 +10,17 @@ UV_VERSION := 0.13.9
 # The uv of the machine, or else our own under .cache/uv.
 UV := $(or $(shell command -v uv 2>/dev/null),.cache/uv/bin/uv)
 STAMP := $(VENV)/.installed
+# The Prometheus of the machine, or else Debian's package under .cache: installed, it would start a service.
+PROMETHEUS := $(or $(shell command -v prometheus 2>/dev/null),.cache/prometheus/usr/bin/prometheus)
+OBSERVE := tests/integration/observe
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery latency planned scaling reading
+BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
+	http_clients
 
-.PHONY: help setup demo test unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 .cache/uv/bin/uv:
 	@echo "Installing uv $(UV_VERSION) into .cache/uv"
@@ -35,7 +39,19 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) $(ARGS)
+
+test-observe: setup observe-setup ## Checks the alerts with promtool, and all queries on a Prometheus that scrapes a real run.
+	@PATH="$(abspath $(dir $(PROMETHEUS))):$$PATH" $(PYTHON) -m pytest $(OBSERVE) $(ARGS)
+
+observe-setup: $(PROMETHEUS)
+
+.cache/prometheus/usr/bin/prometheus:
+	@command -v apt-get >/dev/null || { echo "error: no Prometheus and no apt-get: put prometheus and promtool on the PATH" >&2; exit 1; }
+	@echo "Fetching Debian's prometheus into .cache/prometheus"
+	@mkdir -p .cache/prometheus
+	@cd .cache/prometheus && { apt-get -qq download prometheus 2>/dev/null || { apt-get -qq update && apt-get -qq download prometheus; }; }
+	@cd .cache/prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
@@ -43,8 +59,9 @@ coverage: setup ## Runs every test and shows the lines and branches that none re
 unit: setup ## Runs the unit tests that need neither a broker nor a trained model, in less than a minute.
 	@$(PYTHON) -m pytest tests/unit --numprocesses 2 --dist loadfile -m 'not kafka and not slow' $(ARGS)
 
-hostile: setup ## Tries 100,000 hostile records, texts and settings and writes docs/reliability/hostile.json.
+hostile: setup ## Tries 100,000 hostile records, texts and settings, and 10,000 requests; writes docs/reliability/hostile*.json.
 	@$(PYTHON) -m tests.chaos.hostile --output docs/reliability/hostile.json $(ARGS)
+	@$(PYTHON) -m tests.chaos.hostile.requests --output docs/reliability/hostile-http.json
 
 lint: setup ## Checks formatting, style, types and the import rule.
 	@$(VENV)/bin/ruff format --check .
@@ -74,10 +91,12 @@ $(VENV)/.bench: $(STAMP)
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
 	@$(PYTHON) -m tests.support.kafka $(ARGS)
 
-reference: setup ## Writes docs/schemas/ and docs/settings.md anew from the models.
+reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs/metrics.md anew from the code.
 	@$(PYTHON) -m shared.messages docs/schemas
+	@$(PYTHON) -m consumer.http.documentation docs/schemas/openapi.json
 	@$(PYTHON) -m shared.settings_reference docs/settings.md \
 		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
+	@$(PYTHON) -m consumer.monitoring.reference docs/metrics.md
 
 clean: ## Removes what the targets above made here.
 	rm -rf $(VENV) .cache .demo

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from consumer import settings as consumer_settings
+from consumer.events import to_all
+from consumer.log_events import log_event
+from consumer.monitoring.monitor import Monitor
 from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.signals import stop_on_signals
@@ -57,13 +60,24 @@ def main() -> None:
     artifact = open_artifact(settings.model_folder)
     scorer = BertScorer(artifact, NullEngine(len(artifact.manifest.labels), float(sys.argv[1])))
     preflight = Preflight(settings)
+    monitor = None if settings.metrics.port is None else Monitor(settings)
+    observer = log_event if monitor is None else to_all(log_event, monitor.observer)
+    tracing = None
+    if settings.tracing.enabled:
+        from consumer.tracing.tracing import Tracing  # noqa: PLC0415 - as in `consumer.service`
+
+        tracing = Tracing(settings)
+        observer = to_all(observer, tracing.observer)
     consume(
         settings,
         partitions=preflight.partitions(),
-        scoring=Scheduler(scorer, window=settings.limits.batch_records, cache=settings.cache),
+        scoring=Scheduler(scorer, window=settings.limits.batch_records, cache=settings.cache, observer=observer),
         model_version=scorer.model.version,
         stop=stop,
         targets=preflight.targets(),
+        observer=observer,
+        monitor=monitor,
+        trace_headers=None if tracing is None else tracing.headers,
     )
 
 

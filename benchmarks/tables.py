@@ -200,6 +200,41 @@ def delivery(figures: Mapping[str, Any]) -> Iterable[str]:
     )
 
 
+def metrics_cost(figures: Mapping[str, Any]) -> Iterable[str]:
+    """With and without metrics for each delivery."""
+    yield from _table(
+        "No model",
+        ("messages", "metrics off", "metrics on", "ratio"),
+        {
+            name: (
+                f"{of['messages']:,}",
+                f"{_rate(of['metrics off'])}/s",
+                f"{_rate(of['metrics on'])}/s",
+                f"{of['metrics on']['ratio']:.3f}",
+            )
+            for name, of in figures["streams"].items()
+        },
+    )
+
+
+def traces_cost(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Before there were traces, without and with them, for each delivery."""
+    names = ("before", "traces off", "traces on")
+    yield from _table(
+        "No model",
+        ("messages", *names, "off / before", "on / off"),
+        {
+            name: (
+                f"{of['messages']:,}",
+                *(f"{_rate(of[one])}/s" if one in of else "not measured" for one in names),
+                f"{1 / of['before']['ratio']:.3f}" if "before" in of else "",
+                f"{of['traces on']['ratio']:.3f}",
+            )
+            for name, of in figures["streams"].items()
+        },
+    )
+
+
 def _table(first: str, columns: Iterable[str], rows: Mapping[str, Iterable[str]]) -> Iterable[str]:
     header = [first, *columns]
     yield ""
@@ -243,6 +278,8 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "planned": planned,
     "scaling": scaling,
     "delivery": delivery,
+    "metrics_cost": metrics_cost,
+    "traces_cost": traces_cost,
     "reading": reading,
 }
 

@@ -8,9 +8,12 @@ import typer
 
 from consumer.commands import config, dlq, topics
 from consumer.commands.check import check
+from consumer.commands.health import health
 from consumer.commands.plan import plan
 from consumer.commands.run import run
 from consumer.commands.score import score
+from consumer.commands.serve import serve
+from consumer.commands.top import top
 from shared import __version__
 from shared.logs import end_process, exit_with
 
@@ -23,7 +26,10 @@ app = typer.Typer(
 app.command()(run)
 app.command()(check)
 app.command()(score)
+app.command()(serve)
+app.command()(health)
 app.command()(plan)
+app.command()(top)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(config.app, name="config")

@@ -10,13 +10,15 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from consumer.http.settings import HttpSettings
+from consumer.monitoring.settings import MetricsSettings
 from shared.errors import SettingsError
 from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
 from shared.kafka.settings import KafkaSettings
-from shared.logs import Level  # noqa: TC001
+from shared.logs import Format, Level  # noqa: TC001
 from shared.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -111,6 +113,26 @@ class Limits(Settings):
         return self.batch_records * self.inflight_batches
 
 
+class DriftSettings(Settings):
+    """How results are compared with the validation part of the model."""
+
+    enabled: bool = True
+    """Whether results are watched for drift, where the model has reference statistics."""
+    # Windows of 100 texts find another collection or language, and little else (docs/drift.md).
+    window: int = Field(default=500, ge=100, le=1_000_000)
+    """Results of one comparison. A larger window finds smaller shifts, later."""
+
+
+class TracingSettings(Settings):
+    """Traces by OpenTelemetry, whose own environment variables say where they go and how many are taken.
+
+    OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_SAMPLER and others: docs/traces.md.
+    """
+
+    enabled: bool = False
+    """Export spans, and put the trace context of each result into its headers (docs/traces.md)."""
+
+
 class ConsumerSettings(Settings):
     """Settings of `sentiment-consumer`."""
 
@@ -174,7 +196,13 @@ class ConsumerSettings(Settings):
     """End after this many records."""
     log_level: Level = "info"
     """Least level of the log lines."""
+    log_format: Format = "auto"
+    """Log lines as JSON, or as text for people; auto: text on a terminal, JSON elsewhere."""
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
     limits: Limits = Limits()
+    http: HttpSettings = HttpSettings()
+    drift: DriftSettings = DriftSettings()
 
     @field_validator("input_topics")
     @classmethod
@@ -200,6 +228,8 @@ class ConsumerSettings(Settings):
                 f"output_topic and dlq_topic are both {self.dlq_topic}; readers could not tell results from dead "
                 "letters; give each a topic of its own"
             )
+        if self.metrics.port is not None and self.metrics.port == self.http.port:
+            raise ValueError(f"metrics.port and http.port are both {self.http.port}; give each a port of its own")
         least_s = PUBLISH_S + 3 * self.limits.commit_timeout_s
         if self.limits.stall_timeout_s < least_s:
             raise ValueError(
@@ -228,6 +258,11 @@ class ConsumerSettings(Settings):
         """The name of this process: `instance_id`, or else the hostname."""
         # The whole name: its last number alone made `ip-10-0-1-25` and `ip-10-0-2-25` one instance.
         return self.instance_id or socket.gethostname()
+
+    @property
+    def consumer_client_id(self) -> str:
+        """The client id of the group member."""
+        return f"sentiment-consumer-{self.instance}"
 
     @property
     def transactional_id_prefix(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -21,8 +23,28 @@ GRACE_S: Final = 9.0
 
 Ending hard is safe: what is not committed is read again.
 """
+END_S: Final = 1.0
+"""Of GRACE_S, what the end of the process itself may take."""
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignal(threading.Event):
+    """Set at the first signal; says how much of GRACE_S is left since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end_s = math.inf
+
+    def set(self) -> None:
+        """Sets it; GRACE_S begins."""
+        self._end_s = min(self._end_s, time.monotonic() + GRACE_S)
+        super().set()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that anything may be waited for; they are over END_S before the process is ended."""
+        return min(GRACE_S, self._end_s - time.monotonic()) - END_S
 
 
 def stop_on_signals(stop: threading.Event, end: Callable[[int], object] = end_process) -> None:

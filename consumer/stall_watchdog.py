@@ -72,7 +72,13 @@ class StallWatchdog:
         self._end = end
         self._heartbeat_s = time.monotonic()
         self._watched = threading.current_thread()
+        self._is_watching = False
         self._left = threading.Event()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether anything that is watched is overdue now, which ends the process at the next look; any thread."""
+        return self._is_watching and self.stalled(time.monotonic()) is not None
 
     def heartbeat(self) -> None:
         """Says that the loop has come round; any thread."""
@@ -82,11 +88,13 @@ class StallWatchdog:
         """Begins to watch the calling thread."""
         self._watched = threading.current_thread()
         self.heartbeat()
+        self._is_watching = True
         threading.Thread(target=self._watch, name="stall-watchdog", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ends the watch."""
+        self._is_watching = False
         self._left.set()
 
     def stalled(self, now_s: float) -> tuple[Work, int] | None:

@@ -80,7 +80,7 @@ class SettingOptions(Generic[S]):
     def load(self, flags: Mapping[str, object], config: Path | None) -> Loaded[S]:
         """Reads all sources and configures logging; raises SettingsError."""
         settings = load_settings(self._model, flags=flags, file=config, others=self._others)
-        configure_logs(settings.log_level)  # type: ignore[attr-defined]  # every command has it
+        configure_logs(settings.log_level, settings.log_format)  # type: ignore[attr-defined]  # every command
         origins = sources(self._model, flags=flags, file=config, others=self._others)
         return Loaded(settings, settings_file(config), origins)
 
@@ -105,7 +105,7 @@ class SettingOptions(Generic[S]):
 
 
 def _parameter(name: str) -> str:
-    return name.rpartition(".")[2]
+    return flag(name).removeprefix("--").replace("-", "_")
 
 
 def _unless_empty(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Logging with structlog to standard error (JSON lines, or plain text on a terminal), and ending a process.
+"""Logging with structlog to standard error (JSON lines, or text for people), and ending a process.
 
 Everything written to standard error goes through one queue, so that a log line can neither block a thread nor end
 the process: a pipe that nobody reads or a full disk does not affect the service.
@@ -19,12 +19,13 @@ import threading
 import traceback
 from contextlib import redirect_stderr
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TextIO, cast, get_args
 
 import structlog
 
 from shared.errors import SentimentError
-from shared.stderr_queue import StderrQueue, stderr_fd
+from shared.log_output.sampling import Sampler
+from shared.log_output.stderr_queue import StderrQueue, stderr_fd
 from shared.terminal import escaped
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "json", "console"]
 
 EXIT_UNFORESEEN = SentimentError.exit_code
 EXIT_INTERRUPTED = 130
@@ -57,18 +59,25 @@ def standard_error() -> StderrQueue:
     return queue
 
 
-def configure_logs(level: Level = "info") -> None:
-    """Sends structlog, stdlib logging and warnings to standard error; call once, before the first log line."""
+def configure_logs(level: Level = "info", form: Format = "auto") -> None:
+    """Sends structlog, stdlib logging and warnings to standard error; call once, before the first log line.
+
+    `auto` is `console` on a terminal and `json` elsewhere.
+    """
     stream = standard_error()
-    processors: list[Processor] = [
+    is_json = form == "json" or (form == "auto" and not stream.isatty())
+    described: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *(
-            [_harmless, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-            if stream.isatty()
-            else [structlog.processors.JSONRenderer(_harmless_json)]
-        ),
+        *([structlog.processors.JSONRenderer(_harmless_json)] if is_json else [_harmless, _console(stream)]),
     ]
+    # Without the filter of `level`, by which the line that counts dropped ones would be None at level `error`.
+    every = structlog.make_filtering_bound_logger("debug")
+    renderer = structlog.wrap_logger(structlog.ReturnLogger(), processors=described, wrapper_class=every)
+    sampler = Sampler(lambda fields: stream.write(f"{renderer.warning(**fields)}\n"))
+    # The context has the ids of the trace at hand, with tracing on. It is merged first, so that a line which the
+    # sampler writes later, on a thread of its own, keeps them.
+    processors: list[Processor] = [structlog.contextvars.merge_contextvars, sampler, *described]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -76,11 +85,35 @@ def configure_logs(level: Level = "info") -> None:
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
-    renderer = structlog.wrap_logger(structlog.ReturnLogger(), processors=processors)
     stream.gap = lambda lines: f"{renderer.warning('log_lines_dropped', lines=lines)}\n"
-    logging.basicConfig(level=logging.WARNING, stream=stream, format="%(name)s: %(message)s", force=True)
+    stream.before_drain = lambda: sampler.write_due(everything=True)
+    others = structlog.wrap_logger(
+        structlog.WriteLogger(cast("TextIO", stream)), processors=processors, wrapper_class=every
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_Passing(others)], force=True)
     logging.getLogger(KAFKA_LOGGER).setLevel(logging.DEBUG)  # the client's `log_level` is the filter
     logging.captureWarnings(True)
+
+
+class _Passing(logging.Handler):
+    """Makes lines of ours of what libraries and librdkafka log: the event is the name of their logger."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called by `logging` on the thread that logs."""
+        fields = {"message": record.getMessage().strip()}
+        if record.exc_info:
+            fields["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
+        # A level of a library's own has no method here.
+        (getattr(self._log, level) if level in get_args(Level) else self._log.info)(record.name, **fields)
+
+
+def _console(stream: StderrQueue) -> Processor:
+    return structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 
 def _harmless(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:

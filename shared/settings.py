@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
@@ -18,6 +28,7 @@ from pydantic.fields import FieldInfo
 from typing_extensions import is_typeddict
 
 from shared.errors import SettingsError
+from shared.settings_file import NOT_YAML, PLAIN, leaves, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,21 +36,10 @@ if TYPE_CHECKING:
 PREFIX: Final = "SENTIMENT_"
 NESTING: Final = "__"
 MASK: Final = "***"
+_NAMED_GROUPS: Final = frozenset({"metrics", "http", "drift", "tracing"})
+"""Groups whose settings have short names, such as `port`, so that the group is part of the flag."""
 CONFIG_VARIABLE: Final = "SENTIMENT_CONFIG"
 """Path of an optional YAML file of settings; `--config` overrides it."""
-
-_NOT_YAML: Final = (
-    yaml.YAMLError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    OverflowError,
-    RecursionError,
-)
-"""PyYAML does not catch the exceptions of Python for a date of month 13, `!!bool x`, `!!int ""` or `[[[[...`."""
-_PLAIN = re.compile(r"[\w.-]{1,100}")
-"""Names that an error may quote. YAML reads {sasl_password:secret}, without a space, as one name."""
 
 
 # Not pydantic-settings: 2.16.3 accepts a misspelt variable at the top level, also with extra="forbid".
@@ -98,6 +98,42 @@ def sources(
     return {name: source for name, _, source in _given(model, flags, environ, file, others)}
 
 
+class Examined(NamedTuple, Generic[S]):
+    """What a settings file says by itself."""
+
+    settings: S | None
+    """Without unknown names; None if a value is refused."""
+    faults: tuple[str, ...]
+    """All of them, where a command ends at the first unknown name."""
+    given: Mapping[str, Any]
+    """Values by dotted name, without unknown names."""
+    of_others: tuple[str, ...]
+    """Names that belong to other commands; they are not examined."""
+
+
+def examine_file(model: type[S], file: Path, others: tuple[str, ...] = ()) -> Examined[S]:
+    """Validates a file without flags and environment; raises SettingsError if it has no names and values."""
+    known = _names(model)
+    given, faults, of_others = dict[str, Any](), list[str](), list[str]()
+    for name, value in file_values(model, file).items():
+        try:
+            if _is_ours(name, known, others, where=str(file), spell=str):
+                given[name] = value
+            else:
+                of_others.append(name if PLAIN.fullmatch(name) else "one with no plain name")
+        except SettingsError as error:
+            faults.append(str(error))
+    settings = None
+    tree: dict[str, Any] = {}
+    for name, value in given.items():
+        _put(tree, name, value)
+    try:
+        settings = model.model_validate(tree)
+    except ValidationError as error:
+        faults += [_fault(item, {}, model) for item in error.errors(include_input=False)]
+    return Examined(settings, tuple(faults), given, tuple(of_others))
+
+
 def settings_file(file: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """The settings file in effect: the one given, else that of SENTIMENT_CONFIG, if any."""
     return Path(environ[CONFIG_VARIABLE]) if file is None and environ.get(CONFIG_VARIABLE) else file
@@ -105,7 +141,7 @@ def settings_file(file: Path | None, environ: Mapping[str, str] = os.environ) ->
 
 def file_values(model: type[Settings], file: Path) -> dict[str, Any]:
     """All values of a settings file by dotted name, including those of other commands."""
-    return _leaves(_read_yaml(file), _names(model))
+    return leaves(read_yaml(file), _names(model), file)
 
 
 def variable(name: str) -> str:
@@ -205,8 +241,9 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 
 def flag(name: str) -> str:
-    """The command-line flag of a dotted setting name, if the command has one."""
-    return f"--{name.rsplit('.', 1)[-1].replace('_', '-')}"
+    """The command-line flag of a dotted setting name, if the command has one: --metrics-port of metrics.port."""
+    group, _, last = name.rpartition(".")
+    return f"--{(f'{group}-{last}' if group in _NAMED_GROUPS else last).replace('_', '-')}"
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
@@ -221,23 +258,6 @@ def _names(model: type[BaseModel], prefix: str = "") -> dict[str, type]:
     return names
 
 
-def _leaves(tree: dict[str, Any], known: dict[str, type], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted name.
-
-    Goes no deeper than names do, since a YAML alias may contain itself, and never into the value of a setting: a
-    password such as {secret} is a mapping in YAML, and would appear in a name and in an error.
-    """
-    deepest = max(name.count(".") for name in known)
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        path = f"{prefix}{name}"
-        if isinstance(value, dict) and path not in known and prefix.count(".") < deepest:
-            leaves |= _leaves(value, known, f"{path}.")
-        else:
-            leaves[path] = value
-    return leaves
-
-
 def _is_ours(
     name: str, known: dict[str, type], others: tuple[str, ...], *, where: str, spell: Callable[[str], str]
 ) -> bool:
@@ -250,30 +270,15 @@ def _is_ours(
     if foreign and not near:
         return False
     hint = f"; did you mean {spell(near[0])}?" if near else ""
-    shown = spell(name) if _PLAIN.fullmatch(name) else "with no plain name"
+    shown = spell(name) if PLAIN.fullmatch(name) else "with no plain name"
     raise SettingsError(f"unknown setting {shown} in {where}{hint}")
 
 
 def _mapping(key: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except _NOT_YAML:
+    except NOT_YAML:
         raise SettingsError(f'{key} must hold JSON such as {{"socket.timeout.ms": 10000}}') from None
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"cannot read the settings file {file}: {error.strerror}") from None
-    except _NOT_YAML as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        # Without the message of PyYAML, which quotes the file and so perhaps a secret.
-        raise SettingsError(f"the settings file {file} is not valid YAML{line}") from None
-    if not isinstance(tree, dict | None):
-        raise SettingsError(f"the settings file {file} must hold names and values")
-    return tree or {}
 
 
 def _put(tree: dict[str, Any], name: str, value: object) -> None:
@@ -286,12 +291,13 @@ def _put(tree: dict[str, Any], name: str, value: object) -> None:
 def _fault(item: Any, flags: Mapping[str, object], model: type[BaseModel]) -> str:
     # pydantic puts "Value error, " in front of what a validator raises.
     message = "is needed" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-    if not item["loc"]:  # the message names several settings itself
-        return str(message)
     place = ".".join(str(part) for part in item["loc"])
+    is_group = any(setting.startswith(f"{place}.") for setting in _names(model))
+    if not place or (is_group and item["type"] == "value_error"):  # the message names the settings itself
+        return str(message)
     name = next((setting for setting in _names(model) if place.startswith(f"{setting}.")), place)
     if allowed := bounds(model, item["loc"]):
         message = f"must be {allowed}"
     by_flag = f"{flag(name)}, " if name in flags else ""
-    shown = place if _PLAIN.fullmatch(place) else name
+    shown = place if PLAIN.fullmatch(place) else name
     return f"{shown}: {message} (set {by_flag}{variable(name)} or {name} in a settings file)"

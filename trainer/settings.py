@@ -15,7 +15,7 @@ from shared.errors import SettingsError
 from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
 from shared.kafka.settings import KafkaSettings
-from shared.logs import Level  # noqa: TC001 - pydantic needs it at run time
+from shared.logs import Format, Level  # noqa: TC001 - pydantic needs it at run time
 from shared.settings import Settings
 from shared.text import NormaliserOptions
 from trainer.data.labels.label_map import parse_label_map
@@ -244,4 +244,6 @@ class TrainerEnvironment(Settings):
     kafka: KafkaSettings = KafkaSettings()
     log_level: Level = "info"
     """Least level of the log lines."""
+    log_format: Format = "auto"
+    """Log lines as JSON, or as text for people; auto: text on a terminal, JSON elsewhere."""
     trainer: TrainerSettings = Field(default_factory=TrainerSettings)

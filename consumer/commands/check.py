@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.options import IDENTITY, INPUT, KAFKA, MODEL, TOPICS, settings_options
+from consumer.commands.options import IDENTITY, INPUT, KAFKA, LOGS, MODEL, TOPICS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
 
 @settings_options(
-    *KAFKA, *MODEL, *TOPICS, *IDENTITY, "auto_offset_reset", "format", *INPUT, "on_null", "timestamps", "log_level"
+    *KAFKA, *MODEL, *TOPICS, *IDENTITY, "auto_offset_reset", "format", *INPUT, "on_null", "timestamps", *LOGS
 )
 def check(
     loaded: Loaded[ConsumerSettings],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consumer.commands.options import KAFKA, settings_options
+from consumer.commands.options import KAFKA, LOGS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 from shared.errors import InputDataError
@@ -67,7 +67,7 @@ Topic = Annotated[
     str | None, typer.Option(parser=topic_name, metavar="NAME", help="Only letters of inputs of this topic.")
 ]
 
-letters_options: Final = settings_options(*KAFKA, "dlq_topic", "log_level")
+letters_options: Final = settings_options(*KAFKA, "dlq_topic", *LOGS)
 
 
 @app.command("list")

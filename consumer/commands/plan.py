@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.options import KAFKA, MODEL, settings_options
+from consumer.commands.options import KAFKA, LOGS, MODEL, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
 
-@settings_options(*KAFKA, *MODEL, "input_topics", "format", "text_field", "log_level")
+@settings_options(*KAFKA, *MODEL, "input_topics", "format", "text_field", *LOGS)
 def plan(
     loaded: Loaded[ConsumerSettings],
     *,

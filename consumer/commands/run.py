@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-
-from consumer.commands.options import IDENTITY, INPUT, KAFKA, MODEL, TOPICS, settings_options
+from consumer.commands.options import HTTP, IDENTITY, INPUT, KAFKA, LOGS, METRICS, MODEL, TOPICS, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
@@ -24,13 +22,16 @@ from shared.command_line import Loaded
     "include_text",
     "until_idle_s",
     "max_messages",
-    "log_level",
+    *METRICS,
+    *HTTP,
+    "tracing.enabled",
+    *LOGS,
 )
 def run(loaded: Loaded[ConsumerSettings]) -> None:
     """Read texts, score them, publish labels and probabilities, until stopped."""
-    stop = threading.Event()
-    from consumer.signals import stop_on_signals  # noqa: PLC0415
+    from consumer.signals import StopSignal, stop_on_signals  # noqa: PLC0415
 
+    stop = StopSignal()
     # Before the next import: a thread that a library starts must inherit the blocked signals.
     stop_on_signals(stop)
     from consumer.service import serve  # noqa: PLC0415 - the model's libraries take seconds: settings fail first

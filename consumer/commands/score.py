@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.commands.options import INPUT, MODEL, settings_options
+from consumer.commands.options import INPUT, LOGS, MODEL, settings_options
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 
@@ -19,7 +19,7 @@ class OnError(StrEnum):
     SKIP = "skip"
 
 
-@settings_options(*MODEL, *INPUT, "log_level")
+@settings_options(*MODEL, *INPUT, *LOGS)
 def score(
     loaded: Loaded[ConsumerSettings],
     texts: Annotated[

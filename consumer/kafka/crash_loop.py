@@ -27,13 +27,16 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from consumer.events import CrashLoopFound
 from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place, reset_command
+from consumer.log_events import log_event
 from consumer.stream.records import PublishFailed
 from shared.errors import KafkaStateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from consumer.events import Observer
     from consumer.stream.records import Record
 
 log = structlog.get_logger()
@@ -74,6 +77,7 @@ class CrashLoop:
         ask: Callable[[list[Place]], list[Commit]],
         commit: Callable[[list[Commit]], None],
         ends: Callable[[list[Place]], dict[Place, int]],
+        observer: Observer = log_event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`reach`: records of a partition that a process may have in hand.
@@ -86,6 +90,7 @@ class CrashLoop:
         self._ask = ask
         self._commit = commit
         self._ends = ends
+        self._observer = observer
         self._clock = clock
         self._partitions: dict[Place, _Partition] = {}
         self._silent: set[Place] = set()
@@ -206,14 +211,8 @@ class CrashLoop:
         self._suspects[record.topic, record.partition] = self._reach
         if before.alone >= ALONE_CRASHES:
             partition.condemned = record.offset
-        log.warning(
-            "crash_loop",
-            partition=f"{record.topic}-{record.partition}",
-            offset=record.offset,
-            crashes=before.crashes,
-            alone=before.alone,
-            condemned=partition.condemned is not None,
-        )
+        place, is_condemned = (record.topic, record.partition), partition.condemned is not None
+        self._observer(CrashLoopFound(place, record.offset, before.crashes, before.alone, is_condemned))
         # Not counted any further: from here on a run counts only at the record that it scores alone.
         return before
 

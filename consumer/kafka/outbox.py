@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from confluent_kafka import KafkaException
 
+from consumer.events import OutputWritten, TransactionChanged
 from consumer.kafka.offsets import as_partitions
+from consumer.log_events import log_event
 from consumer.stall_watchdog import returning
 from consumer.stream.records import PublishFailed
 from shared.errors import KafkaStateError, RecoveriesExhausted
@@ -23,6 +25,7 @@ from shared.kafka.transactions import INIT_S, NO_TRANSACTIONS, TRANSACTION_TIMEO
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from consumer.events import Observer
     from consumer.kafka.commit_metadata import Commit
     from consumer.kafka.sender import Sender
     from consumer.stream.records import Outgoing
@@ -38,18 +41,26 @@ _METADATA_START: Final = b"CGMDv2:"
 class AtLeastOnceOutbox:
     """Idempotent producer, then a synchronous commit: a crash in between repeats, with equal ids."""
 
-    def __init__(self, sender: Sender, commit: Callable[[Sequence[Commit]], None]) -> None:
+    def __init__(
+        self, sender: Sender, commit: Callable[[Sequence[Commit]], None], observer: Observer = log_event
+    ) -> None:
         self._sender = sender
         self._commit = commit
+        self._observer = observer
 
     def publish(
         self, results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit]
     ) -> None:
         """Writes all, waits for the acknowledgements, then commits; raises PublishFailed."""
+        began = time.monotonic()
         if results or dead_letters:
             self._sender.send(results, dead_letters)
             self._sender.flush()
-        self._commit(commits)
+        self._observer(written(results, dead_letters, commits, began))
+        try:
+            self._commit(commits)
+        except PublishFailed as failure:
+            raise PublishFailed(str(failure), is_written=True) from None
 
     def reset(self) -> None:
         """Replaces the producer."""
@@ -71,8 +82,9 @@ class ExactlyOnceOutbox:
     ignores its timeout (librdkafka 2.16, its issues 5456 and 5511), and may not return when that is back.
     """
 
-    def __init__(self, sender: Sender, group_metadata: Callable[[], Any]) -> None:
+    def __init__(self, sender: Sender, group_metadata: Callable[[], Any], observer: Observer = log_event) -> None:
         self._sender = sender
+        self._observer = observer
         self._group_metadata = group_metadata
         self._suspect = False
         self._is_open = False
@@ -97,11 +109,15 @@ class ExactlyOnceOutbox:
         try:
             producer.begin_transaction()
             self._is_open = True
+            self._observer(TransactionChanged("begun"))
+            began = time.monotonic()
             self._write(results, dead_letters)
+            self._observer(written(results, dead_letters, commits, began))
             self._send_offsets(commits)
             self._suspect = end(producer.commit_transaction)
             # Not in a `finally`: after an error the end is not known, and `close` must try to abort.
             self._is_open = False
+            self._observer(TransactionChanged("committed"))
         except KafkaException as error:
             raise self._sender.failed(error.args[0]) from None
 
@@ -154,6 +170,7 @@ class ExactlyOnceOutbox:
     def reset(self) -> None:
         """Takes back the open transaction, if there is one, and begins with a new producer."""
         abort(self._sender.producer)
+        self._note_abort()
         self._sender.replace()
         self._begin(INIT_S)
 
@@ -165,7 +182,13 @@ class ExactlyOnceOutbox:
         """
         if self._is_open:
             abort(self._sender.producer)
+            self._note_abort()
         self._sender.close()
+
+    def _note_abort(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._observer(TransactionChanged("aborted"))
 
     def _begin(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
@@ -184,6 +207,18 @@ class ExactlyOnceOutbox:
             else:
                 self._suspect = self._is_open = False
                 return
+
+
+def written(
+    results: Sequence[Outgoing], dead_letters: Sequence[Outgoing], commits: Sequence[Commit], began_s: float
+) -> OutputWritten:
+    """The event of a publish that the brokers have acknowledged; `began_s` by the monotonic clock."""
+    return OutputWritten(
+        results=len(results),
+        dead_letters=[letter.source for letter in dead_letters],
+        places=[commit.place for commit in commits],
+        send_s=time.monotonic() - began_s,
+    )
 
 
 def require_membership(metadata: Any) -> Any:

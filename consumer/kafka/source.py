@@ -23,7 +23,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from consumer.events import PartitionsAssigned, PartitionsRevoked
+from consumer.events import OffsetsCommitted, PartitionsAssigned, PartitionsBegun, PartitionsRevoked
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
 from consumer.kafka.crash_loop import CrashLoop
@@ -86,7 +86,7 @@ class KafkaSource:
             settings.kafka,
             self._errors,
             {
-                "client.id": f"sentiment-consumer-{settings.instance}",
+                "client.id": settings.consumer_client_id,
                 "group.id": settings.group_id,
                 **_PROTOCOLS[settings.group_protocol],
                 "enable.auto.commit": False,
@@ -121,6 +121,7 @@ class KafkaSource:
             ask=self._offsets.committed,
             commit=self._offsets.commit,
             ends=self._offsets.ends,
+            observer=observer,
         )
         self._start = StartPolicy(self._offsets, settings.auto_offset_reset, settings.group_id)
         self._callback_failure: KafkaException | None = None
@@ -186,6 +187,8 @@ class KafkaSource:
             self._assignment.probe(beginnings[0].commit.place)
         for one in beginnings:
             self._assignment.begin(one.commit, is_new=one.is_new)
+        if beginnings:
+            self._observer(PartitionsBegun({one.commit.place: one.commit.offset for one in beginnings}))
         return [one.commit for one in beginnings]
 
     def read(self, max_records: int, wait_s: float) -> list[Record]:
@@ -235,6 +238,7 @@ class KafkaSource:
             if (partition := self._assignment.owned.get(commit.place)) is not None:
                 partition.committed = commit.offset
         self._crash_loop.published(commits, records)
+        self._observer(OffsetsCommitted({commit.place: commit.offset for commit in commits}))
 
     def commit(self, commits: Sequence[Commit]) -> None:
         """Commits for the group and waits for the broker; raises PublishFailed."""
@@ -255,6 +259,8 @@ class KafkaSource:
             if (partition := self._assignment.owned.get(commit.place)) is not None:
                 partition.go_to(commit.offset if commit.offset >= 0 else partition.began)
                 self._assignment.seek(commit.place, partition.next)
+        owned = self._assignment.owned
+        self._observer(PartitionsBegun({place: owned[place].committed for place in self._assignment.begun}))
 
     def lag_records(self) -> int:
         """Offsets between what is committed next and the high watermark of the last fetch."""
@@ -263,6 +269,13 @@ class KafkaSource:
             _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             lag += max(0, high - self._assignment.owned[place].next)
         return lag
+
+    def ends(self, places: Collection[Place], within_s: float) -> dict[Place, int]:
+        """The end of each partition whose leader answers in time, as `GroupOffsets.ends`. Any thread."""
+        try:
+            return self._offsets.ends(places, within_s)
+        except KafkaException:  # the client is closing
+            return {}
 
     def close(self, mark: Callable[[CommitMetadata], CommitMetadata] | None) -> None:
         """Leaves the group, so that others take over at once; see `Source`."""
@@ -371,6 +384,7 @@ class KafkaSource:
             partition.began = first
             partition.go_to(first)
             self._assignment.seek(place, first)
+            self._observer(PartitionsBegun({place: first}))
             return
         raise out_of_range(place, offset, (first, end), self._group)
 
@@ -393,7 +407,7 @@ class KafkaSource:
             places = [(one.topic, one.partition) for one in assigned if one.topic not in self._own_topics]
             self._assignment.add(places)
             self.joined = True
-            self._observer(PartitionsAssigned(_names(assigned), owned=len(self._assignment.owned)))
+            self._observer(PartitionsAssigned(_places(assigned), owned=len(self._assignment.owned)))
         except KafkaException as error:
             self._callback_failure = error
 
@@ -410,20 +424,20 @@ class KafkaSource:
             log.warning("end_not_recorded", reason=str(failure))
 
     def _on_lost(self, _consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
-        self._give_up(list(partitions))
+        self._give_up(list(partitions), is_lost=True)
 
-    def _give_up(self, partitions: list[TopicPartition]) -> None:
+    def _give_up(self, partitions: list[TopicPartition], *, is_lost: bool = False) -> None:
         """Makes what was read of partitions stale, and lets go of those that were begun."""
-        places = [(one.topic, one.partition) for one in partitions]
+        places = _places(partitions)
         begun = set(self._assignment.begun).intersection(places)
         self._crash_loop.forget(places)
         self._assignment.let_go(places)
         try:
             self._consumer.incremental_unassign([TopicPartition(*place) for place in begun])
-            self._observer(PartitionsRevoked(_names(partitions), owned=len(self._assignment.owned)))
+            self._observer(PartitionsRevoked(places, len(self._assignment.owned), is_lost))
         except KafkaException as error:
             self._callback_failure = error
 
 
-def _names(partitions: Iterable[TopicPartition]) -> tuple[str, ...]:
-    return tuple(f"{partition.topic}-{partition.partition}" for partition in partitions)
+def _places(partitions: Iterable[TopicPartition]) -> tuple[Place, ...]:
+    return tuple((partition.topic, partition.partition) for partition in partitions)

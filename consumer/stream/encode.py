@@ -24,6 +24,7 @@ from shared.messages import (
 from shared.reasons import Reason, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from consumer.preflight.topic_config import Targets
@@ -108,10 +109,21 @@ class Encoder:
     on_null: Literal["skip", "forward", "dead-letter"]
     max_bytes: int
     targets: Targets
+    trace_headers: Callable[[Record], Headers] | None = None
+    """The headers of a record with the trace context of its result; None: as they are."""
 
     def result(self, document: Document, score: Score, at: Moment) -> Outgoing | DeadLetter:
         """Encodes one result; one that the output topic would refuse is a dead letter."""
         return self._output(document.record, self._value(document, score, at), at)
+
+    def is_unknown(self, score: Score) -> bool:
+        """Whether the model does not know enough of the text, so that its result has `unknown_share`."""
+        return score.unknown_share > self.max_unknown_share
+
+    def is_uncertain(self, score: Score) -> bool:
+        """Whether its result is marked uncertain."""
+        below = score.model.uncertain_below if self.uncertain_below is None else self.uncertain_below
+        return score.probabilities[score.label] < below or score.unknown_share > self.max_unknown_share
 
     def deletion(self, deletion: Deletion, at: Moment) -> Outgoing | DeadLetter | None:
         """Encodes what `on_null` makes of a deletion: nothing, a null with its key, or a dead letter.
@@ -135,7 +147,8 @@ class Encoder:
         if output.compacted and record.key is None:
             reason = f"{output.name} is compacted and takes no record without a key"
             return DeadLetter(record, Stage.ENCODE, Reason.RECORD_WITHOUT_KEY, reason)
-        outgoing = Outgoing(record, value, _with_schema(record.headers), self._timestamp_ms(record, at))
+        headers = record.headers if self.trace_headers is None else self.trace_headers(record)
+        outgoing = Outgoing(record, value, _with_schema(headers), self._timestamp_ms(record, at))
         if outgoing.size > limit:
             reason = f"the result with the input's key and headers has {outgoing.size} bytes, more than the limit"
             return DeadLetter(record, Stage.ENCODE, Reason.RECORD_TOO_LARGE, f"{reason} of {limit}")

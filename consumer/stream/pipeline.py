@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from consumer.events import Recovering
+from consumer.events import BatchDropped, BatchSubmitted, BatchUncommitted, Recovering
 from consumer.log_events import log_event
 from consumer.stream.decode import looks, split
 from consumer.stream.publication import Batch, Publication
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from consumer.dlq.limit import DeadLetterLimit
-    from consumer.events import Observer
+    from consumer.events import BatchPublished, Observer
     from consumer.settings import Limits
     from consumer.stream.encode import Encoder
     from consumer.stream.quarantine import Quarantine
@@ -110,6 +110,8 @@ class Pipeline:
         self._cap = RecoveryCap(limits, clock)
         self._read_out = False
         """Whether the last read found nothing."""
+        self._read_wait_s = 0.0
+        """How long the last read took that found something."""
         self._published_at = clock()
         self._idle_since: float | None = None
         """When a read first found nothing while nothing was in hand."""
@@ -186,9 +188,11 @@ class Pipeline:
             self._submit(self._quarantine.take_alone())
 
     def _read(self, max_records: int, wait_s: float) -> None:
+        began = self._clock()
         records = self._source.read(max_records, wait_s)
         self._read_out = not records
         if records:
+            self._read_wait_s = self._clock() - began
             self._inspect(records)
             self._quarantine.add(records)
 
@@ -223,6 +227,7 @@ class Pipeline:
             return
         self._idle_since = None
         self._totals.records += len(records)
+        began = self._clock()
         condemned = self._quarantine.condemned(records)
         documents, dead_letters, deletions = split([] if condemned else records, self._format)
         documents, refused = self._refusals.separate(documents)
@@ -232,6 +237,7 @@ class Pipeline:
         letters = [*condemned, *dead_letters, *refused, *refused_nulls]
         now, seen = self._clock(), looks(records, self._format)
         self._inflight.append(Batch(records, documents, letters, deletions, scores, now, seen, size))
+        self._observer(BatchSubmitted(records, size, self._read_wait_s, now - began))
 
     def _publish_scored(self) -> None:
         """Publishes all that is scored, in order and at once: what a publish costs, many batches share."""
@@ -249,7 +255,7 @@ class Pipeline:
             self._quarantine.scored(batch.records)
         rows = Publication(batches, self._encoder)
         if not rows.records:
-            log.info("batch_dropped", records=sum(len(batch.records) for batch in batches))
+            self._observer(BatchDropped(len(batches), sum(len(batch.records) for batch in batches)))
             return
         self._dead_letter_limit.check(rows.outcomes)
         try:
@@ -257,18 +263,21 @@ class Pipeline:
         except PublishFailed as failure:
             if failure.refused and len(rows.records) == 1:
                 self._refusals.add(rows.records[0], failure.refused)
+            if failure.is_written:
+                self._observer(BatchUncommitted(self._event(rows, began)))
             raise
         self._dead_letter_limit.record(rows.outcomes)
         self._refusals.settle(rows.records)
         self._totals.results += rows.results
         self._totals.dead_letters += len(rows.letters)
         self._totals.nulls += rows.nulls
-        self._observer(
-            rows.event(
-                scored_after_s=began - batches[0].read_at,
-                publish_s=self._clock() - began,
-                lag_records=self._source.lag_records(),
-            )
+        self._observer(self._event(rows, began))
+
+    def _event(self, rows: Publication, began: float) -> BatchPublished:
+        return rows.event(
+            scored_after_s=began - rows.read_at,
+            publish_s=self._clock() - began,
+            lag_records=self._source.lag_records(),
         )
 
     def _write(

@@ -55,16 +55,19 @@ class Publication:
 
     def __init__(self, batches: Sequence[Batch], encoder: Encoder) -> None:
         self._batches = batches
+        self.read_at = batches[0].read_at
+        """When the first of them was read."""
         self.records = [record for batch in batches for record in batch.records if record.owner.held]
         """In order; what was read of the input, whatever became of it."""
         letters = [letter for batch in batches for letter in batch.dead_letters if letter.record.owner.held]
         self.outgoing: list[Outgoing] = []
         """Results, and nulls that are forwarded, in input order."""
-        self.results = 0
+        self._scores: list[Score] = []
         now = Moment.of(datetime.now(UTC))
         self.nulls = 0
         """Deletions that are skipped or forwarded."""
-        self._unknown = 0
+        self._forwarded = 0
+        self._is_uncertain, self._is_unknown = encoder.is_uncertain, encoder.is_unknown
         # Before the outbox begins, so encoding and sending do not overlap: 0.7 % of the rate in exactly-once, with
         # a scorer of 1 ms for 32 messages (decision 9).
         for batch in batches:
@@ -76,10 +79,10 @@ class Publication:
                     letters.append(encoded)
                     continue
                 if isinstance(score, Score):
-                    self.results += 1
-                    self._unknown += score.unknown_share > encoder.max_unknown_share
+                    self._scores.append(score)
                 else:
                     self.nulls += 1
+                    self._forwarded += encoded is not None
                 if encoded is not None:
                     self.outgoing.append(encoded)
         # They were found step by step; a replay sends them in their order, which is to be that of the input.
@@ -92,6 +95,11 @@ class Publication:
         neutral = {id(deletion.record) for batch in batches for deletion in batch.deletions}
         self.outcomes = [id(record) in dead for record in self.records if id(record) not in neutral]
         """For each of `records` but deletions whether it is a dead letter."""
+
+    @property
+    def results(self) -> int:
+        """Results in `outgoing`."""
+        return len(self._scores)
 
     def event(self, *, scored_after_s: float, publish_s: float, lag_records: int) -> BatchPublished:
         """The event for observers, once all is committed. Tokens, ids and looks include revoked records."""
@@ -106,11 +114,14 @@ class Publication:
             else:
                 repeated += isinstance(score, Score)
         return BatchPublished(
-            records=len(self.records),
-            results=self.results,
+            batches=len(self._batches),
+            records=self.records,
+            scores=self._scores,
             dead_letters=self._errors,
             nulls=self.nulls,
-            unknown=self._unknown,
+            forwarded=self._forwarded,
+            uncertain=sum(map(self._is_uncertain, self._scores)),
+            unknown=sum(map(self._is_unknown, self._scores)),
             tokens=tokens,
             computed_tokens=computed,
             repeated=repeated,

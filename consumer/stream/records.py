@@ -106,10 +106,12 @@ def _size(headers: Headers) -> int:
 class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, not an end
     """Nothing, or not all, was published; the loop rewinds to the last commit and goes on."""
 
-    def __init__(self, reason: str, *, refused: str | None = None) -> None:
+    def __init__(self, reason: str, *, refused: str | None = None, is_written: bool = False) -> None:
         super().__init__(reason)
         self.refused = refused
         """The broker's error name, if it refuses a record and would refuse it again."""
+        self.is_written = is_written
+        """Whether everything is in the output topics, and only the commit failed: it is written again."""
 
 
 class Source(Protocol):

@@ -23,6 +23,16 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
+def gpu_uuid(wanted: str) -> str | None:
+    """The UUID of the GPU that a device setting means, as NVIDIA's driver has it; None for a CPU."""
+    device = choose_device(wanted)
+    if device == "cpu":
+        return None
+    import torch  # noqa: PLC0415 - see above
+
+    return f"GPU-{torch.cuda.get_device_properties(torch.device(device).index or 0).uuid}"
+
+
 def _has_driver() -> bool:
     """Whether NVIDIA's driver can be loaded; without it torch finds no GPU either."""
     try:

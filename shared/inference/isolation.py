@@ -20,6 +20,8 @@ from shared.reasons import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from shared.inference.types import SchedulerEvent
+
 log = structlog.get_logger()
 
 Row = TypeVar("Row")
@@ -97,9 +99,10 @@ class Window(Generic[Row, Answer]):
     """Whether a pass has succeeded since the last one that failed."""
 
 
-def log_isolated(event: BatchIsolated) -> None:
-    """Logs an event; the observer of a `Scheduler` that is given none, as in `score` and in the trainer."""
-    log.warning("isolated", **asdict(event))
+def log_isolated(event: SchedulerEvent) -> None:
+    """Logs isolations only; the observer of a `Scheduler` that is given none, as in `score` and in the trainer."""
+    if isinstance(event, BatchIsolated):
+        log.warning("isolated", **asdict(event))
 
 
 class Isolation(Generic[Row, Answer]):

@@ -6,31 +6,39 @@ One thread normalises and tokenises, one makes batches, and `concurrency` thread
 soon as a pass may start and not before, so batches grow while the device is busy, and a single text on an idle
 device starts at once; there is no timer. A window still has a limit: if it took everything that the caller may
 have in flight, nothing would be ready when its last pass begins.
+
+Batches of low priority, those of HTTP requests, are tokenised and scored after all others, in the same passes
+where there is room; `Waiting` decides.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from queue import Empty, PriorityQueue, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import ScorerError
 from shared.inference.activity import Progress, Work
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.isolation import CONTROL, Isolation, PassFailed, TokenBudget, log_isolated
-from shared.inference.submission import Pass, Submission, fail, failing
-from shared.inference.types import Score, Unscorable
+from shared.inference.submission import Pass, Submission, Waiting, fail, failing
+from shared.inference.types import Score, TextsTokenised, Unscorable
 from shared.logs import unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shared.inference.submission import Scores
-    from shared.inference.types import BatchIsolated, Scorer
+    from shared.inference.types import SchedulerEvent, Scorer
+
+
+HIGH: Final = 0
+LOW: Final = 1
+END: Final = 2
 
 
 class Scheduler:
@@ -47,16 +55,20 @@ class Scheduler:
         window: int | None = None,
         batch_tokens: int | None = None,
         cache: int = 0,
-        observer: Callable[[BatchIsolated], None] = log_isolated,
+        low_priority_share: float = 0.0,
+        observer: Callable[[SchedulerEvent], None] = log_isolated,
     ) -> None:
         """`window` is the maximum rows of a window, unless one batch has more; None: all rows that wait.
 
         `batch_tokens` replaces the token budget of the scorer; `cache` is the number of scores in the cache.
+        `low_priority_share` is the share of tokens that batches of low priority take while others wait.
         """
         self._scorer = scorer
-        self._window = window
+        self._observer = observer
         self._cache = ScoreCache(cache)
         budget = TokenBudget(batch_tokens or scorer.batch_tokens)
+        self._waiting = Waiting(max_rows=window, pass_tokens=budget.full, low_share=low_priority_share)
+        """Used by the thread `batch`."""
         self._isolation = Isolation[Any, Score](
             self._forward, self._control, budget, padding=scorer.padding, observer=observer
         )
@@ -66,7 +78,9 @@ class Scheduler:
         """Futures of batches that are not answered."""
         self._lost: ScorerError | None = None
         """The error of a thread that has ended; then no batch will be answered any more."""
-        self._submitted: SimpleQueue[Submission | None] = SimpleQueue()
+        self._submitted: PriorityQueue[tuple[int, int, Submission | None]] = PriorityQueue()
+        """Priority, number and batch: the lowest first. None ends the threads, after all batches."""
+        self._numbers = count()
         self._tokenised: SimpleQueue[Submission | None] = SimpleQueue()
         self._passes: SimpleQueue[Pass | None] = SimpleQueue()
         self._room = threading.Semaphore(scorer.concurrency)
@@ -84,8 +98,12 @@ class Scheduler:
         """Passes that ran out of memory so far."""
         return self._isolation.out_of_memory
 
-    def submit(self, texts: Sequence[str]) -> Future[Scores]:
-        """Queues texts; the future returns their answers in input order, or raises what the scorer raised."""
+    def submit(self, texts: Sequence[str], *, low_priority: bool = False) -> Future[Scores]:
+        """Queues texts; the future returns their answers in input order, or raises what the scorer raised.
+
+        Any thread may call this. With `low_priority` they are scored after the texts of all other batches, but for
+        a share.
+        """
         future: Future[Scores] = Future()
         if not texts:
             future.set_result([])
@@ -93,7 +111,8 @@ class Scheduler:
         self._progress.note()
         self._open.add(future)
         future.add_done_callback(self._open.discard)
-        self._submitted.put(Submission(future, texts, [None] * len(texts), [], [], []))
+        submission = Submission(future, texts, [None] * len(texts), [], [], [], low_priority)
+        self._submitted.put((LOW if low_priority else HIGH, next(self._numbers), submission))
         # Checked last: a thread that ended before has set `_lost`; one that ends later finds this in `_open`.
         if self._lost is not None:
             fail([future], self._lost)
@@ -116,7 +135,7 @@ class Scheduler:
 
     def close(self, timeout_s: float) -> bool:
         """Ends the threads after all submitted batches; returns whether they ended within the timeout."""
-        self._submitted.put(None)
+        self._submitted.put((END, next(self._numbers), None))
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -132,11 +151,15 @@ class Scheduler:
             fail(list(self._open), self._lost)
 
     def _tokenise(self) -> None:
-        while (submission := self._submitted.get()) is not None:
+        while (submission := self._submitted.get()[-1]) is not None:
             if submission.future.cancelled():
                 continue  # cancelled by a recovery before it started
             with failing([submission]), self._progress.doing("tokenising", texts=len(submission.texts)):
+                began = time.monotonic()
                 self._prepare(submission)
+                submission.ready_s = time.monotonic()
+                texts, rows = len(submission.texts), len(submission.rows)
+                self._observer(TextsTokenised(texts, rows, submission.ready_s - began))
                 if submission.rows:
                     self._tokenised.put(submission)
                 elif submission.future.set_running_or_notify_cancel():
@@ -165,33 +188,25 @@ class Scheduler:
                 submission.places.append(places[key])
 
     def _batch(self) -> None:
-        waiting = deque([self._tokenised.get()])
-        while waiting[0] is not None:
+        waiting = self._waiting
+        while waiting or self._first_of(waiting):
             self._room.acquire()  # texts that arrive until the device has room may join the window
             with suppress(Empty):
-                while waiting[-1] is not None:
-                    waiting.append(self._tokenised.get_nowait())
+                while (one := self._tokenised.get_nowait()) is not None:
+                    waiting.add(one)
+                self._tokenised.put(None)  # ends the loop once all that waits is scored
             with self._progress.doing("batching"):
-                window = self._next_window(waiting)
+                window = waiting.next_window()
             self._start(window)
-            if not waiting:
-                waiting.append(self._tokenised.get())
         # The first two threads are `tokenise` and `batch`; each of the others ends at one None.
         for _ in self._threads[2:]:
             self._passes.put(None)
 
-    def _next_window(self, waiting: deque[Submission | None]) -> list[Submission]:
-        """Takes the first waiting batch and the next ones that fit; leaves out cancelled ones."""
-        taken: list[Submission] = []
-        rows = 0
-        while waiting and (one := waiting[0]) is not None:
-            if taken and self._window is not None and rows + len(one.rows) > self._window:
-                break
-            waiting.popleft()
-            if one.future.set_running_or_notify_cancel():
-                taken.append(one)
-                rows += len(one.rows)
-        return taken
+    def _first_of(self, waiting: Waiting) -> bool:
+        """Waits for a batch; returns False once no more will come."""
+        if (first := self._tokenised.get()) is not None:
+            waiting.add(first)
+        return bool(waiting)
 
     def _start(self, submissions: list[Submission]) -> None:
         """Makes one window of the submissions and queues its passes; the caller has acquired room for one."""
@@ -210,11 +225,14 @@ class Scheduler:
     def _run_passes(self) -> None:
         while (one := self._passes.get()) is not None:
             with failing(one.submissions), self._progress.doing("answering", rows=len(one.batch)):
+                began, is_void = time.monotonic(), one.is_void
                 try:
-                    last = not one.is_void and self._isolation.run_batch(one.window, one.batch)
+                    last = not is_void and self._isolation.run_batch(one.window, one.batch)
                 finally:
                     # Before `settle`: other threads go on with the next window while this one isolates failures.
                     self._room.release()
+                if not is_void:
+                    self._observer(one.event(began, time.monotonic()))
                 if last:
                     self._finish(one.submissions, self._isolation.settle(one.window))
 

@@ -1,11 +1,14 @@
-"""A batch of texts in the scheduler: its rows for the device, and the future that waits for the answers."""
+"""A batch of texts in the scheduler: its rows for the device, the future that waits for the answers, its turn."""
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from shared.inference.types import PassRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
     from shared.inference.types import Score, Unscorable
 
     Scores = list[Score | Unscorable]
+
+LIGHT: Final = 2
+"""A window of less than half of its rows is not that of a loaded stream: with more to read, a read returns
+`limits.batch_records` records."""
 
 
 @dataclass(slots=True)
@@ -30,6 +37,14 @@ class Submission:
     """The cache key of each row."""
     places: list[list[int]]
     """For each row, the indices of its text in `texts`."""
+    low_priority: bool = False
+    ready_s: float = field(default=0.0, init=False)
+    """When it was tokenised, by the monotonic clock."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of its rows."""
+        return sum(map(len, self.rows))
 
     def finish(self) -> None:
         """Sets the answers as the result of the future."""
@@ -48,6 +63,70 @@ class Pass:
     def is_void(self) -> bool:
         """Whether another pass of the window has failed for good."""
         return self.submissions[0].future.done()
+
+    def event(self, began_s: float, ended_s: float) -> PassRun:
+        """The event of the pass, by the monotonic clock."""
+        tokens = sum(self.window.lengths[index] for index in self.batch)
+        return PassRun(len(self.batch), tokens, began_s - self.submissions[0].ready_s, ended_s - began_s)
+
+
+class Waiting:
+    """Tokenised batches that wait for the device, and which of them make the next window. Used by one thread.
+
+    Batches of low priority never displace another. They join its window with up to `low_share` of its tokens: what
+    a batch takes beyond that is subtracted from later windows, so over time the others lose at most this share.
+    Where the device would idle, they fill one pass of `pass_tokens`, and what comes meanwhile waits for no more.
+    """
+
+    def __init__(self, *, max_rows: int | None, pass_tokens: int, low_share: float) -> None:
+        """`max_rows` is the maximum rows of a window, unless one batch has more; None: all rows that wait."""
+        self._max_rows = max_rows
+        self._pass_tokens = pass_tokens
+        self._low_share = low_share
+        self._high: deque[Submission] = deque()
+        self._low: deque[Submission] = deque()
+        self._credit = 0.0
+        """Tokens that low priority may take from a window of the others; negative after a large batch."""
+
+    def __bool__(self) -> bool:
+        """Whether any batch waits."""
+        return bool(self._high or self._low)
+
+    def add(self, submission: Submission) -> None:
+        """Takes one more batch."""
+        (self._low if submission.low_priority else self._high).append(submission)
+
+    def next_window(self) -> list[Submission]:
+        """Removes the batches of the next window and returns them; leaves out cancelled ones."""
+        taken: list[Submission] = []
+        rows = 0
+        while self._high:
+            one = self._high[0]
+            if taken and self._max_rows is not None and rows + len(one.rows) > self._max_rows:
+                break
+            self._high.popleft()
+            if one.future.set_running_or_notify_cancel():
+                taken.append(one)
+                rows += len(one.rows)
+        return [*taken, *self._low_of(taken, rows)] if self._low else taken
+
+    def _low_of(self, taken: list[Submission], rows: int) -> list[Submission]:
+        """Removes the batches of low priority that join these of `rows` rows."""
+        tokens = sum(one.tokens for one in taken)
+        # Only debts are kept: with savings, a burst after an idle hour would take the whole device.
+        self._credit = min(self._credit, 0.0) + self._low_share * tokens
+        has_few_rows = self._max_rows is None or LIGHT * rows < self._max_rows
+        is_light = has_few_rows and tokens < self._pass_tokens
+        room = max(self._credit, self._pass_tokens - tokens) if is_light else self._credit
+        joined: list[Submission] = []
+        while self._low and room > 0:
+            one = self._low.popleft()
+            if one.future.set_running_or_notify_cancel():
+                joined.append(one)
+                room -= one.tokens
+        if not is_light:
+            self._credit = room
+        return joined
 
 
 @contextmanager

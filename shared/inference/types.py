@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from shared.model_folder.manifest import UNCERTAIN_BELOW
 
@@ -65,6 +65,34 @@ class BatchIsolated:
     """Passes that ran out of memory."""
     budget_tokens: int
     """Maximum tokens of a pass after it, padding included."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextsTokenised:
+    """The texts of one submission were normalised, looked up and tokenised. On the tokenise thread."""
+
+    texts: int
+    rows: int
+    """Distinct texts without a known score."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PassRun:
+    """A forward pass of a window has ended, well or not; passes of an isolation are not included.
+
+    On a pass thread.
+    """
+
+    rows: int
+    tokens: int
+    """Without padding."""
+    waited_s: float
+    """Since the first text of its window was tokenised."""
+    seconds: float
+
+
+SchedulerEvent: TypeAlias = TextsTokenised | PassRun | BatchIsolated
 
 
 class Scorer(Protocol):

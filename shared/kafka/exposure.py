@@ -31,7 +31,7 @@ def plaintext_hosts(servers: str, security_protocol: str) -> list[str]:
         prefix = _PROTOCOL.match(server)
         protocols = {security_protocol, prefix[1].lower() if prefix else security_protocol}
         host = _host(server[prefix.end() :] if prefix else server)
-        if protocols & _PLAINTEXT and not _is_loopback(host):
+        if protocols & _PLAINTEXT and not is_loopback(host):
             found.append(host)
     return found
 
@@ -41,7 +41,7 @@ def plaintext_endpoint(url: str) -> list[str]:
     endpoint = urlsplit(url)
     return (
         [endpoint.hostname]
-        if endpoint.scheme == "http" and endpoint.hostname and not _is_loopback(endpoint.hostname)
+        if endpoint.scheme == "http" and endpoint.hostname and not is_loopback(endpoint.hostname)
         else []
     )
 
@@ -61,7 +61,8 @@ def _host(server: str) -> str:
     return server if server.count(":") > 1 else server.partition(":")[0] or "localhost"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a host of this name."""
     if host.lower() == "localhost":
         return True
     try:

@@ -64,8 +64,11 @@ class SpanRead(NamedTuple):
 class TopicReader:
     """A client without a group; used by one thread and closed after use."""
 
-    def __init__(self, kafka: KafkaSettings, name: str) -> None:
-        """`name` is the client id; raises SettingsError for a configuration that librdkafka refuses."""
+    def __init__(self, kafka: KafkaSettings, name: str, *, ahead_kib: int = 16_384) -> None:
+        """`name` is the client id, `ahead_kib` what is fetched before it is asked for.
+
+        Raises SettingsError for a configuration that librdkafka refuses.
+        """
         self._servers = kafka.bootstrap_servers
         self._topics: list[str] = []
         """The requested topics, for error messages."""
@@ -78,7 +81,8 @@ class TopicReader:
             "isolation.level": "read_committed",
             # A start that retention deletes before it is read moves to the first record that is left.
             "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": 16_384,  # librdkafka's default prefetches 64 MiB
+            "queued.max.messages.kbytes": ahead_kib,  # librdkafka's default prefetches 64 MiB
+            "fetch.message.max.bytes": min(2**20, ahead_kib * 1024),
         }
         try:
             self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
@@ -208,6 +212,28 @@ class TopicReader:
             if message is not None and message.error() is None:
                 return message
         return None
+
+    def record_from(self, partition: Partition, offset: int, within_s: float) -> Message | None:
+        """The first record at or after an offset; None where a reader gets none before the end.
+
+        Raises TimeoutError, also where the leader answers with an error.
+        """
+        self._consumer.assign([TopicPartition(*partition, offset)])
+        deadline = time.monotonic() + within_s
+        try:
+            while (left_s := deadline - time.monotonic()) > 0:
+                message = self._consumer.poll(left_s)
+                if message is None or is_about_the_group(message):
+                    continue
+                try:
+                    is_end = is_partition_end(message)
+                except KafkaException:
+                    continue
+                if _where(message)[0] == partition:
+                    return None if is_end else message
+        finally:
+            self._consumer.unassign()
+        raise TimeoutError(f"no answer for {partition.topic}-{partition.number} within {within_s:g} s")
 
     def _offsets(
         self, partitions: Iterable[Partition], spec: OffsetSpec, isolation: IsolationLevel

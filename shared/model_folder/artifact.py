@@ -37,7 +37,7 @@ PICKLE_SUFFIXES: Final = frozenset(
 # Protocols 2 to 5, and a zip file, which is what torch.save writes.
 _PICKLE_STARTS: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 # `int8` has only figures; the digest of the graph is among the files, so an export changes the version.
-_DESCRIPTIVE: Final = frozenset({"metrics", "int8", "files", "created_at"})
+_DESCRIPTIVE: Final = frozenset({"metrics", "int8", "reference", "files", "created_at"})
 """Manifest fields that describe a model without affecting its scores; they are not part of its version."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from shared.drift.reference import Reference  # noqa: TC001 - pydantic needs it at run time
 from shared.text import NORMALISER_VERSION, NormaliserOptions
 
 FORMAT_VERSION: Final = 1
@@ -120,6 +121,10 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         default=None,
         description="share of each label in the training data; null: unknown, as for an adopted model",
     )
+    reference: Reference | None = Field(
+        default=None,
+        description="statistics of the results on the validation rows, for drift; null: none, or too few rows",
+    )
     base: Base
     data: TrainingData | None = Field(
         default=None, description="null: an adopted model, fine-tuned elsewhere on data that is not known"
@@ -148,6 +153,8 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
                 raise ValueError(f"{name} must have a number for each label")
         if not set(self.polarity or ()) <= set(self.labels):
             raise ValueError("polarity must name labels of the model")
+        if self.reference is not None and tuple(self.reference.labels) != self.labels:
+            raise ValueError("reference.labels must name exactly the labels, in their order")
         return self
 
     @property

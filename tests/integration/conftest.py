@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,8 +18,12 @@ from tests.support.tiny import tiny_model
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.support.kafka import Broker, MakeTopic
+
 MODEL_VARIABLE = "TEST_MODEL"
 """The model folder for the integration tests; by default the tiny one with random weights."""
+PARTITIONS: Final = 4
+"""Of each of `topics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,13 @@ class Consumers:
         return consumer
 
 
+@pytest.fixture(autouse=True)
+def _unfrozen() -> Iterator[None]:
+    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def tweets(tmp_path_factory: pytest.TempPathFactory) -> list[Tweet]:
     """The 4,200 rated tweets, fetched by the trainer's own command."""
@@ -76,6 +89,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder: the one that TEST_MODEL names, or a tiny BERT with random weights."""
     given = os.environ.get(MODEL_VARIABLE)
     return Path(given).resolve() if given else tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def topics(kafka: Broker, topic: MakeTopic) -> Topics:
+    """Topics of four partitions and a group of their own."""
+    names = [topic(name, partitions=PARTITIONS) for name in ("texts", "sentiments", "letters")]
+    return Topics(kafka.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4()}")
 
 
 @pytest.fixture

@@ -6,9 +6,7 @@ the imports of torch and transformers; this takes one.
 
 from __future__ import annotations
 
-import gc
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -17,13 +15,13 @@ from transformers import pipeline
 
 from consumer.service import serve
 from consumer.settings import ConsumerSettings
+from consumer.signals import StopSignal
 from shared.kafka.settings import KafkaSettings
 from tests.support.hub.models import ARCHITECTURES, write_classifier
 from tests.support.topics import Sent, produce, read_all
 from trainer.models.adopt import Job, adopt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.kafka import Broker, MakeTopic
@@ -38,13 +36,6 @@ TEXTS = (
     *("good bad table " * count for count in (1, 2, 5, 9, 14, 40, 200)),
     "x" * 300,
 )
-
-
-@pytest.fixture(autouse=True)
-def _unfrozen() -> Iterator[None]:
-    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -73,7 +64,7 @@ def test_an_adopted_model_serves_what_the_pipeline_answers(
             dlq_topic=letters,
             max_messages=len(TEXTS),
         ),
-        threading.Event(),
+        StopSignal(),
     )
 
     found: Any = pipeline("text-classification", model=str(source), top_k=None, device="cpu")

@@ -12,28 +12,20 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.conftest import Topics
+from tests.integration.conftest import PARTITIONS
 from tests.support.processes import run_command
 from tests.support.topics import Sent, produce, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.conftest import Consumers
-    from tests.support.kafka import Broker, MakeTopic
+    from tests.integration.conftest import Consumers, Topics
+    from tests.support.kafka import Broker
 
 MESSAGES = 12_000
-PARTITIONS = 4
 FAST_SESSION = json.dumps({"session.timeout.ms": 6000, "heartbeat.interval.ms": 500})
 SMALL_BATCHES = {"SENTIMENT_LIMITS__BATCH_RECORDS": "64", "SENTIMENT_KAFKA__PROPERTIES": FAST_SESSION}
 STOP_S = 10.0
-
-
-@pytest.fixture
-def topics(kafka: Broker, topic: MakeTopic) -> Topics:
-    """Topics of four partitions and a group of their own."""
-    names = [topic(name, partitions=PARTITIONS) for name in ("texts", "sentiments", "letters")]
-    return Topics(kafka.bootstrap_servers, names[0], names[1], names[2], f"group-{uuid4()}")
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])

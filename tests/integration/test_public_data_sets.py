@@ -6,9 +6,7 @@ would go into importing torch and transformers.
 
 from __future__ import annotations
 
-import gc
 import json
-import threading
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,6 +14,7 @@ import pytest
 
 from consumer.service import serve
 from consumer.settings import ConsumerSettings
+from consumer.signals import StopSignal
 from shared.kafka.settings import KafkaSettings
 from shared.model_folder.artifact import open_artifact
 from tests.support.tiny import tiny_base
@@ -27,7 +26,6 @@ from trainer.data.quality.findings import DataQuality
 from trainer.data.readers import ColumnNames, read_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.kafka import Broker, MakeTopic
@@ -35,13 +33,6 @@ if TYPE_CHECKING:
 
 ROWS = 60
 """Of each class in the training part."""
-
-
-@pytest.fixture(autouse=True)
-def _unfrozen() -> Iterator[None]:
-    """The service freezes the garbage collector, and nanobind would report all its objects at the end."""
-    yield
-    gc.unfreeze()
 
 
 def published(name: str, folder: Path) -> Path:
@@ -110,7 +101,7 @@ def test_a_model_of_a_published_archive_serves_its_test_part(
             dlq_topic=letters,
             max_messages=len(sent),
         ),
-        threading.Event(),
+        StopSignal(),
     )
     results = [json.loads(message.value() or b"") for message in read_all(kafka.bootstrap_servers, sentiments)]
     assert sorted(result["id"] for result in results) == sorted(rows.ids)

@@ -211,19 +211,22 @@ def local_kafka(port: int = 0, settings: Mapping[str, str] | None = None) -> Ite
 
     `settings` override SETTINGS.
     """
-    with _node(port, settings or {}) as node:
+    with local_node(port, settings or {}) as node:
         yield node.broker
 
 
 @dataclass(frozen=True)
-class _Node:
+class LocalNode:
+    """A broker, its Java process, and its log."""
+
     broker: Broker
     process: subprocess.Popen[bytes]
     log: Path
 
 
 @contextmanager
-def _node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[_Node]:
+def local_node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[LocalNode]:
+    """A broker of its own process, at a port or at a free one; raises BrokerError."""
     java, class_path = find_java(), find_class_path()
     folder = Path(tempfile.mkdtemp(prefix="kafka-"))
     try:
@@ -236,7 +239,7 @@ def _node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator
             _await_answer(address, process, log)
             version = re.search(r"kafka-tools-([\w.]+)\.jar", class_path)
             name = f"Apache Kafka {version[1]}" if version else "Apache Kafka"
-            yield _Node(Broker(address, f"{name}, local Java process, {address}"), process, log)
+            yield LocalNode(Broker(address, f"{name}, local Java process, {address}"), process, log)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -409,7 +412,7 @@ def main() -> int:
     port = parser.parse_args().port
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to stop unwind alike
     try:
-        with _node(port) as node:
+        with local_node(port) as node:
             address = node.broker.bootstrap_servers
             text = NEXT_STEPS.format(description=node.broker.description, address=address, log=node.log)
             sys.stdout.write(text)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from consumer.events import Observer
     from consumer.stream.records import Record
     from shared.inference.types import Scorer
+    from shared.messages import Headers
     from tests.support.fakes import Written
 
 UNREADABLE: Final = b"\xff"
@@ -62,10 +63,12 @@ class World:
         clock_step_s: float = 1.0,
         max_bytes: int = 1_000_000,
         on_null: Literal["skip", "forward", "dead-letter"] = "skip",
+        outbox: type[FakeOutbox] = FakeOutbox,
+        trace_headers: Callable[[Record], Headers] | None = None,
     ) -> None:
         self.kafka = FakeKafka({INPUT: partitions, OUTPUT: partitions, DLQ: partitions})
         self.source = FakeSource(self.kafka)
-        self.outbox = FakeOutbox(self.kafka, self.source)
+        self.outbox = outbox(self.kafka, self.source)
         self.scorer = FakeScorer(gates=gates, error=error, unscorable=unscorable)
         self.scoring = Scheduler(scorer or self.scorer)
         self.stop = threading.Event()
@@ -85,6 +88,7 @@ class World:
                 on_null=on_null,
                 max_bytes=max_bytes,
                 targets=TARGETS,
+                trace_headers=trace_headers,
             ),
             refusals=Refusals(TARGETS),
             input_format=input_format or InputFormat(),

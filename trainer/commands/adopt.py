@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import few, show
-from trainer.commands.options import COLUMNS, RESULTS, Labels, settings_options
+from trainer.commands.options import COLUMNS, LOGS, RESULTS, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, *RESULTS, "trainer.max_tokens", "trainer.device", "trainer.cache_dir", "log_level")
+@settings_options(*COLUMNS, *RESULTS, "trainer.max_tokens", "trainer.device", "trainer.cache_dir", *LOGS)
 def adopt(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[str, typer.Argument(help="Folder, or name on the hub, of a fine-tuned classifier.")],

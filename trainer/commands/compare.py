@@ -16,6 +16,7 @@ from trainer.commands.options import (
     FILES,
     GIVEN,
     LABELS,
+    LOGS,
     RESULTS,
     SPLIT,
     TRAINING,
@@ -42,7 +43,7 @@ from trainer.settings import TrainerEnvironment
     "trainer.lowercase",
     "trainer.remove_stop_words",
     "trainer.cache_dir",
-    "log_level",
+    *LOGS,
 )
 def compare(
     loaded: Loaded[TrainerEnvironment],

@@ -10,11 +10,11 @@ import typer
 from shared.command_line import Loaded
 from shared.errors import SettingsError
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, GATES, LABELS, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, GATES, LABELS, LOGS, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*FILES, *COLUMNS, *LABELS, *GATES, "trainer.device", "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, *GATES, "trainer.device", *LOGS)
 def evaluate(
     loaded: Loaded[TrainerEnvironment],
     *,

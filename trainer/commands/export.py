@@ -13,6 +13,7 @@ from trainer.commands.options import (
     COLUMNS,
     FILES,
     LABELS,
+    LOGS,
     SPLIT,
     Calibration,
     Labels,
@@ -24,7 +25,7 @@ from trainer.commands.options import (
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*FILES, *COLUMNS, *LABELS, *SPLIT, "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, *SPLIT, *LOGS)
 def export(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[Path, typer.Argument(help="Model folder.")],

@@ -10,14 +10,14 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import busy, show
-from trainer.commands.options import COLUMNS, LABELS, settings_options
+from trainer.commands.options import COLUMNS, LABELS, LOGS, settings_options
 from trainer.settings import TrainerEnvironment
 
 if TYPE_CHECKING:
     from trainer.data.examples import Examples
 
 
-@settings_options(*COLUMNS, *LABELS, "trainer.time_column", "trainer.cache_dir", "log_level")
+@settings_options(*COLUMNS, *LABELS, "trainer.time_column", "trainer.cache_dir", *LOGS)
 def fetch(
     loaded: Loaded[TrainerEnvironment],
     name: Annotated[

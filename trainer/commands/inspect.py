@@ -14,6 +14,7 @@ from trainer.commands.options import (
     COLUMNS,
     FILES,
     LABELS,
+    LOGS,
     Calibration,
     Data,
     Labels,
@@ -45,7 +46,7 @@ NOTHING: Final[Mapping[str, Examples]] = {}
     "trainer.split_column",
     "trainer.seed",
     "trainer.cache_dir",
-    "log_level",
+    *LOGS,
 )
 def inspect(
     loaded: Loaded[TrainerEnvironment],

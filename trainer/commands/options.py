@@ -81,6 +81,7 @@ RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polar
 GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
 GIVEN: Final = ("trainer.keep_overlaps",)
 MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
+LOGS: Final = ("log_level", "log_format")
 INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
 TRAINING: Final = (
     "trainer.head",

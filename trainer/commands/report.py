@@ -9,11 +9,11 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import show
-from trainer.commands.options import COLUMNS, FILES, LABELS, Labels, settings_options
+from trainer.commands.options import COLUMNS, FILES, LABELS, LOGS, Labels, settings_options
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*FILES, *COLUMNS, *LABELS, "log_level")
+@settings_options(*FILES, *COLUMNS, *LABELS, *LOGS)
 def report(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[Path, typer.Argument(help="Model folder.")],

@@ -20,6 +20,7 @@ from trainer.commands.options import (
     GATES,
     GIVEN,
     LABELS,
+    LOGS,
     MODEL,
     RESULTS,
     SPLIT,
@@ -52,7 +53,7 @@ from trainer.settings import TrainerEnvironment
     *GATES,
     "trainer.report_to",
     "trainer.cache_dir",
-    "log_level",
+    *LOGS,
 )
 def train(
     loaded: Loaded[TrainerEnvironment],

@@ -14,6 +14,7 @@ from trainer.commands.options import (
     FILES,
     GIVEN,
     LABELS,
+    LOGS,
     SPLIT,
     TRAINING,
     Calibration,
@@ -45,7 +46,7 @@ def _budget(text: str) -> int:
     *GIVEN,
     *(name for name in TRAINING if name != "trainer.budget"),
     "trainer.cache_dir",
-    "log_level",
+    *LOGS,
 )
 def tune(
     loaded: Loaded[TrainerEnvironment],

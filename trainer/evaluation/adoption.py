@@ -15,6 +15,7 @@ from trainer.data.duplicates import remove_duplicates
 from trainer.data.near_duplicates import near_duplicate_groups
 from trainer.data.splits import halves
 from trainer.evaluation.diagnostics.diagnose import diagnose
+from trainer.evaluation.drift_reference import drift_reference
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.postprocessing.fitting import Rows, Wanted, fit_postprocessing
 from trainer.evaluation.provenance import rows_of
@@ -76,8 +77,13 @@ def calibrate(artifact: Artifact, examples: Examples, wanted: Wanted, device: st
         engine=served.engine,
         normaliser=_compare(artifact, rows, served, device),
     )
+    everything = np.ones(len(served.rows), np.bool_)  # somebody else trained the weights, on other rows
     return Calibrated(
-        in_manifest={**fit.in_manifest, "calibration": rows_of(rows.take(fitted))},
+        in_manifest={
+            **fit.in_manifest,
+            "calibration": rows_of(rows.take(fitted)),
+            "reference": drift_reference(served, everything, fit.postprocessing, labels),
+        },
         report=Report(adoption=report, postprocessing=fit.report, evaluations={TEST: found}),
         diagnostics=diagnose(
             rows.take(tested),

@@ -47,6 +47,10 @@ class Served:
     """`[scored, labels]`, before calibration."""
     engine: str
     """Library, precision and batching."""
+    tokens: IntArray | None = None
+    """`[scored]`; None for a baseline, which has none."""
+    unknown_shares: FloatArray | None = None
+    """`[scored]`, of the tokens; None as above."""
 
 
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
@@ -98,6 +102,8 @@ def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequ
         labels=np.array([score.label for score in found], np.int64),
         logits=(scaled if calibration.bias is None else scaled - calibration.bias) * calibration.temperature,
         engine=scorer.describe()["engine"],
+        tokens=np.array([score.tokens for score in found], np.int64),
+        unknown_shares=np.array([score.unknown_share for score in found], np.float64),
     )
 
 

@@ -14,6 +14,7 @@ from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS
 from trainer.evaluation.behaviour.measure import measure_behaviour
 from trainer.evaluation.diagnostics.diagnose import diagnose
+from trainer.evaluation.drift_reference import drift_reference
 from trainer.evaluation.gates import Gates, gates_of
 from trainer.evaluation.metrics import figures
 from trainer.evaluation.postprocessing.fitting import Fitted, Rows, Wanted, fit_postprocessing
@@ -59,7 +60,8 @@ def calibrate_and_test(
 ) -> tuple[Fitted, Tested]:
     """Fits what follows the logits and computes the test metrics, in fp32 with the engine that serves here.
 
-    The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them.
+    The decision and the uncertain threshold have the validation rows too: no step fitted the weights to them. The
+    same rows give the reference statistics for drift.
     """
     parts = {name: getattr(splits, name) for name in PARTS if name != "train"}
     texts = [text for part in parts.values() for text in part.texts]
@@ -74,6 +76,8 @@ def calibrate_and_test(
     fitted = fit_postprocessing(
         calibration, calibration.with_rows(rows["validation"]), wanted, expected_bias=expected_bias
     )
+    reference = drift_reference(served, part_of == "validation", fitted.postprocessing, raw.manifest.labels)
+    fitted = replace(fitted, in_manifest={**fitted.in_manifest, "reference": reference})
     test = parts[TEST].take(served.rows[part_of == TEST] - (len(texts) - len(parts[TEST])))
     tested = _tested(rows[TEST], test, raw.manifest, fitted.postprocessing, engine=served.engine, command=command)
     return fitted, tested

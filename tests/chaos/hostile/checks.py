@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from consumer.preflight.settings_rules import settings_problems
 from consumer.settings import OTHER_COMMANDS, ConsumerSettings
 from consumer.stream.decode import decode
 from consumer.stream.encode import Moment
@@ -19,7 +20,7 @@ from shared.errors import SettingsError
 from shared.formats.parsed import MAX_ID_CHARS
 from shared.inference.types import Score
 from shared.messages import SCHEMA_HEADER, DeadLetterHeaders, Result
-from shared.settings import effective, load_settings
+from shared.settings import effective, examine_file, load_settings
 from shared.text import NormaliserOptions, normalise
 from tests.chaos.hostile.inputs import ADDRESS, MARKER, MODEL
 from trainer.settings import OTHER_COMMANDS as TRAINERS_OTHERS
@@ -188,9 +189,15 @@ def check_environment(environ: Mapping[str, str]) -> None:
 
 
 def check_file(path: Path, content: bytes) -> None:
-    """Any settings file gives settings or a SettingsError, for either command, and shows no secret."""
+    """Any settings file gives settings or a SettingsError, for all commands, and shows no secret."""
     path.write_bytes(content)
     check_environment({"SENTIMENT_CONFIG": str(path)})
+    try:
+        found = examine_file(ConsumerSettings, path, OTHER_COMMANDS)
+        said = str([*settings_problems(found, path), *found.of_others])
+    except SettingsError as error:
+        said = str(error)
+    assert MARKER not in said
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -28,6 +28,7 @@ from shared.model_folder.artifact import open_artifact
 from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
+from tests.unit.consumer.http.conftest import HttpSide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     """
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("shared.command_line.configure_logs", lambda _level: None)
+    monkeypatch.setattr("shared.command_line.configure_logs", lambda *_: None)
     monkeypatch.setattr("consumer.signals.stop_on_signals", lambda _stop: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("shared.kafka.admin.CONNECT_TIMEOUT_S", 0.3)
@@ -107,7 +108,16 @@ def test_the_version_is_told(command: Command) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run"], ["check"], ["score"], ["plan"], ["topics", "create"], ["dlq", "list"], ["config", "show"]],
+    [
+        ["run"],
+        ["check"],
+        ["score"],
+        ["plan"],
+        ["topics", "create"],
+        ["dlq", "list"],
+        ["config", "show"],
+        ["config", "check"],
+    ],
 )
 def test_an_unknown_option_is_a_usage_error(command: Command, arguments: list[str]) -> None:
     """Given an option that no command has, when run, then the exit code is 2."""
@@ -510,6 +520,60 @@ def test_config_show_can_be_read_back(command: Command, monkeypatch: pytest.Monk
     assert "# linger.ms: 7" in shown.out
     assert "hunter2" not in shown.out + shown.err
     assert f'group_id: "a: \\"b\\" #c"  # {file}' in again.out
+
+
+@pytest.mark.parametrize(
+    ("yaml", "options", "code", "line"),
+    [
+        ("group_id: tweets", [], 0, "ok   {file}: run takes it; 0 warnings"),
+        ("until_idle_s: 5", [], 0, "warn until_idle_s: the run ends by itself"),
+        ("until_idle_s: 5", ["--strict"], 78, "warn until_idle_s: the run ends by itself"),
+        ("grup_id: tweets", [], 78, "FAIL unknown setting grup_id in {file}; did you mean group_id?"),
+    ],
+)
+def test_config_check_has_an_exit_code_for_a_ci(
+    *,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    yaml: str,
+    options: list[str],
+    code: int,
+    line: str,
+) -> None:
+    """Given a file, when checked, then code and lines say what is wrong with it, whatever the environment has."""
+    monkeypatch.setenv("SENTIMENT_NO_SUCH_SETTING", "1")
+    file = tmp_path / "settings.yaml"
+    file.write_text(yaml)
+
+    ended = command("config", "check", str(file), *options)
+
+    assert ended.code == code
+    assert line.format(file=file) in ended.out
+    assert ended.err.startswith(f"error: {file}: ") if code else not ended.err
+
+
+def test_health_takes_the_settings_of_the_process(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Given the file and the environment of a run with every group, then `health` finds its port by them."""
+    side = HttpSide()
+    with side.listening() as client:
+        port = client.base_url.port
+        file = tmp_path / "settings.yaml"
+        file.write_text(
+            f"group_id: tweets\nmetrics: {{host: '::', port: 9464}}\ndrift: {{window: 1000}}\nlog_format: json\n"
+            f"http: {{host: 0.0.0.0, port: {port}}}\n"
+        )
+        file.chmod(0o600)
+        monkeypatch.setenv("SENTIMENT_CONFIG", str(file))
+        monkeypatch.setenv("SENTIMENT_HTTP__API_KEY", "0123456789abcdef")
+        monkeypatch.setenv("SENTIMENT_METRICS__TOKEN", "0123456789abcdef")
+        assert command("health", "livez") == Ended(0, "", "")
+
+        starting = command("health")
+
+    assert (starting.code, starting.err) == (1, f"/readyz at 127.0.0.1 port {port} answers 503\n")
 
 
 def test_check_does_not_score_without_a_model(command: Command) -> None:

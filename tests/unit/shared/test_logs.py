@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from shared.errors import KafkaUnreachable, SentimentError, SettingsError
-from shared.logs import exit_with, unforeseen
+from shared.logs import configure_logs, exit_with, standard_error, unforeseen
 from tests.support.stderr import CLOSED, KINDS, line_of, script
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_an_error_without_frames_is_described() -> None:
 SCRIPT = """
 import sys, warnings, structlog
 from shared.logs import configure_logs
-configure_logs(sys.argv[1])
+configure_logs(*sys.argv[1:])
 log = structlog.get_logger()
 log.debug("fine")
 log.info("batch", records=2, name="\\u00fc")
@@ -117,6 +117,53 @@ def test_log_lines_are_json_on_standard_error(level: str, events: list[str]) -> 
     assert [line["event"] for line in lines] == events
     assert all(line["timestamp"].endswith("Z") for line in lines)
     assert PRIVATE not in done.stderr
+
+
+def test_lines_for_people_can_be_asked_for_in_a_pipe() -> None:
+    """Given --log-format console, when logs are written to a pipe, then they are text without colours."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "info", "console"], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert re.search(r"Z \[info +\] batch +name=\u00fc records=2\n", done.stderr)
+    assert "ValueError: here" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_dropped_lines_are_counted_at_every_level() -> None:
+    """Given the level error, when lines were dropped, then the line that says so is written all the same."""
+    try:
+        configure_logs("error", "json")
+        assert json.loads(standard_error().gap(3))["lines"] == 3
+    finally:
+        structlog.reset_defaults()
+
+
+REPEATING = """
+import logging, warnings, structlog
+from shared.logs import configure_logs, exit_with
+def command():
+    configure_logs("info")
+    for number in range(200):
+        structlog.get_logger().warning("again", number=number)
+        logging.getLogger("librdkafka").warning("%s after %d ms", "gone", number)
+    exit(3)
+exit_with(command)
+"""
+
+
+def test_repeated_warnings_are_sampled_and_counted_to_the_last() -> None:
+    """Given 200 equal warnings, when the process ends, then the first are in full, and the last counts others."""
+    done = subprocess.run(
+        [sys.executable, "-c", REPEATING], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    lines: list[dict[str, Any]] = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 3
+    for event in ("again", "librdkafka"):
+        counts = [line.get("repeated", 1) for line in lines if line["event"] == event]
+        assert counts == [1, 1, 1, 1, 1, 195]
+    assert [line["number"] for line in lines if line["event"] == "again"] == [0, 1, 2, 3, 4, 199]
 
 
 def test_an_end_without_clean_up_loses_no_output() -> None:

@@ -17,7 +17,7 @@ COMMITTED = Path(__file__).parents[3] / "docs" / "schemas"
 
 def test_the_committed_schemas_are_those_of_the_models() -> None:
     """Given docs/schemas, when the schemas are generated, then nothing differs; else run `make reference`."""
-    committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.glob("*.json")}
+    committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.glob("*.schema.json")}
 
     assert committed == schemas()
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from consumer.events import CrashLoopFound, Event
 from consumer.kafka.commit_metadata import Commit, CommitMetadata, Place
 from consumer.kafka.crash_loop import ALONE_CRASHES, PROBE_S, CrashLoop
 from consumer.stream.quarantine import Quarantine
@@ -496,3 +497,28 @@ def test_metadata_of_others_says_nothing(text: str | None) -> None:
 def test_metadata_reads_what_it_wrote(metadata: CommitMetadata) -> None:
     """Given any metadata, when written and read, then it is the same."""
     assert CommitMetadata.decode(metadata.encode()) == metadata
+
+
+@pytest.mark.parametrize("alone", [0, ALONE_CRASHES])
+def test_a_crash_loop_is_told_to_the_observer(alone: int) -> None:
+    """Given a commit with the counts of crashed runs, when its first record is read, then an event has them.
+
+    After ALONE_CRASHES runs that scored it alone it is condemned.
+    """
+    events: list[Event] = []
+    place = PLACES[1]
+    loop = CrashLoop(
+        max_crashes=MAX_CRASHES,
+        reach=REACH,
+        group="g",
+        ask=lambda _: [],
+        commit=lambda _: None,
+        ends=lambda _: {},
+        observer=events.append,
+    )
+    loop.begin([Commit(place, 4, CommitMetadata(crashes=MAX_CRASHES - 1, alone=alone))], alone=True)
+
+    loop.read([record(topic=place[0], partition=place[1], offset=4)])
+
+    condemned = alone >= ALONE_CRASHES
+    assert events == [CrashLoopFound(place, 4, MAX_CRASHES - 1, alone, is_condemned=condemned)]

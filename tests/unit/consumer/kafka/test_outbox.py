@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from hypothesis import settings
 
+from consumer.events import OutputWritten, TransactionChanged
 from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.outbox import AtLeastOnceOutbox, ExactlyOnceOutbox, require_membership
 from consumer.kafka.sender import Sender
@@ -26,7 +27,8 @@ from tests.support.fakes import FakeClock, record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from consumer.stream.records import Record
+    from consumer.events import Event
+    from consumer.stream.records import Outbox, Record
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -193,6 +195,47 @@ def test_no_transaction_is_taken_back_that_was_committed(clock: FakeClock) -> No
     assert "abort" not in producer.calls
 
 
+def test_every_transaction_is_told_to_its_end(clock: FakeClock) -> None:
+    """Given a publish, one that fails and is recovered, and one that is open at the end.
+
+    Then each was begun, and is either committed or aborted, once.
+    """
+    events: list[Event] = []
+    producer = ScriptedProducer(clock)
+    sender: Any = ScriptedSender(producer)
+    outbox = ExactlyOnceOutbox(sender, metadata, events.append)
+    outbox.publish(outgoing(), [], COMMITS)
+    for finish in (outbox.reset, outbox.close):
+        producer.fail_next("commit", kafka_error(KafkaError._FAIL))
+        with pytest.raises(PublishFailed):
+            outbox.publish(outgoing(), [], COMMITS)
+        finish()
+    outbox.close()
+
+    states = [one.state for one in events if isinstance(one, TransactionChanged)]
+    assert states == ["begun", "committed", "begun", "aborted", "begun", "aborted"]
+
+
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_what_is_written_is_told_before_its_commit(*, delivery: str, clock: FakeClock) -> None:
+    """Given a publish, then what was acknowledged is told before its offsets are committed."""
+    events: list[Event] = []
+    sender: Any = ScriptedSender(ScriptedProducer(clock))
+    outbox: Outbox = (
+        ExactlyOnceOutbox(sender, metadata, events.append)
+        if delivery == "exactly-once"
+        else AtLeastOnceOutbox(sender, lambda _: events.append(TransactionChanged("committed")), events.append)
+    )
+
+    outbox.publish(outgoing(), outgoing(RECORDS[1:]), COMMITS)
+
+    written, committed = events[-2:]
+    assert isinstance(written, OutputWritten)
+    assert (written.results, written.dead_letters, written.places) == (2, RECORDS[1:], [("texts", 0)])
+    assert written.send_s >= 0
+    assert committed == TransactionChanged("committed")
+
+
 def test_a_call_that_does_not_return_is_left_behind(clock: FakeClock) -> None:
     """Given offsets that are never answered, when published, then it fails in time and abandons the producer."""
     outbox, sender, producer = scripted(clock)
@@ -320,14 +363,29 @@ def at_least_once(committed: list[Sequence[Commit]]) -> tuple[AtLeastOnceOutbox,
     return AtLeastOnceOutbox(sender, committed.append), sender
 
 
+def test_a_commit_that_fails_says_that_all_is_written(clock: FakeClock) -> None:
+    """Given a commit that a rebalance refuses, then the failure says that all is written."""
+
+    def commit(_: Sequence[Commit]) -> None:
+        raise PublishFailed("ILLEGAL_GENERATION")
+
+    sender: Any = ScriptedSender(ScriptedProducer(clock))
+
+    with pytest.raises(PublishFailed, match="ILLEGAL_GENERATION") as failed:
+        AtLeastOnceOutbox(sender, commit).publish(outgoing(), [], COMMITS)
+
+    assert failed.value.is_written
+
+
 def test_nothing_is_committed_that_was_not_acknowledged() -> None:
     """Given no broker, when published, then that fails within `commit_timeout_s` and nothing is committed."""
     committed: list[Sequence[Commit]] = []
     outbox, sender = at_least_once(committed)
 
-    with pytest.raises(PublishFailed):
+    with pytest.raises(PublishFailed) as failed:
         outbox.publish(outgoing(), outgoing(), COMMITS)
 
+    assert not failed.value.is_written
     assert committed == []
     spoilt = sender.producer
     outbox.reset()

@@ -45,7 +45,7 @@ def test_a_rebalance_is_told_in_events(monkeypatch: pytest.MonkeyPatch) -> None:
     client.callbacks["on_lost"](client, [TopicPartition("texts", 0)])
 
     assert events == [
-        PartitionsAssigned(("texts-0", "texts-1", "texts-2"), owned=3),
-        PartitionsRevoked(("texts-2",), owned=2),
-        PartitionsRevoked(("texts-0",), owned=1),
+        PartitionsAssigned((("texts", 0), ("texts", 1), ("texts", 2)), owned=3),
+        PartitionsRevoked((("texts", 2),), owned=2),
+        PartitionsRevoked((("texts", 0),), owned=1, is_lost=True),
     ]

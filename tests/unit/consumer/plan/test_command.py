@@ -23,7 +23,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A command line for a tiny model, a small grid, and a settings file that only its owner may read."""
     for name in [name for name in os.environ if name.startswith("SENTIMENT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr("shared.command_line.configure_logs", lambda _level: None)
+    monkeypatch.setattr("shared.command_line.configure_logs", lambda *_: None)
     monkeypatch.setattr("consumer.__main__.end_process", sys.exit)
     monkeypatch.setattr("consumer.plan.choice.RECORDS", (4, 32))
     sample, base = tmp_path / "sample.txt", tmp_path / "base.yaml"

@@ -269,7 +269,8 @@ def test_a_thread_that_ends_lets_nobody_wait(queue: str, gate: threading.Event) 
     running = scoring.submit(["running"])
     while not scorer.calls:
         pass
-    vars(scoring)[queue].put("private")  # none of them can be processed
+    private = (-1, -1, "private") if queue == "_submitted" else "private"
+    vars(scoring)[queue].put(private)  # none of them can be processed
     waiting = scoring.submit(["waiting"])
     gate.set()
 
@@ -279,3 +280,31 @@ def test_a_thread_that_ends_lets_nobody_wait(queue: str, gate: threading.Event) 
     with pytest.raises(ScorerError, match="has ended"):
         scoring.submit(["late"]).result(WAIT_S)
     assert running.done()
+
+
+def test_low_priority_waits_for_the_others_and_shares_their_pass(gate: threading.Event) -> None:
+    """Given a busy device, when requests come before the stream, then the stream is scored first, in one pass."""
+    scorer = FakeScorer(gates=[gate])
+    scoring = Scheduler(scorer, window=100, low_priority_share=0.03)
+    first = scoring.submit(["first"])
+    while not scorer.calls:
+        pass
+    request = scoring.submit(["request"], low_priority=True)
+    stream = scoring.submit(["stream"])
+    while vars(scoring)["_submitted"].qsize() or vars(scoring)["_tokenised"].qsize() < 1:
+        pass
+    gate.set()
+
+    assert first.result(WAIT_S) == [oracle("first")]
+    assert (stream.result(WAIT_S), request.result(WAIT_S)) == ([oracle("stream")], [oracle("request")])
+    assert sorted(scorer.calls[1]) == ["request", "stream"]
+    assert scoring.close(WAIT_S)
+
+
+def test_closing_answers_what_has_low_priority() -> None:
+    """Given requests in the queue, when the scheduler closes, then they are answered before it ends."""
+    scoring = Scheduler(FakeScorer(), window=2)
+    requests = [scoring.submit([f"text {number}"], low_priority=True) for number in range(20)]
+
+    assert scoring.close(WAIT_S)
+    assert [one.result(0) for one in requests] == [[oracle(f"text {number}")] for number in range(20)]

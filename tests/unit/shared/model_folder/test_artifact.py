@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from shared.drift.reference import Histogram, Reference
 from shared.errors import ArtifactError
 from shared.model_folder import artifact
 from shared.model_folder.artifact import MANIFEST, open_artifact, seal
@@ -39,6 +40,15 @@ INT8 = Int8(
     ece_fp32=0,
     rest="fp32",
     libraries={},
+)
+_NUMBERS = Histogram(edges=(0.5,), counts=(40, 60), mean=0.5)
+REFERENCE = Reference(
+    rows=100,
+    labels={"negative": 30, "positive": 70},
+    confidence=_NUMBERS,
+    entropy=_NUMBERS,
+    tokens=_NUMBERS,
+    unknown_share=_NUMBERS,
 )
 
 
@@ -292,8 +302,13 @@ def version_with(folder: Path, **changes: Any) -> str:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"metrics": {"accuracy": 0.9}}, {"created_at": datetime(2027, 1, 1, tzinfo=UTC)}, {"int8": INT8}],
-    ids=["metrics", "time", "int8"],
+    [
+        {"metrics": {"accuracy": 0.9}},
+        {"created_at": datetime(2027, 1, 1, tzinfo=UTC)},
+        {"int8": INT8},
+        {"reference": REFERENCE},
+    ],
+    ids=["metrics", "time", "int8", "reference"],
 )
 def test_what_shapes_no_score_leaves_the_version(unsealed: Path, changes: dict[str, Any]) -> None:
     """Given other metrics or another time, when sealed, then the version is the same."""
@@ -373,6 +388,8 @@ def test_a_newer_normaliser_refuses_older_models(folder: Path, monkeypatch: pyte
         {"uncertain_below": 1.1},
         {"polarity": {"joy": 1}},
         {"polarity": {"negative": 2}},
+        {"reference": REFERENCE.model_copy(update={"labels": {"positive": 70, "negative": 30}})},
+        {"reference": REFERENCE.model_copy(update={"labels": {"yes": 70, "no": 30}})},
     ],
 )
 def test_a_manifest_that_makes_no_sense_cannot_be_built(changes: dict[str, Any]) -> None:

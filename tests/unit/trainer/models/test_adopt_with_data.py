@@ -75,6 +75,8 @@ def test_given_data_it_is_calibrated_tested_and_the_normaliser_is_compared(tmp_p
     assert artifact.manifest.polarity == {"negative": -1, "neutral": 0, "positive": 1}
     assert report.postprocessing is not None
     assert report.postprocessing.calibration_rows == report.postprocessing.uncertain.rows == 130
+    assert artifact.manifest.reference is not None
+    assert artifact.manifest.reference.rows == 260
     normaliser = report.adoption.normaliser
     assert normaliser.accuracy_off == pytest.approx(0.8)
     assert normaliser.rows == 260

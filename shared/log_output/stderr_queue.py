@@ -38,6 +38,13 @@ def _plain(lines: int) -> str:
     return f"{lines} lines dropped\n"
 
 
+def start_daemon(target: Callable[[], None], name: str) -> None:
+    """Starts a daemon thread with a mask that blocks all signals: one that it received would end the process."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    threading.Thread(target=target, name=name, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 class StderrQueue(io.TextIOBase):
     """A text stream for one descriptor; any thread may write. `write` neither blocks nor raises.
 
@@ -62,10 +69,9 @@ class StderrQueue(io.TextIOBase):
         self._line_ended = True
         """Whether the last byte written ended a line."""
         self._changed = threading.Condition()
-        # The writer inherits a mask that blocks all signals: a signal that it received would end the process.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        threading.Thread(target=self._write_all, name="stderr", daemon=True).start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.before_drain: Callable[[], object] = lambda: None
+        """Is called by `drain` first: writes what waits elsewhere."""
+        start_daemon(self._write_all, "stderr")
 
     def write(self, text: str) -> int:
         """Queues text, or drops all of it if it does not fit."""
@@ -81,6 +87,7 @@ class StderrQueue(io.TextIOBase):
 
     def drain(self, timeout_s: float) -> bool:
         """Waits until all text is written or dropped; returns whether that was within the timeout."""
+        self.before_drain()
         with self._changed:
             return self._changed.wait_for(lambda: not self._waiting, timeout_s)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.stderr_queue import StderrQueue
+from shared.log_output.stderr_queue import StderrQueue
 from tests.support.stderr import fill
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_each_line_is_written_in_order_or_counted(lines: list[str], takes: list[
     device = Device(takes)
     given = [f"<{number}:{line}>" for number, line in enumerate(lines)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shared.stderr_queue.os.write", device.write)
+        patch.setattr("shared.log_output.stderr_queue.os.write", device.write)
         queue = StderrQueue(2, capacity_bytes=capacity_bytes)
         for line in given:
             queue.write(f"{line}\n")

@@ -1,0 +1,1 @@
+"""Scores and health over HTTP; FastAPI and uvicorn are imported only where a port is set."""

@@ -1,0 +1,1 @@
+"""The metrics of `consumer/metrics.py`: filled from events, completed at each scrape, served over HTTP."""

@@ -1,0 +1,1 @@
+"""`sentiment-consumer top`: asks processes for their metrics and shows them in a terminal."""

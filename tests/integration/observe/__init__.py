@@ -1,0 +1,1 @@
+"""Rules and board on a real Prometheus: `make test-observe`."""

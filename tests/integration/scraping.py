@@ -1,0 +1,89 @@
+"""A scraper as Prometheus is one: it asks each process at an interval and keeps the last answer of each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final, Self
+from urllib.request import urlopen
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INTERVAL_S: Final = 0.5
+Series = tuple[str, tuple[tuple[str, str], ...]]
+"""Name and sorted labels."""
+
+
+def scrape(port: int) -> dict[Series, float]:
+    """The metrics of one process now; raises OSError where it does not answer."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def lags(series: Mapping[Series, float], metric: str) -> dict[int, float]:
+    """The values of a lag metric by the number of the partition."""
+    return {int(dict(labels)["partition"]): value for (name, labels), value in series.items() if name == metric}
+
+
+class Scraper:
+    """Scrapes processes in the background while it is entered."""
+
+    def __init__(self) -> None:
+        self.last: dict[int, dict[Series, float]] = {}
+        """The last answer of each port."""
+        self.began: dict[int, float] = {}
+        """When that was asked for, in seconds since 1970."""
+        self.ports: list[int] = []
+        """In the order they were added."""
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scraper")
+
+    def __enter__(self) -> Self:
+        """Begins to scrape."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends."""
+        self._done.set()
+        self._thread.join()
+
+    def add(self) -> int:
+        """A port to scrape from now on, for a process that is about to start."""
+        port = free_port()
+        self.ports.append(port)
+        return port
+
+    def sums(self, metric: str, label: str) -> Counter[str]:
+        """The sum over all processes by the value of one label, without zeros."""
+        found: Counter[str] = Counter()
+        for series in self.last.values():
+            for (name, labels), value in series.items():
+                if name == metric:
+                    found[dict(labels)[label]] += int(value)
+        return +found
+
+    def total(self, metric: str) -> int:
+        """The sum over all processes and series."""
+        return int(sum(v for series in self.last.values() for (name, _), v in series.items() if name == metric))
+
+    def _run(self) -> None:
+        while not self._done.wait(INTERVAL_S):
+            for port in list(self.ports):
+                began = time.time()
+                try:
+                    self.last[port] = scrape(port)
+                    self.began[port] = began
+                except OSError:  # not started yet, or ended
+                    continue

@@ -1,0 +1,1 @@
+"""Tests of `consumer/http`, over a fake model."""
