@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CHUNK_TEXTS: Final = 8
 CHUNK_CHARS: Final = 16_384
 """Texts and characters of one batch at most: the stream goes first between two batches of a request."""
+NOT_WHITE_SPACE: Final = r"[^\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+"""A pattern of the OpenAPI document, as `str.isspace` has it; what `\\S` finds depends on the language."""
 
 
 def _short(number: int) -> int:
@@ -40,7 +42,7 @@ class TextToScore(BaseModel):
 
     text: Annotated[str, BeforeValidator(_whole)] = Field(
         description="the text to score; not blank, also after normalisation",
-        json_schema_extra={"pattern": r"\S"},
+        json_schema_extra={"pattern": NOT_WHITE_SPACE},
         examples=["The new release is a joy to use."],
     )
     id: (

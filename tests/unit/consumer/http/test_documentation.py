@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consumer.http.documentation import committed
-from consumer.http.messages import TextToScore
+from consumer.http.messages import NOT_WHITE_SPACE, TextToScore
 from consumer.http.problems import MEDIA_TYPE, ProblemDetails
 from shared.messages import Result
 from tests.unit.consumer.http.conftest import SCORE, HttpSide
@@ -49,6 +51,13 @@ def test_the_examples_are_valid() -> None:
         if status != "200":
             example = response["content"][MEDIA_TYPE]["example"]
             assert ProblemDetails.model_validate(example).status == int(status)
+
+
+def test_the_pattern_of_a_text_finds_what_is_not_white_space() -> None:
+    """Given each character, then the document takes it alone where `whole_text` does: U+001E was refused."""
+    characters = list(map(chr, range(sys.maxunicode + 1)))
+    found = [one for one in characters if re.search(NOT_WHITE_SPACE, one)]
+    assert found == [one for one in characters if not one.isspace()]
 
 
 def _examples(content: dict[str, Any]) -> Iterator[Any]:
