@@ -127,11 +127,11 @@ def _repeated(generator: np.random.Generator, rows: Sequence[Score], count: int)
 
 def _alarms(known: Artifact, windows: Sequence[Sequence[Score]]) -> dict[str, Any]:
     """Alarms of the consumer's own watch."""
-    told: list[Event] = []
-    watch = DriftWatch(known, len(windows[0]), told.append)
+    events: list[Event] = []
+    watch = DriftWatch(known, len(windows[0]), events.append)
     for window in windows:
         watch.add(window)
-    measured = [event for event in told if isinstance(event, DriftMeasured)]
+    measured = [event for event in events if isinstance(event, DriftMeasured)]
     by = Counter(name for event in measured for name in event.drifted)
     return {"windows": len(measured), "alarms": sum(bool(event.drifted) for event in measured), "by": dict(by)}
 

@@ -20,12 +20,12 @@ from benchmarks.measure import arguments, interleaved, rates, write
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
-from consumer.events import BatchPublished, BatchSubmitted, OffsetsCommitted, TransactionChanged
+from consumer.events import BatchSubmitted, OffsetsCommitted, TransactionChanged
 from consumer.monitoring.lag import InHand
 from consumer.monitoring.listener import MetricsListener
 from consumer.monitoring.values import Values
 from shared.inference.types import PassRun, TextsTokenised
-from tests.support.fakes import oracle, record
+from tests.support.fakes import oracle, published, record
 from tests.support.kafka import broker
 from tests.support.processes import free_port
 
@@ -80,22 +80,15 @@ def _costs() -> dict[str, float]:
         TransactionChanged("begun"),
         TransactionChanged("committed"),
         OffsetsCommitted({("texts", 0): RECORDS}),
-        BatchPublished(
+        published(
+            records,
             batches=1,
-            records=records,
             scores=scores,
-            dead_letters={},
-            nulls=0,
-            forwarded=0,
             uncertain=1,
             unknown=1,
             tokens=20 * RECORDS,
             computed_tokens=20.0 * RECORDS,
             repeated=1,
-            unusable_ids=0,
-            looks={},
-            scored_after_s=0.01,
-            publish_s=0.01,
             lag_records=1,
         ),
     ]

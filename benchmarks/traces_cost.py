@@ -24,7 +24,7 @@ from benchmarks.metrics_cost import DELIVERIES, RECORDS, cpu_s
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, Command, run
 from benchmarks.texts import distinct, of_file, tweets
-from consumer.events import BatchPublished, BatchSubmitted, OffsetsCommitted, TransactionChanged
+from consumer.events import BatchSubmitted, OffsetsCommitted, TransactionChanged
 from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.outbox import written
 from consumer.log_events import log_event
@@ -32,7 +32,7 @@ from consumer.stream.encode import Encoder, Moment
 from consumer.stream.records import Document, Outgoing
 from consumer.tracing.listener import TraceListener
 from consumer.tracing.spans import Clients, Spans
-from tests.support.fakes import TARGETS, oracle, record
+from tests.support.fakes import TARGETS, oracle, published, record
 from tests.support.kafka import broker
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _costs() -> dict[str, float]:
     """Microseconds of one message; what the encoder takes without traces is in none of them."""
     plain = _encoding(_encoder(), _records(None))
     results = [Outgoing(one, b"", (), 0) for one in _records(None)]
-    costs = {"off: told to observers": _us(cpu_s(partial(_told, results)))}
+    costs = {"off: logged only": _us(cpu_s(partial(_off, results)))}
     for name, flags in PRODUCERS.items():
         records = _records(flags)
         listener = _listener()
@@ -104,38 +104,20 @@ def _costs() -> dict[str, float]:
     return costs
 
 
-def _told(results: Sequence[Outgoing]) -> None:
+def _off(results: Sequence[Outgoing]) -> None:
     """What a publish does for traces that are off, but for one comparison in the encoder for each message."""
     log_event(written(results, [], [Commit(PLACE, RECORDS)], 0.0))
 
 
 def _events(records: Sequence[Record]) -> list[Any]:
     scores = [oracle(str(one.offset)) for one in records]
-    published = BatchPublished(
-        batches=1,
-        records=records,
-        scores=scores,
-        dead_letters={},
-        nulls=0,
-        forwarded=0,
-        uncertain=0,
-        unknown=0,
-        tokens=1,
-        computed_tokens=1.0,
-        repeated=0,
-        unusable_ids=0,
-        looks={},
-        scored_after_s=0.01,
-        publish_s=0.01,
-        lag_records=0,
-    )
     return [
         BatchSubmitted(records, size=100 * RECORDS, read_wait_s=0.01, decode_s=0.01),
         TransactionChanged("begun"),
         written([Outgoing(one, b"", (), 0) for one in records], [], [Commit(PLACE, RECORDS)], 0.0),
         TransactionChanged("committed"),
         OffsetsCommitted({PLACE: RECORDS}),
-        published,
+        published(records, batches=1, scores=scores),
     ]
 
 

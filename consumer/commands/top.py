@@ -27,7 +27,8 @@ def top(
     *,
     interval_s: Annotated[float, typer.Option(min=0.5, max=60, help="Seconds between two reports.")] = 2.0,
     reports: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="End after so many. Default: 1, in a terminal none.")
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Reports before it ends; default: 1, in a terminal none."),
     ] = None,
 ) -> None:
     """Show live figures of running processes, from their metrics.

@@ -17,7 +17,7 @@ REQUEST_S: Final = 10.0
 
 
 def bounded(max_connections: int, request_s: float = REQUEST_S) -> type[H11Protocol]:
-    """The protocol class of a server with at most so many connections; one more is closed at once."""
+    """The protocol class of a server; a connection beyond the limit is closed at once."""
 
     class Connection(H11Protocol):
         _due: asyncio.TimerHandle | None = None

@@ -105,9 +105,9 @@ def described(wanted: list[Right], granted: list[Right]) -> str:
 def _ask(right: Right, admin: AdminClient, settings: ConsumerSettings) -> bool | None:
     """Whether a right is granted; None where the broker does not say."""
     if right.kind == "topic":
-        return _told(right, lambda: admin.describe_topics(TopicCollection([right.name]), **_question()))
+        return _granted(right, lambda: admin.describe_topics(TopicCollection([right.name]), **_question()))
     if right.kind == "group":
-        return _told(right, lambda: admin.describe_consumer_groups([right.name], **_question()))
+        return _granted(right, lambda: admin.describe_consumer_groups([right.name], **_question()))
     return _may_transact(settings)
 
 
@@ -115,7 +115,7 @@ def _question() -> dict[str, Any]:
     return {"include_authorized_operations": True, "request_timeout": REQUEST_S}
 
 
-def _told(right: Right, ask: Callable[[], dict[str, Future[Any]]]) -> bool | None:
+def _granted(right: Right, ask: Callable[[], dict[str, Future[Any]]]) -> bool | None:
     deadline = time.monotonic() + REQUEST_S
     while True:
         try:

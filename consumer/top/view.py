@@ -40,7 +40,7 @@ _DOUBTFUL: Final = "#E69F00"
 
 
 def screen(view: View, *, width: int, lines: bool) -> RenderableType:
-    """Everything, `width` columns wide; with `lines` the past beside the values."""
+    """Everything, `width` columns wide; with `lines`, sparklines of the past next to the values."""
     room = width - NAME - VALUE - 1 if lines else 0
     return Group(_title(view), *_sections(view, room), _processes(view.processes, width))
 

@@ -25,7 +25,7 @@ FIRST: Final = 5
 INTERVAL_S: Final = 60.0
 """Seconds between two lines of a warning after that; a warning that was silent for as long begins anew."""
 MAX_KINDS: Final = 1_000
-"""Warnings that are told apart. Those beyond share a count with all others of their event."""
+"""Different warnings with a count of their own, at most; those beyond share the count of their event."""
 
 _DIGITS: Final = re.compile(r"\d+")
 REPEATED: Final = "repeated"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections import Counter
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
+from tests.integration.background import Background
 from tests.integration.conftest import PARTITIONS
 from tests.support.topics import Sent, produce, read_all
 
@@ -32,30 +32,19 @@ OPEN_PUBLISH_S: Final = 1.0
 """A result is encoded at most this long before the commit after which it is counted."""
 
 
-class Load:
-    """Writes good records, bad ones and deletions without a pause, some texts twice, while it is entered."""
+class Load(Background):
+    """Writes good records, bad ones and deletions, some texts twice; all is acknowledged when it is left."""
 
     def __init__(self, topics: Topics) -> None:
+        super().__init__(PAUSE_S)
         self.sent = 0
         self._topics = topics
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="load")
 
-    def __enter__(self) -> Self:
-        """Begins to write."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Ends; all is acknowledged."""
-        self._done.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._done.wait(PAUSE_S):
-            numbers = range(self.sent, self.sent + CHUNK)
-            produce(self._topics.servers, self._topics.texts, map(_sent, numbers))
-            self.sent += CHUNK
+    def step(self) -> None:
+        """Writes a chunk."""
+        numbers = range(self.sent, self.sent + CHUNK)
+        produce(self._topics.servers, self._topics.texts, map(_sent, numbers))
+        self.sent += CHUNK
 
 
 def text(number: int) -> str:

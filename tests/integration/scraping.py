@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 from urllib.request import urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.integration.background import Background
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
@@ -36,28 +36,17 @@ def lags(series: Mapping[Series, float], metric: str) -> dict[int, float]:
     return {int(dict(labels)["partition"]): value for (name, labels), value in series.items() if name == metric}
 
 
-class Scraper:
+class Scraper(Background):
     """Scrapes processes in the background while it is entered."""
 
     def __init__(self) -> None:
+        super().__init__(INTERVAL_S)
         self.last: dict[int, dict[Series, float]] = {}
         """The last answer of each port."""
         self.began: dict[int, float] = {}
         """When that was asked for, in seconds since 1970."""
         self.ports: list[int] = []
         """In the order they were added."""
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="scraper")
-
-    def __enter__(self) -> Self:
-        """Begins to scrape."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Ends."""
-        self._done.set()
-        self._thread.join()
 
     def add(self) -> int:
         """A port to scrape from now on, for a process that is about to start."""
@@ -78,12 +67,12 @@ class Scraper:
         """The sum over all processes and series."""
         return int(sum(v for series in self.last.values() for (name, _), v in series.items() if name == metric))
 
-    def _run(self) -> None:
-        while not self._done.wait(INTERVAL_S):
-            for port in list(self.ports):
-                began = time.time()
-                try:
-                    self.last[port] = scrape(port)
-                    self.began[port] = began
-                except OSError:  # not started yet, or ended
-                    continue
+    def step(self) -> None:
+        """Asks each process once."""
+        for port in list(self.ports):
+            began = time.time()
+            try:
+                self.last[port] = scrape(port)
+                self.began[port] = began
+            except OSError:  # not started yet, or ended
+                continue

@@ -12,8 +12,9 @@ import json
 import time
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from consumer.events import BatchPublished
 from consumer.kafka.commit_metadata import Commit
 from consumer.kafka.crash_loop import CrashLoop
 from consumer.preflight.topic_config import Targets, TopicConfig
@@ -56,6 +57,29 @@ def record(
 ) -> Record:
     """Builds a record as a source would have read it."""
     return Record(topic, partition, offset, timestamp_ms, key, value, headers, owner or Ownership())
+
+
+def published(records: Sequence[Any], **changes: Any) -> BatchPublished:
+    """Builds the event of a publish, by default of no micro-batch that was submitted before."""
+    fields: dict[str, Any] = {
+        "batches": 0,
+        "records": records,
+        "scores": [],
+        "dead_letters": {},
+        "nulls": 0,
+        "forwarded": 0,
+        "uncertain": 0,
+        "unknown": 0,
+        "tokens": 0,
+        "computed_tokens": 0.0,
+        "repeated": 0,
+        "unusable_ids": 0,
+        "looks": {},
+        "scored_after_s": 0.01,
+        "publish_s": 0.02,
+        "lag_records": 0,
+    }
+    return BatchPublished(**fields | changes)
 
 
 def text_value(text: str) -> bytes:

@@ -70,7 +70,7 @@ class Prometheus:
         return max(float(one["values"][-1][0]) for one in series)
 
     def await_up(self, targets: int) -> None:
-        """Returns once so many targets have answered twice: one that stops waits for a last scrape only then."""
+        """Returns once enough targets have answered twice: one that stops waits for a last scrape only then."""
         deadline = time.monotonic() + START_S
         while len(self.query("sum_over_time(up[10m]) >= 2")) < targets:
             assert time.monotonic() < deadline, f"{self.get('targets')}"

@@ -64,20 +64,20 @@ ARTIFACT = artifact()
 
 def watched(*publishes: list[Score], window: int = WINDOW) -> list[DriftMeasured]:
     """What a watch tells of these publishes."""
-    told: list[Event] = []
-    watch = DriftWatch(ARTIFACT, window, told.append)
+    events: list[Event] = []
+    watch = DriftWatch(ARTIFACT, window, events.append)
     for publish in publishes:
         watch(replace(PUBLISHED, scores=publish))
-    assert all(isinstance(event, DriftMeasured) for event in told)
-    return [event for event in told if isinstance(event, DriftMeasured)]
+    assert all(isinstance(event, DriftMeasured) for event in events)
+    return [event for event in events if isinstance(event, DriftMeasured)]
 
 
 def test_a_window_like_the_reference_does_not_alarm() -> None:
     """Given results like those of the validation part, when 20 windows are full, then none alarms."""
-    told = watched(scores(20 * WINDOW, seed=3))
+    events = watched(scores(20 * WINDOW, seed=3))
 
-    assert [event.drifted for event in told] == [()] * 20
-    assert all(event.texts == WINDOW and event.model == "v1" for event in told)
+    assert [event.drifted for event in events] == [()] * 20
+    assert all(event.texts == WINDOW and event.model == "v1" for event in events)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_window_that_differs_says_in_what(shifted: list[Score], found: str) ->
 
 
 def test_a_window_is_described() -> None:
-    """Given a full window, when told, then labels, means and histograms are those of its results."""
+    """Given a full window, when it is measured, then labels, means and histograms are those of its results."""
     own = scores(WINDOW, seed=5)
 
     (event,) = watched(own)
@@ -123,11 +123,11 @@ def test_windows_do_not_depend_on_how_results_were_published(sizes: list[int], w
     cuts = np.cumsum([0, *sizes])
     pieces = [everything[low:high] for low, high in pairwise(cuts)]
 
-    told = watched(*pieces, window=window)
+    events = watched(*pieces, window=window)
 
     whole = watched(everything, window=window)
-    assert len(told) == len(whole) == sum(sizes) // window
-    for one, other in zip(told, whole, strict=True):
+    assert len(events) == len(whole) == sum(sizes) // window
+    for one, other in zip(events, whole, strict=True):
         assert one.histograms == other.histograms
         assert one.comparisons == other.comparisons
 
@@ -148,41 +148,41 @@ def test_results_of_another_model_are_not_compared() -> None:
 )
 def test_without_a_reference_it_is_off_and_says_so_once(model: Artifact, enabled: bool, why: str) -> None:
     """Given a model without reference statistics, or drift switched off, when set up, then one line says why."""
-    told: list[Event] = []
+    events: list[Event] = []
 
     with capture_logs() as lines:
-        observer = with_drift(told.append, model, DriftSettings(enabled=enabled))
+        observer = with_drift(events.append, model, DriftSettings(enabled=enabled))
         observer(replace(PUBLISHED, scores=scores(3 * WINDOW)))
 
     assert [line["event"] for line in lines] == ["drift_not_watched"]
     assert lines[0]["why"].startswith(why)
-    assert len(told) == 1
+    assert len(events) == 1
 
 
 def test_listeners_hear_of_the_publish_and_then_of_the_window() -> None:
     """Given a model with a reference, when a publish fills a window, then both events reach the observer."""
-    told: list[Event] = []
+    events: list[Event] = []
 
     with capture_logs() as lines:
-        observer = with_drift(told.append, ARTIFACT, DriftSettings())
+        observer = with_drift(events.append, ARTIFACT, DriftSettings())
         observer(replace(PUBLISHED, scores=scores(WINDOW)))
 
-    assert [type(event).__name__ for event in told] == ["BatchPublished", "DriftMeasured"]
+    assert [type(event).__name__ for event in events] == ["BatchPublished", "DriftMeasured"]
     assert [line["event"] for line in lines] == ["drift_watched"]
     assert lines[0]["window"] == WINDOW
 
 
 def test_results_count_once_and_when_they_are_committed() -> None:
     """Given a publish that fails once, when the loop repeats it, then windows have each result once."""
-    told: list[Event] = []
+    events: list[Event] = []
     with capture_logs():
-        observer = with_drift(told.append, artifact(version=ORACLE.version), DriftSettings(window=100))
+        observer = with_drift(events.append, artifact(version=ORACLE.version), DriftSettings(window=100))
         world = World(partitions=1, observer=observer)
         world.produce(250)
         world.outbox.fail_at = {1}
         world.run()
 
-    measured = [event for event in told if isinstance(event, DriftMeasured)]
+    measured = [event for event in events if isinstance(event, DriftMeasured)]
     expected = Counter(oracle(f"text 0/{number}").label for number in range(200))
     assert [event.texts for event in measured] == [100, 100]
     assert sum((Counter(dict(enumerate(event.histograms["labels"]))) for event in measured), Counter()) == expected

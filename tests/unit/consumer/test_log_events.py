@@ -30,7 +30,7 @@ from consumer.events import (
 from consumer.log_events import log_event
 from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
 from shared.reasons import Reason, Stage
-from tests.support.fakes import oracle, record
+from tests.support.fakes import oracle, published, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -230,23 +230,6 @@ def test_what_is_no_event_is_refused() -> None:
 
 def test_a_batch_of_known_scores_has_no_padding() -> None:
     """Given a publish for which no model ran, when asked, then its padding is 0."""
-    event = BatchPublished(
-        batches=1,
-        records=[record()],
-        scores=[oracle("a text")],
-        dead_letters={},
-        nulls=0,
-        forwarded=0,
-        uncertain=0,
-        unknown=0,
-        tokens=0,
-        computed_tokens=0.0,
-        repeated=1,
-        unusable_ids=0,
-        looks={},
-        scored_after_s=0.0,
-        publish_s=0.0,
-        lag_records=0,
-    )
+    event = published([record()], scores=[oracle("a text")], repeated=1)
 
     assert event.padding == 0.0

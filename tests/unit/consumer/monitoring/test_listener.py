@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from consumer import metrics as declared
 from consumer.events import (
-    BatchPublished,
     BatchSubmitted,
     BatchUncommitted,
     Comparison,
@@ -37,7 +36,7 @@ from consumer.monitoring.values import Values
 from consumer.settings import Limits
 from consumer.stream.records import PublishFailed
 from shared.inference.types import BatchIsolated, PassRun, TextsTokenised
-from tests.support.fakes import DLQ, OUTPUT, UNKNOWN, oracle, record, text_value
+from tests.support.fakes import DLQ, OUTPUT, UNKNOWN, oracle, published, record, text_value
 from tests.support.world import UNREADABLE, World
 from tests.unit.consumer.monitoring.test_values import scraped
 
@@ -212,29 +211,6 @@ def test_two_models_are_counted_apart() -> None:
     sure = first.probabilities[first.label]
     assert found("confidence_ratio_sum", model_version="2") == pytest.approx(2 * sure)
     assert found("mean_confidence_ratio", model_version="1") == pytest.approx(sure)
-
-
-def published(records: Sequence[Any], **changes: Any) -> BatchPublished:
-    """A publish of one micro-batch."""
-    fields: dict[str, Any] = {
-        "batches": 0,
-        "records": records,
-        "scores": [],
-        "dead_letters": {},
-        "nulls": 0,
-        "forwarded": 0,
-        "uncertain": 0,
-        "unknown": 0,
-        "tokens": 0,
-        "computed_tokens": 0.0,
-        "repeated": 0,
-        "unusable_ids": 0,
-        "looks": {},
-        "scored_after_s": 0.1,
-        "publish_s": 0.02,
-        "lag_records": 0,
-    }
-    return BatchPublished(**fields | changes)
 
 
 PLACE = ("texts", 0)

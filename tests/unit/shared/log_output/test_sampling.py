@@ -118,7 +118,7 @@ def test_only_warnings_are_left_out(method: str) -> None:
     assert len(log.lines) == 50
 
 
-def test_warnings_about_different_things_are_told_apart() -> None:
+def test_warnings_about_different_things_have_their_own_counts() -> None:
     """Given one event about several topics, then each counts by itself, whatever numbers a sentence has."""
     log = Log()
     for number in range(20):
@@ -141,7 +141,7 @@ def test_a_flood_in_many_traces_is_one_warning() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Given more different warnings than are told apart, then the rest share a count, and none is lost."""
+    """Given more different warnings than have their own counts, then the rest share one, and none is lost."""
     log = Log()
     for number in range(3 * MAX_KINDS):
         log.say("deleted", topic=f"texts-{number}")
