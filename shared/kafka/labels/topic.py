@@ -61,7 +61,8 @@ def refuse_other_layout(topic: str, partitions: int, policy: str | None) -> None
         raise KafkaStateError(
             f"topic {topic} has cleanup.policy={policy}, so Kafka would delete labels by age; run "
             f"kafka-configs.sh --alter --entity-type topics --entity-name {topic} --add-config "
-            "cleanup.policy=compact, or choose a name that does not exist, and the topic is created as it has to be"
+            "cleanup.policy=compact, or choose a name that does not exist, and the topic is created "
+            "as it has to be"
         )
 
 
