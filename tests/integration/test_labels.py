@@ -284,9 +284,9 @@ def test_labels_of_an_archived_topic_train_a_model(kafka: Broker, topic: MakeTop
     assert archived.returncode == 0, archived.stderr.decode()
     lines = archived.stdout.decode().splitlines()
     assert lines[0].startswith(f"{tmp_path / 'a'}: {2 * RECORDS - 10} records archived")
-    # The first five records of each partition are not among the last ones: 19 labels of theirs, and one beyond the end.
+    # Not among them are the first five records of each partition, with 20 labels, and one beyond the end.
     assert "labelled records, from" in lines[1]
-    assert f"left out: {2 * 10 + 1 - 1 + 1} labels of records that are not in the archive" in "\n".join(lines)
+    assert f"left out: {20 + 1} labels of records that are not in the archive" in "\n".join(lines)
 
     whole = run_command("trainer", *archive, "--output", str(tmp_path / "a"), "--labels-topic", labels_name)
     assert whole.returncode == 0, whole.stderr.decode()

@@ -143,7 +143,8 @@ class LabelWriter:
     def _failed(self, producer: Producer, error: KafkaError) -> SentimentError:
         """Explains a failure; a producer that cannot go on is given up, and the next call makes a new one."""
         code = error.code()
-        if code in _GONE or error.fatal() or code == KafkaError._FATAL:  # noqa: SLF001
+        # Late is also how the client reports a topic that was deleted, for 30 s: so the topic is looked at again.
+        if code in _GONE | _LATE or error.fatal() or code == KafkaError._FATAL:  # noqa: SLF001
             self._give_up(producer)
         if code in _GONE:
             return KafkaStateError(
