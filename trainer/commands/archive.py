@@ -11,13 +11,13 @@ import typer
 from shared.command_line import Loaded
 from shared.errors import SettingsError
 from shared.terminal import show
-from trainer.commands.options import INPUT, LOGS, settings_options
+from trainer.commands.options import INPUT, KAFKA, LOGS, settings_options
 from trainer.settings import TrainerEnvironment
 
 LAST_OFFSET: Final = 2**63 - 1  # Kafka's offsets are signed numbers of 64 bits
 
 
-@settings_options("kafka.bootstrap_servers", "kafka.insecure", *INPUT, *LOGS)
+@settings_options(*KAFKA, *INPUT, *LOGS)
 def archive(
     loaded: Loaded[TrainerEnvironment],
     *,

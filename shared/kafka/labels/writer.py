@@ -41,7 +41,8 @@ class LabelWriter:
     """An idempotent producer of labels, acknowledged by all in-sync replicas; used by any number of threads.
 
     Labels of one key are written in the order of the calls. After an error a label may be in the topic or not:
-    write it again, or take it back; both can be repeated.
+    write it again, or take it back; both can be repeated. A call waits for `timeout_s`, and up to 5 s more for the
+    client's report; one that follows a failure looks at the topic again first, seconds more without a broker.
     """
 
     def __init__(self, kafka: KafkaSettings, topic: str, *, timeout_s: float = ACKNOWLEDGE_S) -> None:

@@ -22,7 +22,7 @@ from consumer.offline import NAMED, WINDOW_LINES
 from consumer.preflight.checks import SENTENCE
 from shared import __version__
 from shared.inference.engines.select import load_scorer
-from shared.inference.scorer import BLANK
+from shared.inference.types import BLANK
 from shared.messages import Result
 from shared.model_folder.artifact import open_artifact
 from tests.support.fakes import UNSCORABLE, FakeScorer
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.inference.scorer import BertScorer
+    from shared.inference.types import Scorer
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -96,7 +96,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scorer(model: Path) -> BertScorer:
+def scorer(model: Path) -> Scorer:
     """Its model, loaded once."""
     return load_scorer(open_artifact(model), "cpu", "fp32")
 
@@ -326,7 +326,7 @@ BAD_LINES = {
 def test_a_bad_line_costs_no_other_its_result(
     command: Command,
     model: Path,
-    scorer: BertScorer,
+    scorer: Scorer,
     monkeypatch: pytest.MonkeyPatch,
     *,
     lines: list[bytes],

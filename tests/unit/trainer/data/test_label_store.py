@@ -21,7 +21,9 @@ from trainer.data.archive.label_store import label_store
 CHANGES = st.lists(
     st.tuples(FEW_KEYS, st.none() | st.sampled_from(["positive", "negative", "unsure"]), st.integers(0, 3)),
     max_size=60,
-).map(lambda drawn: [Change(key, verdict and _at(key, verdict, second)) for key, verdict, second in drawn])
+).map(
+    lambda drawn: [Change(key, _at(key, verdict, second) if verdict else None) for key, verdict, second in drawn]
+)
 
 
 def _at(key: LabelKey, verdict: str, second: int) -> Label:

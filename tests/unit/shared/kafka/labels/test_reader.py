@@ -77,7 +77,9 @@ CHANGES = st.lists(
 @given(changes=CHANGES)
 def test_the_latest_label_is_that_of_a_plain_replay(changes: list[tuple[LabelKey, str | None]]) -> None:
     """Through bytes: a later label replaces, a tombstone takes back, also what is not there."""
-    fake = FakeTopicReader([(key.encode(), verdict and label(key, verdict).encode()) for key, verdict in changes])
+    fake = FakeTopicReader(
+        [(key.encode(), label(key, verdict).encode() if verdict else None) for key, verdict in changes]
+    )
     expected = {key: verdict for key, verdict in dict(changes).items() if verdict is not None}
 
     labels = read(fake)

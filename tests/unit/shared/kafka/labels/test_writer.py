@@ -1,4 +1,4 @@
-"""What a caller is told when a label is acknowledged, refused or late; needs no broker."""
+"""What a caller learns when a label is acknowledged, refused or late; needs no broker."""
 
 # ruff: noqa: SLF001 - the client's public constants
 
@@ -157,7 +157,7 @@ def test_a_fatal_error_of_the_client_is_not_a_crash(producers: list[FakeProducer
 def test_a_report_that_never_comes_ends_the_wait(
     producers: list[FakeProducer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the producer with it: the label must not be written after its annotator was told that it was not."""
+    """And the producer with it: the label must not be written after it was reported as not saved."""
     monkeypatch.setattr(module, "_REPORT_S", 0.0)
     silent = FakeProducer([])
     writer = written(producers, silent, FakeProducer([None]), timeout_s=0.01)
