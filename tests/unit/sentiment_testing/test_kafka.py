@@ -70,7 +70,7 @@ def test_images_of_apache_have_a_container_of_their_own(image: str, *, expected:
 
 
 def test_the_container_advertises_the_address_of_clients() -> None:
-    """Given the mapped address, when the script is made, then clients get it, and every listener has a protocol."""
+    """Given the mapped address, when the script is made, then clients get it, and each listener has a protocol."""
     advertised, start = start_script("localhost:32768").splitlines()
     assert advertised.endswith("=PLAINTEXT://localhost:32768,BROKER://localhost:9093")
     assert start == "exec /etc/kafka/docker/run"
