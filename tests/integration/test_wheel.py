@@ -138,7 +138,7 @@ def test_serve_needs_no_torch(installed: Installed, counts_words: Path, tmp_path
         command=(installed.command("sentiment-consumer"), "serve"),
     )
     try:
-        process.await_log('"event": "model_loaded"')
+        process.await_log('"event": "model_ready"')
         request = Request(
             f"http://127.0.0.1:{port}/v1/score",
             data=b'{"text": "an awful film"}',
