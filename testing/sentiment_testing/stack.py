@@ -56,7 +56,7 @@ class Stack:
         self.texts_topic, self.results_topic, self.letters_topic = topics
         self.group_id = f"group-{uuid4()}"
         self._folder = folder
-        self._environment = _variables(self._settings(broker, model) | dict(settings))
+        self._environment = _variables(self._defaults(broker, model, settings) | dict(settings))
         self._writer = TopicWriter(broker, self.texts_topic)
         self._results = TopicReader(broker, self.results_topic)
         self._letters = TopicReader(broker, self.letters_topic)
@@ -166,8 +166,11 @@ class Stack:
             )
         return f"the consumer runs; its last lines:\n{self._started[-1].tail}"
 
-    def _settings(self, broker: Broker, model: Path) -> dict[str, str]:
-        properties = MEMBERSHIP | ({"fetch.wait.max.ms": FETCH_WAIT_MS} if broker.is_mock else {})
+    def _defaults(self, broker: Broker, model: Path, settings: Mapping[str, str]) -> dict[str, str]:
+        # In the protocol `consumer` the broker decides on membership, and the consumer refuses these keys.
+        properties = {} if settings.get("group_protocol") == "consumer" else dict(MEMBERSHIP)
+        if broker.is_mock:
+            properties["fetch.wait.max.ms"] = FETCH_WAIT_MS
         return {
             "kafka.bootstrap_servers": broker.bootstrap_servers,
             "kafka.insecure": "true",  # a container may not be on this machine

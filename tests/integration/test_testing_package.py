@@ -32,9 +32,10 @@ def mock() -> Iterator[Broker]:
         yield broker
 
 
-def test_results_on_a_real_kafka(*, kafka: Broker, counts_words: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_results_on_a_real_kafka(*, protocol: str, kafka: Broker, counts_words: Path, tmp_path: Path) -> None:
     """Given texts, a bad input, a kill and a restart, when results are waited for, then each is there once."""
-    with Stack(kafka, counts_words, tmp_path) as stack:
+    with Stack(kafka, counts_words, tmp_path, settings={"group_protocol": protocol}) as stack:
         _send_kill_and_restart(stack)
         assert len(stack.results(6)) == 6
         assert '"delivery": "exactly-once"' in stack.log
