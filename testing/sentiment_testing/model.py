@@ -1,4 +1,4 @@
-"""A model folder that is made on the spot: a BERT of one layer whose answers can be foretold.
+"""A model folder that is made on the spot: a BERT of one layer with predictable answers.
 
 Its weights count words. A text with more words of POSITIVE than of NEGATIVE is "positive", one with more of
 NEGATIVE is "negative", any other is "neutral"; probabilities are 0.9 and above for short texts. So a test can say

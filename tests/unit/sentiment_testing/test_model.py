@@ -1,7 +1,8 @@
-"""The model that the testing package makes: sealed, the same each time, with answers that can be foretold."""
+"""The model that the testing package makes: sealed, the same each time, with predictable answers."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from shared.inference.types import Score
 from shared.model_folder.artifact import open_artifact
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.inference.engines.select import Precision
 
 LONG = " ".join(["x"] * (MAX_TOKENS - 3))
@@ -47,3 +46,11 @@ def test_is_the_same_each_time(tmp_path: Path) -> None:
     assert names == {"config.json", "model.safetensors", "sentiment.json", "tokenizer.json"}
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
+
+
+def test_the_documentation_lists_the_words() -> None:
+    """Given docs/testing.md, when its lists are read, then they are the words that the model counts."""
+    lines = (Path(__file__).parents[3] / "docs" / "testing.md").read_text(encoding="utf-8").splitlines()
+    for name, words in (("positive", POSITIVE), ("negative", NEGATIVE)):
+        (line,) = [one for one in lines if one.startswith(f"- {name}: ")]
+        assert set(line.partition(": ")[2].split(", ")) == words
