@@ -156,6 +156,11 @@ def test_serve_needs_no_torch(installed: Installed, counts_words: Path, tmp_path
     [
         ("a GPU", ["sentiment-consumer", "score", "--device", "cuda"], "device cuda needs torch and transformers"),
         ("another architecture", ["sentiment-consumer", "score"], "the engine that remains needs torch"),
+        (
+            "gradients",
+            ["sentiment-consumer", "score", "--explain", "gradients"],
+            "--explain gradients needs torch",
+        ),
         ("the trainer", ["sentiment-trainer", "train"], "sentiment-trainer needs torch"),
     ],
 )
