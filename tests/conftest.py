@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.kafka import MakeTopic
 
-ORDER = ("unit", "chaos", "integration", "contract")
+ORDER = ("unit", "chaos", "integration", "contract", "browser")
 """Folders of tests as they run."""
 VISIBLE_S = 20.0
 DESCRIPTION = pytest.StashKey[str]()

@@ -12,7 +12,7 @@ from dashboard.window.recent import KEPT, TextState
 from shared.errors import BadRecord, KafkaRefused, KafkaStateError, KafkaUnreachable
 from shared.formats import parse_input
 from shared.kafka.message import place_of
-from shared.kafka.reader import Partition, TopicReader
+from shared.kafka.reader import Partition, SpanRead, TopicReader
 from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ GAP: Final = 1_000
 TRY_AGAIN_S: Final = 60.0
 """Seconds after which a topic that was denied is tried again."""
 WAIT_S: Final = 0.5
+LAST_OFFSET: Final = 2**63 - 1
 
 
 class TextReader:
@@ -52,6 +53,8 @@ class TextReader:
         self._end = end
         self._queue: deque[Entry] = deque(maxlen=KEPT)
         self._there = threading.Event()
+        self._known: dict[str, int] = {}
+        """Partitions of each input topic."""
         self._refused: dict[str, TextState] = {}
         """Topics that cannot be read, until they are tried again."""
 
@@ -124,18 +127,20 @@ class TextReader:
             if source is not None:
                 offsets = wanted.setdefault(Partition(topic, source.partition), {})
                 offsets.setdefault(source.offset, []).append(entry)
-        known = reader.partitions_of([topic])[topic]
-        beyond = [one for one in wanted if one.number >= known]
+        if self._known.get(topic, 0) <= max(one.number for one in wanted):
+            self._known |= reader.partitions_of([topic])
+        beyond = [one for one in wanted if one.number >= self._known[topic]]
         for one in beyond:
             self._mark([entry for some in wanted.pop(one).values() for entry in some], TextState.GONE)
-        spans = reader.spans(wanted)
-        runs = {one: runs_of(offsets, spans[one]) for one, offsets in wanted.items()}
+        runs = {one: runs_of(offsets) for one, offsets in wanted.items()}
         while any(runs.values()) and not self._stop.is_set():
             step = {one: own.pop() for one, own in runs.items() if own}
-            for message in reader.messages(step):
-                found, number, offset = place_of(message)
-                for entry in wanted[Partition(found, number)].pop(offset, ()):
-                    self._set(entry, message.value())
+            # Without waiting: a range may end behind the topic's end, if that was created again since.
+            for message in reader.read(step, waits=False):
+                if not isinstance(message, SpanRead):
+                    found, number, offset = place_of(message)
+                    for entry in wanted[Partition(found, number)].pop(offset, ()):
+                        self._set(entry, message.value())
         # What the broker has not sent is deleted, aborted or compacted.
         self._mark([entry for own in wanted.values() for some in own.values() for entry in some], TextState.GONE)
 
@@ -152,10 +157,10 @@ class TextReader:
             self._window.set_state(entry, state)
 
 
-def runs_of(offsets: Iterable[int], span: range) -> list[range]:
-    """Ranges that hold the offsets of a span, oldest first; those closer than GAP share a range."""
+def runs_of(offsets: Iterable[int]) -> list[range]:
+    """Ranges that hold the offsets, oldest first; those closer than GAP share a range."""
     runs: list[range] = []
-    for offset in sorted(one for one in offsets if one in span):
+    for offset in sorted(one for one in offsets if 0 <= one < LAST_OFFSET):
         if runs and offset - runs[-1].stop < GAP:
             runs[-1] = range(runs[-1].start, offset + 1)
         else:

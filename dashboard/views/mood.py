@@ -33,10 +33,10 @@ class Net(NamedTuple):
 
 
 def polarity_of(labels: Sequence[str], given: Mapping[str, int]) -> dict[str, int] | None:
-    """The polarity of each label; None where any has none, or where all have the same."""
+    """The polarity of each label; None where any has none, or where all are neutral."""
     found = {label: given.get(label, KNOWN.get(label.lower())) for label in labels}
     known = {label: sign for label, sign in found.items() if sign is not None}
-    return known if len(known) == len(found) and len(set(known.values())) > 1 else None
+    return known if len(known) == len(found) and any(known.values()) else None
 
 
 def net(counts: Mapping[str, int], polarity: Mapping[str, int]) -> Net | None:

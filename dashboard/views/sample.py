@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dashboard.views.selection import Selection
     from dashboard.window.recent import Entry, Recent
 
-SHOWN: Final = 40
+SHOWN: Final = 25
 """Records of a frame."""
 
 

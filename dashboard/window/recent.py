@@ -17,6 +17,8 @@ KEPT: Final = 2_000
 # Above it a sample of 2,000 would be a second long: nobody reads it, and a filter finds nothing.
 PER_SECOND: Final = 50
 """Records of one second, by the clock, that join the sample."""
+PER_SECOND_LOADING: Final = 400
+"""The same while the history is read, so that there are texts to compare with soon after the start."""
 MAX_CHARS: Final = 2_000
 """Characters of a text that are kept; what is cut off is said."""
 
@@ -69,12 +71,12 @@ class Recent:
         self._second = 0
         self._in_second = 0
 
-    def add(self, record: Scored, now_s: float) -> Entry | None:
+    def add(self, record: Scored, now_s: float, per_second: int = PER_SECOND) -> Entry | None:
         """Takes a record into the sample; None where this second has enough of them."""
         if int(now_s) != self._second:
             self._second, self._in_second = int(now_s), 0
         self._in_second += 1
-        if self._in_second > PER_SECOND:
+        if self._in_second > per_second:
             return None
         self._number += 1
         state = TextState.WAITING

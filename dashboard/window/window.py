@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dashboard.window.recent import Entry, Recent, TextState
+from dashboard.window.recent import PER_SECOND, Entry, Recent, TextState
 from dashboard.window.sums import Sums
 from dashboard.window.terms import Terms
 
@@ -76,7 +76,9 @@ class Window:
         """Epoch seconds by the window's clock."""
         return self._clock()
 
-    def add(self, results: Sequence[Scored], letters: Sequence[LetterSeen] = ()) -> list[Entry]:
+    def add(
+        self, results: Sequence[Scored], letters: Sequence[LetterSeen] = (), *, per_second: int = PER_SECOND
+    ) -> list[Entry]:
         """Counts records; returns the entries of the sample whose text is still to be read."""
         now_s = self._clock()
         with self.open() as contents:
@@ -90,7 +92,7 @@ class Window:
                     del contents.last_letters[next(iter(contents.last_letters))]
             contents.version += 1
             contents.last_read_s = now_s
-            return list(_sampled(contents, results, now_s))
+            return list(_sampled(contents, results, now_s, per_second))
 
     def note(self, *, unreadable: int = 0, receipts: int = 0) -> None:
         """Counts records that are no part of the sums."""
@@ -132,14 +134,14 @@ class _Locked:
         self._lock.release()
 
 
-def _sampled(contents: Contents, results: Sequence[Scored], now_s: float) -> Iterator[Entry]:
+def _sampled(contents: Contents, results: Sequence[Scored], now_s: float, per_second: int) -> Iterator[Entry]:
     models = contents.models
     for record in results:
         model = f"{record.model_name} {record.model_version}"
         first = models.get(model)
         if (first is None and len(models) < MAX_MODELS) or (first is not None and record.event_ms < first):
             models[model] = record.event_ms
-        entry = contents.recent.add(record, now_s)
+        entry = contents.recent.add(record, now_s, per_second)
         if entry is None:
             continue
         if entry.state is TextState.WAITING:

@@ -32,7 +32,7 @@ function chips(page) {
     isFixed() ? ["Time", `${say.dateTime(Number(view.start) * 1000)} to ${say.dateTime(Number(view.end) * 1000)}`, { start: "", end: "" }] : null,
     view.text ? ["Text", view.text, { text: "" }] : null,
     view.label ? ["Label", view.label, { label: "" }] : null,
-    view.topic ? ["Source", view.topic, { topic: "" }] : null,
+    view.topic ? ["Input topic", view.topic, { topic: "" }] : null,
     view.model ? ["Model", view.model, { model: "" }] : null,
     view.group ? [page.fixed.group_by || "Group", view.group, { group: "" }] : null,
   ].filter(Boolean);

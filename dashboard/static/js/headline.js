@@ -31,7 +31,7 @@ function figure(mood, counts, labels, total) {
     return el("div", {},
       el("p", { class: "big-name" }, "Most frequent: ", foreign(top)),
       el("p", { class: "big" }, say.roundPercent((counts[top] ?? 0) / total)),
-      el("p", { class: "interval" }, "These labels have no order from bad to good, so there is no net figure."));
+      el("p", { class: "interval" }, `${say.exact(total)} results. Their labels have no order from bad to good, so there is no net figure.`));
   }
   return el("div", {},
     el("p", { class: "big-name" }, "Net sentiment, from −1 to +1"),

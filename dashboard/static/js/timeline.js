@@ -54,7 +54,7 @@ function build(needed) {
   const common = (height) => ({
     width: $("shares").clientWidth || 600, height, legend: { show: false },
     cursor: { sync: { key: "time" }, drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
-    hooks: { setSelect: [choose], drawAxes: [models] },
+    hooks: { setSelect: [choose], draw: [models] },
     padding: [8, 0, 0, 0],
   });
   const times = { space: 90, values: (_, ticks) => ticks.map((at) => timeLabel(at)) };

@@ -21,8 +21,8 @@ export function topics(page) {
 
 function hint(page) {
   const { terms } = page;
-  if (terms.texts + terms.texts_before < 2 * terms.least) {
-    return `Too few texts yet: ${terms.least} in each period are needed. ${page.status.texts ?? ""}`;
+  if (Math.min(terms.texts, terms.texts_before) < terms.least) {
+    return `Too few texts to compare: ${say.exact(terms.texts)} now, ${say.exact(terms.texts_before)} before; ${terms.least} each are needed.`;
   }
   const against = terms.basis === "before"
     ? `against ${say.exact(terms.texts_before)} texts of the time before`

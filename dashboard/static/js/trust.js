@@ -6,7 +6,7 @@ import { change } from "./view.js";
 
 let by = "topic";
 let page = null;
-const NAMES = { topic: "Source", model: "Model", group: "Group" };
+const NAMES = { topic: "Input topic", model: "Model", group: "Group" };
 
 export function trust(next) {
   page = next;
