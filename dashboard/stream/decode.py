@@ -18,8 +18,7 @@ from shared.messages import ModelRef, Probability, SourceRef  # noqa: TC001 - py
 from shared.reasons import kind_of
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
+    from shared.kafka.message import KafkaMessage
 NONE: Final = "(none)"
 """Group of a result without the named header or field."""
 MAX_NAME_CHARS: Final = 200
@@ -48,7 +47,7 @@ class _Result(BaseModel):
     scored_at: AwareDatetime | None = None
 
 
-def read_result(message: Message, group_by: str = "") -> Scored | None:
+def read_result(message: KafkaMessage, group_by: str = "") -> Scored | None:
     """A result; None for what is none, such as a null that was forwarded. `group_by` names a header or a field."""
     value = message.value()
     if not value:
@@ -81,7 +80,7 @@ def read_result(message: Message, group_by: str = "") -> Scored | None:
     )
 
 
-def read_letter(message: Message) -> LetterSeen | Receipt | None:
+def read_letter(message: KafkaMessage) -> LetterSeen | Receipt | None:
     """A dead letter of this service, the receipt of a replay, or None for anything else."""
     topic, partition, offset = place_of(message)
     written_ms = timestamp_of(message) or 0
@@ -101,7 +100,7 @@ def read_letter(message: Message) -> LetterSeen | Receipt | None:
     )
 
 
-def _group(message: Message, value: Any, name: str) -> str:
+def _group(message: KafkaMessage, value: Any, name: str) -> str:
     """The last header of this name, else the field of the value at this dotted path."""
     found = next((content for key, content in reversed(headers_of(message) or ()) if key == name), None)
     if found is not None:

@@ -20,13 +20,12 @@ from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from confluent_kafka import Message
-
     from dashboard.settings import DashboardEnvironment
     from dashboard.stream.status import Status
     from dashboard.window.recent import Entry
     from dashboard.window.records import LetterSeen, Scored
     from dashboard.window.window import Window
+    from shared.kafka.message import KafkaMessage
 
 log = structlog.get_logger()
 
@@ -160,7 +159,7 @@ class Subscriber:
                 self._status.phase = "live"
                 log.info("live", results=self._status.loaded)
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, messages: list[KafkaMessage]) -> None:
         results: list[Scored] = []
         letters: list[LetterSeen] = []
         unreadable = receipts = 0

@@ -55,8 +55,8 @@ class TextReader:
         self._there = threading.Event()
         self._known: dict[str, int] = {}
         """Partitions of each input topic."""
-        self._refused: dict[str, TextState] = {}
-        """Topics that cannot be read, until they are tried again."""
+        self._refused: dict[str, tuple[TextState, str]] = {}
+        """Topics that cannot be read, with the reason, until they are tried again."""
 
     def want(self, entries: Iterable[Entry]) -> None:
         """Queues entries; the oldest are dropped where too many wait, since the sample drops them as well."""
@@ -85,6 +85,7 @@ class TextReader:
                     if waited_s >= TRY_AGAIN_S:
                         waited_s = 0.0
                         self._refused.clear()
+                        self._status.texts = None
                     continue
                 self._there.clear()
                 batch = self._taken()
@@ -100,7 +101,7 @@ class TextReader:
 
     def _read_topic(self, reader: TopicReader, topic: str, entries: list[Entry]) -> None:
         if topic in self._refused:
-            self._mark(entries, self._refused[topic])
+            self._mark(entries, self._refused[topic][0])
             return
         try:
             self._read_runs(reader, topic, entries)
@@ -113,11 +114,10 @@ class TextReader:
             log.warning("texts_unreachable", topic=topic, error=str(error))
             return
         else:
-            self._status.texts = None
             return
         log.warning("texts_not_read", topic=topic, error=why)
-        self._refused[topic] = state
-        self._status.texts = why
+        self._refused[topic] = state, why
+        self._status.texts = "; ".join(reason for _, reason in self._refused.values())
         self._mark([entry for entry in entries if entry.state is TextState.WAITING], state)
 
     def _read_runs(self, reader: TopicReader, topic: str, entries: list[Entry]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from shared.messages import Headers
+
+
+KafkaMessage: TypeAlias = Message
+"""The type of a record, for packages that read through `shared.kafka` only."""
 
 
 def headers_of(message: Message) -> Headers | None:
