@@ -10,7 +10,6 @@ import structlog
 
 from dashboard.stream.decode import read_letter, read_result
 from dashboard.stream.history import starts
-from dashboard.window.recent import PER_SECOND, PER_SECOND_LOADING
 from shared.dlq.letters import Receipt
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable
 from shared.kafka.live.reader import LiveReader
@@ -179,7 +178,6 @@ class Subscriber:
                 else:
                     results.append(result)
         is_loading = self._status.phase == "loading"
-        rate = PER_SECOND_LOADING if is_loading else PER_SECOND
-        self._wanted(self._window.add(results, letters, per_second=rate))
+        self._wanted(self._window.add(results, letters, is_loading=is_loading))
         if unreadable or receipts:
             self._window.note(unreadable=unreadable, receipts=receipts)

@@ -31,6 +31,7 @@ GAP: Final = 1_000
 TRY_AGAIN_S: Final = 60.0
 """Seconds after which a topic that was denied is tried again."""
 WAIT_S: Final = 0.5
+FETCH_WAIT_MS: Final = 20
 LAST_OFFSET: Final = 2**63 - 1
 
 
@@ -78,7 +79,9 @@ class TextReader:
 
     def _run(self) -> None:
         waited_s = 0.0
-        with TopicReader(self._settings.kafka, "sentiment-dashboard-texts", ahead_kib=1_024) as reader:
+        with TopicReader(
+            self._settings.kafka, "sentiment-dashboard-texts", ahead_kib=1_024, fetch_wait_ms=FETCH_WAIT_MS
+        ) as reader:
             while not self._stop.is_set():
                 if not self._there.wait(WAIT_S):
                     waited_s += WAIT_S

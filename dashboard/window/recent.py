@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -17,8 +17,10 @@ KEPT: Final = 2_000
 # Above it a sample of 2,000 would be a second long: nobody reads it, and a filter finds nothing.
 PER_SECOND: Final = 50
 """Records of one second, by the clock, that join the sample."""
-PER_SECOND_LOADING: Final = 400
-"""The same while the history is read, so that there are texts to compare with soon after the start."""
+PER_MINUTE_LOADED: Final = 20
+"""Records of one minute, by their own time, that join it while the history is read: the last 100 minutes then have
+texts to compare with, evenly."""
+_MINUTES: Final = 5_000
 MAX_CHARS: Final = 2_000
 """Characters of a text that are kept; what is cut off is said."""
 
@@ -70,13 +72,11 @@ class Recent:
         self._number = 0
         self._second = 0
         self._in_second = 0
+        self._in_minute: Counter[int] = Counter()
 
-    def add(self, record: Scored, now_s: float, per_second: int = PER_SECOND) -> Entry | None:
-        """Takes a record into the sample; None where this second has enough of them."""
-        if int(now_s) != self._second:
-            self._second, self._in_second = int(now_s), 0
-        self._in_second += 1
-        if self._in_second > per_second:
+    def add(self, record: Scored, now_s: float, *, is_loading: bool = False) -> Entry | None:
+        """Takes a record into the sample; None where its second, or minute, has enough of them."""
+        if not (self._has_room_loading(record) if is_loading else self._has_room(int(now_s))):
             return None
         self._number += 1
         state = TextState.WAITING
@@ -89,6 +89,20 @@ class Recent:
             entry.set_text(record.text)
         self._entries.append(entry)
         return entry
+
+    def _has_room(self, second: int) -> bool:
+        if second != self._second:
+            self._second, self._in_second = second, 0
+        self._in_second += 1
+        return self._in_second <= PER_SECOND
+
+    def _has_room_loading(self, record: Scored) -> bool:
+        # Partitions are read one after the other, so minutes come several times.
+        minute = record.event_ms // 60_000
+        if len(self._in_minute) > _MINUTES:
+            self._in_minute.clear()
+        self._in_minute[minute] += 1
+        return self._in_minute[minute] <= PER_MINUTE_LOADED
 
     def newest_first(self) -> Iterator[Entry]:
         """All entries."""

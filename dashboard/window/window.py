@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dashboard.window.recent import PER_SECOND, Entry, Recent, TextState
+from dashboard.window.recent import Entry, Recent, TextState
 from dashboard.window.sums import Sums
 from dashboard.window.terms import Terms
 
@@ -77,9 +77,12 @@ class Window:
         return self._clock()
 
     def add(
-        self, results: Sequence[Scored], letters: Sequence[LetterSeen] = (), *, per_second: int = PER_SECOND
+        self, results: Sequence[Scored], letters: Sequence[LetterSeen] = (), *, is_loading: bool = False
     ) -> list[Entry]:
-        """Counts records; returns the entries of the sample whose text is still to be read."""
+        """Counts records; returns the entries of the sample whose text is still to be read.
+
+        `is_loading` says that they are of the history.
+        """
         now_s = self._clock()
         with self.open() as contents:
             contents.sums.add(results, now_s)
@@ -92,7 +95,7 @@ class Window:
                     del contents.last_letters[next(iter(contents.last_letters))]
             contents.version += 1
             contents.last_read_s = now_s
-            return list(_sampled(contents, results, now_s, per_second))
+            return list(_sampled(contents, results, now_s, is_loading=is_loading))
 
     def note(self, *, unreadable: int = 0, receipts: int = 0) -> None:
         """Counts records that are no part of the sums."""
@@ -134,14 +137,14 @@ class _Locked:
         self._lock.release()
 
 
-def _sampled(contents: Contents, results: Sequence[Scored], now_s: float, per_second: int) -> Iterator[Entry]:
+def _sampled(contents: Contents, results: Sequence[Scored], now_s: float, *, is_loading: bool) -> Iterator[Entry]:
     models = contents.models
     for record in results:
         model = f"{record.model_name} {record.model_version}"
         first = models.get(model)
         if (first is None and len(models) < MAX_MODELS) or (first is not None and record.event_ms < first):
             models[model] = record.event_ms
-        entry = contents.recent.add(record, now_s, per_second)
+        entry = contents.recent.add(record, now_s, is_loading=is_loading)
         if entry is None:
             continue
         if entry.state is TextState.WAITING:

@@ -79,8 +79,13 @@ def without_group(name: str, ahead_kib: int) -> dict[str, str | int | float | bo
 class TopicReader:
     """A client without a group; used by one thread and closed after use."""
 
-    def __init__(self, kafka: KafkaSettings, name: str, *, ahead_kib: int = 16_384) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, name: str, *, ahead_kib: int = 16_384, fetch_wait_ms: int = 500
+    ) -> None:
         """`name` is the client id, `ahead_kib` what is fetched before it is asked for.
+
+        `fetch_wait_ms` is how long a broker holds a fetch that finds nothing. Another partition of that broker is
+        fetched only afterwards, so reads that are short and many need less than the client's default.
 
         Raises SettingsError for a configuration that librdkafka refuses.
         """
@@ -88,7 +93,7 @@ class TopicReader:
         self._topics: list[str] = []
         """The requested topics, for error messages."""
         self._errors = ClientErrors()
-        ours = without_group(name, ahead_kib)
+        ours = without_group(name, ahead_kib) | {"fetch.wait.max.ms": fetch_wait_ms}
         try:
             self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
             self._consumer = Consumer(client_config(kafka, self._errors, ours))

@@ -2,7 +2,9 @@
 const whole = new Intl.NumberFormat();
 const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const one = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-const share = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const share = new Intl.NumberFormat(undefined, {
+  style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1,
+});
 const roundShare = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 0 });
 const two = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const signed = new Intl.NumberFormat(undefined, {
@@ -19,7 +21,8 @@ export const decimal = (value) => one.format(value);
 export const percent = (value) => share.format(value);
 export const roundPercent = (value) => roundShare.format(value);
 export const fraction = (value) => two.format(value);
-export const net = (value) => signed.format(value);
+// The minus sign, which is as wide as the plus.
+export const net = (value) => signed.format(value).replace("-", "\u2212");
 export const dateOf = (text) => date.format(new Date(text));
 
 // Timestamps are a producer's: any 64 bits.

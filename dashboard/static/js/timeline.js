@@ -5,6 +5,8 @@ import * as say from "./format.js";
 import { colourOf, mark } from "./labels.js";
 import { change } from "./view.js";
 
+const STEP_PX = 12;
+const MERGED = [1, 2, 5, 10, 15, 30, 60];
 let shares = null;
 let volume = null;
 let built = "";
@@ -20,25 +22,47 @@ export function timeline(next) {
   if (asTable) return table();
   const needed = JSON.stringify([page.labels, page.polarity, document.documentElement.dataset.theme]);
   if (built !== needed) build(needed);
-  const { times, totals, stacked } = series();
-  shares.setData([times, ...stacked]);
-  volume.setData([times, totals.map((value) => value / page.width_s)]);
-  describe(totals);
+  const steps = series(($("shares").clientWidth || 600) / STEP_PX);
+  shares.setData([steps.times, ...stacked(steps)]);
+  volume.setData([steps.times, rates(steps)]);
+  describe(steps.totals);
 }
 
 export const refresh = () => page && timeline(page);
 
-function series() {
+// Steps of a chart, each of several buckets where there are more of these than the eye can tell apart.
+function series(most) {
   const buckets = Math.round((page.end_s - page.start_s) / page.width_s);
-  const times = Array.from({ length: buckets }, (_, number) => page.start_s + number * page.width_s);
-  const totals = times.map((_, at) => page.labels.reduce((sum, label) => sum + (page.series[label]?.[at] ?? 0), 0));
-  const below = new Array(buckets).fill(0);
-  // A bucket without results is a gap, not a share of 0.
-  const stacked = page.labels.map((label) => times.map((_, at) => {
-    below[at] += page.series[label]?.[at] ?? 0;
+  const step = page.width_s * (MERGED.find((one) => buckets / one <= most) ?? MERGED.at(-1));
+  // By the clock, so that a step does not change while the time goes on.
+  const first = Math.floor(page.start_s / step) * step;
+  const length = Math.ceil((page.end_s - first) / step);
+  const times = Array.from({ length }, (_, number) => first + number * step);
+  const counts = Object.fromEntries(page.labels.map((label) => [label, new Array(length).fill(0)]));
+  for (const label of page.labels) {
+    page.series[label]?.forEach((value, at) => {
+      counts[label][Math.floor((page.start_s + at * page.width_s - first) / step)] += value;
+    });
+  }
+  const totals = times.map((_, at) => page.labels.reduce((sum, label) => sum + counts[label][at], 0));
+  return { times, step, counts, totals };
+}
+
+function stacked({ times, counts, totals }) {
+  const below = new Array(times.length).fill(0);
+  // A step without results is a gap, not a share of 0.
+  return page.labels.map((label) => times.map((_, at) => {
+    below[at] += counts[label][at];
     return totals[at] ? below[at] / totals[at] : null;
   }));
-  return { times, totals, stacked };
+}
+
+// The first and the last step are not full: their rate is that of the part that is shown.
+function rates({ times, step, totals }) {
+  return totals.map((value, at) => {
+    const seconds = Math.min(times[at] + step, page.end_s) - Math.max(times[at], page.start_s);
+    return value / Math.max(seconds, page.width_s);
+  });
 }
 
 function build(needed) {
@@ -72,7 +96,7 @@ function build(needed) {
   volume = new uPlot({
     ...common(96),
     scales: { y: { range: (_, low, high) => [0, Math.max(1, high || 1)] } },
-    axes: [axis(times), axis({ size: 52, space: 28, values: (_, ticks) => ticks.map((value) => `${say.count(value)}/s`) })],
+    axes: [axis(times), axis({ size: 52, space: 22, values: (_, ticks) => ticks.map((value) => `${say.count(value)}/s`) })],
     series: [{}, {
       stroke: colour("--edge"), fill: colour("--line"), width: 1, points: { show: false },
       paths: uPlot.paths.stepped({ align: 1 }),
@@ -120,14 +144,14 @@ function describe(totals) {
 }
 
 function table() {
-  const { times, totals } = series();
+  const { times, counts, totals } = series(Infinity);
   const rows = times.map((at, number) => [at, number]).reverse().filter(([, number]) => totals[number]);
   replaceIfChanged($("timeline-table"), [page.labels, page.series, page.start_s], () => el("table", {},
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Time"), el("th", { scope: "col" }, "Results"),
       ...page.labels.map((label) => el("th", { scope: "col" }, foreign(label))))),
     el("tbody", {}, ...rows.map(([at, number]) => el("tr", {},
       el("th", { scope: "row" }, say.dateTime(at * 1000)), el("td", {}, say.exact(totals[number])),
-      ...page.labels.map((label) => el("td", {}, say.percent((page.series[label]?.[number] ?? 0) / totals[number]))))))));
+      ...page.labels.map((label) => el("td", {}, say.percent(counts[label][number] / totals[number]))))))));
 }
 
 export function start() {

@@ -10,10 +10,10 @@ export function topics(page) {
   const { terms, labels } = page;
   setText($("terms-hint"), hint(page));
   for (const [id, title, list] of [["rising", "More than before", terms.rising], ["falling", "Less than before", terms.falling]]) {
-    replaceIfChanged($(id), [list, labels], () => [
+    replaceIfChanged($(id), [list, labels, terms.texts], () => [
       el("h3", {}, title),
       list.length
-        ? el("ul", {}, ...list.map((one) => row(one, labels)))
+        ? el("ul", {}, ...list.map((one) => row(one, terms, labels)))
         : el("p", { class: "hint" }, "Nothing that chance would not explain."),
     ]);
   }
@@ -31,12 +31,13 @@ function hint(page) {
   return `Words and hashtags in a sample of ${say.exact(terms.texts)} ${whose}, ${against}.`;
 }
 
-function row(one, labels) {
-  const share = `${say.exact(one.now)} vs ${say.exact(one.before)}`;
+function row(one, terms, labels) {
+  const [now, before] = [one.now / terms.texts, one.before / terms.texts_before].map(say.roundPercent);
+  const share = `${now}, was ${before}`;
   const button = el("button", { type: "button", title: "Search the sample for it" }, foreign(one.term));
   button.addEventListener("click", () => {
     change({ text: one.term.replace(/^#/, "") });
     $("show").scrollIntoView({ block: "start" });
   });
-  return el("li", { class: "term" }, button, bar(labels, one.labels), el("span", { class: "number" }, share));
+  return el("li", { class: "term" }, button, bar(labels, one.labels), el("span", { class: "number", title: "share of the texts that hold it" }, share));
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dashboard.window.recent import KEPT, MAX_CHARS, PER_SECOND, Recent, TextState
+from collections import Counter
+
+from dashboard.window.recent import KEPT, MAX_CHARS, PER_MINUTE_LOADED, PER_SECOND, Recent, TextState
 from dashboard.window.window import Window
 from tests.unit.dashboard.records import NOW_S, scored
 
@@ -41,3 +43,14 @@ def test_a_text_that_comes_later_is_shown_and_counted() -> None:
     with window.open() as contents:
         assert next(contents.recent.newest_first()).text == "late again"
         assert contents.terms.between(0, NOW_S * 2)[0] == {"late": 1, "again": 1}
+
+
+def test_the_sample_of_the_history_is_even() -> None:
+    """Given a history that is read at once, partition by partition, then each minute has as many entries."""
+    recent = Recent(hidden=False)
+    for partition in range(3):
+        for second in range(600):
+            recent.add(scored(second, at_s=NOW_S - 600 + second), NOW_S + partition, is_loading=True)
+    minutes = Counter(entry.record.event_ms // 60_000 for entry in recent.newest_first())
+
+    assert set(minutes.values()) == {PER_MINUTE_LOADED}
