@@ -24,8 +24,8 @@ from trainer.models.baselines.vader import NAME, Vader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from shared.inference.linear.model import Linear
     from trainer.data.examples import Examples, IntArray
-    from trainer.models.baselines.linear import Linear
     from trainer.models.transformer.predict import FloatArray
 
 VALIDATION = 0.1

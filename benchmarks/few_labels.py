@@ -68,7 +68,7 @@ def _run(pool: Examples, test: Examples, base: str, each: int, *, head: str, dra
     settings = TrainerSettings.model_validate({"base": base, "head": head, "device": "cpu", "split": "random"})
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        _, report = train(Job(parts[0], Path(folder) / "model", given=given), settings)
+        _, report = train(Job(parts[0], Path(folder) / "model", given=given, behaviour=False), settings)
     figures = report.evaluations[TEST]
     found = {
         "base": base,

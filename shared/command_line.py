@@ -41,11 +41,21 @@ class SettingOptions(Generic[S]):
     """Decorator factory: called with names of settings, it adds an option for each of them to a command."""
 
     def __init__(
-        self, model: type[S], *, others: tuple[str, ...], aliases: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        model: type[S],
+        *,
+        others: tuple[str, ...],
+        panels: Mapping[str, tuple[str, ...]],
+        aliases: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """Takes `others` as `load_settings` does; `aliases` maps the name of a setting to additional flags."""
+        """Takes `others` as `load_settings` does.
+
+        `panels` maps each heading of `--help` to the settings under it, in the order shown. `aliases` maps the
+        name of a setting to additional flags.
+        """
         self._model = model
         self._others = others
+        self._headings = {name: heading for heading, names in panels.items() for name in names}
         self._aliases = aliases or {}
 
     def __call__(self, *names: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
@@ -54,7 +64,10 @@ class SettingOptions(Generic[S]):
         The command's first parameter receives the settings as `Loaded`, after logging is configured. Its other
         parameters are ordinary typer parameters. The command raises SettingsError when it runs.
         """
-        options = {_parameter(name): name for name in names}
+        # typer shows panels in the order of their first options.
+        options = {_parameter(name): name for name in self._headings if name in names}
+        if missing := set(names) - set(self._headings):
+            raise ValueError(f"settings without a panel: {', '.join(sorted(missing))}")
 
         def decorate(command: Callable[..., R]) -> Callable[..., R]:
             @wraps(command)
@@ -98,6 +111,7 @@ class SettingOptions(Generic[S]):
             help=_help(field),
             metavar=None if kind is bool else _values(field),
             show_default=False,  # the option's own default is None, for not given; `_help` shows the setting's
+            rich_help_panel=self._headings[name],
         )
         return Parameter(
             parameter, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]

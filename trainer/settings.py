@@ -97,7 +97,7 @@ class TrainerSettings(Settings):
     """Model folder, with the labels of the data, whose probabilities the model learns besides the labels."""
     unlabelled: Path | None = None
     """Texts without labels to learn the teacher's probabilities on: a file as for --data."""
-    # Both are those of DistilBERT's authors and not measured here; see docs/encoders.md.
+    # On TweetEval 0.5 was better than 1 (docs/encoders.md); the temperature is that of DistilBERT's authors.
     distil_alpha: float = Field(default=0.5, ge=0, le=1)
     """Share of the teacher's probabilities in the loss; the labels have the rest."""
     distil_temperature: float = Field(default=2.0, ge=0.1, le=100)

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
-from consumer.kafka.topic_watch import TopicWatch, ask_any_broker
+from consumer.kafka.topics.watch import TopicWatch, ask_any_broker
 from consumer.stream.records import PublishFailed
 
 if TYPE_CHECKING:

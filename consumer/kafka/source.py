@@ -8,34 +8,27 @@ records away, so it is the last resort of a full pipeline.
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from confluent_kafka import (
-    TIMESTAMP_NOT_AVAILABLE,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.events import OffsetsCommitted, PartitionsAssigned, PartitionsBegun, PartitionsRevoked
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.commit_metadata import Commit, CommitMetadata
 from consumer.kafka.crash_loop import CrashLoop
+from consumer.kafka.group_client import Rights, group_client_config
+from consumer.kafka.intake import Intake
 from consumer.kafka.offsets import GroupOffsets
-from consumer.kafka.start import StartPolicy, out_of_range, recreated
-from consumer.kafka.topic_changes import TopicChanges
+from consumer.kafka.start import StartPolicy
+from consumer.kafka.topics.changes import TopicChanges
 from consumer.log_events import log_event
 from consumer.stream.records import PublishFailed, Record
 from shared.errors import SentimentError
-from shared.kafka.client import RECONNECT_MS, client_config
-from shared.kafka.errors import DENIED, ClientErrors, explain, refused_configuration
-from shared.kafka.message import headers_of
+from shared.kafka.client import client_config
+from shared.kafka.errors import ClientErrors, refused_configuration
 from shared.kafka.patterns import matches
 
 if TYPE_CHECKING:
@@ -43,35 +36,12 @@ if TYPE_CHECKING:
 
     from consumer.events import Observer
     from consumer.kafka.commit_metadata import Place
-    from consumer.kafka.partition import Partition
     from consumer.settings import ConsumerSettings
 
 log = structlog.get_logger()
 
-REFRESH_MS: Final = 5_000
-"""How often the client asks for topics, so how soon it finds one that a pattern matches; a rebalance follows.
-
-With the client's default nobody reads a new topic for 5 minutes. With a pattern, in the classic protocol, the
-answer lists the whole cluster: 6.6 kB for 88 topics with 103 partitions, measured.
-"""
 STABLE_S: Final = 60.0
 """How long offsets may stay unknown: an unfinished transaction of another process holds them back."""
-MIN_FETCH_BYTES: Final = 2**20
-"""A request that is to bring less than this from all partitions costs throughput."""
-
-_PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
-    "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
-    "consumer": {"group.protocol": "consumer"},
-}
-
-_TRANSIENT: Final = frozenset(
-    {
-        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the client's public constants
-        KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
-        KafkaError._TIMED_OUT,  # noqa: SLF001
-        KafkaError._TRANSPORT,  # noqa: SLF001
-    }
-)
 
 
 class KafkaSource:
@@ -79,31 +49,7 @@ class KafkaSource:
 
     def __init__(self, settings: ConsumerSettings, observer: Observer = log_event) -> None:
         self._observer = observer
-        self._servers = settings.kafka.bootstrap_servers
-        self._group = settings.group_id
-        self._errors = ClientErrors()
-        self._config = client_config(
-            settings.kafka,
-            self._errors,
-            {
-                "client.id": settings.consumer_client_id,
-                "group.id": settings.group_id,
-                **_PROTOCOLS[settings.group_protocol],
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                # Where to begin is decided in `begin`, so that an offset lost to retention halts loudly.
-                "auto.offset.reset": "error",
-                "check.crcs": True,
-                "topic.metadata.refresh.interval.ms": REFRESH_MS,
-                "socket.timeout.ms": 30_000,
-                "reconnect.backoff.max.ms": RECONNECT_MS,
-                # What the client holds in addition to the batches in hand: a quarter as much, fetched in as large
-                # requests.
-                "queued.max.messages.kbytes": max(1, settings.limits.inflight_bytes // 4 // 1024),
-                "fetch.max.bytes": max(MIN_FETCH_BYTES, settings.limits.inflight_bytes // 4),
-            },
-        )
+        self._config = group_client_config(settings, ClientErrors())
         watched = client_config(settings.kafka, ClientErrors(), {"client.id": "sentiment-topic-watch"})
         try:
             self._consumer = Consumer(self._config)
@@ -111,7 +57,8 @@ class KafkaSource:
         except KafkaException as error:
             raise refused_configuration(error) from None
         self._assignment = Assignment(lambda: self._consumer)
-        self._offsets = GroupOffsets(lambda: self._consumer, self._admin, self._is_read, self._end_if_denied)
+        rights = Rights(settings.kafka.bootstrap_servers, settings.group_id, tuple(settings.input_topics))
+        self._offsets = GroupOffsets(lambda: self._consumer, self._admin, self._is_read, rights.end_if_denied)
         self._drained_s = 0.0
         """When a read last found that the client had nothing, by the monotonic clock."""
         self._crash_loop = CrashLoop(
@@ -138,8 +85,16 @@ class KafkaSource:
             self._offsets,
             self._crash_loop,
             named=self._named,
-            group=self._group,
+            group=settings.group_id,
             replace_client=self._replace_client,
+        )
+        self._intake = Intake(
+            self._assignment,
+            self._offsets,
+            self._crash_loop,
+            named=self._named,
+            rights=rights,
+            observer=observer,
         )
 
     @property
@@ -206,7 +161,7 @@ class KafkaSource:
         if self._callback_failure is not None:
             failure, self._callback_failure = self._callback_failure, None
             raise PublishFailed(f"a rebalance failed: {failure.args[0].name()}")
-        return [record for record in map(self._accept, messages) if record is not None]
+        return [record for record in map(self._intake.accept, messages) if record is not None]
 
     def pause(self) -> None:
         """Stops fetching, also for partitions that are assigned while it lasts."""
@@ -313,92 +268,6 @@ class KafkaSource:
         """Whether a topic is one of the inputs: a pattern never means the topics that this service writes."""
         is_input = topic in self._named or any(matches(pattern, topic) for pattern in self._patterns)
         return is_input and topic not in self._own_topics
-
-    def _accept(self, message: Message) -> Record | None:
-        """Turns a message into a record of the current assignment; None if it is not a new record."""
-        error = message.error()
-        if error is not None:
-            self._classify(error, message)
-            return None
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        if topic is None or partition is None or offset is None:
-            return None
-        owned = self._assignment.owned.get((topic, partition))
-        if owned is None or not owned.is_begun or offset < owned.next:
-            return None
-        owned.last = offset
-        owned.next = offset + 1
-        owned.asked_for_s = math.inf
-        kind, timestamp_ms = message.timestamp()
-        headers = headers_of(message)
-        return Record(
-            topic,
-            partition,
-            offset,
-            None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms,
-            message.key(),
-            message.value(),
-            headers or (),
-            owned.owner,
-            headers_lost=headers is None,
-        )
-
-    def _classify(self, error: KafkaError, message: Message) -> None:
-        code, topic, partition = error.code(), message.topic(), message.partition()
-        place = None if topic is None or partition is None else (topic, partition)
-        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
-            self._reached_end(place, message.offset())
-        elif code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
-            if place is not None and (owned := self._assignment.owned.get(place)) is not None and owned.is_begun:
-                self._out_of_range(place, owned)
-        elif code == KafkaError.UNKNOWN_TOPIC_OR_PART and topic not in self._named:
-            # The pattern itself where it matches nothing, or a topic that it matched and that was deleted.
-            log.warning("topic_unavailable", topic=topic)
-        elif code in _TRANSIENT or error.retriable():
-            log.warning("kafka_transient_error", error=error.name())
-        else:
-            raise self._explained(error, topic)
-
-    def _reached_end(self, place: Place | None, offset: int | None) -> None:
-        """Notes that a partition is read to its end, which lies behind what no reader is given.
-
-        Markers, aborted records.
-        """
-        owned = None if place is None else self._assignment.owned.get(place)
-        if place is not None and owned is not None and owned.is_begun:
-            self._crash_loop.reached_end(place)
-            owned.next = max(owned.next, offset or 0)
-            owned.asked_for_s = math.inf
-
-    def _out_of_range(self, place: Place, partition: Partition) -> None:
-        """Halts where the offset to be read next does not exist.
-
-        Begins again where only the beginning moved on.
-        """
-        first, end = self._offsets.bounds(place)
-        (topic, _), offset = place, partition.next
-        ids = self._offsets.topic_ids({topic})
-        if ids.get(topic) not in {None, "", partition.topic_id}:
-            raise recreated(place, offset, self._group)
-        if partition.is_new and partition.last < 0 and offset < first:
-            partition.began = first
-            partition.go_to(first)
-            self._assignment.seek(place, first)
-            self._observer(PartitionsBegun({place: first}))
-            return
-        raise out_of_range(place, offset, (first, end), self._group)
-
-    def _explained(self, error: KafkaError, topic: str | None) -> SentimentError:
-        rights = {
-            KafkaError.TOPIC_AUTHORIZATION_FAILED: f"READ on topic {topic or ', '.join(self._topics)}",
-            KafkaError.GROUP_AUTHORIZATION_FAILED: f"READ on group {self._group}",
-        }
-        return explain(error, self._servers, rights)
-
-    def _end_if_denied(self, error: KafkaError, topic: str | None = None) -> None:
-        """Raises KafkaRefused for a right that was taken away, which no recovery brings back."""
-        if error.code() in DENIED:
-            raise self._explained(error, topic) from None
 
     def _on_assign(self, consumer: Consumer, partitions: Iterable[TopicPartition]) -> None:
         try:

@@ -14,7 +14,7 @@ from dashboard.window.records import LetterSeen, Place, Scored
 from shared.dlq.letters import Letter, Receipt, read_entry
 from shared.dlq.letters import Place as LetterPlace
 from shared.kafka.message import headers_of, place_of, timestamp_of
-from shared.messages import ModelRef, Probability, SourceRef  # noqa: TC001 - pydantic needs them at run time
+from shared.messages.results import ModelRef, Probability, SourceRef  # noqa: TC001 - pydantic needs them at run time
 from shared.reasons import kind_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from shared.inference.types import Score
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from shared.inference.types import ModelIdentity, Row
     from shared.model_folder.manifest import Manifest
 
 F = TypeVar("F", np.float32, np.float64)
@@ -52,6 +57,23 @@ class Postprocessing:
         weighted = probabilities if self.weights is None else probabilities * self.weights
         labels: NDArray[np.int64] = weighted.argmax(axis=1)
         return labels
+
+    def scores(
+        self, logits: NDArray[F], rows: Sequence[Row], model: ModelIdentity, computed_tokens: int
+    ) -> list[Score | None]:
+        """The answers of one pass to its rows, None where a logit is not finite.
+
+        `logits`: `[rows, labels]`; `computed_tokens`: what the pass computed, padding included.
+        """
+        scaled = self.scaled(logits)
+        probabilities = softmax(scaled)
+        numbers, labels = probabilities.tolist(), self.decide(probabilities).tolist()
+        finite = np.all(np.isfinite(scaled), axis=1).tolist()
+        share = computed_tokens / len(rows)
+        return [
+            Score(tuple(own), label, len(row), share, row.truncated, model, row.unknown_share) if good else None
+            for row, own, label, good in zip(rows, numbers, labels, finite, strict=True)
+        ]
 
 
 def softmax(logits: NDArray[F]) -> NDArray[F]:

@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
-from shared.inference.postprocessing import Postprocessing, softmax
+from shared.inference.postprocessing import Postprocessing
 from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import Tokeniser
-from shared.inference.types import ModelIdentity, Score, Unscorable
-from shared.model_folder.manifest import UNCERTAIN_BELOW
-from shared.reasons import Reason
+from shared.inference.types import BLANK, ModelIdentity
 from shared.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from shared.inference.engines.base import Engine
+    from shared.inference.types import Score, Unscorable
     from shared.model_folder.artifact import Artifact
-
-BLANK: Final = Unscorable(
-    Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
-)
-"""The answer to a text of which the model would only see special tokens: any label would be arbitrary."""
 
 
 class BertScorer:
     """Scores with any engine; the last digits of a score depend on the other texts of its pass."""
 
     def __init__(self, artifact: Artifact, engine: Engine) -> None:
-        manifest = artifact.manifest
-        below = UNCERTAIN_BELOW if manifest.uncertain_below is None else manifest.uncertain_below
-        self.model = ModelIdentity(manifest.name, artifact.version, manifest.labels, below)
+        self.model = ModelIdentity.of(artifact)
         self.concurrency = engine.concurrency
         self.batch_tokens = engine.batch_tokens
         self.padding = engine.padding
         self._artifact = artifact
-        self._postprocessing = Postprocessing.of(manifest)
+        self._postprocessing = Postprocessing.of(artifact.manifest)
         self._engine = engine
         self._tokeniser = Tokeniser.load(artifact)
 
@@ -84,14 +72,4 @@ class BertScorer:
     def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
         """Runs one pass; see `Scorer`."""
         answer = self._engine.forward([row.ids for row in rows])
-        scaled = self._postprocessing.scaled(answer.logits)
-        probabilities = softmax(scaled)
-        numbers, labels = probabilities.tolist(), self._postprocessing.decide(probabilities).tolist()
-        finite: NDArray[np.bool_] = np.all(np.isfinite(scaled), axis=1)
-        share = answer.computed_tokens / len(rows)
-        return [
-            Score(tuple(own), label, len(row), share, row.truncated, self.model, row.unknown_share)
-            if good
-            else None
-            for row, own, label, good in zip(rows, numbers, labels, finite.tolist(), strict=True)
-        ]
+        return self._postprocessing.scores(answer.logits, rows, self.model, answer.computed_tokens)

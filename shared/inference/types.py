@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self, TypeAlias
 
 from shared.model_folder.manifest import UNCERTAIN_BELOW
+from shared.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
 
-    from shared.reasons import Reason
+    from shared.model_folder.artifact import Artifact
 
 
 class ModelIdentity(NamedTuple):
@@ -22,6 +23,13 @@ class ModelIdentity(NamedTuple):
     labels: tuple[str, ...]
     uncertain_below: float = UNCERTAIN_BELOW
     """Score below which the model's results are uncertain."""
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Self:
+        """That of a model folder."""
+        manifest = artifact.manifest
+        below = UNCERTAIN_BELOW if manifest.uncertain_below is None else manifest.uncertain_below
+        return cls(manifest.name, artifact.version, manifest.labels, below)
 
 
 # A named tuple, not a frozen dataclass: one is made for each message (host_path in benchmarks/README.md).
@@ -47,6 +55,12 @@ class Unscorable:
 
     error: Reason
     reason: str
+
+
+BLANK: Final = Unscorable(
+    Reason.BAD_RECORD, "the text is blank once it is cleaned: no token of it is left to score"
+)
+"""The answer to a text of which the model would see nothing but special tokens: any label would be arbitrary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,24 @@ class PassRun:
 
 
 SchedulerEvent: TypeAlias = TextsTokenised | PassRun | BatchIsolated
+
+
+class Row(Protocol):
+    """What both kinds of model make of a text."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the model reads its beginning only."""
+        ...
+
+    @property
+    def unknown_share(self) -> float:
+        """See `Score`."""
+        ...
+
+    def __len__(self) -> int:
+        """Its tokens."""
+        ...
 
 
 class Scorer(Protocol):

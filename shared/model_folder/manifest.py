@@ -83,7 +83,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
     format_version: Literal[1] = FORMAT_VERSION
     kind: Literal["transformer", "baseline"] = Field(
-        default="transformer", description="baseline: features times coefficients; only the trainer loads it"
+        default="transformer", description="baseline: features times coefficients, without a transformer"
     )
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")

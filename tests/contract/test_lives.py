@@ -81,7 +81,7 @@ def test_a_client_that_fetches_nothing_is_replaced(
     transport: KafkaTransport, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a client that fetches nothing from a partition with records, then another client reads them."""
-    monkeypatch.setattr("consumer.kafka.topic_changes.SILENT_S", 1.0)
+    monkeypatch.setattr("consumer.kafka.topics.changes.SILENT_S", 1.0)
     transport.produce(Sent(b"text"))
     member = transport.join(group_protocol=protocol)
     assert isinstance(member.source, KafkaSource)

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from consumer.kafka.source import REFRESH_MS, KafkaSource
+from consumer.kafka.group_client import REFRESH_MS
+from consumer.kafka.source import KafkaSource
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from shared.kafka.settings import KafkaSettings

@@ -26,10 +26,13 @@ from confluent_kafka.admin import (
 from consumer.plan.sample import of_topics
 from consumer.settings import ConsumerSettings
 from shared.errors import KafkaRefused
+from shared.kafka.labels.reader import LabelReader, latest
+from shared.kafka.labels.writer import LabelWriter
 from shared.settings import load_settings
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import Topics
 from tests.support.kafka import UnavailableError
+from tests.support.labels import label
 from tests.support.processes import run_command
 from tests.support.secure_kafka import ADMIN, USER, SecureBroker, secure_kafka
 from tests.support.topics import Sent, produce, read_all
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from shared.kafka.settings import KafkaSettings
+    from shared.messages import Label, LabelKey
     from tests.integration.conftest import Consumers
 
 MESSAGES: Final = 200
@@ -82,7 +87,19 @@ class Secured:
                 ResourceType.TRANSACTIONAL_ID,
                 f"sentiment:{self.topics.group}:",
             ),
+            **{
+                f"{operation.name} labels": (operation, ResourceType.TOPIC, self.labels)
+                for operation in (
+                    *(AclOperation.CREATE, AclOperation.WRITE),
+                    *(AclOperation.DESCRIBE_CONFIGS, AclOperation.READ),
+                )
+            },
         }[what]
+
+    @property
+    def labels(self) -> str:
+        """A topic of labels, which does not exist yet."""
+        return f"{self.topics.texts}-labels"
 
     def named(self, what: str) -> str:
         """The name of that right in an error."""
@@ -296,6 +313,36 @@ def test_an_archive_needs_the_topic_alone(*, secured: Secured, tmp_path: Path) -
     done = run_command(*arguments, env=secured.env())
     assert done.returncode == 0, done.stderr
     assert b"5 records archived" in done.stdout
+
+
+def test_labels_need_their_documented_rights(secured: Secured) -> None:
+    """Each that is missing is named; a reader needs READ alone."""
+    servers = {"kafka.bootstrap_servers": secured.topics.servers}
+    kafka = load_settings(ConsumerSettings, flags=servers, environ=secured.env()).kafka
+    for missing, granted in (
+        ("DESCRIBE on topic", "WRITE labels"),  # which implies DESCRIBE
+        ("CREATE on topic", "CREATE labels"),
+        ("DESCRIBE_CONFIGS on topic", "DESCRIBE_CONFIGS labels"),
+    ):
+        with pytest.raises(KafkaRefused, match=f"{missing} {secured.labels}"):
+            LabelWriter(kafka, secured.labels)
+        secured.grant(granted)
+    with LabelWriter(kafka, secured.labels) as writer:
+        writer.write(label())
+        with pytest.raises(KafkaRefused, match=f"READ on topic {secured.labels}"):
+            read_labels(kafka, secured.labels)
+        for taken in ("DESCRIBE_CONFIGS labels", "WRITE labels"):
+            secured.revoke(taken)
+        with pytest.raises(KafkaRefused, match=f"WRITE on topic {secured.labels}"):
+            writer.undo(label().key)
+    secured.grant("READ labels")
+    assert read_labels(kafka, secured.labels) == {label().key: label()}
+
+
+def read_labels(kafka: KafkaSettings, topic: str) -> dict[LabelKey, Label]:
+    """The latest labels of a topic."""
+    with LabelReader(kafka, topic) as reader:
+        return latest(reader.changes())
 
 
 @pytest.mark.parametrize("command", ["run", "check"])

@@ -11,10 +11,12 @@ import pytest
 
 from shared.model_folder.artifact import open_artifact
 from tests.integration.conftest import Topics
+from tests.integration.test_processes import SMALL_BATCHES
 from tests.support.plain import plain_model
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
+from trainer.models.baselines.model import Baseline
 from trainer.models.transformer.predict import predict
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 TWEETS = 1_000
 PARTITIONS = 2
 TOLERANCE = 1e-3
+ROUNDED = 1e-6
+"""Probabilities of results have six decimals."""
 
 
 def test_an_archived_topic_trains_the_model_that_serves_it(
@@ -60,9 +64,47 @@ def test_an_archived_topic_trains_the_model_that_serves_it(
         assert result["model"] == {"name": "model", "version": artifact.version}
 
 
+def test_a_baseline_is_served_as_a_transformer_is(
+    *, topics: Topics, tweets: list[Tweet], consumers: Consumers, tmp_path: Path
+) -> None:
+    """Given an NBSVM, when its consumer is killed and started again, then each text has its answer once."""
+    by_id = {tweet.id: tweet.text for tweet in tweets}
+    _trainer(
+        *("train", "--model", "nbsvm", "--data", _labelled(tmp_path / "labelled.csv", tweets[:TWEETS])),
+        *("--output", tmp_path / "model"),
+    )
+    produce(
+        topics.servers,
+        topics.texts,
+        [Sent(json.dumps({"id": name, "text": text}).encode()) for name, text in by_id.items()],
+    )
+    flags = topics.flags("--model", str(tmp_path / "model"))
+    first = consumers.start(flags, SMALL_BATCHES)
+    first.await_log('"event": "batch"', count=5)
+    first.kill()
+    before = len(read_all(topics.servers, topics.sentiments))
+    assert 0 < before < len(by_id), "the kill came too early or too late to prove anything"
+    assert consumers.start([*flags, "--until-idle-s", "8"], SMALL_BATCHES).wait() == 0
+
+    served = [json.loads(message.value() or b"") for message in read_all(topics.servers, topics.sentiments)]
+    baseline = Baseline.load(tmp_path / "model")
+    expected = dict(zip(by_id, baseline.predict_proba(list(by_id.values())).tolist(), strict=True))
+    assert sorted(result["id"] for result in served) == sorted(by_id)
+    for result in served:
+        assert list(result["probabilities"].values()) == pytest.approx(expected[result["id"]], abs=ROUNDED)
+
+
 def _trainer(*arguments: object) -> None:
     done = run_command("trainer", *map(str, arguments))
     assert done.returncode == 0, done.stderr.decode()
+
+
+def _labelled(file: Path, tweets: list[Tweet]) -> Path:
+    with file.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out)
+        writer.writerow(["text", "label"])
+        writer.writerows((tweet.text, tweet.label) for tweet in tweets)
+    return file
 
 
 def _labels(file: Path, tweets: list[Tweet]) -> Path:

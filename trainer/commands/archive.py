@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,13 +11,13 @@ import typer
 from shared.command_line import Loaded
 from shared.errors import SettingsError
 from shared.terminal import show
-from trainer.commands.options import INPUT, LOGS, settings_options
+from trainer.commands.options import INPUT, KAFKA, LOGS, settings_options
 from trainer.settings import TrainerEnvironment
 
 LAST_OFFSET: Final = 2**63 - 1  # Kafka's offsets are signed numbers of 64 bits
 
 
-@settings_options("kafka.bootstrap_servers", "kafka.insecure", *INPUT, *LOGS)
+@settings_options(*KAFKA, *INPUT, *LOGS)
 def archive(
     loaded: Loaded[TrainerEnvironment],
     *,
@@ -45,10 +46,20 @@ def archive(
         int | None,
         typer.Option("--last", help="Number of the newest records, over all partitions.", min=1, max=LAST_OFFSET),
     ] = None,
+    labels_topic: Annotated[
+        str | None,
+        typer.Option(
+            "--labels-topic",
+            help="Topic of labels to join with the archive: its labelled records become OUTPUT-labelled.parquet.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Copies a range of a topic to Parquet files, with keys, headers and coordinates; resumable."""
+    from shared.kafka.labels.reader import LabelReader  # noqa: PLC0415
     from trainer.data.archive.archive import Selection  # noqa: PLC0415
     from trainer.data.archive.archive import archive as run  # noqa: PLC0415
+    from trainer.data.archive.labelled import join_labels, joined_lines, labelled_file  # noqa: PLC0415
 
     selection = Selection(
         from_offset=from_offset,
@@ -57,13 +68,20 @@ def archive(
         to_time_ms=_ms(to_time, "--to-time"),
         last=last,
     )
-    done = run(loaded.settings.kafka, topic, output, selection, loaded.settings.trainer.input_format)
-    show(
-        f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
-        f"{done.already:,} offsets were archived before"
-    )
-    if last is not None and done.lacking:
-        show(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")
+    kafka, form = loaded.settings.kafka, loaded.settings.trainer.input_format
+    # Opened first: a labels topic that cannot be read is said before the records are copied.
+    with LabelReader(kafka, labels_topic) if labels_topic else nullcontext() as labels:
+        done = run(kafka, topic, output, selection, form)
+        show(
+            f"{output}: {done.rows:,} records archived, {done.undecodable:,} of them without a text; "
+            f"{done.already:,} offsets were archived before"
+        )
+        if last is not None and done.lacking:
+            show(f"the topic has only {last - done.lacking:,} of the {last:,} records that --last asked for")
+        if labels:
+            joined = join_labels(labels.changes(), topic, output)
+            for line in joined_lines(joined, labelled_file(output), labels.unreadable):
+                show(line)
 
 
 def _ms(time: str | None, flag: str) -> int | None:

@@ -11,6 +11,7 @@ from shared.command_line import Loaded
 from shared.errors import UnfitData
 from shared.terminal import busy, show
 from trainer.commands.options import (
+    BASE,
     COLUMNS,
     FILES,
     LABELS,
@@ -37,8 +38,7 @@ NOTHING: Final[Mapping[str, Examples]] = {}
 
 
 @settings_options(
-    "trainer.base",
-    "trainer.base_revision",
+    *BASE,
     *FILES,
     *COLUMNS,
     *LABELS,

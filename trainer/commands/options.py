@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from trainer.data.examples import Examples
     from trainer.settings import TrainerSettings
 
-settings_options: Final = SettingOptions(TrainerEnvironment, others=OTHER_COMMANDS)
-
 Data = Annotated[
     Path, typer.Option("--data", help="CSV, JSON, Parquet, text files, a folder of them; or a data set by name.")
 ]
@@ -56,6 +54,8 @@ def read_given(
     return {name: read_part(file, name, own) for name, file in files.items() if file}
 
 
+BASE: Final = ("trainer.base", "trainer.base_revision")
+MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
 FILES: Final = (
     "trainer.data_format",
     "trainer.encoding",
@@ -77,19 +77,15 @@ SPLIT: Final = (
     "trainer.calibration_fraction",
     "trainer.seed",
 )
-RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
-GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
 GIVEN: Final = ("trainer.keep_overlaps",)
-MODEL: Final = ("trainer.model", "trainer.characters", "trainer.lowercase", "trainer.remove_stop_words")
-LOGS: Final = ("log_level", "log_format")
-INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
-TRAINING: Final = (
-    "trainer.head",
-    "trainer.layers",
+ENCODER: Final = ("trainer.head", "trainer.layers")
+TEACHER: Final = (
     "trainer.teacher",
     "trainer.unlabelled",
     "trainer.distil_alpha",
     "trainer.distil_temperature",
+)
+LOOP: Final = (
     "trainer.epochs",
     "trainer.budget",
     "trainer.learning_rate",
@@ -104,6 +100,28 @@ TRAINING: Final = (
     "trainer.patience",
     "trainer.freeze",
     "trainer.checkpoint_every_s",
-    "trainer.precision",
-    "trainer.device",
+)
+COMPUTING: Final = ("trainer.precision", "trainer.device")
+TRAINING: Final = (*ENCODER, *TEACHER, *LOOP, *COMPUTING)
+RESULTS: Final = ("trainer.decide", "trainer.uncertain_accuracy", "trainer.polarity")
+GATES: Final = ("trainer.min_macro_recall", "trainer.max_ece", "trainer.max_failures")
+KAFKA: Final = ("kafka.bootstrap_servers", "kafka.insecure")
+INPUT: Final = ("trainer.format", "trainer.text_field", "trainer.id_field")
+LOGS: Final = ("log_level", "log_format")
+
+settings_options: Final = SettingOptions(
+    TrainerEnvironment,
+    others=OTHER_COMMANDS,
+    panels={
+        "Model": (*MODEL, *BASE, *ENCODER),
+        "Files": FILES,
+        "Columns and labels": (*COLUMNS, "trainer.time_column", "trainer.source_column", *LABELS),
+        "Parts": (*(name for name in SPLIT if name != "trainer.time_column"), *GIVEN),
+        "Teacher": TEACHER,
+        "Training": LOOP,
+        "Labels and probabilities of results": RESULTS,
+        "Gates": GATES,
+        "Kafka": (*KAFKA, *INPUT),
+        "Machine and logs": (*COMPUTING, "trainer.cache_dir", "trainer.report_to", *LOGS),
+    },
 )

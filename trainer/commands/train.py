@@ -15,6 +15,7 @@ from shared.errors import SettingsError
 from shared.terminal import show
 from trainer.commands.inspect import refuse_faults, report_on
 from trainer.commands.options import (
+    BASE,
     COLUMNS,
     FILES,
     GATES,
@@ -40,8 +41,7 @@ from trainer.settings import TrainerEnvironment
 
 @settings_options(
     *MODEL,
-    "trainer.base",
-    "trainer.base_revision",
+    *BASE,
     *FILES,
     *COLUMNS,
     *LABELS,

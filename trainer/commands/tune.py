@@ -10,6 +10,7 @@ import typer
 from shared.command_line import Loaded
 from shared.terminal import show
 from trainer.commands.options import (
+    BASE,
     COLUMNS,
     FILES,
     GIVEN,
@@ -37,8 +38,7 @@ def _budget(text: str) -> int:
 
 
 @settings_options(
-    "trainer.base",
-    "trainer.base_revision",
+    *BASE,
     *FILES,
     *COLUMNS,
     *LABELS,

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 def drift_reference(
     served: Served, chosen: NDArray[np.bool_], postprocessing: Postprocessing, label_names: Sequence[str]
 ) -> Reference | None:
-    """Statistics of the `chosen` of the scored rows, `[scored]`; None for a baseline and for too few rows.
+    """Statistics of the `chosen` of the scored rows, `[scored]`; None for too few rows.
 
     `served` may have been scored before the calibration: `postprocessing` is what the consumer will apply.
     """
-    if served.tokens is None or served.unknown_shares is None:
-        return None
     probabilities = postprocessing.probabilities(served.logits[chosen])
     labels = postprocessing.decide(probabilities)
     results = Results(probabilities, labels, served.tokens[chosen], served.unknown_shares[chosen])

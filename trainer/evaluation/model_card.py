@@ -254,9 +254,8 @@ def _int8(found: Int8) -> str:
 def _use(manifest: Manifest) -> str:
     if manifest.kind == "baseline":
         return (
-            "A baseline to compare with: `sentiment-trainer evaluate` and `compare` load it, `sentiment-consumer` "
-            "serves transformers only. Nothing in it is code: arrays are in `model.safetensors`, n-grams in "
-            "`vocabulary.json`."
+            "`sentiment-consumer` loads this folder as it is, and computes it on one core of the CPU. Nothing in "
+            "it is code: arrays are in `model.safetensors`, n-grams in `vocabulary.json`."
         )
     clean = f"clean the text with normaliser {manifest.normaliser.version} of this project, "
     clean = clean if manifest.normaliser.options.enabled else ""

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from shared.errors import SettingsError
 from shared.inference.engines.select import load_scorer
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.scheduler import Scheduler
-from shared.inference.scorer import BLANK
 from shared.inference.types import Score, Unscorable
-from trainer.models.baselines.model import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,10 +44,10 @@ class Served:
     """`[scored, labels]`, before calibration."""
     engine: str
     """Library, precision and batching."""
-    tokens: IntArray | None = None
-    """`[scored]`; None for a baseline, which has none."""
-    unknown_shares: FloatArray | None = None
-    """`[scored]`, of the tokens; None as above."""
+    tokens: IntArray
+    """`[scored]`; words of a baseline."""
+    unknown_shares: FloatArray
+    """`[scored]`, of the tokens."""
 
 
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
@@ -70,11 +67,6 @@ def scoring(
 
     Raises what `load_scorer` raises.
     """
-    if artifact.manifest.kind == "baseline":
-        if precision in {"bf16", "int8"}:
-            raise SettingsError(f"precision {precision}: a baseline computes in fp64; use auto")
-        yield partial(_score_baseline, Baseline.of(artifact))
-        return
     scorer = load_scorer(artifact, device, precision)
     scheduler = Scheduler(scorer)
     try:
@@ -88,7 +80,9 @@ def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequ
     # bias, times the temperature, up to a constant per row, which no metric depends on.
     answers = scheduler.score(texts)
     rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
-    _warn(len(answers) - len(rows), {answer.reason for answer in answers if isinstance(answer, Unscorable)})
+    if len(rows) < len(answers):
+        reasons = {answer.reason for answer in answers if isinstance(answer, Unscorable)}
+        log.warning("texts_without_a_score", texts=len(answers) - len(rows), reasons=sorted(reasons))
     found = [answer for answer in answers if isinstance(answer, Score)]
     probabilities = np.array([score.probabilities for score in found], np.float64).reshape(
         len(rows), len(scorer.model.labels)
@@ -105,18 +99,3 @@ def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequ
         tokens=np.array([score.tokens for score in found], np.int64),
         unknown_shares=np.array([score.unknown_share for score in found], np.float64),
     )
-
-
-def _score_baseline(baseline: Baseline, texts: Sequence[str]) -> Served:
-    """A text without a word has no score, as with a transformer."""
-    rows = baseline.readable(texts)
-    _warn(len(texts) - len(rows), {BLANK.reason})
-    logits = baseline.logits([texts[row] for row in rows])
-    probabilities = baseline.postprocessing.probabilities(logits)
-    labels = baseline.postprocessing.decide(probabilities)
-    return Served(rows, probabilities, labels, logits, engine=f"{baseline.name}, fp64")
-
-
-def _warn(texts: int, reasons: set[str]) -> None:
-    if texts:
-        log.warning("texts_without_a_score", texts=texts, reasons=sorted(reasons))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from shared.errors import ArtifactError, ScorerError, SettingsError
+from shared.errors import ScorerError, SettingsError
 from shared.inference.device import choose_device
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
+from shared.inference.linear.scorer import LinearScorer
 from shared.inference.scorer import BertScorer
 
 if TYPE_CHECKING:
     from shared.inference.engines.base import Engine
+    from shared.inference.types import Scorer
     from shared.model_folder.artifact import Artifact
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
@@ -21,17 +23,19 @@ Precision = Literal["auto", "fp32", "bf16", "int8"]
 log = structlog.get_logger()
 
 
-def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision = "auto") -> BertScorer:
-    """Loads the model onto the device and scores the control sentence; takes seconds.
+def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision = "auto") -> Scorer:
+    """Loads the model onto the device; a transformer scores the control sentence, which takes seconds.
 
     Raises ArtifactError for a folder that cannot be served, SettingsError for a device or precision that is not
     available, and ScorerError for a model that cannot score the sentence.
     """
     if artifact.manifest.kind != "transformer":
-        raise ArtifactError(
-            f"{artifact.path} holds a baseline ({artifact.manifest.base.name}), and only transformers are served; "
-            "train one with sentiment-trainer train --model transformer"
-        )
+        if precision in {"bf16", "int8"} or device not in {"auto", "cpu"}:
+            raise SettingsError(
+                f"{artifact.path} holds a baseline ({artifact.manifest.base.name}), which computes in fp64 on the "
+                "CPU: leave out --device and --precision"
+            )
+        return LinearScorer(artifact)
     found = choose_device(device)
     engine = _on_cuda(artifact, found, precision) if found != "cpu" else _on_cpu(artifact, precision)
     scorer = BertScorer(artifact, engine)

@@ -52,7 +52,7 @@ def test_a_topic_that_was_created_again_is_read(
     protocol: str, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a running member and a topic whose leader had changed, when created again, then it is read whole."""
-    monkeypatch.setattr("consumer.kafka.topic_changes.SILENT_S", 3.0)
+    monkeypatch.setattr("consumer.kafka.topics.changes.SILENT_S", 3.0)
     topic = f"recreated-{uuid4().hex[:8]}"
     create(cluster, topic, 5)
     leader = cluster.leader_of(topic, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import re
 import subprocess
@@ -18,11 +19,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.__main__ import main
-from consumer.offline import NAMED, WINDOW_LINES
+from consumer.offline.score import NAMED, WINDOW_LINES
 from consumer.preflight.checks import SENTENCE
 from shared import __version__
 from shared.inference.engines.select import load_scorer
-from shared.inference.scorer import BLANK
+from shared.inference.types import BLANK
 from shared.messages import Result
 from shared.model_folder.artifact import open_artifact
 from tests.support.fakes import UNSCORABLE, FakeScorer
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from shared.inference.scorer import BertScorer
+    from shared.inference.types import Scorer
 
 NOBODY = "127.0.0.1:1"
 """An address where no broker listens."""
@@ -96,7 +97,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scorer(model: Path) -> BertScorer:
+def scorer(model: Path) -> Scorer:
     """Its model, loaded once."""
     return load_scorer(open_artifact(model), "cpu", "fp32")
 
@@ -326,7 +327,7 @@ BAD_LINES = {
 def test_a_bad_line_costs_no_other_its_result(
     command: Command,
     model: Path,
-    scorer: BertScorer,
+    scorer: Scorer,
     monkeypatch: pytest.MonkeyPatch,
     *,
     lines: list[bytes],
@@ -337,8 +338,8 @@ def test_a_bad_line_costs_no_other_its_result(
 
     Each bad one is named, and the code is 65 for any. With --on-error fail only those before the first bad one do.
     """
-    monkeypatch.setattr("consumer.offline.WINDOW_LINES", window)
-    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: scorer)
+    monkeypatch.setattr("consumer.offline.score.WINDOW_LINES", window)
+    monkeypatch.setattr("consumer.offline.score.load_scorer", lambda *_: scorer)
     bad = {number: BAD_LINES[line] for number, line in enumerate(lines, start=1) if line in BAD_LINES}
     good = [
         (f"line-{number}", line.decode())
@@ -397,7 +398,7 @@ def test_a_line_that_cannot_be_scored_is_named(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     """Given a text that the model cannot score, when scored, then the error names the line."""
-    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
+    monkeypatch.setattr("consumer.offline.score.load_scorer", lambda *_: FakeScorer(unscorable={"private"}))
     lines = ["fine"] * (place - 1) + ["private"] + ["fine"]
 
     ended = command("score", "--model", str(model), "--on-error", "fail", stdin="\n".join(lines).encode())
@@ -407,11 +408,28 @@ def test_a_line_that_cannot_be_scored_is_named(
     assert len(ended.results()) == place - 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["occlusion", "gradients"])
+def test_an_answer_is_explained_word_by_word(command: Command, model: Path, method: str) -> None:
+    """Given --explain, when texts are scored, then each result has the weight of each of its words."""
+    ended = command("score", "--model", str(model), "--explain", method, "good coffee", "bad !")
+
+    assert ended.code == 0
+    found = [json.loads(line) for line in ended.out.splitlines()]
+    words = [[word["text"] for word in one["explanation"]["words"]] for one in found]
+    assert words == [["good", "coffee"], ["bad", "!"]]
+    for one in found:
+        share = one["score"]
+        assert one["explanation"]["label"] == one["label"]
+        assert one["explanation"]["log_odds"] == pytest.approx(math.log(share / (1 - share)), abs=0.05)
+        assert all(word["weight"] for word in one["explanation"]["words"])
+
+
 def test_ids_that_cannot_be_used_are_counted(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given ids of other kinds, when scored, then the results are called by their lines, and that is said."""
-    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setattr("consumer.offline.score.load_scorer", lambda *_: FakeScorer())
     lines = b'{"text": "a", "id": {"$oid": "65f0"}}\n{"text": "b", "id": "own"}\n'
 
     ended = command("score", "--json", "--model", str(model), stdin=lines)
@@ -425,7 +443,7 @@ def test_so_many_bad_lines_are_named_and_all_are_counted(
     command: Command, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a file of another kind, when scored, then a few lines are named, all counted."""
-    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setattr("consumer.offline.score.load_scorer", lambda *_: FakeScorer())
 
     ended = command("score", "--json", "--model", str(model), stdin=b"a,b\n" * 5000)
 
@@ -437,7 +455,7 @@ def test_so_many_bad_lines_are_named_and_all_are_counted(
 
 def test_long_lines_do_not_fill_the_memory(command: Command, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given lines around the limit and far beyond it, when scored, then memory never holds more than the limit."""
-    monkeypatch.setattr("consumer.offline.load_scorer", lambda *_: FakeScorer())
+    monkeypatch.setattr("consumer.offline.score.load_scorer", lambda *_: FakeScorer())
     monkeypatch.setenv("SENTIMENT_LIMITS__MAX_RECORD_BYTES", "2000")
     lengths = [1999, 2000, 2001, 2002, 2003, 5_000_000, 1, 2000]
     tracemalloc.start()

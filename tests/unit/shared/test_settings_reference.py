@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from consumer.__main__ import app as consumer_app
 from consumer.settings import ConsumerSettings
 from dashboard.__main__ import app as dashboard_app
 from dashboard.settings import DashboardEnvironment
+from shared.command_line import SettingOptions
 from shared.settings import Settings, field_of, leaf_names
 from shared.settings_reference import reference
 from trainer.__main__ import app as trainer_app
@@ -73,3 +75,33 @@ def test_help_says_what_the_settings_say(app: typer.Typer, arguments: list[str],
     words = " ".join(shown.output.split())
     for one in says:
         assert one in words
+
+
+@pytest.mark.parametrize(
+    ("app", "command", "headings"),
+    [
+        (consumer_app, "run", ["Kafka", "Messages", "Model", "HTTP, metrics and traces", "When to stop", "Logs"]),
+        (
+            trainer_app,
+            "train",
+            [
+                *("Model", "Files", "Columns and labels", "Parts", "Teacher", "Training"),
+                *("Labels and probabilities of results", "Gates", "Machine and logs"),
+            ],
+        ),
+    ],
+    ids=["run", "train"],
+)
+def test_help_has_a_panel_for_each_group_of_settings(app: typer.Typer, command: str, headings: list[str]) -> None:
+    """Given a command with many settings, when run with --help, then they are under headings, in their order."""
+    shown = CliRunner().invoke(app, [command, "--help"], env={"TERMINAL_WIDTH": "100"})
+
+    assert re.findall(r"╭─ (.+?) ─", shown.output) == ["Options", *headings]
+
+
+def test_a_setting_without_a_panel_is_an_error_at_import() -> None:
+    """Given panels that lack a setting, when a command takes the setting, then its name is in the error."""
+    options = SettingOptions(TrainerEnvironment, others=(), panels={"Logs": ("log_level",)})
+
+    with pytest.raises(ValueError, match="without a panel: log_format"):
+        options("log_level", "log_format")

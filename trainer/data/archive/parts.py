@@ -19,6 +19,7 @@ from shared.formats.encodings import without_surrogates
 from shared.formats.path import parse_selector
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from shared.messages import Headers
@@ -112,7 +113,7 @@ class Origin:
     topic_id: str
 
 
-class _Coverage(BaseModel, frozen=True, extra="forbid"):
+class Coverage(BaseModel, frozen=True, extra="forbid"):
     """Topic, partition and range of a part, in the metadata of its schema."""
 
     topic: str
@@ -179,7 +180,7 @@ class PartWriter:
         part = self._parts[partition]
         end = part.rows[-1]["offset"] + 1 if end is None else end
         if part.start < end:
-            coverage = _Coverage(**asdict(self._origin), partition=partition, start=part.start, end=end)
+            coverage = Coverage(**asdict(self._origin), partition=partition, start=part.start, end=end)
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"part-{partition:05d}-{part.start:020d}.parquet"
             # Without the suffix .parquet: what is left of a run that was ended does not count as archived.
@@ -195,8 +196,7 @@ def covered(folder: Path, origin: Origin) -> dict[int, list[range]]:
     if folder.exists() and not folder.is_dir():
         raise InputDataError(f"{folder} is a file; an archive is a folder of Parquet files")
     found: dict[int, list[range]] = {}
-    for path in sorted(folder.glob("*.parquet")):
-        part = _coverage(path)
+    for _, part in held(folder):
         if part.topic != origin.topic:
             raise InputDataError(f"{folder} holds an archive of the topic {part.topic!r}; use another folder")
         if part.topic_id != origin.topic_id:
@@ -208,12 +208,18 @@ def covered(folder: Path, origin: Origin) -> dict[int, list[range]]:
     return found
 
 
-def _coverage(path: Path) -> _Coverage:
+def held(folder: Path) -> Iterator[tuple[Path, Coverage]]:
+    """The parts in a folder, in order of partition and offset; raises InputDataError for other Parquet files."""
+    for path in sorted(folder.glob("*.parquet")):
+        yield path, _coverage(path)
+
+
+def _coverage(path: Path) -> Coverage:
     try:
         schema = pq.read_schema(path)
         if not schema.equals(SCHEMA):
             raise InputDataError(f"{path} is not part of an archive; use another folder")
-        return _Coverage.model_validate_json((schema.metadata or {}).get(_METADATA, b""))
+        return Coverage.model_validate_json((schema.metadata or {}).get(_METADATA, b""))
     except (pa.ArrowException, OSError, ValidationError) as error:
         raise InputDataError(
             f"{path} is not part of an archive ({type(error).__name__}); use another folder"

@@ -1,21 +1,19 @@
-"""Texts to sparse features: counts of n-grams of words and characters, weighted in one of four ways.
+"""Sparse features for fitting: counts of n-grams of words and characters, weighted in one of four ways.
 
-Training and scoring call the same functions, so a saved model needs only its vocabulary and these settings.
+Scoring computes the same without scikit-learn (`shared.inference.linear`); a test compares both.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from pydantic import BaseModel, Field
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import normalize
 
 from shared.errors import InputDataError
+from shared.inference.linear.features import MIN_CHARACTERS, Features, Vocabulary, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,51 +22,6 @@ if TYPE_CHECKING:
 
 MAX_FEATURES: Final = 1_000_000
 """Most frequent n-grams of words, and of characters, that a model keeps."""
-MIN_CHARACTERS: Final = 2
-"""Shortest n-gram of characters."""
-
-# Contractions are one word, and a run of signs is one: "n't", ":)" and "!!!" carry sentiment.
-_WORD: Final = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
-
-
-class Features(BaseModel, frozen=True, extra="forbid"):
-    """What the features of a model are."""
-
-    values: Literal["counts", "binary", "tfidf", "mean"]
-    """mean: counts divided by their sum; tfidf: sublinear counts times idf, each row of length 1."""
-    words: int = Field(ge=1, le=5)
-    """Longest n-gram of words."""
-    characters: int = Field(default=0, ge=0, le=10)
-    """Longest n-gram of characters within words; 0: none."""
-    min_rows: int = Field(default=1, ge=1)
-    """Least training rows that have an n-gram."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """The n-grams in the order of the features: first those of words, then those of characters."""
-
-    words: tuple[str, ...]
-    characters: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """Number of features."""
-        return len(self.words) + len(self.characters)
-
-
-def tokens(text: str) -> list[str]:
-    """The words of a normalised text, and its runs of other signs."""
-    return _WORD.findall(text)
-
-
-def cut(text: str, max_tokens: int) -> str:
-    """The beginning of a text with at most `max_tokens` words."""
-    if len(text) <= max_tokens:  # a word has a character
-        return text
-    for number, found in enumerate(_WORD.finditer(text), start=1):
-        if number == max_tokens:
-            return text[: found.end()]
-    return text
 
 
 def learn(features: Features, texts: Sequence[str]) -> tuple[Vocabulary, Any]:
@@ -124,8 +77,3 @@ def _vectorizers(features: Features, vocabulary: Vocabulary | None) -> list[Coun
     known = {} if vocabulary is None else {"vocabulary": vocabulary.characters}
     ngrams = (MIN_CHARACTERS, features.characters)
     return [words, CountVectorizer(analyzer="char_wb", lowercase=False, ngram_range=ngrams, **bounds, **known)]
-
-
-def is_blank(text: str) -> bool:
-    """Whether a normalised text has no word and no sign: any label of it would be arbitrary."""
-    return _WORD.search(text) is None

@@ -1,57 +1,21 @@
-"""The one form in which all baselines are kept: features times coefficients.
-
-Naive Bayes, logistic regression, support vector machines and averaged word vectors under a linear classifier are
-all linear in their features, so one file format and one way to score serve them all.
-"""
+"""From what scikit-learn fits to the one form in which all baselines are kept: features times coefficients."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from trainer.models.baselines.features import Features, Vocabulary, count, weigh
+from shared.inference.linear.model import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from shared.inference.linear.features import Features, Vocabulary
     from trainer.models.baselines.recipes import Task
     from trainer.models.transformer.predict import FloatArray
 
 INVERSE_REGULARISATION: Final = 10.0
 MAX_ITERATIONS: Final = 1_000
-CHUNK_ROWS: Final = 4_096
-"""Texts whose features are in memory at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A fitted model. Arrays are fp64 in memory, with values that fp32 holds exactly: they are saved in fp32."""
-
-    features: Features
-    vocabulary: Vocabulary
-    coefficients: FloatArray
-    """`[features, outputs]`; one output for two labels, of the second against the first, else one for each."""
-    intercepts: FloatArray
-    """`[outputs]`"""
-    idf: FloatArray | None = None
-
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """`[rows, labels]` of normalised texts; their softmax are the probabilities."""
-        labels = max(2, len(self.intercepts))
-        found = [np.empty((0, labels))]
-        for start in range(0, len(texts), CHUNK_ROWS):
-            counts = count(self.features, self.vocabulary, texts[start : start + CHUNK_ROWS])
-            found.append(self._of(weigh(self.features, counts, self.idf)))
-        return np.concatenate(found)
-
-    def _of(self, values: Any) -> FloatArray:
-        outputs = np.asarray(values @ self.coefficients) + self.intercepts
-        if outputs.shape[1] == 1:
-            return np.hstack([np.zeros_like(outputs), outputs])
-        return outputs
 
 
 def over_margins(margins: Linear, task: Task) -> Linear:

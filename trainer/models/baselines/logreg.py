@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from sklearn.linear_model import LogisticRegression
 
-from trainer.models.baselines.features import Features, inverse_frequency, learn, weigh
-from trainer.models.baselines.linear import Linear, linear
+from shared.inference.linear.features import Features
+from trainer.models.baselines.features import inverse_frequency, learn, weigh
+from trainer.models.baselines.linear import linear
 
 if TYPE_CHECKING:
+    from shared.inference.linear.model import Linear
     from trainer.models.baselines.recipes import Task
 
 INVERSE_REGULARISATION: Final = 10.0

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from sklearn.naive_bayes import MultinomialNB
 
-from trainer.models.baselines.features import Features, learn, weigh
-from trainer.models.baselines.linear import Linear, linear
+from shared.inference.linear.features import Features
+from trainer.models.baselines.features import learn, weigh
+from trainer.models.baselines.linear import linear
 
 if TYPE_CHECKING:
+    from shared.inference.linear.model import Linear
     from trainer.models.baselines.recipes import Task
 
 

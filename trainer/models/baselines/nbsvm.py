@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from sklearn.svm import LinearSVC
 
-from trainer.models.baselines.features import Features, learn, weigh
-from trainer.models.baselines.linear import Linear, linear, over_margins
+from shared.inference.linear.features import Features
+from trainer.models.baselines.features import learn, weigh
+from trainer.models.baselines.linear import linear, over_margins
 
 if TYPE_CHECKING:
+    from shared.inference.linear.model import Linear
     from trainer.models.baselines.recipes import Task
     from trainer.models.transformer.predict import FloatArray
 

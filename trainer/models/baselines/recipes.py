@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from shared.inference.linear.model import Linear
     from trainer.data.examples import IntArray
-    from trainer.models.baselines.linear import Linear
 
 RECIPES: Final = ("nb", "logreg", "svm", "nbsvm", "vectors")
 """Each is the module of this package with its name, which has a function `fit`."""

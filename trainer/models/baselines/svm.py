@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from sklearn.svm import LinearSVC
 
-from trainer.models.baselines.features import Features, inverse_frequency, learn, weigh
-from trainer.models.baselines.linear import Linear, linear, over_margins
+from shared.inference.linear.features import Features
+from trainer.models.baselines.features import inverse_frequency, learn, weigh
+from trainer.models.baselines.linear import linear, over_margins
 
 if TYPE_CHECKING:
+    from shared.inference.linear.model import Linear
     from trainer.models.baselines.recipes import Task
 
 PENALTY: Final = 1.0

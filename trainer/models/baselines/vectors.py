@@ -10,10 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from shared.errors import InputDataError
-from trainer.models.baselines.features import Features, Vocabulary, count, tokens, weigh
-from trainer.models.baselines.linear import Linear, linear
+from shared.inference.linear.features import Features, Vocabulary, tokens
+from trainer.models.baselines.features import count, weigh
+from trainer.models.baselines.linear import linear
 
 if TYPE_CHECKING:
+    from shared.inference.linear.model import Linear
     from trainer.models.baselines.recipes import Task
 
 SIZE: Final = 100

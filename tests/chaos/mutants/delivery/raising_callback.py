@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-import consumer.kafka.source
+import consumer.kafka.group_client
 from consumer.kafka.source import KafkaSource
 from tests.chaos.patching import replace
 
@@ -38,7 +38,7 @@ def apply() -> None:
             messages = source._consumer.consume(BATCH, FULL_S)  # noqa: SLF001
         except OSError:
             return []
-        return [record for record in map(source._accept, messages) if record is not None]  # noqa: SLF001
+        return [record for record in map(source._intake.accept, messages) if record is not None]  # noqa: SLF001
 
-    configure = replace(consumer.kafka.source, "client_config", configured)
+    configure = replace(consumer.kafka.group_client, "client_config", configured)
     replace(KafkaSource, "read", careless)

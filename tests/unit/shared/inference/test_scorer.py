@@ -19,8 +19,7 @@ from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.inference.device import choose_device
 from shared.inference.engines.select import load_scorer
 from shared.inference.scheduler import Scheduler
-from shared.inference.scorer import BLANK
-from shared.inference.types import Score
+from shared.inference.types import BLANK, Score
 from shared.model_folder.artifact import Artifact, open_artifact, seal
 from shared.text import NormaliserOptions, normalise
 from tests.support.tiny import LABELS, MAX_TOKENS, tiny_model, vocabulary

@@ -17,7 +17,7 @@ from trainer.models.baselines import recipes
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from trainer.models.baselines.linear import Linear
+    from shared.inference.linear.model import Linear
 
 
 pytestmark = pytest.mark.slow

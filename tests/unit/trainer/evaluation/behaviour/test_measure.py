@@ -50,7 +50,8 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Artifac
 
 def served(rows: IntArray, probabilities: FloatArray) -> Served:
     """Answers whose label is the one with the largest probability."""
-    return Served(rows, probabilities, probabilities.argmax(axis=1), np.log(probabilities + 1e-9), "an engine")
+    labels, logits = probabilities.argmax(axis=1), np.log(probabilities + 1e-9)
+    return Served(rows, probabilities, labels, logits, "an engine", np.ones_like(rows), np.zeros(len(rows)))
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, polarity: Callable[[str], int], labels: Sequence[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from safetensors.numpy import load_file, save_file
 
 from shared.errors import ArtifactError, SettingsError
 from shared.inference.engines.select import load_scorer
+from shared.inference.linear.model import VOCABULARY, WEIGHTS
+from shared.inference.scheduler import Scheduler
+from shared.inference.types import Score
 from shared.model_folder.artifact import open_artifact, read_manifest, seal
 from shared.model_folder.manifest import Base, Manifest, Normaliser
 from shared.text import NORMALISER_VERSION, NormaliserOptions
@@ -23,7 +26,7 @@ from trainer.__main__ import app
 from trainer.data.examples import Examples
 from trainer.data.readers import read_examples
 from trainer.evaluation.serving import serve
-from trainer.models.baselines.model import VOCABULARY, WEIGHTS, Baseline
+from trainer.models.baselines.model import Baseline
 from trainer.models.baselines.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -97,7 +100,7 @@ def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> No
     assert manifest.calibration is not None
     card = (trained / "README.md").read_text(encoding="utf-8")
     assert "the baseline `nbsvm`" in card
-    assert "sentiment-consumer` serves transformers only" in card
+    assert "`sentiment-consumer` loads this folder as it is, and computes it on one core" in card
     assert json.loads((trained / "metrics.json").read_bytes())["training"]["best_step"] is None
 
 
@@ -127,10 +130,40 @@ def test_a_text_without_a_word_has_no_score(trained: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_consumer_refuses_a_baseline(trained: Path) -> None:
-    """In one line that names what it is and what to do."""
-    with pytest.raises(ArtifactError, match=r"holds a baseline \(nbsvm\), and only transformers are served"):
-        load_scorer(open_artifact(trained))
+def test_the_scorer_gives_the_probabilities_that_were_fitted(trained: Path) -> None:
+    """Each text by itself and in a batch, with the label that the manifest decides for."""
+    scorer, baseline = load_scorer(open_artifact(trained)), Baseline.load(trained)
+    texts = ["good W1", "BAD &amp; so-so", "nothing that is known", "good good good"]
+    answers = Scheduler(scorer).score(texts)
+    expected = baseline.predict_proba(texts)
+    for text, answer, own in zip(texts, answers, expected, strict=True):
+        assert isinstance(answer, Score)
+        assert answer.probabilities == tuple(own.tolist())
+        assert answer.label == baseline.postprocessing.decide(own[None])[0]
+        assert Scheduler(scorer).score([text])[0] == answer._replace(computed_tokens=answer.tokens)
+    assert [answer.unknown_share for answer in answers if isinstance(answer, Score)][2:] == [1.0, 0.0]
+    assert scorer.describe()["engine"] == "nbsvm, fp64"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [{"device": "cuda"}, {"precision": "int8"}, {"precision": "bf16"}])
+def test_a_baseline_has_one_device_and_precision(options: dict[str, Any], trained: Path) -> None:
+    """In one line that says what to do."""
+    with pytest.raises(SettingsError, match=r"\(nbsvm\), which computes in fp64 on the CPU: leave out"):
+        load_scorer(open_artifact(trained), **options)
+
+
+@pytest.mark.slow
+def test_a_long_text_is_cut_and_says_so(data: Path, tmp_path: Path) -> None:
+    """After --max-tokens words; what follows changes nothing."""
+    run("train", "--model", "nb", "--max-tokens", 8, "--data", data, "--output", tmp_path / "model",
+        "--test-rows", 60)  # fmt: skip
+    eight = "good one here and there it is so "
+    answers = Scheduler(load_scorer(open_artifact(tmp_path / "model"))).score([eight, eight + "bad"])
+    short, long = (one for one in answers if isinstance(one, Score))
+    assert (short.truncated, long.truncated) == (False, True)
+    assert (short.tokens, long.tokens) == (8, 8)
+    assert short.probabilities == long.probabilities
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 
 from shared.errors import InputDataError
+from shared.inference.linear.features import Features
 from shared.inference.postprocessing import softmax
 from trainer.models.baselines import logreg, nb, nbsvm, svm
-from trainer.models.baselines.features import Features, inverse_frequency, learn, weigh
+from trainer.models.baselines.features import inverse_frequency, learn, weigh
 from trainer.models.baselines.nbsvm import log_count_ratios
 from trainer.models.baselines.recipes import RECIPES, Task, fit
 

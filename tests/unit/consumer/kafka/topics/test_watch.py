@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.kafka.topic_watch import CHECK_S, GONE_S, REQUEST_S, TRIES_S, TopicWatch
+from consumer.kafka.topics.watch import CHECK_S, GONE_S, REQUEST_S, TRIES_S, TopicWatch
 from consumer.stream.records import PublishFailed
 from tests.support.fakes import FakeClock
 

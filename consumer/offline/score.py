@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from consumer.offline.explanations import as_json_object, bars, explainer
 from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
 from shared.formats import InputFormat, parse_input
@@ -20,13 +22,14 @@ from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
 from shared.model_folder.artifact import open_artifact
 from shared.reasons import Reason
-from shared.terminal import SIGNS, printable, say
+from shared.terminal import SIGNS, printable, say, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
     from consumer.settings import ConsumerSettings
+    from shared.inference.explanation.words import Method
     from shared.messages import Result
 
 WINDOW_LINES: Final = 1_024
@@ -36,12 +39,15 @@ NAMED: Final = 20
 """Skipped lines that are named; further ones are only counted, so that a wrong file does not flood a terminal."""
 
 
-def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json: bool, skip: bool) -> None:
+def score_texts(
+    settings: ConsumerSettings, texts: list[str] | None, *, as_json: bool, skip: bool, method: Method | None = None
+) -> None:
     """Scores arguments or standard input and prints tables, or JSON Lines with `as_json` or in a pipe.
 
     Answers are in the order of the lines, and memory holds one window of them. With `skip` a line that cannot be
     read or scored is named on standard error, the lines after it are answered too, and InputDataError counts what
-    was skipped at the end. Without, it ends with InputDataError after the answers to all lines before.
+    was skipped at the end. Without, it ends with InputDataError after the answers to all lines before. With a
+    `method` each answer has its explanation.
     """
     artifact = open_artifact(settings.model_folder)
     scorer = load_scorer(artifact, settings.device, settings.precision)
@@ -60,7 +66,16 @@ def score_texts(settings: ConsumerSettings, texts: list[str] | None, *, as_json:
         ).model_copy(update={"text": parsed.text})
         for place, parsed, score in numbered.scored(scoring, (_input(line, form) for line in lines))
     )
-    if as_json or not sys.stdout.isatty():
+    as_json = as_json or not sys.stdout.isatty()
+    if method is not None:
+        explain = explainer(artifact, scorer, scoring, method)
+        for result in results:
+            found = explain(result.text or "")
+            if as_json:
+                say(json.dumps(result.model_dump(mode="json") | {"explanation": as_json_object(found)}))
+            else:
+                show(bars(result, found))
+    elif as_json:
         for result in results:
             say(result.model_dump_json())
     else:

@@ -12,7 +12,7 @@ import pytest
 
 from shared.messages import DeadLetterHeaders, schemas
 
-COMMITTED = Path(__file__).parents[3] / "docs" / "schemas"
+COMMITTED = Path(__file__).parents[4] / "docs" / "schemas"
 
 
 def test_the_committed_schemas_are_those_of_the_models() -> None:

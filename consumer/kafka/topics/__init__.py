@@ -1,0 +1,1 @@
+"""Topics that are deleted, created again, or bring nothing."""

@@ -1,0 +1,1 @@
+"""Which words of a text gave it its label: by leaving words out (any model), or by gradients (transformers)."""

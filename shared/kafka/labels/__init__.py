@@ -1,0 +1,1 @@
+"""The labels topic: how it is made, written and read."""

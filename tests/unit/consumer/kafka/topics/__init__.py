@@ -1,0 +1,1 @@
+"""Mirrors consumer.kafka.topics."""
