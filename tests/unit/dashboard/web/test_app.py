@@ -85,6 +85,7 @@ async def test_frames_come_twice_a_second_at_most_and_the_newest_only() -> None:
     for number in range(12):
         side.window.add([scored(number)])
         await asyncio.sleep(TICK_S / 4)
+    await asyncio.sleep(4 * TICK_S)  # several frames are made in which nobody reads
     took = [await asyncio.wait_for(anext(frames), 5)]
     side.window.add([scored(99)])
     took.append(await asyncio.wait_for(anext(frames), 5))
