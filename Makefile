@@ -13,11 +13,14 @@ STAMP := $(VENV)/.installed
 # The Prometheus of the machine, or else Debian's package under .cache: installed, it would start a service.
 PROMETHEUS := $(or $(shell command -v prometheus 2>/dev/null),.cache/prometheus/usr/bin/prometheus)
 OBSERVE := tests/integration/observe
+BROWSER := tests/browser
+AXE_VERSION := 4.14.1
+AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
 	http_clients
 
-.PHONY: help setup demo test test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test test-browser browser-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,7 +42,7 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) --ignore $(BROWSER) $(ARGS)
 
 test-observe: setup observe-setup ## Checks the alerts with promtool, and all queries on a Prometheus that scrapes a real run.
 	@PATH="$(abspath $(dir $(PROMETHEUS))):$$PATH" $(PYTHON) -m pytest $(OBSERVE) $(ARGS)
@@ -52,6 +55,23 @@ observe-setup: $(PROMETHEUS)
 	@mkdir -p .cache/prometheus
 	@cd .cache/prometheus && { apt-get -qq download prometheus 2>/dev/null || { apt-get -qq update && apt-get -qq download prometheus; }; }
 	@cd .cache/prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
+
+test-browser: setup browser-setup ## Tests the dashboard's page in Debian's Chromium on a real Apache Kafka, with axe-core.
+	@$(PYTHON) -m pytest $(BROWSER) $(ARGS)
+
+browser-setup: .cache/axe/$(AXE_VERSION)
+	@command -v chromium >/dev/null || { \
+		command -v apt-get >/dev/null || { echo "error: no chromium and no apt-get: put chromium on the PATH" >&2; exit 1; }; \
+		echo "Installing Debian's chromium"; \
+		apt-get -qq install --yes chromium >/dev/null 2>&1 || { apt-get -qq update && apt-get -qq install --yes chromium >/dev/null; }; }
+
+.cache/axe/$(AXE_VERSION):
+	@command -v npm >/dev/null || { echo "error: npm is needed, to fetch axe-core $(AXE_VERSION)" >&2; exit 1; }
+	@echo "Fetching axe-core $(AXE_VERSION) into .cache/axe"
+	@mkdir -p .cache/axe
+	@cd .cache/axe && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null
+	@cd .cache/axe && echo "$(AXE_SHA256)  axe-core-$(AXE_VERSION).tgz" | sha256sum --check --quiet
+	@cd .cache/axe && rm -rf package && tar -xzf axe-core-$(AXE_VERSION).tgz && touch $(AXE_VERSION)
 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
@@ -95,7 +115,8 @@ reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs
 	@$(PYTHON) -m shared.messages docs/schemas
 	@$(PYTHON) -m consumer.http.documentation docs/schemas/openapi.json
 	@$(PYTHON) -m shared.settings_reference docs/settings.md \
-		consumer.settings:ConsumerSettings trainer.settings:TrainerEnvironment
+		consumer.settings:ConsumerSettings dashboard.settings:DashboardEnvironment \
+		trainer.settings:TrainerEnvironment
 	@$(PYTHON) -m consumer.monitoring.reference docs/metrics.md
 
 clean: ## Removes what the targets above made here.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from pathlib import Path  # noqa: TC003 - pydantic needs it at run time
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from consumer.http.settings import HttpSettings
 from consumer.monitoring.settings import MetricsSettings
@@ -17,7 +16,7 @@ from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
 from shared.kafka.patterns import check_pattern
 from shared.kafka.properties import check_membership
-from shared.kafka.settings import KafkaSettings
+from shared.kafka.settings import KafkaSettings, TopicName, split_names, topic_name
 from shared.logs import Format, Level  # noqa: TC001
 from shared.settings import Settings, load_settings
 
@@ -33,25 +32,6 @@ PUBLISH_S: Final = 100
 """How long a publish or a recovery may take in addition to three times `commit_timeout_s` (for a full queue, the
 acknowledgements and the offsets): 60 s for a commit that is repeated or a new producer that ends its predecessor's
 transaction, and what single calls overrun."""
-_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-
-
-def _split(value: object) -> object:
-    """Parts names at commas, in a text and in each of several: no name or pattern holds one."""
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
-        return value
-    return [name.strip() for part in value for name in part.split(",")]
-
-
-def _topic_name(name: str) -> str:
-    if not _TOPIC.fullmatch(name):
-        raise ValueError(f"{name[:249]!r} is not a valid topic name")
-    return name
-
-
-TopicName = Annotated[str, AfterValidator(_topic_name)]
 
 
 class Limits(Settings):
@@ -148,7 +128,7 @@ class ConsumerSettings(Settings):
     kafka: KafkaSettings = KafkaSettings()
     group_id: str = Field(default="sentiment", pattern=r"^[^\x00-\x1f\x7f]{1,249}$")
     """Consumer group."""
-    input_topics: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+    input_topics: Annotated[tuple[str, ...], BeforeValidator(split_names)] = Field(
         default=("texts",), min_length=1, max_length=1_000
     )
     """Topics to read: names, or patterns from ^ to $ or .*; separate several by commas, or repeat the option.
@@ -211,7 +191,7 @@ class ConsumerSettings(Settings):
             if topic.startswith("^"):
                 check_pattern(topic)
             else:
-                _topic_name(topic)
+                topic_name(topic)
         return topics
 
     @model_validator(mode="after")

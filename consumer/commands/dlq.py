@@ -104,9 +104,9 @@ def show_letter(
 ) -> None:
     """Show one letter whole: why, where from, all headers and sizes."""
     where = place(letter)
-    from consumer.dlq.letters import Place  # noqa: PLC0415
     from consumer.dlq.topic import DeadLetterTopic  # noqa: PLC0415
     from consumer.dlq.view import print_letter  # noqa: PLC0415
+    from shared.dlq.letters import Place  # noqa: PLC0415
 
     with DeadLetterTopic(loaded.settings) as letters:
         found = letters.letter(Place(*where))

@@ -8,10 +8,10 @@ from typing import Annotated, Final
 import typer
 
 from consumer.commands.options import settings_options
-from consumer.listening import address_of
 from consumer.settings import ConsumerSettings
 from shared.command_line import Loaded
 from shared.errors import SettingsError
+from shared.http.listening import address_of
 
 UNANSWERED: Final = 1
 """Exit code where no process answers the last report."""
@@ -39,7 +39,7 @@ def top(
     from rich.console import Console  # noqa: PLC0415
 
     from consumer.top.live import watch  # noqa: PLC0415
-    from consumer.top.scrape import MAX_TARGETS, parse_target  # noqa: PLC0415
+    from shared.http.scrape import MAX_TARGETS, parse_target  # noqa: PLC0415
 
     settings = loaded.settings.metrics
     if not processes:

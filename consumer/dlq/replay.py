@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Collection, Iterator
 
-    from consumer.dlq.letters import Envelope, Index, Letter, Origin
+    from consumer.dlq.letters import Index
     from consumer.settings import ConsumerSettings
+    from shared.dlq.letters import Envelope, Letter, Origin
 
 log = structlog.get_logger()
 

@@ -15,9 +15,9 @@ from shared.errors import KafkaRefused, KafkaStateError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from consumer.dlq.letters import Envelope
     from consumer.dlq.replay import Request
     from consumer.dlq.topic import DeadLetterTopic
+    from shared.dlq.letters import Envelope
 
 log = structlog.get_logger()
 

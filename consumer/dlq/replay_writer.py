@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consumer.dlq.letters import receipt_of
+from shared.dlq.letters import receipt_of
 from shared.errors import KafkaStateError, RecoveriesExhausted, SentimentError
 from shared.kafka.errors import ClientErrors, explain, refused_configuration
 from shared.kafka.transactions import (
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
-    from consumer.dlq.letters import Letter
     from consumer.dlq.replay_targets import Target
     from consumer.settings import ConsumerSettings
+    from shared.dlq.letters import Letter
 
 log = structlog.get_logger()
 

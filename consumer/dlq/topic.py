@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from consumer.dlq.letters import Index, Letter, Place, Receipt, build_index, read_entry
+from consumer.dlq.letters import Index, build_index
+from shared.dlq.letters import Letter, Place, Receipt, read_entry
 from shared.errors import KafkaStateError
 from shared.kafka.message import headers_of
 from shared.kafka.reader import Partition, TopicReader
@@ -18,8 +19,8 @@ from shared.kafka.reader import Partition, TopicReader
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from consumer.dlq.letters import Envelope
     from consumer.settings import ConsumerSettings
+    from shared.dlq.letters import Envelope
 
 
 class DeadLetterTopic:

@@ -19,8 +19,9 @@ from shared.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from consumer.dlq.letters import Envelope, Index, Letter, Wanted
+    from consumer.dlq.letters import Index, Wanted
     from consumer.dlq.replay import Outcome
+    from shared.dlq.letters import Envelope, Letter
     from shared.messages import Headers
 
 SHOWN: Final = 20

@@ -20,9 +20,9 @@ from consumer.http import documentation
 from consumer.http.messages import pointer, read_body
 from consumer.http.problems import NO_STORE, Fault, Problem
 from consumer.http.scoring import ClientLeft
-from consumer.listening import is_secret
 from consumer.stream.encode import answer as meaning
 from shared import __version__
+from shared.http.listening import is_secret
 from shared.inference.types import Unscorable
 from shared.logs import unforeseen
 

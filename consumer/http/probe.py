@@ -6,7 +6,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final
 
 from consumer.http.settings import DEFAULT_PORT
-from consumer.listening import address_of
+from shared.http.listening import address_of
 
 if TYPE_CHECKING:
     from consumer.settings import ConsumerSettings

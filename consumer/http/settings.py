@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import Field, model_validator
 
-from consumer.listening import Secret, require_secret
+from shared.http.listening import Secret, require_secret
 from shared.settings import Settings
 
 DEFAULT_PORT: Final = 8080

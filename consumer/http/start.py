@@ -48,7 +48,7 @@ def http_beside(
         raise SettingsError("--http-port needs FastAPI and uvicorn: pip install 'sentiment-stream[http]'")
     from consumer.http.app import make_app  # noqa: PLC0415 - FastAPI takes long, and not every run has it
     from consumer.http.scoring import RequestScoring  # noqa: PLC0415
-    from consumer.http.server import serving  # noqa: PLC0415
+    from shared.http.server import serving  # noqa: PLC0415
 
     app = make_app(settings, state, RequestScoring(settings.http, state), observer)
     with serving(settings.http, app, stop):

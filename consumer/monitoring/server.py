@@ -14,8 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
-from consumer.listening import is_secret
 from shared.errors import SettingsError
+from shared.http.listening import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from consumer.metrics import Metric
-    from consumer.top.scrape import Snapshot
     from consumer.top.window import Window
+    from shared.http.scrape import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from consumer import metrics
 from consumer.top.figures import Figures, figures, lag, now
-from consumer.top.scrape import NoAnswer, Snapshot
 from consumer.top.window import Span, Window
+from shared.http.scrape import NoAnswer, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from consumer.top.scrape import Target
+    from shared.http.scrape import Target
 
 WINDOW_S: Final = 30.0
 """Seconds over which rates, means and shares are taken: publishes of a quiet stream may be seconds apart."""

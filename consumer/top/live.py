@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from rich.live import Live
 
 from consumer.top.history import History
-from consumer.top.scrape import scrape_all
 from consumer.top.view import screen
+from shared.http.scrape import scrape_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from consumer.top.history import View
-    from consumer.top.scrape import NoAnswer, Snapshot, Target
+    from shared.http.scrape import NoAnswer, Snapshot, Target
 
     Ask = Callable[[Sequence[Target], str | None], list[Snapshot | NoAnswer]]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from consumer.metrics import Metric
-    from consumer.top.scrape import Labels, Snapshot
+    from shared.http.scrape import Labels, Snapshot
 
 
 class Span(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException, Message
 
 if TYPE_CHECKING:
-    from confluent_kafka import Message
-
     from shared.messages import Headers
+
+
+KafkaMessage: TypeAlias = Message
+"""The type of a record, for packages that read through `shared.kafka` only."""
 
 
 def headers_of(message: Message) -> Headers | None:
@@ -39,3 +41,15 @@ def is_partition_end(message: Message) -> bool:
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public constants
         return True
     raise KafkaException(error)
+
+
+def place_of(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset of a record."""
+    partition, offset = message.partition(), message.offset()
+    return message.topic() or "", -1 if partition is None else partition, -1 if offset is None else offset
+
+
+def timestamp_of(message: Message) -> int | None:
+    """The timestamp in epoch milliseconds; None for a record without one."""
+    kind, stamp_ms = message.timestamp()
+    return None if kind == TIMESTAMP_NOT_AVAILABLE else stamp_ms

@@ -61,11 +61,31 @@ class SpanRead(NamedTuple):
     end: int
 
 
+def without_group(name: str, ahead_kib: int) -> dict[str, str | int | float | bool]:
+    """The configuration of a consumer that joins no group and reads committed records only."""
+    return {
+        "client.id": name,
+        "group.id": f"{name}-{uuid4().hex}",  # required by the client; never joined
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        # A start that retention deletes before it is read moves to the first record that is left.
+        "auto.offset.reset": "earliest",
+        "queued.max.messages.kbytes": ahead_kib,  # librdkafka's default prefetches 64 MiB
+        "fetch.message.max.bytes": min(2**20, ahead_kib * 1024),
+    }
+
+
 class TopicReader:
     """A client without a group; used by one thread and closed after use."""
 
-    def __init__(self, kafka: KafkaSettings, name: str, *, ahead_kib: int = 16_384) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, name: str, *, ahead_kib: int = 16_384, fetch_wait_ms: int = 500
+    ) -> None:
         """`name` is the client id, `ahead_kib` what is fetched before it is asked for.
+
+        `fetch_wait_ms` is how long a broker holds a fetch that finds nothing. Another partition of that broker is
+        fetched only afterwards, so reads that are short and many need less than the client's default.
 
         Raises SettingsError for a configuration that librdkafka refuses.
         """
@@ -73,17 +93,7 @@ class TopicReader:
         self._topics: list[str] = []
         """The requested topics, for error messages."""
         self._errors = ClientErrors()
-        ours: dict[str, str | int | float | bool] = {
-            "client.id": name,
-            "group.id": f"{name}-{uuid4().hex}",  # required by the client; never joined
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            # A start that retention deletes before it is read moves to the first record that is left.
-            "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": ahead_kib,  # librdkafka's default prefetches 64 MiB
-            "fetch.message.max.bytes": min(2**20, ahead_kib * 1024),
-        }
+        ours = without_group(name, ahead_kib) | {"fetch.wait.max.ms": fetch_wait_ms}
         try:
             self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
             self._consumer = Consumer(client_config(kafka, self._errors, ours))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from shared.kafka.exposure import plaintext_endpoint, plaintext_hosts, unverified
 from shared.kafka.properties import Properties, check_keys
@@ -14,8 +14,28 @@ from shared.settings import Settings
 _SERVER: Final = re.compile(
     r"(?:[A-Za-z_]+://)?(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9]+)?\])(?::(?P<port>[0-9]{1,5}))?|[0-9A-Fa-f:.]+"
 )
+_TOPIC: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _LAST_PORT: Final = 65_535
 Word = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+def split_names(value: object) -> object:
+    """Parts names at commas, in a text and in each of several: no name or pattern holds one."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
+        return value
+    return [name.strip() for part in value for name in part.split(",")]
+
+
+def topic_name(name: str) -> str:
+    """Returns a name that a topic may have; raises ValueError."""
+    if not _TOPIC.fullmatch(name):
+        raise ValueError(f"{name[:249]!r} is not a valid topic name")
+    return name
+
+
+TopicName = Annotated[str, AfterValidator(topic_name)]
 
 
 class KafkaSettings(Settings):

@@ -24,10 +24,10 @@ from consumer.events import ModelLoaded
 from consumer.http.app import make_app
 from consumer.http.problems import ProblemDetails
 from consumer.http.scoring import RequestScoring
-from consumer.http.server import serving
 from consumer.http.settings import HttpSettings
 from consumer.http.state import ServiceState
 from consumer.settings import ConsumerSettings
+from shared.http.server import serving
 from shared.inference.scheduler import Scheduler
 from shared.messages import Result
 from tests.chaos.hostile.inputs import MARKER, mutated

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from consumer.__main__ import app as consumer_app
 from consumer.settings import ConsumerSettings
+from dashboard.__main__ import app as dashboard_app
+from dashboard.settings import DashboardEnvironment
 from shared.command_line import SettingOptions
 from shared.settings import Settings, field_of, leaf_names
 from shared.settings_reference import reference
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import typer
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
-MODELS = (ConsumerSettings, TrainerEnvironment)
+MODELS = (ConsumerSettings, DashboardEnvironment, TrainerEnvironment)
 
 
 def test_the_committed_page_is_that_of_the_models() -> None:
@@ -60,9 +62,10 @@ def test_every_setting_is_described(model: type[Settings], name: str) -> None:
             ("--input-topic", "--input-topics", "exactly-once|at-least-once"),
         ),
         (consumer_app, ["dlq", "replay"], ("--dlq-topic", "--bootstrap-servers", "--config", "--rate")),
+        (dashboard_app, [], ("--result-topics", "(default: sentiments)", "--score-url", "--group-by", "--port")),
         (trainer_app, ["train"], ("--ema-decay", "(default: 0.98)", "--held-out")),
     ],
-    ids=["run", "dlq replay", "train"],
+    ids=["run", "dlq replay", "dashboard", "train"],
 )
 def test_help_says_what_the_settings_say(app: typer.Typer, arguments: list[str], says: tuple[str, ...]) -> None:
     """Given a command, when run with --help, then its settings are there with their values and defaults."""

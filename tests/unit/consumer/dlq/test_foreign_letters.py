@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from consumer.dlq import topic as module
-from consumer.dlq.letters import Place, Wanted
+from consumer.dlq.letters import Wanted
 from consumer.dlq.replay import Outcome, Request, plan
 from consumer.dlq.replay_targets import Target
 from consumer.dlq.topic import DeadLetterTopic
 from consumer.dlq.view import print_index, print_json, print_letter, print_outcome
 from consumer.preflight.topic_config import TopicConfig
 from consumer.settings import ConsumerSettings
+from shared.dlq.letters import Place
 from shared.errors import KafkaStateError
 from shared.messages import DeadLetterHeaders
 from tests.support.fakes import record

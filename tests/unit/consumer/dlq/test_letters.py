@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.dlq.letters import Envelope, Index, Letter, Origin, Place, Receipt, Wanted, build_index, read_entry
-from consumer.dlq.letters import receipt_of as receipt_record
+from consumer.dlq.letters import Index, Wanted, build_index
 from consumer.stream.records import DeadLetter, Record
+from shared.dlq.letters import Envelope, Letter, Origin, Place, Receipt, read_entry
+from shared.dlq.letters import receipt_of as receipt_record
 from shared.messages import DeadLetterHeaders
 from shared.reasons import Stage
 from tests.support.fakes import record

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from consumer.dlq import replay as module
-from consumer.dlq.letters import Index, Letter, Origin, Place, Wanted
+from consumer.dlq.letters import Index, Wanted
 from consumer.dlq.replay import CHUNK_BYTES, CHUNK_LETTERS, LeftBehind, Pacer, Plan, Replay, Request, plan, preview
 from consumer.dlq.replay_writer import RecordRefused
 from consumer.settings import ConsumerSettings
+from shared.dlq.letters import Letter, Origin, Place
 from shared.errors import KafkaStateError
 from tests.support.fakes import FakeClock
 from tests.unit.consumer.dlq.test_letters import envelope
@@ -23,8 +24,8 @@ from tests.unit.consumer.dlq.test_letters import envelope
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from consumer.dlq.letters import Envelope
     from consumer.dlq.replay_targets import Target
+    from shared.dlq.letters import Envelope
 
 SETTINGS = ConsumerSettings()
 

@@ -11,11 +11,11 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.dlq import replay_writer as module
-from consumer.dlq.letters import Letter, Place
 from consumer.dlq.replay_targets import Target
 from consumer.dlq.replay_writer import RecordRefused, TransactionalWriter
 from consumer.preflight.topic_config import TopicConfig
 from consumer.settings import ConsumerSettings
+from shared.dlq.letters import Letter, Place
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable, RecoveriesExhausted, SentimentError
 from shared.kafka.transactions import RETRY_BACKOFF_MS
 from tests.support.fakes import FakeClock

@@ -7,9 +7,10 @@ from collections import Counter
 
 import pytest
 
-from consumer.dlq.letters import Index, Origin, Place, Wanted
+from consumer.dlq.letters import Index, Wanted
 from consumer.dlq.replay import LeftBehind, Outcome, Plan
 from consumer.dlq.view import SHOWN, print_index, print_json, print_letter, print_outcome
+from shared.dlq.letters import Origin, Place
 from tests.support.fakes import record
 from tests.unit.consumer.dlq.test_letters import envelope, letter_of
 

@@ -13,10 +13,10 @@ from fastapi.testclient import TestClient
 from consumer.events import ModelLoaded, RequestAnswered
 from consumer.http.app import make_app
 from consumer.http.scoring import RequestScoring
-from consumer.http.server import serving
 from consumer.http.settings import HttpSettings
 from consumer.http.state import ServiceState
 from consumer.settings import ConsumerSettings
+from shared.http.server import serving
 from shared.inference.scheduler import Scheduler
 from tests.support.fakes import FakeScorer
 

@@ -11,9 +11,7 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from consumer.http.connections import bounded
 from consumer.http.probe import ask
-from consumer.http.server import FINISH_S, serving
 from consumer.http.settings import HttpSettings
 from consumer.monitoring.monitor import Monitor
 from consumer.monitoring.settings import MetricsSettings
@@ -21,6 +19,8 @@ from consumer.settings import ConsumerSettings
 from consumer.signals import END_S, GRACE_S
 from consumer.stall_watchdog import StallWatchdog
 from shared.errors import SettingsError
+from shared.http.connections import bounded
+from shared.http.server import FINISH_S, serving
 from tests.support.fakes import FakeScorer
 from tests.support.processes import free_port
 from tests.unit.consumer.http.conftest import SCORE, WAIT_S, HttpSide, until
@@ -112,7 +112,7 @@ def test_what_takes_too_long_at_the_end_is_given_up(
     gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given a request that is not scored within FINISH_S of the end, then it does not keep the process."""
-    monkeypatch.setattr("consumer.http.server.FINISH_S", 0.1)
+    monkeypatch.setattr("shared.http.server.FINISH_S", 0.1)
     side = HttpSide()
     scorer = FakeScorer(gates=[gate])
     side.begin(scorer)
@@ -141,8 +141,8 @@ def test_a_connection_without_a_request_is_closed() -> None:
     side = HttpSide()
     side.begin()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("consumer.http.server.KEEP_ALIVE_S", 0.2)
-        patch.setattr("consumer.http.server.bounded", lambda most: bounded(most, request_s=0.2))
+        patch.setattr("shared.http.server.KEEP_ALIVE_S", 0.2)
+        patch.setattr("shared.http.server.bounded", lambda most: bounded(most, request_s=0.2))
         with side.listening() as client:
             endless = b"POST /v1/score HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"
             for sent in (b"", b"GET /livez HTT", b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET ", endless):

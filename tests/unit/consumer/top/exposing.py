@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, generate_latest
 
 from consumer.monitoring.values import Values
-from consumer.top.scrape import Snapshot, parse
+from shared.http.scrape import Snapshot, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

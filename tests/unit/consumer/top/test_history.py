@@ -7,7 +7,7 @@ import pytest
 from consumer import metrics
 from consumer.monitoring.values import Values
 from consumer.top.history import POINTS, WINDOW_S, History
-from consumer.top.scrape import NoAnswer, Snapshot, Target
+from shared.http.scrape import NoAnswer, Snapshot, Target
 from tests.unit.consumer.top.exposing import snapshot
 
 TARGETS = [Target("127.0.0.1", 9464), Target("127.0.0.1", 9465)]

@@ -15,7 +15,7 @@ from consumer.monitoring.server import MetricsServer
 from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
 from consumer.top.live import watch
-from consumer.top.scrape import NoAnswer, Snapshot, Target
+from shared.http.scrape import NoAnswer, Snapshot, Target
 from tests.support.processes import free_port
 from tests.unit.consumer.top.exposing import snapshot
 

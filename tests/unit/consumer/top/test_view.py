@@ -13,8 +13,8 @@ from rich.console import Console
 from consumer import metrics
 from consumer.monitoring.values import Values
 from consumer.top.history import History
-from consumer.top.scrape import NoAnswer, Snapshot, Target
 from consumer.top.view import screen
+from shared.http.scrape import NoAnswer, Snapshot, Target
 from tests.unit.consumer.top.exposing import snapshot
 
 HOSTILE = st.text(min_size=1, max_size=30) | st.sampled_from(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from consumer import metrics
 from consumer.monitoring.values import Values
-from consumer.top.scrape import Snapshot
 from consumer.top.window import Span, Window
+from shared.http.scrape import Snapshot
 from tests.unit.consumer.top.exposing import snapshot
 
 

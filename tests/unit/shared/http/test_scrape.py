@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from consumer.monitoring.server import MetricsServer
 from consumer.monitoring.settings import MetricsSettings
 from consumer.monitoring.values import Values
-from consumer.top import scrape as module
-from consumer.top.scrape import NoAnswer, Snapshot, Target, parse, parse_target, scrape, scrape_all
+from shared.http import scrape as module
+from shared.http.scrape import NoAnswer, Snapshot, Target, parse, parse_target, scrape, scrape_all
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""uvicorn on a thread of the consumer's process."""
+"""uvicorn on a thread of a process that does something else as well."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ import logging
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 import uvicorn
 from h11 import LocalProtocolError
 
-from consumer.http.connections import bounded
 from shared.errors import SettingsError
+from shared.http.connections import bounded
 from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-    from consumer.http.settings import HttpSettings
 
 log = structlog.get_logger()
 
@@ -35,9 +33,33 @@ KEEP_ALIVE_S: Final = 5
 """Seconds that a connection without a request stays open after an answer."""
 
 
+class Listening(Protocol):
+    """The settings of a server."""
+
+    @property
+    def host(self) -> str:
+        """Address to listen on."""
+        ...
+
+    @property
+    def port(self) -> int | None:
+        """Port to listen on; None: any free one."""
+        ...
+
+    @property
+    def max_connections(self) -> int:
+        """Open connections; further ones are closed at once."""
+        ...
+
+    @property
+    def shutdown_delay_s(self) -> float:
+        """Seconds after `stop` during which requests are still taken."""
+        ...
+
+
 @contextmanager
 def serving(
-    settings: HttpSettings, app: ASGIApp, stop: threading.Event, end: Callable[[int], object] = end_process
+    settings: Listening, app: ASGIApp, stop: threading.Event, end: Callable[[int], object] = end_process
 ) -> Iterator[int]:
     """Serves an application within the block; yields the port. Raises SettingsError if it cannot listen.
 
@@ -60,9 +82,9 @@ def serving(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn with the consumer's way to stop. It handles no signals outside of the main thread."""
+    """uvicorn that stops by an event. It handles no signals outside of the main thread."""
 
-    def __init__(self, settings: HttpSettings, app: ASGIApp, stop: threading.Event) -> None:
+    def __init__(self, settings: Listening, app: ASGIApp, stop: threading.Event) -> None:
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # a client's nonsense is no line of the log
         super().__init__(
             uvicorn.Config(
@@ -118,7 +140,7 @@ def _contained(app: ASGIApp) -> ASGIApp:
     return contained
 
 
-def _listen(settings: HttpSettings) -> socket.socket:
+def _listen(settings: Listening) -> socket.socket:
     """A socket at the address of the settings; raises SettingsError."""
     host, port = settings.host, settings.port or 0
     listening: socket.socket | None = None

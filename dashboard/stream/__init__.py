@@ -1,0 +1,1 @@
+"""What arrives: results and dead letters of Kafka as records of the window."""

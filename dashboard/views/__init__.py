@@ -1,0 +1,1 @@
+"""What the page shows: pure functions from the window to JSON and CSV."""

@@ -1,0 +1,1 @@
+"""Dead letters as records: what the consumer writes, read back."""

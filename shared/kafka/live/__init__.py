@@ -1,0 +1,1 @@
+"""Following topics without a group, from a point in the past on and without an end."""

@@ -1,0 +1,85 @@
+"""Try it: the text is scored in place, and the stream stays as it is."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Dashboard
+from tests.browser.stream import Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.browser.conftest import Pages
+    from tests.browser.stream import Stream
+
+KEY = "0123456789abcdef"
+
+
+class _Consumer(BaseHTTPRequestHandler):
+    """Answers as `POST /v1/score` of a consumer does."""
+
+    def do_POST(self) -> None:
+        text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
+        assert (self.path, self.headers["X-API-Key"]) == ("/v1/score", KEY)
+        body = {
+            "schema_version": 1, "id": "text-1", "label": "negative", "score": 0.7,
+            "probabilities": {"negative": 0.7, "neutral": 0.2, "positive": 0.1}, "uncertain": False,
+            "truncated": False, "tokens": len(text), "model": {"name": "minilm", "version": "v1"}, "source": None,
+            "scored_at": "2026-11-26T16:00:00.000000Z",
+        }  # fmt: skip
+        status = 200
+        if text == "too long":
+            status, body = 422, {"detail": "a text is too long; shorten it"}
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def consumer() -> Iterator[str]:
+    """The URL of such a server."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Consumer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_text_is_scored_in_place(stream: Stream, tmp_path: Path, pages: Pages) -> None:
+    """Given a consumer's HTTP, when a text is typed, then its probabilities are shown, and no sum has changed."""
+    stream.say(Said("of the stream"))
+    with consumer() as url:
+        env = {"SENTIMENT_DASHBOARD__SCORE_KEY": KEY}
+        dashboard = Dashboard(tmp_path, stream, "--score-url", url, env=env)
+        try:
+            page = pages.open(dashboard.url)
+            page.fill("#try-text", "<b>never again</b>")
+            page.locator("#try-send").click()
+            expect(page.locator("#try-result")).to_contain_text("negative 0.70 in")
+            expect(page.locator("#try-result")).to_contain_text("positive10.0%")
+            page.fill("#try-text", "too long")
+            page.locator("#try-send").click()
+            expect(page.locator("#try-result")).to_contain_text("a text is too long; shorten it")
+            assert page.request.get(f"{dashboard.url}api/page").json()["read"]["results"] == 1
+            assert KEY not in dashboard.log
+            assert "never again" not in dashboard.log
+        finally:
+            dashboard.close()
+
+
+def test_without_a_consumer_there_is_no_field(dashboard: Dashboard, pages: Pages) -> None:
+    """Given no --score-url, then the page has no such field."""
+    page = pages.open(dashboard.url)
+    expect(page.locator("#state")).to_have_attribute("data-state", "live")
+    expect(page.locator("#try")).to_be_hidden()

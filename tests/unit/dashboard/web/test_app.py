@@ -1,0 +1,136 @@
+"""The page's files, its frames, and the try-it field."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+import dashboard
+from dashboard.views.selection import Selection
+from dashboard.web.broadcast import TICK_S, Broadcast
+from dashboard.web.files import page_files
+from dashboard.web.limits import RateLimit
+from dashboard.web.problems import Problem
+from tests.unit.dashboard.records import scored
+from tests.unit.dashboard.web.conftest import Side
+
+pytestmark = pytest.mark.anyio
+STATIC = Path(dashboard.__file__).parent / "static"
+ROOT = STATIC.parents[1]
+
+
+def test_vendored_files_are_those_of_their_authors() -> None:
+    """Given what is vendored, then each file has its SHA-256, none is missing, the licence is there."""
+    folder = STATIC / "vendor" / "uplot"
+    sums = dict(line.split()[::-1] for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert set(sums) == {path.name for path in folder.iterdir()} - {"SHA256SUMS", "VERSION"}
+    for name, digest in sums.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert "MIT" in (folder / "LICENSE").read_text()
+
+
+def test_own_files_are_small_and_say_their_job() -> None:
+    """Given each script and style sheet of ours, then its first line says its job, and it is short."""
+    own = [*STATIC.glob("js/*.js"), *STATIC.glob("css/*.css")]
+    assert len(own) > 10
+    for path in own:
+        lines = path.read_text().splitlines()
+        assert lines[0].startswith(("// ", "/* ")), path
+        assert len(lines) <= 250, path
+
+
+def test_no_file_of_the_page_makes_markup_of_text() -> None:
+    """Given our scripts, then none makes markup or code of a text, and the page has no inline code."""
+    for path in STATIC.glob("js/*.js"):
+        text = path.read_text()
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+            assert word not in text, (path, word)
+    page = (STATIC / "index.html").read_text()
+    assert "style=" not in page
+    assert not re.search(r"\son\w+=", page)
+    assert "http:" not in page
+    assert "https:" not in page
+
+
+async def test_only_files_of_the_page_are_served() -> None:
+    """Given paths that leave the folder, then there is nothing; a file that is known is not sent again."""
+    async with Side().client() as client:
+        for path in ("/../settings.py", "/%2e%2e/settings.py", "/js/..%2f..%2fsettings.py", "/index.html", "/js"):
+            assert (await client.get(path)).status_code == 404
+        first = await client.get("/js/main.js")
+        again = await client.get("/js/main.js", headers={"If-None-Match": first.headers["etag"]})
+        assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    assert "/" in page_files()
+
+
+@pytest.mark.parametrize("query", ["span=1", "span=x", "start=5", "other=1", f"text={'x' * 201}"])
+async def test_a_selection_that_makes_no_sense_is_a_problem(query: str) -> None:
+    """Given a query that is refused, then the answer is a problem that does not quote it."""
+    async with Side().client() as client:
+        answer = await client.get(f"/api/page?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["reason"] == "invalid"
+
+
+async def test_frames_come_twice_a_second_at_most_and_the_newest_only() -> None:
+    """Given a viewer that reads slowly, then frames between two reads are dropped, not queued."""
+    side = Side()
+    broadcast = Broadcast(side.frames, side.window, 5, side.stop)
+    frames = broadcast.join(Selection())
+    await anext(frames)
+    for number in range(12):
+        side.window.add([scored(number)])
+        await asyncio.sleep(TICK_S / 4)
+    await asyncio.sleep(4 * TICK_S)  # several frames are made in which nobody reads
+    took = [await asyncio.wait_for(anext(frames), 5)]
+    side.window.add([scored(99)])
+    took.append(await asyncio.wait_for(anext(frames), 5))
+    assert b'"results":12' in took[0]
+    assert b'"results":13' in took[1]
+    side.stop.set()
+    assert [frame async for frame in frames] == []
+
+
+async def test_too_many_viewers_are_refused() -> None:
+    """Given as many open pages as `viewers`, then one more is refused, and a place that is left is free again."""
+    side = Side()
+    broadcast = Broadcast(side.frames, side.window, 1, side.stop)
+    frames = broadcast.join(Selection())
+    await anext(frames)
+    with pytest.raises(Problem, match="full"):
+        broadcast.join(Selection())
+    await frames.aclose()  # type: ignore[attr-defined]
+    broadcast.join(Selection())
+    side.stop.set()
+
+
+def test_the_rate_limit_counts_a_minute() -> None:
+    """Given a limit of two, then a third within a minute is refused with the time to wait, and later it passes."""
+    now = [0.0]
+    limit = RateLimit(2, clock=lambda: now[0])
+    limit.take()
+    now[0] = 30
+    limit.take()
+    with pytest.raises(Problem, match="too_many") as found:
+        limit.take()
+    assert "31 s" in found.value.detail
+    now[0] = 60
+    limit.take()
+
+
+async def test_try_it_without_an_answer_says_so() -> None:
+    """Given a score URL where nobody listens, or a body that is none, then the problem says what to do."""
+    side = Side(score_url="http://127.0.0.1:9")
+    headers = {"Content-Type": "application/json"}
+    async with side.client() as client:
+        answer = await client.post("/api/score", content='{"text": "secret"}', headers=headers)
+        assert (answer.status_code, answer.json()["reason"]) == (502, "unreachable")
+        for body in ("{}", "[", '{"text": ""}', '{"text": "%s"}' % ("x" * 5_001)):
+            answer = await client.post("/api/score", content=body, headers=headers)
+            assert answer.status_code == 422
+            assert "xx" not in answer.text
+        assert (await client.post("/api/score", content=b"x" * 70_000, headers=headers)).status_code == 413
