@@ -67,10 +67,11 @@ def serving(
     only those in hand are answered, within FINISH_S. A thread that fails ends the process.
     """
     listening = _listen(settings)
+    # Before the thread starts: once `stop` is set, it closes the socket at its first tick.
+    address: tuple[str, int] = listening.getsockname()[:2]
     server = _Server(settings, app, stop)
     thread = threading.Thread(target=_run, args=(server, listening, end), name="http", daemon=True)
     thread.start()
-    address: tuple[str, int] = listening.getsockname()[:2]
     log.info("http_listening", host=address[0], port=address[1])
     try:
         yield address[1]

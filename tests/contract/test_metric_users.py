@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from consumer.metrics import METRICS, Metric
+from sentiment_testing import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +51,17 @@ SCREEN: Final = 24
 """Rows of the grid, at 38 pixels each, that a screen of 1,080 lines shows under Grafana's own bars."""
 
 
+NO_METRICS: Final = {
+    "sentiment_stream",
+    "sentiment_testing",
+    *(one for one in vars(plugin) if "sentiment_" in one),
+}
+"""The project in names of files, the testing package and its fixtures."""
+
+
 def names(text: str) -> set[str]:
     """Everything that looks like a metric of this service or of its process; `sentiment_drift_*` ends with _."""
-    return set(re.findall(r"(?<![\w:])(?:sentiment|process)_[a-z_0-9]+(?![\w:]*:)", text))
+    return set(re.findall(r"(?<![\w:])(?:sentiment|process)_[a-z_0-9]+(?![\w:]*:)", text)) - NO_METRICS
 
 
 def recorded(text: str) -> set[str]:

@@ -19,8 +19,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from consumer import offline
 from consumer.commands.config import lines
+from consumer.offline import score as offline
 from consumer.preflight import checks
 from consumer.settings import ConsumerSettings
 from shared.errors import ArtifactError

@@ -220,3 +220,23 @@ def ends(connection: socket.socket) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def test_a_server_that_ends_before_anything_else_runs_has_had_its_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stop before the start, when the server has ended already, then the port is known all the same."""
+    start = threading.Thread.start
+
+    def started_and_ended(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "http":
+            thread.join(WAIT_S)
+
+    monkeypatch.setattr(threading.Thread, "start", started_and_ended)
+    stop, settings = threading.Event(), HttpSettings(port=free_port(), shutdown_delay_s=0)
+    stop.set()
+
+    async def nothing(*_: object) -> None:
+        return
+
+    with serving(settings, nothing, stop) as port:
+        assert port == settings.port
