@@ -109,7 +109,7 @@ $(VENV)/.bench: $(STAMP)
 	@touch $@
 
 kafka: setup ## Starts a local Apache Kafka in the foreground (Java 17 and Maven); Ctrl-C stops it.
-	@$(PYTHON) -m tests.support.kafka $(ARGS)
+	@$(PYTHON) -m sentiment_testing $(ARGS)
 
 reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs/metrics.md anew from the code.
 	@$(PYTHON) -m shared.messages docs/schemas

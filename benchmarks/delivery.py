@@ -12,7 +12,7 @@ from benchmarks.measure import arguments, interleaved, rates, write
 from benchmarks.programs import null, ours
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def main() -> None:
         "the demo's model": (lambda delivery: ours(options.model, delivery), options.model_messages),
     }
     figures = {}
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         for name, (program, count) in scorers.items():
             if options.only in name:
                 print(name)

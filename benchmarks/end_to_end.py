@@ -22,7 +22,7 @@ from benchmarks.programs import bare, ours, peer, precisions, quix_python, quix_
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, reviews, tweets
 from consumer.settings import Limits
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +54,7 @@ def main() -> None:
     if not options.texts:
         corpora["reviews"] = (long_model(options.model), reviews(), options.reviews)
     figures = {}
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         for name, (model, source, count) in corpora.items():
             print(f"{name}: {count} messages")
             texts = distinct(source, (WARM_UP if options.quick else OWN_WARM_UP[name]) + count)

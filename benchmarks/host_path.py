@@ -18,7 +18,7 @@ from benchmarks.measure import arguments, chosen, interleaved, ratio, spread, wr
 from benchmarks.programs import null, peer
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     if options.quick:
         options.messages = 5_000
     texts = distinct(of_file(options.texts) if options.texts else tweets(), WARM_UP + options.messages)
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         streams = _streams(kafka.bootstrap_servers, texts, options)
         stages = _stages(kafka.bootstrap_servers, texts[WARM_UP:], options)
         figures = {"messages": options.messages, "streams": streams, "stages_us": stages}

@@ -27,7 +27,7 @@ from benchmarks.programs import ours
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
 from consumer.http.settings import HttpSettings
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main() -> None:
     own.write_text(json.dumps([f"{text} over http" for text in source]), encoding="utf-8")
     seen: list[dict[str, Any]] = []
 
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         stream = partial(_stream, kafka.bootstrap_servers, options.model, texts, options.share)
 
         def loaded() -> float:

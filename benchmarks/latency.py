@@ -24,7 +24,7 @@ from benchmarks.measure import ROOT, WORK, arguments, interleaved, spread, write
 from benchmarks.programs import ours
 from benchmarks.streams import PARTITIONS, WARM_UP, fresh_topics, produce, quiet, run, started
 from benchmarks.texts import distinct, of_file, tweets
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def main() -> None:
         options.seconds, options.messages = 2, 512
     programs = {delivery: ours(options.model, delivery) for delivery in DELIVERIES}
     source = of_file(options.texts) if options.texts else tweets()
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         servers = kafka.bootstrap_servers
         texts = distinct(source, WARM_UP + options.messages)
         capacities = interleaved(

@@ -24,9 +24,9 @@ from consumer.events import BatchSubmitted, OffsetsCommitted, TransactionChanged
 from consumer.monitoring.lag import InHand
 from consumer.monitoring.listener import MetricsListener
 from consumer.monitoring.values import Values
+from sentiment_testing.kafka import REAL, start_kafka
 from shared.inference.types import PassRun, TextsTokenised
 from tests.support.fakes import oracle, published, record
-from tests.support.kafka import broker
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def main() -> None:
         return
     texts = distinct(of_file(options.texts) if options.texts else tweets(), WARM_UP + options.messages)
     figures = {}
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
         for delivery in DELIVERIES:
             print(delivery)
             rate = partial(_rate, kafka.bootstrap_servers, options.model, texts, delivery)

@@ -18,7 +18,7 @@ from benchmarks.measure import arguments, ratio, spread, write
 from benchmarks.programs import ours
 from benchmarks.streams import run
 from benchmarks.texts import distinct, of_file, tweets
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def main() -> None:
     texts = distinct(source, WARM_UP + options.messages)
     promised: list[float] = []
     reached: dict[str, list[float]] = {delivery: [] for delivery in DELIVERIES}
-    with broker() as kafka, tempfile.TemporaryDirectory() as folder:
+    with start_kafka(REAL) as kafka, tempfile.TemporaryDirectory() as folder:
         sample = Path(folder) / "sample.jsonl"
         sample.write_text("".join(json.dumps({"text": text}) + "\n" for text in source), encoding="utf-8")
         for number in range(options.rounds + 1):

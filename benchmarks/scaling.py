@@ -14,7 +14,7 @@ from benchmarks.measure import arguments, chosen, interleaved, ratio, spread, wr
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
-from tests.support.kafka import broker
+from sentiment_testing.kafka import REAL, start_kafka
 
 if TYPE_CHECKING:
     from benchmarks.streams import Run
@@ -41,7 +41,7 @@ def main() -> None:
     counts = sorted({min(count, options.most) for count in MESSAGES})
     usual = counts[min(1, len(counts) - 1)]
     source = of_file(options.texts) if options.texts else tweets()
-    with broker() as kafka:
+    with start_kafka(REAL) as kafka:
 
         def one(delivery: str, count: int, partitions: int, members: int) -> Run:
             return run(

@@ -32,8 +32,8 @@ from consumer.stream.encode import Encoder, Moment
 from consumer.stream.records import Document, Outgoing
 from consumer.tracing.listener import TraceListener
 from consumer.tracing.spans import Clients, Spans
+from sentiment_testing.kafka import REAL, start_kafka
 from tests.support.fakes import TARGETS, oracle, published, record
-from tests.support.kafka import broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +64,7 @@ def main() -> None:
         return
     texts = distinct(of_file(options.texts) if options.texts else tweets(), WARM_UP + options.messages)
     figures = {}
-    with broker() as kafka, _collector() as collector:
+    with start_kafka(REAL) as kafka, _collector() as collector:
         for delivery in DELIVERIES:
             print(delivery)
             off = null(options.model, delivery)

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
-from uuid import uuid4
 
 import pytest
 import structlog
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from tests.support.kafka import ADDRESS_VARIABLE, Broker, NoBrokerError, broker
+from sentiment_testing.kafka import REAL, Broker, MakeTopic, NoBrokerError, start_kafka
+from sentiment_testing.plugin import report_kafka
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from xdist.workermanage import WorkerController  # type: ignore[import-untyped]
-
-    from tests.support.kafka import MakeTopic
 
 ORDER = ("unit", "chaos", "integration", "contract", "browser")
 """Folders of tests as they run."""
-VISIBLE_S = 20.0
-DESCRIPTION = pytest.StashKey[str]()
 
 # A deadline for one example says how busy the machine is: next to a training some took 0.3 s instead of 1 ms.
 settings.register_profile("no deadline", settings.default, deadline=None)
@@ -94,25 +87,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
     return _OneCluster(config, log)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Sends the description of this worker's broker to the main process."""
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["kafka"] = session.config.stash.get(DESCRIPTION, "")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: WorkerController) -> None:
-    """Keeps what a worker sent at its end, for the summary."""
-    if description := getattr(node, "workeroutput", {}).get("kafka"):
-        node.config.stash[DESCRIPTION] = description
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Reports which broker the tests ran on."""
-    if description := config.stash.get(DESCRIPTION, None):
-        terminalreporter.write_line(f"kafka: {description}")
-
-
 def skip_or_fail(why: str) -> NoReturn:
     """Ends a test that cannot run here: skipped on a developer's machine, failed under CI=true."""
     if os.environ.get("CI", "").lower() in {"true", "1"}:
@@ -126,12 +100,12 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[Broker]:
     with ExitStack() as stack:
         found, why = None, ""
         try:
-            found = stack.enter_context(broker())
+            found = stack.enter_context(start_kafka(REAL))
         except NoBrokerError as reason:
             why = str(reason)
         if found is None:
             skip_or_fail(why)
-        pytestconfig.stash[DESCRIPTION] = found.description
+        report_kafka(pytestconfig, found.description)
         yield found
 
 
@@ -143,43 +117,8 @@ def kafka_admin(kafka: Broker) -> Iterator[AdminClient]:
 
 
 @pytest.fixture(scope="session")
-def _created(kafka_admin: AdminClient) -> Iterator[list[str]]:
-    """Names of the topics created so far; they are removed from a broker that is not ours."""
-    names: list[str] = []
-    yield names
-    if names and os.environ.get(ADDRESS_VARIABLE):
-        for deleted in kafka_admin.delete_topics(names).values():
-            deleted.exception()
-
-
-@pytest.fixture
-def topic(kafka_admin: AdminClient, _created: list[str]) -> MakeTopic:
-    """Creates topics that no other test uses; see MakeTopic.
-
-    They keep their records whatever the timestamps (retention.ms=-1): a broker deletes by record
-    timestamp, so under the default retention records with old ones vanish within seconds. A test
-    of retention gives its own in `config`.
-    """
-
-    def make(name: str, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        full_name = f"{name}-{uuid4().hex[:8]}"
-        settings = {"retention.ms": "-1", **(config or {})}
-        request = NewTopic(full_name, partitions, config=settings)
-        kafka_admin.create_topics([request])[full_name].result()
-        _created.append(full_name)
-        _await_visible(kafka_admin, full_name, partitions)
-        return full_name
-
-    return make
-
-
-def _await_visible(client: AdminClient, name: str, partitions: int) -> None:
-    deadline = time.monotonic() + VISIBLE_S
-    while time.monotonic() < deadline:
-        found = client.list_topics(topic=name, timeout=VISIBLE_S).topics[name]
-        leaders = [partition.leader for partition in found.partitions.values()]
-        if found.error is None and len(leaders) == partitions and min(leaders) >= 0:
-            return
-        time.sleep(0.02)
-    message = f"topic {name} was created but is not in the broker's metadata after {VISIBLE_S:.0f} s"
-    raise TimeoutError(message)
+def topic(kafka: Broker) -> Iterator[MakeTopic]:
+    """Creates topics that no other test uses; see MakeTopic."""
+    make = MakeTopic(kafka)
+    yield make
+    make.close()

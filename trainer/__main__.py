@@ -6,10 +6,12 @@ Commands import their dependencies when they run: importing torch takes seconds,
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+from importlib.util import find_spec
+from typing import Final, NoReturn
 
 import typer
 
+from shared.errors import SettingsError
 from shared.logs import exit_with
 from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
@@ -22,6 +24,9 @@ from trainer.commands.report import report
 from trainer.commands.train import train
 from trainer.commands.tune import tune
 
+NEEDED: Final = ("torch", "transformers", "sklearn", "pyarrow")
+"""Of the extra `trainer`, which may be missing where only a consumer is installed."""
+
 app = typer.Typer(
     name="sentiment-trainer",
     help="Makes sentiment models: fetch or archive texts, inspect them, train, evaluate.",
@@ -31,6 +36,14 @@ app = typer.Typer(
 )
 for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, report, export):
     app.command()(command)
+
+
+@app.callback()
+def require_extra() -> None:  # noqa: D103 - would be shown as the help of the whole program
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise SettingsError(
+            f"sentiment-trainer needs {', '.join(missing)}: pip install 'sentiment-stream[trainer]'"
+        )
 
 
 def main() -> NoReturn:

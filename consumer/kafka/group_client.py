@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 
 from shared.kafka.client import RECONNECT_MS, client_config
 from shared.kafka.errors import DENIED, ClientErrors, explain
+from shared.kafka.properties import SESSION_MS
 
 if TYPE_CHECKING:
     from typing import Any
@@ -26,7 +27,11 @@ MIN_FETCH_BYTES: Final = 2**20
 """A request that is to bring less than this from all partitions costs throughput."""
 
 _PROTOCOLS: Final[dict[str, dict[str, str | int | float | bool]]] = {
-    "classic": {"group.protocol": "classic", "partition.assignment.strategy": "cooperative-sticky"},
+    "classic": {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": SESSION_MS,
+    },
     "consumer": {"group.protocol": "consumer"},
 }
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.errors import SettingsError
+from shared.inference.device import require_torch
 from shared.inference.explanation.occlusion import by_occlusion
 from shared.inference.explanation.words import Explanation, Method
 from shared.terminal import printable
@@ -30,12 +31,13 @@ def explainer(
 ) -> Callable[[str], Explanation | None]:
     """A function that explains raw texts which have a score; None where none is left.
 
-    Raises SettingsError for gradients of a baseline.
+    Raises SettingsError for gradients of a baseline, or without torch.
     """
     if method is Method.OCCLUSION:
         return lambda text: _found(by_occlusion(scoring.score, scorer.normalise(text)))
     if artifact.manifest.kind == "baseline":
         raise SettingsError(f"{artifact.path} holds a baseline, which has no gradients: use --explain occlusion")
+    require_torch("--explain gradients")
     from shared.inference.explanation.gradients import IntegratedGradients  # noqa: PLC0415 - imports torch
 
     gradients = IntegratedGradients(artifact)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from dashboard.web.problems import Problem
+from shared.logs import unforeseen
 
 if TYPE_CHECKING:
     import threading
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from dashboard.views.selection import Selection
     from dashboard.web.frames import Frames
     from dashboard.window.window import Window
+
+log = structlog.get_logger()
 
 TICK_S: Final = 0.5
 QUIET_TICKS: Final = 4
@@ -81,7 +86,16 @@ class Broadcast:
             self._viewers.discard(viewer)
 
     async def _tick(self) -> None:
-        """Runs while anybody looks."""
+        """Runs while anybody looks; then, or after a failure, all pages that are open end, and they come again."""
+        try:
+            await self._offer_frames()
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task
+            log.error("frames_failed", error=unforeseen(error))  # noqa: TRY400 - a traceback may quote a text
+        finally:
+            for viewer in self._viewers:
+                viewer.end()
+
+    async def _offer_frames(self) -> None:
         sent, quiet = -1, 0
         while self._viewers and not self._stop.is_set():
             await asyncio.sleep(TICK_S)
@@ -95,5 +109,3 @@ class Broadcast:
                 for viewer in self._viewers:
                     if viewer.selection == selection:
                         viewer.offer(frame)
-        for viewer in self._viewers:
-            viewer.end()

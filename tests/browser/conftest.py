@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from playwright.sync_api import sync_playwright
 
+from sentiment_testing.process import ConsumerProcess
 from tests.browser.stream import Stream
 from tests.conftest import skip_or_fail
-from tests.support.processes import Consumer, free_port
+from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Dialog, Page
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
 AXE: Final = Path(os.environ.get("AXE", ".cache/axe/package/axe.min.js"))
@@ -47,7 +49,9 @@ class Dashboard:
         """Starts the process, and waits until it listens."""
         self._starts += 1
         log = self._folder / f"dashboard-{self._port}-{self._starts}.log"
-        self._process = Consumer(log, *self._flags, env=self._env, command=("dashboard",))
+        self._process = ConsumerProcess(
+            log, *self._flags, env=self._env, command=(sys.executable, "-m", "dashboard")
+        )
         self._process.await_log("http_listening")
 
     def kill(self) -> None:

@@ -11,17 +11,17 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from playwright.sync_api import expect
 
+from sentiment_testing.kafka import UnavailableError, local_node
 from tests.browser.conftest import Dashboard
 from tests.browser.stream import Said, Stream
 from tests.conftest import skip_or_fail
-from tests.support.kafka import UnavailableError, local_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sentiment_testing.kafka import LocalNode
     from tests.browser.conftest import Pages
-    from tests.support.kafka import LocalNode
 
 
 def test_the_server_is_restarted(stream: Stream, dashboard: Dashboard, pages: Pages) -> None:

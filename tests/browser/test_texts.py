@@ -16,10 +16,10 @@ from confluent_kafka.admin import (
 from confluent_kafka.cimpl import NewTopic
 from playwright.sync_api import expect
 
+from sentiment_testing.kafka import UnavailableError
 from tests.browser.conftest import Dashboard
 from tests.browser.stream import Said, Stream
 from tests.conftest import skip_or_fail
-from tests.support.kafka import UnavailableError
 from tests.support.secure_kafka import ADMIN, USER, secure_kafka
 
 if TYPE_CHECKING:

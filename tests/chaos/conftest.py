@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sentiment_testing.kafka import UnavailableError
 from tests.chaos.brokers.cluster import Cluster
-from tests.support.kafka import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

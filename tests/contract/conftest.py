@@ -11,7 +11,7 @@ from tests.contract.transports import KafkaTransport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from tests.support.topics import Sent, group_commits
 
 if TYPE_CHECKING:
     from consumer.stream.records import Record
+    from sentiment_testing.kafka import Broker
     from tests.contract.transports import Member
-    from tests.support.kafka import Broker
 
 pytestmark = pytest.mark.kafka
 

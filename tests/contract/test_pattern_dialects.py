@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka.admin import AdminClient
 
-    from tests.support.kafka import Broker
+    from sentiment_testing.kafka import Broker
 
 DEADLINE_S: Final = 60.0
 NAMES: Final = ("-a", "-ab", ".a", "-b-v12", "-A_1")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
     from consumer.stream.records import Record
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 FOUND_S = REFRESH_MS / 1000 + 15
 """Time until the client requests the topics and the group has rebalanced; with the client's default up to 300."""

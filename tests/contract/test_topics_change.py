@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
     from consumer.stream.records import Record
+    from sentiment_testing.kafka import Broker
     from tests.contract.transports import Member
-    from tests.support.kafka import Broker
 
 pytestmark = pytest.mark.kafka
 

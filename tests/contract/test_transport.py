@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
     from consumer.stream.records import Record
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.contract.transports import Member, Transport
     from tests.support.fakes import Written
-    from tests.support.kafka import Broker, MakeTopic
 
 AWKWARD = [
     Sent(b"plain", key=b"key", headers=(("trace", b"\x00\xff"),), timestamp_ms=TIMESTAMP_MS),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consumer.kafka.crash_loop import CrashLoop
     from consumer.stream.records import Outbox, Record, Source
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.support.topics import Sent
 
 PARTITIONS: Final = {"texts": 3, "sentiments": 2, "sentiments.dlq": 1}

@@ -12,13 +12,14 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.processes import Consumer, run_command
+from sentiment_testing.process import ConsumerProcess
+from tests.support.processes import run_command
 from tests.support.tiny import tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 MODEL_VARIABLE = "TEST_MODEL"
 """The model folder for the integration tests; by default the tiny one with random weights."""
@@ -58,11 +59,11 @@ class Consumers:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.started: list[Consumer] = []
+        self.started: list[ConsumerProcess] = []
 
-    def start(self, arguments: Sequence[str], env: dict[str, str] | None = None) -> Consumer:
+    def start(self, arguments: Sequence[str], env: dict[str, str] | None = None) -> ConsumerProcess:
         """Starts one more `sentiment-consumer run`."""
-        consumer = Consumer(self._folder / f"consumer-{len(self.started)}.log", *arguments, env=env)
+        consumer = ConsumerProcess(self._folder / f"consumer-{len(self.started)}.log", *arguments, env=env)
         self.started.append(consumer)
         return consumer
 

@@ -24,7 +24,7 @@ from trainer.models.adopt import Job, adopt
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 TOLERANCE = 1e-4
 TEXTS = (

@@ -19,7 +19,7 @@ from trainer.data.archive.archive import Archived, Selection, archive
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 RECORDS = 3000
 START_MS = 1_767_225_600_000

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 TIMEOUT_S = 30.0
 

@@ -22,7 +22,7 @@ from tests.support.topics import Sent, produce, read_all
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 RECORDS = 300
 SAMPLE = 200

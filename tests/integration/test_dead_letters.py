@@ -17,10 +17,11 @@ from confluent_kafka import Producer
 
 from consumer.stream.encode import Encoder
 from consumer.stream.records import DeadLetter
+from sentiment_testing.process import TIMEOUT_S
 from shared.reasons import Stage
 from tests.integration.conftest import Topics
 from tests.support.fakes import TARGETS, record
-from tests.support.processes import TIMEOUT_S, run_command
+from tests.support.processes import run_command
 from tests.support.topics import Sent, produce, read_all
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.integration.conftest import Consumers
-    from tests.support.kafka import Broker, MakeTopic
 
 BAD = 1000
 PARTITIONS = 3

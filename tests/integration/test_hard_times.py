@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -14,17 +15,18 @@ from uuid import uuid4
 
 import pytest
 
+from sentiment_testing.kafka import UnavailableError, local_kafka
+from sentiment_testing.process import ConsumerProcess
 from tests.chaos.verdict import oracle
-from tests.support.kafka import UnavailableError, local_kafka
-from tests.support.processes import Consumer, run_command
+from tests.support.processes import run_command
 from tests.support.tiny import tiny_model
 from tests.support.topics import Sent, produce, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.integration.conftest import Topics
-    from tests.support.kafka import Broker, MakeTopic
 
 PARTITIONS = 2
 
@@ -139,7 +141,7 @@ def worker(
     idle_s: int,
     scorer: dict[str, float] | None = None,
     more: dict[str, str] | None = None,
-) -> Consumer:
+) -> ConsumerProcess:
     """Starts a consumer of the chaos suite."""
     env = {
         "SENTIMENT_KAFKA__BOOTSTRAP_SERVERS": topics.servers,
@@ -155,4 +157,4 @@ def worker(
         "CHAOS_SCORER": json.dumps({"out_of_memory": 0.0, **(scorer or {})}),
         **(more or {}),
     }
-    return Consumer(log, env=env, command=("tests.chaos.worker",))
+    return ConsumerProcess(log, env=env, command=(sys.executable, "-m", "tests.chaos.worker"))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 import pytest
 
+from sentiment_testing.kafka import UnavailableError, local_node
+from sentiment_testing.process import ConsumerProcess, console_script
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import PARTITIONS, Topics
-from tests.support.kafka import UnavailableError, local_node
-from tests.support.processes import Consumer, free_port, run_command
+from tests.support.processes import free_port, run_command
 from tests.support.topics import Sent, group_commits, produce, read_all
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ def test_it_serves_without_kafka(*, model: Path, tmp_path: Path, client: httpx2.
     """Given `serve`, then scores are those of `score`, `health` follows the process, and SIGTERM ends it."""
     address = ("--http-port", str(port))
     assert run_command("consumer", "health", *address).returncode == 1
-    process = Consumer(tmp_path / "log", "--model", str(model), *address, command=("consumer", "serve"))
+    process = ConsumerProcess(
+        tmp_path / "log", "--model", str(model), *address, command=(console_script(), "serve")
+    )
     try:
         _await_ready(client)
         assert run_command("consumer", "health", *address).returncode == 0

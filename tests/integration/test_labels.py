@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from sentiment_testing.kafka import NoBrokerError, UnavailableError, local_kafka
 from shared.errors import KafkaStateError, KafkaUnreachable
 from shared.kafka.labels.reader import LabelReader, latest
 from shared.kafka.labels.topic import ensure_topic
@@ -25,7 +26,7 @@ from shared.kafka.labels.writer import LabelWriter
 from shared.kafka.settings import KafkaSettings
 from shared.messages import Label, LabelKey, text_sha256
 from shared.model_folder.artifact import open_artifact
-from tests.support.kafka import NoBrokerError, UnavailableError, local_kafka
+from tests.conftest import skip_or_fail
 from tests.support.labels import label
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 COMPACTED_S: Final = 60.0
 RECORDS: Final = 60
@@ -174,7 +175,7 @@ def own_broker() -> Iterator[Broker]:
         ) as broker:
             yield broker
     except (NoBrokerError, UnavailableError) as reason:
-        pytest.skip(str(reason))
+        skip_or_fail(str(reason))
 
 
 @pytest.mark.kafka
@@ -239,7 +240,7 @@ def test_without_a_broker_a_label_fails_within_its_time() -> None:
             writer = LabelWriter(settings(broker), name, timeout_s=2)
             writer.write(label(key(1)))
     except UnavailableError as reason:
-        pytest.skip(str(reason))
+        skip_or_fail(str(reason))
     began = time.monotonic()
     with writer, pytest.raises(KafkaUnreachable, match="it may be saved or not: write it again"):
         writer.write(label(key(2)))

@@ -17,17 +17,17 @@ from consumer.monitoring.monitor import Monitor
 from consumer.preflight.questions import Preflight
 from consumer.service import consume
 from consumer.settings import ConsumerSettings
+from sentiment_testing.kafka.jars import find_class_path, find_java
 from shared.inference.scheduler import Scheduler
 from tests.integration.scraping import lags, scrape
 from tests.support.fakes import FakeScorer
-from tests.support.kafka import find_class_path, find_java
 from tests.support.processes import free_port
 from tests.support.topics import Sent, produce
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 PARTITIONS: Final = 2
 DEADLINE_S: Final = 60.0

@@ -14,8 +14,8 @@ from tests.integration.scraping import Scraper
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sentiment_testing.process import ConsumerProcess
     from tests.integration.conftest import Consumers, Topics
-    from tests.support.processes import Consumer
 
 STAGE_HEADER: Final = "__connect.errors.stage"
 REASON_HEADER: Final = "__connect.errors.exception.class.name"
@@ -87,7 +87,7 @@ def test_sums_after_a_kill_are_short_by_what_nobody_scraped(
 
 def _start(
     consumers: Consumers, scraper: Scraper, topics: Topics, model: Path, delivery: str, *more: str
-) -> Consumer:
+) -> ConsumerProcess:
     port = scraper.add()
     flags = topics.flags("--model", str(model), "--delivery", delivery, "--instance-id", f"member-{port}", *more)
     return consumers.start([*flags, "--metrics-port", str(port)], ENVIRONMENT)

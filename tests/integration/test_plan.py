@@ -18,7 +18,7 @@ from tests.support.topics import Sent, produce
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 PARTITIONS = 3
 

@@ -24,7 +24,7 @@ from tests.support.topics import Sent, produce, read_all
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 HOUR_MS = 3_600_000
 SMALL_BYTES = 20_000

@@ -19,8 +19,8 @@ from tests.support.topics import Sent, produce, read_all
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sentiment_testing.kafka import Broker
     from tests.integration.conftest import Consumers, Topics
-    from tests.support.kafka import Broker
 
 MESSAGES = 12_000
 FAST_SESSION = json.dumps({"session.timeout.ms": 6000, "heartbeat.interval.ms": 500})

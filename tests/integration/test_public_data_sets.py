@@ -28,7 +28,7 @@ from trainer.data.readers import ColumnNames, read_examples
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
     from trainer.data.examples import Examples
 
 ROWS = 60

@@ -15,7 +15,7 @@ from shared.kafka.errors import ClientErrors
 from shared.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
-    from tests.support.kafka import Broker, MakeTopic
+    from sentiment_testing.kafka import Broker, MakeTopic
 
 ANSWER_S = 30.0
 

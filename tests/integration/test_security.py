@@ -25,13 +25,13 @@ from confluent_kafka.admin import (
 
 from consumer.plan.sample import of_topics
 from consumer.settings import ConsumerSettings
+from sentiment_testing.kafka import UnavailableError
 from shared.errors import KafkaRefused
 from shared.kafka.labels.reader import LabelReader, latest
 from shared.kafka.labels.writer import LabelWriter
 from shared.settings import load_settings
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import Topics
-from tests.support.kafka import UnavailableError
 from tests.support.labels import label
 from tests.support.processes import run_command
 from tests.support.secure_kafka import ADMIN, USER, SecureBroker, secure_kafka

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.integration.conftest import Consumers, Tweet
-    from tests.support.kafka import Broker, MakeTopic
 
 GOOD = 10_000
 BAD = 500

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from sentiment_testing.kafka import Broker, MakeTopic
     from shared.messages import Headers
-    from tests.support.kafka import Broker, MakeTopic
 
 FLUSH_S: Final = 20.0
 MAX_BYTES: Final = 10_000

@@ -22,8 +22,8 @@ from trainer.models.transformer.predict import predict
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sentiment_testing.kafka import Broker, MakeTopic
     from tests.integration.conftest import Consumers, Tweet
-    from tests.support.kafka import Broker, MakeTopic
 
 TWEETS = 1_000
 PARTITIONS = 2

@@ -22,16 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from tests.support.kafka import (
-    SETTINGS,
-    _await_answer,
-    _format_storage,
-    _free_ports,
-    _guarded,
-    find_class_path,
-    find_java,
-    java_options,
-)
+from sentiment_testing.kafka import SETTINGS
+from sentiment_testing.kafka.guard import guarded
+from sentiment_testing.kafka.jars import find_class_path, find_java, java_options
+from sentiment_testing.kafka.java import await_answer, format_storage, free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,16 +62,16 @@ def secure_kafka() -> Iterator[SecureBroker]:
     passwords = {ADMIN: "admin-secret", USER: "sentiment-secret"}
     try:
         ca = _certificates(folder)
-        listener, controller = _free_ports(0)
-        misnamed, _ = _free_ports(0)
+        listener, controller = free_ports()
+        misnamed, _ = free_ports()
         settings = SETTINGS | _properties(folder, listener, misnamed, controller, passwords[ADMIN])
         users = [f"--add-scram={_MECHANISM}=[name={name},password={word}]" for name, word in passwords.items()]
-        properties = _format_storage(folder, java, class_path, settings, *users)
+        properties = format_storage(folder, settings, *users)
         address = f"127.0.0.1:{listener}"
         log = folder / "broker.log"
         command = [java, "-Xmx512m", *java_options(class_path), "kafka.Kafka", str(properties)]
-        with _guarded(command, folder, log) as process:
-            _await_answer(address, process, log, _login(ca, ADMIN, passwords[ADMIN]))
+        with guarded(command, folder, log) as process:
+            await_answer(address, process, log, _login(ca, ADMIN, passwords[ADMIN]))
             yield SecureBroker(address, f"127.0.0.1:{misnamed}", ca, passwords)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from shared.errors import ScorerError, SettingsError
-from shared.inference.device import choose_device
+from shared.inference.device import choose_device, is_gpu_unused, require_torch
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.linear.scorer import LinearScorer
 from shared.inference.scorer import BertScorer
@@ -37,6 +37,8 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
             )
         return LinearScorer(artifact)
     found = choose_device(device)
+    if is_gpu_unused(device):
+        log.warning("gpu_unused", why="torch is not installed", hint="pip install 'sentiment-stream[torch]'")
     engine = _on_cuda(artifact, found, precision) if found != "cpu" else _on_cpu(artifact, precision)
     scorer = BertScorer(artifact, engine)
     scorer.warm_up()
@@ -88,13 +90,14 @@ def _on_cuda(artifact: Artifact, device: str, precision: Precision) -> Engine:
 
 
 def _padded(artifact: Artifact, device: str, precision: Precision, why: str) -> Engine:
-    import torch  # noqa: PLC0415 - see above
-
-    from shared.inference.engines.torch.padded import PaddedEngine  # noqa: PLC0415
-
     if precision in {"bf16", "int8"}:
         raise SettingsError(
             f"precision {precision}: {why}, and the engine that remains computes in fp32; use auto"
         )
+    require_torch(f"{why}; the engine that remains")
+    import torch  # noqa: PLC0415 - see above
+
+    from shared.inference.engines.torch.padded import PaddedEngine  # noqa: PLC0415
+
     log.warning("engine_falls_back", to="torch, padded, fp32", why=why)
     return PaddedEngine(artifact, torch.device(device))

@@ -8,17 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.support.kafka import (
-    LOG_TAIL,
-    SETTINGS,
-    START_S,
-    BrokerError,
-    answers,
-    find_class_path,
-    find_java,
-    java_options,
-    run_step,
-)
+from sentiment_testing.kafka import SETTINGS, BrokerError, answers
+from sentiment_testing.kafka.jars import find_class_path, find_java, java_options, run_step
+from sentiment_testing.kafka.java import LOG_TAIL, START_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,16 +10,15 @@ import json
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, cast
-
-from tests.support.kafka import ROOT
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from tests.chaos.brokers.holds import Held
 
+ROOT: Final = Path(__file__).parents[3]
 STOP_S = 10.0
 
 

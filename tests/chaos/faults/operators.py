@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.support.kafka import find_class_path, find_java, java_options
+from sentiment_testing.kafka.jars import find_class_path, find_java, java_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sentiment_testing.process import ConsumerProcess
     from tests.integration.conftest import Consumers, Topics
     from tests.integration.observe.prometheus import Prometheus
-    from tests.support.processes import Consumer
 
 pytestmark = pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 
@@ -33,7 +33,7 @@ class Group:
         self._consumers = consumers
         self._flags = ("--model", str(model), "--delivery", delivery)
 
-    def join(self, *more: str) -> Consumer:
+    def join(self, *more: str) -> ConsumerProcess:
         """Starts one more."""
         port = str(next(self._unused))
         flags = self._topics.flags(*self._flags, "--instance-id", port, "--metrics-port", port, *more)

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 import dashboard
 from dashboard.views.selection import Selection
@@ -93,6 +94,22 @@ async def test_frames_come_twice_a_second_at_most_and_the_newest_only() -> None:
     assert b'"results":13' in took[1]
     side.stop.set()
     assert [frame async for frame in frames] == []
+
+
+async def test_frames_that_fail_end_the_open_pages_and_are_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a frame that cannot be made, then open pages end, the log names the error, and later ones work."""
+    side = Side()
+    broadcast = Broadcast(side.frames, side.window, 5, side.stop)
+    frames = broadcast.join(Selection())
+    await anext(frames)
+    with monkeypatch.context() as patched, capture_logs() as logs:
+        patched.setattr(side.frames, "encoded", lambda _: 1 / 0)
+        side.window.add([scored(1)])
+        rest = await asyncio.wait_for(anext(frames, b"the end"), 5)
+    assert rest == b"the end"
+    assert [(line["event"], "ZeroDivisionError" in line["error"]) for line in logs] == [("frames_failed", True)]
+    assert b'"results":1' in await anext(broadcast.join(Selection()))
+    side.stop.set()
 
 
 async def test_too_many_viewers_are_refused() -> None:

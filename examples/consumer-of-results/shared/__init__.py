@@ -1,0 +1,1 @@
+"""What the programs of this project share; the sentiment consumer has a package of the same name."""
