@@ -38,8 +38,8 @@ $(STAMP): pyproject.toml constraints.txt | $(filter .cache/uv/bin/uv,$(UV))
 
 setup: $(STAMP) ## Makes .venv with the pinned versions of constraints.txt and this project in it.
 
-demo: setup ## Trains once, starts an embedded broker, streams real tweets through the consumer, shows the results.
-	@$(PYTHON) -m demo $(ARGS)
+demo: setup ## Trains once, starts an embedded broker, streams real tweets through the consumer, shows the page and the results; ONCE=1: no page, and it ends.
+	@$(PYTHON) -m demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) --ignore $(BROWSER) $(ARGS)

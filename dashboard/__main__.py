@@ -15,7 +15,13 @@ from shared.logs import exit_with
 KAFKA: Final = ("kafka.bootstrap_servers", "kafka.insecure", "dashboard.result_topics", "dashboard.letter_topics")
 TEXTS: Final = ("format", "text_field", "dashboard.redact")
 SHOWN: Final = ("dashboard.history_h", "dashboard.group_by")
-CONNECTED: Final = ("group_id", "dashboard.model", "dashboard.score_url", "dashboard.metrics_urls")
+CONNECTED: Final = (
+    "group_id",
+    "dashboard.model",
+    "dashboard.score_url",
+    "dashboard.labels_topic",
+    "dashboard.metrics_urls",
+)
 HTTP: Final = ("dashboard.port", "dashboard.host", "dashboard.trusted_hosts")
 LOGS: Final = ("log_level", "log_format")
 

@@ -48,6 +48,10 @@ class DashboardSettings(Settings):
     """MiB of results that are read at the start at most; the newest are taken."""
     group_by: str = Field(default="", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
     """A header of the results, or a dotted field of their values, by which results are split and compared."""
+    labels_topic: TopicName | None = None
+    """Topic for labels that viewers give, made as docs/labels.md says. Default: the page takes no labels."""
+    labels_per_minute: int = Field(default=300, ge=1, le=10_000)
+    """Labels that all viewers together may give or take back in a minute."""
     redact: bool = False
     """Show no texts and no terms; none is read from the input topics."""
     model: Path | None = None
@@ -85,6 +89,10 @@ class DashboardSettings(Settings):
 
     @model_validator(mode="after")
     def _guarded(self) -> Self:
+        if self.redact and self.labels_topic is not None:
+            raise ValueError(
+                "dashboard.redact shows no texts, so none can be labelled: leave out dashboard.labels_topic"
+            )
         require_secret(self, "dashboard.host", "dashboard.token", otherwise="read the texts")
         return self
 

@@ -15,6 +15,7 @@ from dashboard.texts.reader import TextReader
 from dashboard.web.app import make_app
 from dashboard.web.card import card_of
 from dashboard.web.frames import Frames
+from dashboard.web.labels import Labels
 from dashboard.window.window import Window
 from shared import __version__
 from shared.http.listening import address_of
@@ -38,18 +39,23 @@ def run(settings: DashboardEnvironment) -> None:
         signal.signal(number, lambda *_: stop.set())
     log.info("starting", version=__version__, **effective(settings))
     card, polarity = (None, dict[str, int]()) if own.model is None else card_of(own.model)
-    window, status = Window(hidden=own.redact), Status()
+    window, status = Window(hidden=own.redact, reviewed=own.labels_topic is not None), Status()
+    labels = None if own.labels_topic is None else Labels(settings.kafka, own.labels_topic, window)
     texts = TextReader(settings, window, status, stop)
     reader = Subscriber(settings, window, status, stop, wanted=texts.want)
     frames = Frames(window, status, _fixed(settings, card), polarity)
-    with serving(own, make_app(own, window, frames, stop), stop) as port:
+    with serving(own, make_app(own, window, frames, stop, labels), stop) as port:
         threads = [part.start() for part in (reader, texts, Pulse(settings, status, stop))]
+        if labels is not None:
+            threading.Thread(target=labels.exclude_labelled, name="labels", daemon=True).start()
         query = "" if own.token is None else "/?token=..."
         say(f"The page is at http://{address_of(own.host)}:{port}{query}")
         stop.wait()
         log.info("stopping")
     for thread in threads:
         thread.join(END_S)
+    if labels is not None:
+        labels.close()
 
 
 def _fixed(settings: DashboardEnvironment, card: dict[str, Any] | None) -> dict[str, Any]:
@@ -60,6 +66,7 @@ def _fixed(settings: DashboardEnvironment, card: dict[str, Any] | None) -> dict[
         "group_by": own.group_by,
         "redacted": own.redact,
         "can_score": own.score_url is not None,
+        "labels_topic": own.labels_topic,
         "card": card,
         "version": __version__,
     }

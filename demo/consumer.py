@@ -26,14 +26,18 @@ STOP_S = 15.0
 
 
 @contextmanager
-def running_consumer(address: str, model: Path, log: Path, console: Console) -> Iterator[None]:
+def running_consumer(address: str, model: Path, log: Path, console: Console, *, http_port: int) -> Iterator[None]:
     """Runs `sentiment-consumer run` until the block ends; raises SentimentError if it fails."""
     command = [sys.executable, "-m", "consumer", "run", "--bootstrap-servers", address, "--model", str(model)]
     command += ["--delivery", "at-least-once"]  # the embedded broker takes transactions but does not apply them
+    command += ["--http-port", str(http_port)]  # for the page's field that scores a text
     properties = json.dumps({"fetch.wait.max.ms": FETCH_WAIT_MS})
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            command, stderr=stderr, env={**os.environ, "SENTIMENT_KAFKA__PROPERTIES": properties}
+            command,
+            stderr=stderr,
+            start_new_session=True,  # else Ctrl-C reaches it too, and SIGTERM would be its second signal
+            env={**os.environ, "SENTIMENT_KAFKA__PROPERTIES": properties},
         )
     try:
         _await_ready(process, log)

@@ -34,6 +34,20 @@ def held_out_tweets(file: Path) -> list[Tweet]:
     return [Tweet(row["id"], row["text"], row["label_name"]) for row in rows]
 
 
+def in_changing_mood(tweets: Sequence[Tweet]) -> list[Tweet]:
+    """Puts most of the negative tweets into the second half, so that whoever looks at the page sees a change."""
+    negative = [tweet for tweet in tweets if tweet.label == "negative"]
+    others = [tweet for tweet in tweets if tweet.label != "negative"]
+    few, some = len(negative) // 6, 2 * len(others) // 3
+    return [*_spread(negative[:few], others[:some]), *_spread(negative[few:], others[some:])]
+
+
+def _spread(some: Sequence[Tweet], others: Sequence[Tweet]) -> list[Tweet]:
+    """Both in one list, evenly and each in its order."""
+    every = [(place / max(1, len(part)), tweet) for part in (some, others) for place, tweet in enumerate(part)]
+    return [tweet for _, tweet in sorted(every, key=lambda one: one[0])]
+
+
 class Replay(threading.Thread):
     """Produces tweets to `texts` from a thread of its own; ends by itself unless `forever`."""
 

@@ -39,8 +39,8 @@ class Arrival:
     """Monotonic seconds."""
 
 
-def show_live(broker: EmbeddedBroker, replay: Replay, console: Console) -> list[Arrival]:
-    """Starts the replay and shows results until all are back, or until Ctrl-C with --forever."""
+def show_live(broker: EmbeddedBroker, replay: Replay, console: Console, page: str | None = None) -> list[Arrival]:
+    """Starts the replay and shows results until all are back, or until Ctrl-C where it is endless."""
     consumer = broker.subscriber("sentiments")
     arrivals: list[Arrival] = []
     recent: deque[Arrival] = deque(maxlen=ROWS)
@@ -62,7 +62,7 @@ def show_live(broker: EmbeddedBroker, replay: Replay, console: Console) -> list[
                 arrivals.append(arrival)
                 recent.append(arrival)
                 if console.is_terminal:
-                    live.update(_table(recent, len(arrivals), replay))
+                    live.update(_table(recent, len(arrivals), replay, page))
                 elif len(arrivals) % PLAIN_EVERY == 1:
                     console.print(_line(arrival, replay))
     except KeyboardInterrupt:
@@ -80,8 +80,9 @@ def _arrival(message: Message) -> Arrival:
     )
 
 
-def _table(recent: deque[Arrival], count: int, replay: Replay) -> Table:
-    table = Table(title=f"sentiments: {count} results", title_justify="left", expand=True, box=None)
+def _table(recent: deque[Arrival], count: int, replay: Replay, page: str | None) -> Table:
+    where = f"; the page: {page} (Ctrl-C ends)" if page else ""
+    table = Table(title=f"sentiments: {count} results{where}", title_justify="left", expand=True, box=None)
     table.add_column("time", no_wrap=True)
     table.add_column("label", no_wrap=True)
     table.add_column("p", justify="right", no_wrap=True)

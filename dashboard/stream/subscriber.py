@@ -35,6 +35,8 @@ RETRY_S: Final = 2.0
 LOOK_S: Final = 10.0
 """Seconds between two looks at the topics, for new partitions and topics that were created again."""
 EXPIRE_S: Final = 5.0
+ID_S: Final = 2.0
+"""Seconds to wait for a topic id."""
 
 
 class Subscriber:
@@ -118,6 +120,7 @@ class Subscriber:
         self._status.history_cut = cut
         self._status.phase = "loading"
         live.follow(self._begins)
+        self._note_ids(topics, {one.topic for one in partitions})
         log.info("history", offsets=self._status.to_load, cut_by_bytes=cut)
 
     def _partitions(self, topics: TopicReader) -> list[Partition]:
@@ -131,14 +134,22 @@ class Subscriber:
             except (KafkaStateError, KafkaRefused):
                 missing.append(topic)
         self._status.missing_topics = tuple(missing)
-        self._ids |= {topic: topics.topic_id(topic) for topic in counts if topic not in self._ids}
         return [Partition(topic, number) for topic, count in counts.items() for number in range(count)]
+
+    def _note_ids(self, topics: TopicReader, names: Iterable[str]) -> None:
+        """Asks for the topic ids; without them, as on librdkafka's mock cluster, no topic counts as recreated."""
+        try:
+            for topic in names:
+                self._ids[topic] = topics.topic_id(topic, ID_S)
+        except KafkaUnreachable:
+            log.info("topic_ids_unknown")
+            self._ids.clear()
 
     def _look(self, topics: TopicReader, live: LiveReader) -> None:
         """Follows new partitions, and topics that were deleted and created again, from their beginning."""
         live.follow(dict.fromkeys(self._partitions(topics), 0))
         for topic, known in list(self._ids.items()):
-            now = topics.topic_id(topic) if topic not in self._status.missing_topics else known
+            now = topics.topic_id(topic, ID_S) if topic not in self._status.missing_topics else known
             if now != known:
                 log.warning("topic_recreated", topic=topic)
                 self._ids[topic] = now

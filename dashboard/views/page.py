@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dashboard.views import mood, quality
+from dashboard.views.review import review
 from dashboard.views.sample import sample
 from dashboard.views.selection import Selection, Stretch, stretch_of
 from dashboard.views.totals import table
@@ -46,6 +47,7 @@ def frame(
         "letters": quality.letters(contents, stretch),
         "models": [{"name": name, "first_ms": first} for name, first in contents.models.items()],
         "sample": sample(contents.recent, selection),
+        "review": review(contents.review) if contents.reviewed else None,
         "read": {
             "results": contents.counts.results,
             "letters": contents.counts.letters,

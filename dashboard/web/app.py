@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
@@ -19,6 +19,7 @@ from dashboard.views.selection import Selection
 from dashboard.web.broadcast import Broadcast
 from dashboard.web.files import page_files
 from dashboard.web.guard import Guard
+from dashboard.web.labels import Given, Labels
 from dashboard.web.limits import RateLimit
 from dashboard.web.problems import Problem
 from dashboard.web.score import score
@@ -49,21 +50,37 @@ class TryIt(BaseModel):
     text: str = Field(min_length=1, max_length=MAX_TRY_CHARS)
 
 
-def make_app(settings: DashboardSettings, window: Window, frames: Frames, stop: threading.Event) -> ASGIApp:
-    """The application behind its guard."""
+def make_app(
+    settings: DashboardSettings,
+    window: Window,
+    frames: Frames,
+    stop: threading.Event,
+    labels: Labels | None = None,
+) -> ASGIApp:
+    """The application behind its guard; without `labels` none can be given."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    pages, tries = page_files(), RateLimit(settings.tries_per_minute)
-    broadcast = Broadcast(frames, window, settings.viewers, stop)
+    _add_views(app, window, frames, Broadcast(frames, window, settings.viewers, stop))
+    _add_actions(app, settings, labels)
+    _add_files(app)
+    app.add_exception_handler(Problem, _explained)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ValidationError, _invalid)
+    app.add_exception_handler(Exception, _failed)
+    return Guard(app, settings)
+
+
+def _add_views(app: FastAPI, window: Window, frames: Frames, broadcast: Broadcast) -> None:
+    """What the page reads."""
 
     @app.get("/api/stream")
     async def stream(chosen: Chosen) -> Response:
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {**NO_STORE, "X-Accel-Buffering": "no"}
         return StreamingResponse(broadcast.join(chosen), headers=headers, media_type="text/event-stream")
 
     @app.get("/api/page")
     async def page(chosen: Chosen) -> Response:
-        found = await asyncio.to_thread(frames.page, chosen)
-        return Response(to_json(found), headers=NO_STORE, media_type="application/json")
+        return _json(to_json(await asyncio.to_thread(frames.page, chosen)))
 
     @app.get("/api/series.csv")
     async def series_csv(chosen: Chosen) -> Response:
@@ -75,14 +92,32 @@ def make_app(settings: DashboardSettings, window: Window, frames: Frames, stop: 
             rows = sample(contents.recent, chosen, shown=len(contents.recent))
         return _csv("sentiment-sample.csv", csv.sample(rows))
 
+
+def _add_actions(app: FastAPI, settings: DashboardSettings, labels: Labels | None) -> None:
+    """What a viewer sends."""
+    tries, given_labels = RateLimit(settings.tries_per_minute), RateLimit(settings.labels_per_minute)
+
     @app.post("/api/score")
     async def try_it(request: Request) -> Response:
         if settings.score_url is None:
             raise Problem(404, "not_connected", "start the dashboard with --score-url to score texts")
         given = TryIt.model_validate_json(await _body(request))
         tries.take()
-        found = await asyncio.to_thread(score, settings.score_url, settings.score_key, given.text)
-        return Response(to_json(found), headers=NO_STORE, media_type="application/json")
+        return _json(to_json(await asyncio.to_thread(score, settings.score_url, settings.score_key, given.text)))
+
+    @app.post("/api/label")
+    async def label(request: Request) -> Response:
+        if labels is None:
+            raise Problem(404, "not_connected", "start the dashboard with --labels-topic to give labels")
+        given = Given.model_validate_json(await _body(request))
+        given_labels.take()
+        await asyncio.to_thread(labels.save, given)
+        return _json(b'{"saved":true}')
+
+
+def _add_files(app: FastAPI) -> None:
+    """The page itself."""
+    pages = page_files()
 
     @app.get("/{path:path}")
     async def file(request: Request, path: str) -> Response:
@@ -94,13 +129,6 @@ def make_app(settings: DashboardSettings, window: Window, frames: Frames, stop: 
             return Response(status_code=304, headers=headers)
         return Response(found.content, headers=headers, media_type=found.media_type)
 
-    app.add_exception_handler(Problem, _explained)
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ValueError, _invalid)
-    app.add_exception_handler(Exception, _failed)
-    return Guard(app, settings)
-
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
@@ -109,6 +137,10 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise Problem(413, "body_too_large", f"the body has more than {MAX_BODY_BYTES} bytes")
     return bytes(body)
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, headers=NO_STORE, media_type="application/json")
 
 
 def _csv(name: str, text: str) -> Response:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from dashboard.window.recent import Entry, Recent, TextState
+from dashboard.window.review import Review
 from dashboard.window.sums import Sums
 from dashboard.window.terms import Terms
 
@@ -42,7 +43,10 @@ class Contents:
     sums: Sums
     terms: Terms
     recent: Recent
+    review: Review
     counts: Counts
+    reviewed: bool = False
+    """Whether labels can be given; without it the queue stays empty."""
     models: dict[str, int] = field(default_factory=dict)
     """Event time of the first result of each model, in milliseconds."""
     last_letters: dict[str, LetterSeen] = field(default_factory=dict)
@@ -56,11 +60,13 @@ class Contents:
 class Window:
     """Sums, terms and the sample."""
 
-    def __init__(self, *, hidden: bool = False, clock: Callable[[], float] = time.time) -> None:
-        """`hidden` keeps no texts at all."""
+    def __init__(
+        self, *, hidden: bool = False, reviewed: bool = False, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`hidden` keeps no texts at all; `reviewed` keeps a queue of texts that need a label."""
         self._lock = threading.Lock()
         self._clock = clock
-        self._contents = Contents(Sums(), Terms(), Recent(hidden=hidden), Counts())
+        self._contents = Contents(Sums(), Terms(), Recent(hidden=hidden), Review(), Counts(), reviewed=reviewed)
         self.hidden: Final = hidden
 
     def open(self) -> AbstractContextManager[Contents]:
@@ -155,3 +161,5 @@ def _sampled(contents: Contents, results: Sequence[Scored], now_s: float, *, is_
 
 def _count_terms(contents: Contents, entry: Entry, now_s: float, text: str) -> None:
     contents.terms.add(entry.record.event_ms / 1000, entry.record.label, text, now_s)
+    if contents.reviewed:
+        contents.review.add(entry.record, text)

@@ -157,10 +157,10 @@ class TopicReader:
             ends = self._offsets(asked, _NEXT, isolation)
         return {partition: range(starts[partition], ends[partition]) for partition in asked}
 
-    def topic_id(self, topic: str) -> str:
+    def topic_id(self, topic: str, within_s: float = REQUEST_S) -> str:
         """The topic id, which differs from that of a deleted topic of the same name; raises an explained error."""
         with self._explained():
-            asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=REQUEST_S)
+            asked = self._admin.describe_topics(TopicCollection([topic]), request_timeout=within_s)
             return str(asked[topic].result().topic_id)
 
     def offsets_at(self, spans: Mapping[Partition, range], moment_ms: int) -> dict[Partition, int]:

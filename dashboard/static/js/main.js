@@ -6,6 +6,7 @@ import * as filters from "./filters.js";
 import { headline } from "./headline.js";
 import { learn } from "./labels.js";
 import { pace } from "./pace.js";
+import * as review from "./review.js";
 import { sample } from "./sample.js";
 import * as status from "./status.js";
 import * as stream from "./stream.js";
@@ -20,7 +21,7 @@ let changed = false;
 
 function draw(page) {
   learn(page.labels, page.polarity);
-  for (const part of [headline, timeline.timeline, topics, pace, trust.trust, filters.filters, sample, tryit.tryIt, foot]) part(page);
+  for (const part of [headline, timeline.timeline, topics, pace, trust.trust, filters.filters, sample, tryit.tryIt, review.review, foot]) part(page);
 }
 
 function foot(page) {
@@ -48,6 +49,7 @@ filters.start();
 timeline.start();
 trust.start();
 tryit.start();
+review.start();
 onChange(() => {
   changed = true;
   controls.sync();

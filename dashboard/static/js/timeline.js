@@ -23,8 +23,10 @@ export function timeline(next) {
   const needed = JSON.stringify([page.labels, page.polarity, document.documentElement.dataset.theme]);
   if (built !== needed) build(needed);
   const steps = series(($("shares").clientWidth || 600) / STEP_PX);
-  shares.setData([steps.times, ...stacked(steps)]);
-  volume.setData([steps.times, rates(steps)]);
+  // A step is drawn from its time to the next one, so the last needs an end.
+  const edges = [...steps.times.map((at) => Math.max(at, page.start_s)), page.end_s];
+  shares.setData([edges, ...stacked(steps).map(closed)]);
+  volume.setData([edges, closed(rates(steps))]);
   describe(steps.totals);
 }
 
@@ -56,6 +58,8 @@ function stacked({ times, counts, totals }) {
     return totals[at] ? below[at] / totals[at] : null;
   }));
 }
+
+const closed = (values) => [...values, values.at(-1)];
 
 // The first and the last step are not full: their rate is that of the part that is shown.
 function rates({ times, step, totals }) {
