@@ -45,7 +45,7 @@ def run(settings: DashboardEnvironment) -> None:
     reader = Subscriber(settings, window, status, stop, wanted=texts.want)
     frames = Frames(window, status, _fixed(settings, card), polarity)
     with serving(own, make_app(own, window, frames, stop, labels), stop) as port:
-        threads = [part.start() for part in (reader, texts, Pulse(settings, status, stop))]
+        threads = [part.start() for part in (reader, texts, Pulse(settings, window, status, stop))]
         if labels is not None:
             threading.Thread(target=labels.exclude_labelled, name="labels", daemon=True).start()
         query = "" if own.token is None else "/?token=..."

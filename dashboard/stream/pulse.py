@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.errors import SentimentError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from dashboard.settings import DashboardEnvironment
     from dashboard.stream.status import Status
+    from dashboard.window.window import Window
     from shared.http.scrape import Snapshot
 
 EVERY_S: Final = 5.0
@@ -30,8 +32,11 @@ _DRIFT: Final = "sentiment_drift_alarm"
 class Pulse:
     """A thread that writes into the status."""
 
-    def __init__(self, settings: DashboardEnvironment, status: Status, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: DashboardEnvironment, window: Window, status: Status, stop: threading.Event
+    ) -> None:
         self._settings = settings
+        self._window = window
         self._status = status
         self._stop = stop
         self._targets = [parse_target(url) for url in settings.dashboard.metrics_urls]
@@ -43,8 +48,10 @@ class Pulse:
         return thread
 
     def _run(self) -> None:
-        group = GroupLag(self._settings.kafka, self._settings.group_id, "sentiment-dashboard-lag")
-        with TopicReader(self._settings.kafka, "sentiment-dashboard-ends", ahead_kib=64) as reader:
+        with (
+            closing(GroupLag(self._settings.kafka, self._settings.group_id, "sentiment-dashboard-lag")) as group,
+            TopicReader(self._settings.kafka, "sentiment-dashboard-ends", ahead_kib=64) as reader,
+        ):
             while not self._stop.is_set():
                 self._status.lag = self._lag(group, reader)
                 if self._targets:
@@ -52,10 +59,10 @@ class Pulse:
                 self._stop.wait(EVERY_S)
 
     def _lag(self, group: GroupLag, reader: TopicReader) -> dict[str, Any] | None:
-        """The lag; None for a group that has committed nothing."""
+        """The lag on the input topics that results have come from; None for a group that has committed nothing."""
         try:
-            lags = group.lags(reader)
-        except (SentimentError, TimeoutError) as error:
+            lags = group.lags(reader, self._window.input_topics())
+        except SentimentError as error:
             return {"why": str(error)}
         if not lags:
             return None

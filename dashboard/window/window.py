@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from dashboard.window.recent import Entry, Recent, TextState
 from dashboard.window.review import Review
+from dashboard.window.rows import REST
 from dashboard.window.sums import Sums
 from dashboard.window.terms import Terms
 
@@ -81,6 +82,11 @@ class Window:
     def now_s(self) -> float:
         """Epoch seconds by the window's clock."""
         return self._clock()
+
+    def input_topics(self) -> list[str]:
+        """The topics that results have come from, as far as they have sums of their own."""
+        with self.open() as contents:
+            return sorted({kind.topic for kind in contents.sums.rows.keys} - {"", REST})
 
     def add(
         self, results: Sequence[Scored], letters: Sequence[LetterSeen] = (), *, is_loading: bool = False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,10 +60,9 @@ def test_the_broker_is_away(node: LocalNode, tmp_path: Path, pages: Pages) -> No
     try:
         page = pages.open(dashboard.url)
         expect(page.locator("#headline")).to_contain_text("1 results", timeout=20_000)
-        # The whole group: the process itself is the shell that watches over Java.
-        os.killpg(node.process.pid, signal.SIGSTOP)
+        node.pause()
         expect(page.locator("#state-words")).to_have_text("Reconnecting to Kafka", timeout=60_000)
-        os.killpg(node.process.pid, signal.SIGCONT)
+        node.resume()
         stream.say(Said("after"))
         expect(page.locator("#headline")).to_contain_text("2 results", timeout=60_000)
         expect(page.locator("#state")).to_have_attribute("data-state", "live", timeout=20_000)

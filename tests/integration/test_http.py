@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 import pytest
 
-from sentiment_testing.kafka import UnavailableError, local_node
+from sentiment_testing.kafka import UnavailableError, answers, local_node
 from sentiment_testing.process import ConsumerProcess, console_script
 from tests.conftest import skip_or_fail
 from tests.integration.conftest import PARTITIONS, Topics
@@ -127,14 +127,15 @@ def test_a_broker_that_is_away_ends_nothing(
             assert made.returncode == 0, made.stderr
             consumer = consumers.start(topics.flags("--model", str(model), "--http-port", str(port)))
             _await_ready(client)
-            node.process.send_signal(signal.SIGSTOP)
+            node.pause()
             back_s = time.monotonic() + AWAY_S
             while time.monotonic() < back_s:
                 for path in ("/livez", "/readyz", "/startupz"):
                     assert client.get(path).status_code == 200
                 assert client.post("/v1/score", json={"text": f"at {time.monotonic()}"}).status_code == 200
                 time.sleep(0.5)
-            node.process.send_signal(signal.SIGCONT)
+            assert not answers(servers, timeout_s=1)
+            node.resume()
             produce(servers, "texts", [Sent(b'{"text": "fine"}')])
             consumer.await_log('"results": 1')
             assert consumer.terminate()[0] == 0

@@ -2,52 +2,68 @@
 
 from __future__ import annotations
 
-from concurrent.futures import TimeoutError as FutureTimeout
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from shared.errors import KafkaStateError
 from shared.kafka.admin import REQUEST_S
 from shared.kafka.client import client_config
 from shared.kafka.errors import ClientErrors, explain, refused_configuration
-from shared.kafka.reader import Partition
+from shared.kafka.reader import Partition, without_group
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shared.kafka.reader import TopicReader
     from shared.kafka.settings import KafkaSettings
 
+AHEAD_KIB: Final = 64
+"""The client fetches nothing; librdkafka wants a bound all the same."""
+
 
 class GroupLag:
-    """Asks for the commits of a group. For one thread."""
+    """Asks for the commits of a group. For one thread.
+
+    With a consumer that has the group's name and never joins: `list_consumer_group_offsets` of an admin client
+    ends the process (SIGSEGV) when a broker answers that it is not the group's coordinator, as one that has just
+    started does (librdkafka 2.16, its issue 5040).
+    """
 
     def __init__(self, kafka: KafkaSettings, group: str, name: str) -> None:
         """`name` is the client id. Raises SettingsError for a configuration that librdkafka refuses."""
         self._servers = kafka.bootstrap_servers
         self._group = group
         self._errors = ClientErrors()
+        ours = without_group(name, AHEAD_KIB) | {"group.id": group}
         try:
-            self._admin = AdminClient(client_config(kafka, self._errors, {"client.id": name}))
+            self._consumer = Consumer(client_config(kafka, self._errors, ours))
         except KafkaException as error:
             raise refused_configuration(error) from None
 
-    def lags(self, reader: TopicReader) -> dict[Partition, int]:
-        """Records between the commit and the end of each partition that the group has committed.
+    def close(self) -> None:
+        """Closes the connections; the group notices nothing."""
+        self._consumer.close()
 
-        The end is that of committed records, so an idle transactional topic has 0. Raises an explained error.
+    def lags(self, reader: TopicReader, topics: Iterable[str]) -> dict[Partition, int]:
+        """Records between the commit and the end of each partition of topics that the group has committed.
+
+        The end is that of committed records, so an idle transactional topic has 0. A topic that does not exist any
+        more has no lag. Raises an explained error.
         """
-        asked = [ConsumerGroupTopicPartitions(self._group)]
-        futures = self._admin.list_consumer_group_offsets(asked, request_timeout=REQUEST_S)
+        counts: dict[str, int] = {}
+        for topic in topics:
+            with suppress(KafkaStateError):
+                counts |= reader.partitions_of([topic])
+        asked = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
         try:
-            found = futures[self._group].result(timeout=REQUEST_S + 5)
+            found = self._consumer.committed(asked, timeout=REQUEST_S) if asked else []
+            failed = next((one.error for one in found if one.error is not None), None)
         except KafkaException as error:
-            raise explain(self._errors.cause(error.args[0]), self._servers) from None
-        except FutureTimeout:
-            raise TimeoutError(f"no commits of the group {self._group} within {REQUEST_S:g} s") from None
-        commits = {
-            Partition(one.topic, one.partition): one.offset
-            for one in found.topic_partitions or ()
-            if one.offset >= 0
-        }
+            failed = error.args[0]
+        if failed is not None:
+            raise explain(self._errors.cause(failed), self._servers)
+        commits = {Partition(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
         spans = reader.spans(commits)
         return {partition: max(0, spans[partition].stop - offset) for partition, offset in commits.items()}

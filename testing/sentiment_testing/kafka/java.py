@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -34,7 +35,16 @@ class LocalNode:
 
     broker: Broker
     process: subprocess.Popen[bytes]
+    """The shell that guards Java; both are one process group."""
     log: Path
+
+    def pause(self) -> None:
+        """Freezes the broker: it answers nobody until `resume`."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Ends `pause`."""
+        os.killpg(self.process.pid, signal.SIGCONT)
 
 
 @contextmanager
