@@ -74,6 +74,7 @@ def test_hostile_texts_are_shown_literally(stream: Stream, dashboard: Dashboard,
     page = pages.open(dashboard.url, width=360)
     for start in range(0, len(texts), 25):
         some = texts[start : start + 25]
+        page.wait_for_timeout(1_000)  # of one second at most recent.PER_SECOND join the sample
         stream.say(*(Said(text, headers={"channel": text[:40]}) for text in some))
         until_read(page, start + len(some))
         expect(page.locator("#headline .interval")).to_contain_text(f" {start + len(some)} results")
