@@ -18,7 +18,8 @@ def headers_of(message: Message) -> Headers | None:
     """The headers, unchanged; None if the client cannot read them.
 
     The protocol requires names in UTF-8, but not every producer complies, and confluent-kafka 2.16 raises a
-    SystemError for any other name. For a record with more than 100,000 headers librdkafka returns none.
+    SystemError for any other name. For a record with more than 100,000 headers librdkafka returns none. Call it once
+    for a message: after an error the client keeps what it had built, with names that crash the process when read.
     """
     try:
         # A consumed message has a list of names and bytes; the declared type is the one for `produce`.
