@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import confluent_kafka
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from demo.broker import EmbeddedBroker
 from shared.kafka.message import headers_of
 
-if TYPE_CHECKING:
-    from confluent_kafka import Message
-
 TOPIC = "texts"
 READ_S = 20.0
+HOT = 1_000
+"""Calls after which CPython has specialised a call; it takes some ten."""
 # Tags of the arguments of rd_kafka_producev, from rdkafka.h.
 END, TO_TOPIC, VALUE, HEADER = 0, 1, 4, 9
 
@@ -66,11 +63,8 @@ def test_headers_are_read_or_said_to_be_lost(name: bytes, expected: object) -> N
         write_raw(broker.address, name)
         message = read_one(broker.address, 4)
 
-    # The client goes on allocating with the error set: a collection just then calls hypothesis's hook, and crashes.
-    gc.disable()
-    try:
-        found = headers_of(message)
-    finally:
-        gc.enable()
-    assert found == expected
+    # As in a consumer that has read for a while: at a call that is hot, CPython does not look for an error.
+    for _ in range(HOT):
+        assert headers_of(Message()) == ()
+    assert headers_of(message) == expected
     assert message.value() == b"x"
