@@ -12,6 +12,7 @@ from dashboard.stream.pulse import Pulse
 from dashboard.stream.status import Status
 from dashboard.stream.subscriber import Subscriber
 from dashboard.texts.reader import TextReader
+from dashboard.threads import start_guarded
 from dashboard.web.app import make_app
 from dashboard.web.card import card_of
 from dashboard.web.frames import Frames
@@ -47,7 +48,7 @@ def run(settings: DashboardEnvironment) -> None:
     with serving(own, make_app(own, window, frames, stop, labels), stop) as port:
         threads = [part.start() for part in (reader, texts, Pulse(settings, window, status, stop))]
         if labels is not None:
-            threading.Thread(target=labels.exclude_labelled, name="labels", daemon=True).start()
+            start_guarded(labels.exclude_labelled, "labels")
         query = "" if own.token is None else "/?token=..."
         say(f"The page is at http://{address_of(own.host)}:{port}{query}")
         stop.wait()

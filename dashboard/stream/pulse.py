@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from dashboard.threads import start_guarded
 from shared.errors import SentimentError
 from shared.http.scrape import NoAnswer, parse_target, scrape_all
 from shared.kafka.live.group_lag import GroupLag
 from shared.kafka.reader import TopicReader
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from dashboard.settings import DashboardEnvironment
@@ -43,9 +44,7 @@ class Pulse:
 
     def start(self) -> threading.Thread:
         """Begins to ask."""
-        thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-        thread.start()
-        return thread
+        return start_guarded(self._run, "pulse")
 
     def _run(self) -> None:
         with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -10,13 +9,14 @@ import structlog
 
 from dashboard.stream.decode import read_letter, read_result
 from dashboard.stream.history import starts
+from dashboard.threads import start_guarded
 from shared.dlq.letters import Receipt
 from shared.errors import KafkaRefused, KafkaStateError, KafkaUnreachable
 from shared.kafka.live.reader import LiveReader
 from shared.kafka.reader import Partition, TopicReader
-from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable
 
     from dashboard.settings import DashboardEnvironment
@@ -50,14 +50,12 @@ class Subscriber:
         stop: threading.Event,
         *,
         wanted: Callable[[Iterable[Entry]], None],
-        end: Callable[[int], object] = end_process,
     ) -> None:
         self._settings = settings
         self._window = window
         self._status = status
         self._stop = stop
         self._wanted = wanted
-        self._end = end
         self._letters = frozenset(settings.dashboard.letter_topics)
         self._ids: dict[str, str] = {}
         self._targets: dict[Partition, int] = {}
@@ -66,16 +64,7 @@ class Subscriber:
 
     def start(self) -> threading.Thread:
         """Begins to read."""
-        thread = threading.Thread(target=self._guarded, name="reader", daemon=True)
-        thread.start()
-        return thread
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody who catches it
-            say_error(f"the reader has ended: {unforeseen(error)}")
-            self._end(EXIT_UNFORESEEN)
+        return start_guarded(self._run, "reader")
 
     def _run(self) -> None:
         live = LiveReader(self._settings.kafka, "sentiment-dashboard")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from dashboard.threads import start_guarded
 from dashboard.window.recent import KEPT, TextState
 from shared.errors import BadRecord, KafkaRefused, KafkaStateError, KafkaUnreachable
 from shared.formats import parse_input
 from shared.kafka.message import place_of
 from shared.kafka.reader import Partition, SpanRead, TopicReader
-from shared.logs import EXIT_UNFORESEEN, end_process, say_error, unforeseen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from dashboard.settings import DashboardEnvironment
     from dashboard.stream.status import Status
@@ -44,14 +44,12 @@ class TextReader:
         window: Window,
         status: Status,
         stop: threading.Event,
-        end: Callable[[int], object] = end_process,
     ) -> None:
         self._settings = settings
         self._form = settings.input_format
         self._window = window
         self._status = status
         self._stop = stop
-        self._end = end
         self._queue: deque[Entry] = deque(maxlen=KEPT)
         self._there = threading.Event()
         self._known: dict[str, int] = {}
@@ -66,16 +64,7 @@ class TextReader:
 
     def start(self) -> threading.Thread:
         """Begins to read."""
-        thread = threading.Thread(target=self._guarded, name="texts", daemon=True)
-        thread.start()
-        return thread
-
-    def _guarded(self) -> None:
-        try:
-            self._run()
-        except BaseException as error:  # noqa: BLE001 - a thread has nobody who catches it
-            say_error(f"the reader of texts has ended: {unforeseen(error)}")
-            self._end(EXIT_UNFORESEEN)
+        return start_guarded(self._run, "texts")
 
     def _run(self) -> None:
         waited_s = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,14 +15,13 @@ from shared.errors import SentimentError
 from shared.kafka.labels.reader import LabelReader
 from shared.kafka.labels.writer import LabelWriter
 from shared.messages import Label, LabelKey
+from shared.messages.labels import UNSURE
 
 if TYPE_CHECKING:
     from dashboard.window.window import Window
     from shared.kafka.settings import KafkaSettings
 
 log = structlog.get_logger()
-
-UNSURE: Final = "unsure"
 
 
 class Given(BaseModel):
