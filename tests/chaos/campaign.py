@@ -132,6 +132,7 @@ SLICE_RECOVERY_S: Final = SESSION_S + 15
 SLICE_PLAN: Final = {
     "consumer kill -9": 3,
     "failpoint": 6,
+    "crash in a publish": 1,
     "zombie": 1,
     "replica added or removed": 2,
     "broker kill -9": 1,

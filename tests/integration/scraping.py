@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 INTERVAL_S: Final = 0.5
+TIMEOUT_S: Final = 60.0
 Series = tuple[str, tuple[tuple[str, str], ...]]
 """Name and sorted labels."""
 
@@ -53,6 +54,14 @@ class Scraper(Background):
         port = free_port()
         self.ports.append(port)
         return port
+
+    def await_count(self, port: int, series: Series) -> None:
+        """Returns once a scrape of the process has seen that it counted something."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not self.last.get(port, {}).get(series):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"port {port} has counted nothing as {series} after {TIMEOUT_S:.0f} s")
+            time.sleep(INTERVAL_S / 5)
 
     def sums(self, metric: str, label: str) -> Counter[str]:
         """The sum over all processes by the value of one label, without zeros."""

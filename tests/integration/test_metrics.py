@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STAGE_HEADER: Final = "__connect.errors.stage"
 REASON_HEADER: Final = "__connect.errors.exception.class.name"
+RESULTS: Final = ("sentiment_messages_total", (("outcome", "result"),))
 
 pytestmark = pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 
@@ -69,6 +70,7 @@ def test_sums_after_a_kill_are_short_by_what_nobody_scraped(
             second = _start(consumers, scraper, topics, model, delivery)
             killed = scraper.ports[-1]
             second.await_log('"event": "batch"', count=20)
+            scraper.await_count(killed, RESULTS)
             second.kill()
             killed_at = time.time()
         third = _start(consumers, scraper, topics, model, delivery, "--until-idle-s", "9")
@@ -79,7 +81,7 @@ def test_sums_after_a_kill_are_short_by_what_nobody_scraped(
     counted = scraper.sums("sentiment_messages_total", "outcome")
     missing = written.outcomes["result"] - counted["result"]
     assert 0 <= missing <= written.between(scraper.began[killed], killed_at)
-    assert scraper.last[killed]["sentiment_messages_total", (("outcome", "result"),)] > 0
+    assert scraper.last[killed][RESULTS] > 0
     assert counted <= written.outcomes
     if delivery == "exactly-once":
         assert written.outcomes.total() == load.sent

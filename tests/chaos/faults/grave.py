@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tests.chaos.brokers.frames import PRODUCE
+from tests.chaos.faults.failpoints import spec_of
 from tests.chaos.faults.members import STATE_REFUSED
 from tests.chaos.faults.operators import Move
 from tests.chaos.stage import STOP_S
@@ -26,6 +28,11 @@ MOVES_S: Final = 20.0
 """Time limit within which every partition with work advances: at most a rebalance comes in between."""
 BLOCKED_S: Final = 1.5
 """How long a log is blocked before its process is checked: a small pipe is full by then."""
+
+FEED_S: Final = 1.0
+"""Seconds between two feeds of a member that is to publish."""
+PUBLISH_S: Final = 40.0
+"""Time limit within which a member that has just started publishes: two rebalances come in between."""
 
 EXHAUSTED: Final = 75
 OUTAGE_ENDS: Final = 10
@@ -74,6 +81,21 @@ class GraveFaults:
                 self._complain(f"{member.name}, {mode}: ended with {ends[0].code} by itself")
             elif member.stop_by(STOP_S) is None:
                 self._complain(f"{member.name}, {mode}: did not stop within {STOP_S:.0f} s of SIGTERM")
+
+    def crash_in_publish(self) -> None:
+        """A member dies between its writes and their commit; fed until it has. Other kills hit that by luck."""
+        member = self._chaos.member()
+        with self._chaos.undisturbed():
+            self._stage.note("crash in a publish", member.name)
+            before = len(self._stage.exits)
+            member.terminate(CHAOS_FAILPOINT=spec_of("after_flush", 1))
+            deadline = time.monotonic() + PUBLISH_S
+            while not any(one.code == -signal.SIGKILL for one in self._ends_of(member, before)):
+                if time.monotonic() > deadline:
+                    self._complain(f"{member.name} did not publish within {PUBLISH_S:.0f} s")
+                    return
+                self._stage.feed_more(PARTITIONS)
+                time.sleep(FEED_S)
 
     def outage(self) -> None:
         """Writes are not acknowledged for longer than recoveries allow: every exit has code 75."""

@@ -85,6 +85,7 @@ class Chaos:
             "topic recreated": topics.recreate,
             "partition added": topics.add_partition,
             "slow leader at start": topics.slow_leader,
+            "crash in a publish": grave.crash_in_publish,
             "stderr blocked": grave.block_stderr,
             "outage": grave.outage,
             "decompression bomb": grave.bomb,
