@@ -37,18 +37,23 @@ def tweets() -> list[str]:
 
 def reviews() -> list[str]:
     """Customers' reviews of products, of at least REVIEW_WORDS words."""
+    joined = [" ".join(sentence for _, sentence in sentences) for sentences in rated_reviews()]
+    return [text for text in joined if len(text.split()) >= REVIEW_WORDS]
+
+
+def rated_reviews() -> list[list[tuple[float, str]]]:
+    """All of them as sentences in order, each with its mean rating by twenty people, from -4 to 4."""
     distribution = fetch_package(VADER_TWEETS.package, WORK)
     with (
         tarfile.open(distribution) as outer,
         tarfile.open(fileobj=io.BytesIO(_read(outer, _ARCHIVE))) as inner,
     ):
         lines = _read(inner, _REVIEWS).decode("utf-8").splitlines()
-    whole: dict[str, list[str]] = {}
+    whole: dict[str, list[tuple[float, str]]] = {}
     for line in lines:
-        identity, _, sentence = line.split("\t")
-        whole.setdefault(identity.partition("_")[0], []).append(sentence.strip())
-    joined = [" ".join(sentences) for sentences in whole.values()]
-    return [text for text in joined if len(text.split()) >= REVIEW_WORDS]
+        identity, rating, sentence = line.split("\t")
+        whole.setdefault(identity.partition("_")[0], []).append((float(rating), sentence.strip()))
+    return [*whole.values()]
 
 
 def of_file(path: Path) -> list[str]:

@@ -185,7 +185,10 @@ UNKNOWN: Final = _counter(
     "Results with `unknown_share`: the model does not know enough of the text. They are uncertain as well.",
 )
 TRUNCATED: Final = _counter(
-    "sentiment_truncated_texts_total", "Results of texts that are longer than the model reads."
+    "sentiment_truncated_texts_total", "Results of texts that are longer than the model reads, segments included."
+)
+SEGMENTED: Final = _counter(
+    "sentiment_segmented_texts_total", "Results of texts that were read in several segments, as they are long."
 )
 UNUSABLE_IDS: Final = _counter(
     "sentiment_unusable_ids_total", "Texts whose id cannot be one, so that it was replaced."

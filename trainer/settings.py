@@ -16,6 +16,7 @@ from shared.formats import FieldPath, InputFormat, Kind
 from shared.formats.path import parse_selector
 from shared.kafka.settings import KafkaSettings
 from shared.logs import Format, Level  # noqa: TC001 - pydantic needs it at run time
+from shared.model_folder.manifest import MAX_SEGMENTS
 from shared.settings import Settings
 from shared.text import NormaliserOptions
 from trainer.data.labels.label_map import parse_label_map
@@ -164,6 +165,8 @@ class TrainerSettings(Settings):
     """Passes whose gradients make one update."""
     max_tokens: int | None = Field(default=None, ge=8, le=65_536)
     """Longest input; default: what 99.5 % of the training texts fit in, from 64 up; adopt: all it reads."""
+    max_segments: int = Field(default=16, ge=1, le=MAX_SEGMENTS)
+    """A longer text is read in at most this number of parts; 1: only its beginning is read."""
     weight_decay: float = Field(default=0.01, ge=0, le=1)  # the default of transformers is 0
     """Not applied to biases and norms."""
     warmup: float = Field(default=0.1, ge=0, lt=1)

@@ -57,6 +57,7 @@ _LABEL = attrgetter("label")
 _PROBABILITIES = attrgetter("probabilities")
 _MODEL = attrgetter("model")
 _TRUNCATED = attrgetter("truncated")
+_SEGMENTS = attrgetter("segments")
 
 
 class MetricsListener:
@@ -181,6 +182,7 @@ class MetricsListener:
         values.add(metrics.UNCERTAIN, event.uncertain)
         values.add(metrics.UNKNOWN, event.unknown)
         values.add(metrics.TRUNCATED, sum(map(_TRUNCATED, event.scores)))
+        values.add(metrics.SEGMENTED, sum(segments > 1 for segments in map(_SEGMENTS, event.scores)))
         for model, scores in _by_model(event.scores):
             self._scored(model, scores)
 

@@ -11,6 +11,7 @@ from shared.errors import SettingsError
 from shared.inference.device import require_torch
 from shared.inference.explanation.occlusion import by_occlusion
 from shared.inference.explanation.words import Explanation, Method
+from shared.inference.types import Segments
 from shared.terminal import printable
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def explainer(
 ) -> Callable[[str], Explanation | None]:
     """A function that explains raw texts which have a score; None where none is left.
 
-    Raises SettingsError for gradients of a baseline, or without torch.
+    Raises SettingsError for gradients of a baseline, or without torch; with gradients, the function raises it too,
+    for a text that is read in segments.
     """
     if method is Method.OCCLUSION:
         return lambda text: _found(by_occlusion(scoring.score, scorer.normalise(text)))
@@ -41,7 +43,16 @@ def explainer(
     from shared.inference.explanation.gradients import IntegratedGradients  # noqa: PLC0415 - imports torch
 
     gradients = IntegratedGradients(artifact)
-    return lambda text: _found(gradients.explain(scorer.normalise(text)))
+
+    def explain(text: str) -> Explanation | None:
+        clean = scorer.normalise(text)
+        if isinstance(scorer.tokenise([clean])[0], Segments):
+            raise SettingsError(
+                "a text is too long for --explain gradients, as it is read in segments: use --explain occlusion"
+            )
+        return _found(gradients.explain(clean))
+
+    return explain
 
 
 def as_json_object(found: Explanation | None) -> dict[str, Any] | None:

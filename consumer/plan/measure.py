@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from consumer.plan.choice import Setting, Trial
-    from shared.inference.types import Scorer, Unscorable
+    from shared.inference.types import Scorer, Segments, Unscorable
 
 _MARK: Final = "\0"
 _CLOSE_S: Final = 60.0
@@ -67,7 +67,7 @@ class Distinct:
         number, _, rest = text.partition(_MARK)
         return f"{number}{_MARK}{self._scorer.normalise(rest)}"
 
-    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Unscorable]:
+    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Segments | Unscorable]:
         """Tokenises what is behind the numbers; the control sentence has none."""
         parted = [text.partition(_MARK) for text in texts]
         return self._scorer.tokenise([rest if mark else head for head, mark, rest in parted])

@@ -17,7 +17,7 @@ from consumer.settings import ConsumerSettings
 from shared.errors import InputDataError, SettingsError
 from shared.inference.engines.select import load_scorer
 from shared.inference.memory import PeakMemory
-from shared.inference.types import Unscorable
+from shared.inference.types import Unscorable, rows_of
 from shared.model_folder.artifact import open_artifact
 from shared.settings import file_values, variable
 from shared.terminal import say
@@ -112,7 +112,7 @@ def _survey(
 def _lengths(scorer: Scorer, texts: Sequence[str]) -> list[int]:
     """In tokens; raises InputDataError where the model can score none of the texts."""
     rows = scorer.tokenise([scorer.normalise(text) for text in texts])
-    found = [len(row) for row in rows if not isinstance(row, Unscorable)]
+    found = [len(row) for made in rows if not isinstance(made, Unscorable) for row in rows_of(made)]
     if not found:
         raise InputDataError("the model can score no text of the sample; give another")
     return found

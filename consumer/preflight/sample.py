@@ -49,6 +49,8 @@ class Survey:
     tokens: list[int] = field(default_factory=list)
     """That the model reads of each scored text."""
     truncated: int = 0
+    segmented: int = 0
+    """Texts that would be read in several segments."""
     unknown_tokens: float = 0.0
     unknown: int = 0
     """Results that would have `unknown_share`."""
@@ -95,6 +97,7 @@ def survey(
             found.unusable_ids += document.id_unusable
             found.tokens.append(score.tokens)
             found.truncated += score.truncated
+            found.segmented += score.segments > 1
             found.unknown_tokens += score.unknown_share * score.tokens
             found.unknown += score.unknown_share > max_unknown_share
             found.scripts[script_of(document.text)] += 1

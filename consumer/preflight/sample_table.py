@@ -58,7 +58,8 @@ def _texts(found: Survey, max_tokens: int, max_unknown_share: float) -> Mapping[
     share = found.unknown_tokens / sum(lengths)
     return {
         f"tokens: median {half}, 95 % within {most}, at most {lengths[-1]}": found.scored,
-        f"longer than the {max_tokens} tokens that the model reads": found.truncated,
+        f"longer than {max_tokens} tokens, read in segments": found.segmented,
+        "longer than the model reads, truncated": found.truncated,
         f"over {max_unknown_share:.0%} of the tokens unknown to the model ({share:.1%} of all)": found.unknown,
         "with an id that cannot be used": found.unusable_ids,
     }

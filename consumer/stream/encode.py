@@ -38,6 +38,7 @@ _BOOLEANS: Final = (b"false", b"true")
 MIN_DECIMALS: Final = 6
 SHARE_DECIMALS: Final = 3
 _UNKNOWN: Final = b',"unknown_share":%%.%df' % SHARE_DECIMALS
+_SEGMENTS: Final = b',"segments":%d'
 SUM_TOLERANCE: Final = 1e-5
 """Written probabilities sum to 1 within this."""
 
@@ -75,6 +76,7 @@ def answer(
         truncated=score.truncated,
         tokens=score.tokens,
         unknown_share=round(score.unknown_share, SHARE_DECIMALS) if is_unknown else None,
+        segments=score.segments if score.segments > 1 else None,
         model=ModelRef(name=score.model.name, version=score.model.version),
         source=source,
         scored_at=at,
@@ -170,6 +172,7 @@ class Encoder:
             _BOOLEANS[score.truncated],
             score.tokens,
             _UNKNOWN % score.unknown_share if is_unknown else b"",
+            _SEGMENTS % score.segments if score.segments > 1 else b"",
             to_json(record.topic),
             record.partition,
             record.offset,
@@ -251,7 +254,7 @@ def _template(model: ModelIdentity, include_text: bool) -> tuple[bytes, tuple[by
             b',"label":%b,"score":' + number + b',"probabilities":{',
             # A label may hold a per cent sign, which the template would take for a place.
             b",".join(name.replace(b"%", b"%%") + b":" + number for name in names),
-            b'},"uncertain":%b,"truncated":%b,"tokens":%d%b,"model":',
+            b'},"uncertain":%b,"truncated":%b,"tokens":%d%b%b,"model":',
             reference.replace(b"%", b"%%"),
             b',"source":{"topic":%b,"partition":%d,"offset":%d,"timestamp":%b},"scored_at":%b}',
         )

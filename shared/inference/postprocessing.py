@@ -75,6 +75,31 @@ class Postprocessing:
             for row, own, label, good in zip(rows, numbers, labels, finite, strict=True)
         ]
 
+    def logits_of(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The logits behind published probabilities `[rows, labels]`, up to a constant per row."""
+        # fp32 rounds a probability to 0 if its logit is 104 or more below the largest: the smallest subnormal.
+        scaled = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
+        return (scaled if self.bias is None else scaled - self.bias) * self.temperature
+
+    def pooled(self, scores: Sequence[Score], *, truncated: bool) -> Score:
+        """The answer to a text from those to its segments: the mean of their uncalibrated probabilities.
+
+        It is calibrated and decided like that to a short text, so a calibration that was fitted on it holds.
+        """
+        shares = softmax(self.logits_of(np.array([one.probabilities for one in scores])))
+        probabilities = self.probabilities(np.log(shares.mean(axis=0, keepdims=True)))
+        tokens = [one.tokens for one in scores]
+        return Score(
+            tuple(probabilities[0].tolist()),
+            int(self.decide(probabilities)[0]),
+            sum(tokens),
+            sum(one.computed_tokens for one in scores),
+            truncated,
+            scores[0].model,
+            float(np.average([one.unknown_share for one in scores], weights=tokens)),
+            len(scores),
+        )
+
 
 def softmax(logits: NDArray[F]) -> NDArray[F]:
     """Softmax of each row of `[rows, labels]`, in its dtype; the largest logit is subtracted against overflow."""

@@ -26,7 +26,7 @@ from shared.inference.activity import Progress, Work
 from shared.inference.cache import ScoreCache, fingerprint
 from shared.inference.isolation import CONTROL, Isolation, PassFailed, TokenBudget, log_isolated
 from shared.inference.submission import Pass, Submission, Waiting, fail, failing
-from shared.inference.types import Score, TextsTokenised, Unscorable
+from shared.inference.types import Score, TextsTokenised, Unscorable, rows_of
 from shared.logs import unforeseen
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Scheduler:
         self._tokenised.put(None)
 
     def _prepare(self, submission: Submission) -> None:
-        """Looks texts up in the cache, and makes one row of each distinct text that is not in it."""
+        """Looks texts up in the cache, and makes the rows of each distinct text that is not in it."""
         normalised = [self._scorer.normalise(text) for text in submission.texts]
         keys = [fingerprint(text) for text in normalised]
         places: dict[bytes, list[int]] = {}
@@ -183,9 +183,7 @@ class Scheduler:
                 for place in places[key]:
                     submission.answers[place] = row
             else:
-                submission.rows.append(row)
-                submission.keys.append(key)
-                submission.places.append(places[key])
+                submission.add(key, places[key], row)
 
     def _batch(self) -> None:
         waiting = self._waiting
@@ -241,8 +239,10 @@ class Scheduler:
         left = iter(answers)
         for submission in submissions:
             known: list[tuple[bytes, Score]] = []
-            # Not strict, and `left` last: zip stops at the keys before it takes an answer of the next submission.
-            for key, (first, *again), answer in zip(submission.keys, submission.places, left, strict=False):
+            # A step less for each answer where no text has several rows, as in a stream of short messages.
+            own = submission.by_text(left) if submission.segments else left
+            # Not strict, and `own` last: zip stops at the keys before it takes an answer of the next submission.
+            for key, (first, *again), answer in zip(submission.keys, submission.places, own, strict=False):
                 submission.answers[first] = answer
                 # Failures are not cached: a text that lacked memory may fit on another day (decision 6).
                 if isinstance(answer, Score):
@@ -259,9 +259,9 @@ class Scheduler:
             return self._scorer.forward(rows)
 
     def _control(self) -> None:
-        (row,) = self._scorer.tokenise([CONTROL])
-        (answer,) = self._forward([row])
-        if answer is None:
+        (made,) = self._scorer.tokenise([CONTROL])
+        # A model that reads a few tokens at once has it in segments.
+        if isinstance(made, Unscorable) or None in self._forward(rows_of(made)):
             raise PassFailed("its answer is not finite")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.tokenization.rows import TokenRow
-from shared.inference.tokenization.tokenise import Tokeniser
-from shared.inference.types import BLANK, ModelIdentity
+from shared.inference.tokenization.tokenise import LongText, Tokeniser
+from shared.inference.types import BLANK, ModelIdentity, Segments
 from shared.text import normalise
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class BertScorer:
     def warm_up(self) -> None:
         """Scores the control sentence, so that the first text is as fast as later ones; raises ScorerError."""
         try:
-            answers = self.forward([row for row in self.tokenise([CONTROL]) if isinstance(row, TokenRow)])
+            answers = self.forward([row for row in self._tokeniser.rows([CONTROL]) if isinstance(row, TokenRow)])
         except (PassFailed, OutOfMemory) as failure:
             raise ScorerError(
                 f"the control sentence cannot be scored: {type(failure).__name__} {failure}"
@@ -57,17 +58,19 @@ class BertScorer:
         """Normalises as in training."""
         return normalise(text, self._artifact.manifest.normaliser.options)
 
-    def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Unscorable]:
-        """Returns a row for each normalised text that has tokens of its own, BLANK for the others.
+    def tokenise(self, texts: Sequence[str]) -> Sequence[TokenRow | Segments | Unscorable]:
+        """Returns the rows of each normalised text that has tokens of its own, BLANK for the others.
 
         Raises ScorerError if the tokenizer fails on every text.
         """
+        return [self._made(read) for read in self._tokeniser.read(texts)]
+
+    def _made(self, read: TokenRow | LongText | Unscorable) -> TokenRow | Segments | Unscorable:
+        if isinstance(read, LongText):
+            return Segments(read.rows, partial(self._postprocessing.pooled, truncated=read.truncated))
         # Tokens are counted, not characters: a lone accent survives the normaliser, but not BERT's tokenizer.
-        special = self._tokeniser.special_tokens
-        return [
-            BLANK if isinstance(row, TokenRow) and len(row) <= special else row
-            for row in self._tokeniser.rows(texts)
-        ]
+        is_blank = isinstance(read, TokenRow) and len(read) <= self._tokeniser.special_tokens
+        return BLANK if is_blank else read
 
     def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
         """Runs one pass; see `Scorer`."""

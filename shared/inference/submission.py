@@ -6,17 +6,16 @@ from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from shared.inference.types import PassRun
+from shared.inference.types import PassRun, Score, Segments, Unscorable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence, Sized
 
     from shared.inference.isolation import Window
-    from shared.inference.types import Score, Unscorable
 
-    Scores = list[Score | Unscorable]
+Scores: TypeAlias = list[Score | Unscorable]
 
 LIGHT: Final = 2
 """A window of less than half of its rows is not that of a loaded stream: with more to read, a read returns
@@ -32,12 +31,14 @@ class Submission:
     answers: list[Score | Unscorable | None]
     """In the order of the texts."""
     rows: list[Sized]
-    """The rows to run: one for each distinct text without a known answer."""
+    """The rows to run: those of each distinct text without a known answer, one after the other."""
     keys: list[bytes]
-    """The cache key of each row."""
+    """The cache key of each of these texts."""
     places: list[list[int]]
-    """For each row, the indices of its text in `texts`."""
+    """For each of these texts, its indices in `texts`."""
     low_priority: bool = False
+    segments: dict[int, Segments] = field(default_factory=dict, init=False)
+    """Those of these texts that have several rows, by their number."""
     ready_s: float = field(default=0.0, init=False)
     """When it was tokenised, by the monotonic clock."""
 
@@ -46,9 +47,35 @@ class Submission:
         """Tokens of its rows."""
         return sum(map(len, self.rows))
 
+    def add(self, key: bytes, places: list[int], made: Sized | Segments) -> None:
+        """Takes one more text to run: its cache key, where it is in `texts`, and what the scorer made of it."""
+        if isinstance(made, Segments):
+            self.segments[len(self.keys)] = made
+            self.rows.extend(made.rows)
+        else:
+            self.rows.append(made)
+        self.keys.append(key)
+        self.places.append(places)
+
+    def by_text(self, answers: Iterator[Score | Unscorable]) -> Iterator[Score | Unscorable]:
+        """The answers to its texts; takes as many from those to all rows of the window as it has rows."""
+        for number in range(len(self.keys)):
+            segments = self.segments.get(number)
+            if segments is None:
+                yield next(answers)
+                continue
+            found = [next(answers) for _ in segments.rows]
+            scores = [one for one in found if isinstance(one, Score)]
+            # A part that cannot be scored may be the one that decides.
+            yield segments.pool(scores) if len(scores) == len(found) else _first_failure(found)
+
     def finish(self) -> None:
         """Sets the answers as the result of the future."""
         self.future.set_result([answer for answer in self.answers if answer is not None])
+
+
+def _first_failure(found: Sequence[Score | Unscorable]) -> Unscorable:
+    return next(one for one in found if isinstance(one, Unscorable))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from shared.model_folder.manifest import UNCERTAIN_BELOW
 from shared.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Sized
+    from collections.abc import Callable, Sequence, Sized
 
     from shared.model_folder.artifact import Artifact
 
@@ -47,6 +47,8 @@ class Score(NamedTuple):
     model: ModelIdentity
     unknown_share: float = 0.0
     """Share of its tokens that the tokenizer does not know, special tokens left out."""
+    segments: int = 1
+    """Parts in which it was read, each with one forward pass of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class TextsTokenised:
 
     texts: int
     rows: int
-    """Distinct texts without a known score."""
+    """Of the distinct texts without a known score; a text in segments has several."""
     seconds: float
 
 
@@ -127,6 +129,24 @@ class Row(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """A text that is longer than the model reads at once, as several rows in the order of the text."""
+
+    rows: Sequence[Sized]
+    pool: Callable[[Sequence[Score]], Score]
+    """Makes the answer to the text of those to its rows, in their order."""
+
+    def __len__(self) -> int:
+        """Its tokens."""
+        return sum(map(len, self.rows))
+
+
+def rows_of(made: Sized | Segments) -> Sequence[Sized]:
+    """The rows of one text: itself, or its segments."""
+    return made.rows if isinstance(made, Segments) else (made,)
+
+
 class Scorer(Protocol):
     """A loaded model, in the steps that `Scheduler` runs on its threads.
 
@@ -158,8 +178,11 @@ class Scorer(Protocol):
         """The text as the model gets it; equal results have equal scores."""
         ...
 
-    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Unscorable]:
-        """Makes a row of each normalised text; raises ScorerError if the tokenizer fails on every text."""
+    def tokenise(self, texts: Sequence[str]) -> Sequence[Sized | Segments | Unscorable]:
+        """Makes a row of each normalised text, or several.
+
+        Raises ScorerError if the tokenizer fails on every text.
+        """
         ...
 
     def forward(self, rows: Sequence[Any]) -> Sequence[Score | None]:

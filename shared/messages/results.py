@@ -66,13 +66,20 @@ class Result(BaseModel, frozen=True):
         description="the score, before rounding, is below the consumer's `uncertain_below`, or else the model's "
         "own threshold; or `unknown_share` is there"
     )
-    truncated: bool = Field(description="the text was longer than the model reads")
+    truncated: bool = Field(description="the text was longer than the model reads, with all segments")
     tokens: int = Field(ge=0, description="tokens the model read, special tokens included")
     unknown_share: Probability | None = Field(
         default=None,
         exclude_if=lambda share: share is None,
         description="share of `tokens` that the model does not know, special tokens left out, in three decimals; "
         "only above the consumer's `max_unknown_share`",
+    )
+    segments: int | None = Field(
+        default=None,
+        gt=1,
+        exclude_if=lambda segments: segments is None,
+        description="parts in which a text was read that is longer than the model reads at once; their "
+        "probabilities are averaged, and `tokens` has those of all",
     )
     model: ModelRef
     source: SourceRef | None = Field(description="null when scored without Kafka")

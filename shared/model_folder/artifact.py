@@ -200,7 +200,7 @@ def _check_config(artifact: Artifact) -> None:
 def _version(manifest: Manifest) -> str:
     shaping = manifest.model_dump(mode="json", exclude=set(_DESCRIPTIVE))
     # Fields that came after 0.2.0 count only where they are set, so that an older model keeps its version.
-    for name in ("calibration", "bias", "decision", "uncertain_below", "polarity", "pooling"):
+    for name in ("calibration", "bias", "decision", "uncertain_below", "polarity", "pooling", "long_texts"):
         if shaping[name] is None:
             del shaping[name]
     if manifest.kind == "transformer":

@@ -19,6 +19,8 @@ UNCERTAIN_BELOW: Final = 0.5
 """For a model of which no labelled rows said better, such as one that was adopted without data."""
 MAX_TOKENS: Final = 65_536
 """No encoder here reads more than 8,192 tokens."""
+MAX_SEGMENTS: Final = 1_000
+"""Of 512 tokens: two million characters of English, more than a record of Kafka has by default."""
 
 
 class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -62,6 +64,15 @@ class Pooling(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     )
 
 
+class LongTexts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """How a text that is longer than `max_tokens` is read: in segments, whose probabilities are averaged."""
+
+    max_segments: int = Field(ge=2, le=MAX_SEGMENTS, description="what is behind them is not read")
+    overlap: int = Field(
+        ge=0, le=MAX_TOKENS, description="tokens at most that two neighbours share, from the start of a sentence"
+    )
+
+
 class Int8(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Comparison of the int8 graph under `openvino/` with the fp32 graph; present only if they agree enough."""
 
@@ -92,8 +103,9 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     max_tokens: int = Field(
         gt=2,
         le=MAX_TOKENS,
-        description="with special tokens; words for a baseline; longer texts are truncated",
+        description="of one row, with special tokens; words for a baseline",
     )
+    long_texts: LongTexts | None = Field(default=None, description="null: longer texts are truncated")
     temperature: float = Field(
         default=1.0,
         ge=TEMPERATURES[0],
@@ -143,6 +155,12 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     def _priors_name_the_labels(self) -> Manifest:
         if self.class_priors is not None and sorted(self.class_priors) != sorted(self.labels):
             raise ValueError("class_priors must name exactly the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _overlap_leaves_room(self) -> Manifest:
+        if self.long_texts is not None and self.long_texts.overlap > self.max_tokens // 4:
+            raise ValueError("long_texts.overlap must be at most a quarter of max_tokens")
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,15 @@ from trainer.commands.options import COLUMNS, LOGS, RESULTS, Labels, settings_op
 from trainer.settings import TrainerEnvironment
 
 
-@settings_options(*COLUMNS, *RESULTS, "trainer.max_tokens", "trainer.device", "trainer.cache_dir", *LOGS)
+@settings_options(
+    *COLUMNS,
+    *RESULTS,
+    "trainer.max_tokens",
+    "trainer.max_segments",
+    "trainer.device",
+    "trainer.cache_dir",
+    *LOGS,
+)
 def adopt(
     loaded: Loaded[TrainerEnvironment],
     model: Annotated[str, typer.Argument(help="Folder, or name on the hub, of a fine-tuned classifier.")],
@@ -62,6 +70,7 @@ def adopt(
         revision=revision,
         label_names=None if label_names is None else tuple(label_names.split(",")),
         max_tokens=settings.max_tokens,
+        max_segments=settings.max_segments,
         normaliser=normaliser == "on",
         data=data,
         wanted=Wanted(settings.decide, settings.uncertain_accuracy),

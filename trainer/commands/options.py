@@ -92,6 +92,7 @@ LOOP: Final = (
     "trainer.batch_size",
     "trainer.accumulate",
     "trainer.max_tokens",
+    "trainer.max_segments",
     "trainer.contrast_rows",
     "trainer.class_weighting",
     "trainer.dropout",

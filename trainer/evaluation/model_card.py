@@ -257,14 +257,18 @@ def _use(manifest: Manifest) -> str:
             "`sentiment-consumer` loads this folder as it is, and computes it on one core of the CPU. Nothing in "
             "it is code: arrays are in `model.safetensors`, n-grams in `vocabulary.json`."
         )
+    how = manifest.long_texts
+    segments = (
+        "" if how is None else f"; a longer text has the mean probabilities of up to {how.max_segments} segments"
+    )
     clean = f"clean the text with normaliser {manifest.normaliser.version} of this project, "
     clean = clean if manifest.normaliser.options.enabled else ""
     return (
         "`sentiment-consumer` loads this folder as it is. Plain `transformers` does too, with "
         "`AutoModelForSequenceClassification.from_pretrained(folder)`; to get the same probabilities, "
         f"{clean}truncate to {manifest.max_tokens} tokens, divide the logits by `temperature` and add `bias` "
-        "before the softmax. The label has the largest product of probability and `decision.weights`. All of it "
-        "is in `sentiment.json`."
+        f"before the softmax{segments}. The label has the largest product of probability and "
+        "`decision.weights`. All of it is in `sentiment.json`."
     )
 
 

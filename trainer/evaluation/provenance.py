@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
-from shared.model_folder.manifest import Base, Manifest, Normaliser, TrainingData
+from shared.model_folder.manifest import Base, LongTexts, Manifest, Normaliser, TrainingData
 from shared.text import NORMALISER_VERSION
 from trainer.data.parts import PARTS
 from trainer.evaluation.report import Evaluation, TrainingReport
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from trainer.models.transformer.base import LoadedBase
     from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
+OVERLAP: Final = 8
+"""Neighbouring segments share at most this part of a row: a sentence or two of context."""
 LIBRARIES: Final = ("torch", "transformers", "tokenizers", "numpy")
 
 
@@ -79,6 +81,13 @@ def libraries() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
+def long_texts(max_tokens: int, max_segments: int) -> LongTexts | None:
+    """How a model reads texts of more than `max_tokens`; None: their beginning only."""
+    if max_segments == 1:
+        return None
+    return LongTexts(max_segments=max_segments, overlap=max_tokens // OVERLAP)
+
+
 def make_manifest(
     name: str,
     base: LoadedBase,
@@ -86,6 +95,7 @@ def make_manifest(
     training: dict[str, Any],
     *,
     max_tokens: int,
+    max_segments: int,
     options: NormaliserOptions,
 ) -> Manifest:
     """The manifest of a new model, without a calibration, metrics and files.
@@ -98,6 +108,7 @@ def make_manifest(
         labels=examples.label_names,
         normaliser=Normaliser(version=NORMALISER_VERSION, options=options),
         max_tokens=max_tokens,
+        long_texts=long_texts(max_tokens, max_segments),
         temperature=1.0,
         class_priors={label: rows / len(examples) for label, rows in examples.counts().items()},
         base=Base(name=base.name, revision=base.revision),

@@ -76,8 +76,6 @@ def scoring(
 
 
 def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequence[str]) -> Served:
-    # Served probabilities are `softmax(logits / temperature + bias)`, so the logits are their logarithms less the
-    # bias, times the temperature, up to a constant per row, which no metric depends on.
     answers = scheduler.score(texts)
     rows = [row for row, answer in enumerate(answers) if isinstance(answer, Score)]
     if len(rows) < len(answers):
@@ -87,14 +85,12 @@ def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequ
     probabilities = np.array([score.probabilities for score in found], np.float64).reshape(
         len(rows), len(scorer.model.labels)
     )
-    # fp32 rounds a probability to 0 if its logit is 104 or more below the largest; use the smallest subnormal.
-    scaled = np.log(np.maximum(probabilities, np.finfo(np.float32).smallest_subnormal))
-    calibration = Postprocessing.of(manifest)
     return Served(
         rows=np.array(rows, np.int64),
         probabilities=probabilities,
         labels=np.array([score.label for score in found], np.int64),
-        logits=(scaled if calibration.bias is None else scaled - calibration.bias) * calibration.temperature,
+        # Up to a constant per row, which no metric depends on.
+        logits=Postprocessing.of(manifest).logits_of(probabilities),
         engine=scorer.describe()["engine"],
         tokens=np.array([score.tokens for score in found], np.int64),
         unknown_shares=np.array([score.unknown_share for score in found], np.float64),

@@ -25,7 +25,7 @@ from shared.text import NORMALISER_VERSION, NormaliserOptions, normalise
 from trainer.data.labels.polarity import polarity_of
 from trainer.evaluation.adoption import Calibrated, calibrate
 from trainer.evaluation.postprocessing.fitting import DEFAULTS, Wanted
-from trainer.evaluation.provenance import libraries
+from trainer.evaluation.provenance import libraries, long_texts
 from trainer.evaluation.serving import serve
 from trainer.models.model_folder import check_output, publish, replacing, save_model
 from trainer.models.pretrained.classifier import build, positions_of
@@ -66,6 +66,7 @@ class Job:
     revision: str | None = None
     label_names: tuple[str, ...] | None = None
     max_tokens: int | None = None
+    max_segments: int = 1
     normaliser: bool = False
     data: Examples | None = None
     """Labelled texts to calibrate and test on."""
@@ -128,6 +129,7 @@ def _load(job: Job) -> Loaded:
         labels=labels,
         normaliser=Normaliser(version=NORMALISER_VERSION, options=NormaliserOptions(enabled=job.normaliser)),
         max_tokens=max_tokens,
+        long_texts=long_texts(max_tokens, job.max_segments),
         polarity=polarity_of(labels, job.polarity),
         base=Base(name=source.name, revision=source.commit or weights.sha256),
         libraries=libraries(),
@@ -167,7 +169,9 @@ def _compare_ids(artifact: Artifact, loaded: Loaded) -> None:
 def _compare_answers(artifact: Artifact, loaded: Loaded) -> None:
     """Raises ArtifactError unless the CPU's engine in fp32 answers as plain transformers does, text by text."""
     texts = [*PROBE_TEXTS, *ODD_TEXTS]
-    served = serve(artifact, texts, device="cpu", precision="fp32")
+    # A pipeline has no segments.
+    at_once = replace(artifact, manifest=artifact.manifest.model_copy(update={"long_texts": None}))
+    served = serve(at_once, texts, device="cpu", precision="fp32")
     expected = np.array([_plainly(loaded, texts[row]) for row in served.rows])
     difference = float(np.abs(served.probabilities - expected).max())
     if len(served.rows) < len(texts) or not difference <= MAX_DIFFERENCE:  # also true for NaN

@@ -34,7 +34,7 @@ OF_THE_LOOP: Final = (
     "precision",
 )
 """Settings of the training loop, which neither a linear head nor a baseline has."""
-OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting")
+OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting", "max_segments")
 """Settings of an encoder, which a baseline does not have; classes of a baseline are not weighted."""
 
 

@@ -127,7 +127,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     for note in notes:
         log.warning("training_in_doubt", note=note)
     with replacing(job.output) as folder:
-        raw = _save(folder, job, prepared)
+        raw = _save(folder, job, prepared, settings.max_segments)
         expected = bias_of_weighting(prepared.label_shares(), prepared.config.class_weighting)
         fitted, tested = calibrate_and_test(
             raw,
@@ -231,12 +231,18 @@ def _as_done(state: TrainingState) -> dict[str, Any]:
     return {"epochs": epochs, "steps": state.plan.steps, "batch_size": state.plan.batch_size}
 
 
-def _save(folder: Path, job: Job, prepared: Prepared) -> Artifact:
+def _save(folder: Path, job: Job, prepared: Prepared, max_segments: int) -> Artifact:
     """Writes the model without a calibration, and verifies that it answers like the one in memory."""
     base, max_tokens = prepared.base, prepared.max_tokens
     name = job.name or job.output.absolute().name
     manifest = make_manifest(
-        name, base, prepared.sample, prepared.training, max_tokens=max_tokens, options=prepared.normaliser
+        name,
+        base,
+        prepared.sample,
+        prepared.training,
+        max_tokens=max_tokens,
+        max_segments=max_segments,
+        options=prepared.normaliser,
     )
     save_model(folder, base.model, base.tokenizer, max_tokens)
     write_parts(folder, prepared.sample.splits)

@@ -41,6 +41,18 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str], *, special_tokens: bool =
         raise TokenizerFailed(type(error).__name__) from None
 
 
+def spans_of(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """The characters of each token of a text, ascending, also of those that truncation leaves out of its row.
+
+    Special tokens have none. Raises TokenizerFailed.
+    """
+    try:
+        whole = tokenizer.encode(text, add_special_tokens=False)
+    except Exception as error:  # noqa: BLE001 - as above
+        raise TokenizerFailed(type(error).__name__) from None
+    return sorted(span for part in (whole, *whole.overflowing) for span in part.offsets)
+
+
 def rows_of(flat: Ids, lengths: Sequence[int], truncated: Sequence[bool], unknown: UnknownToken) -> list[TokenRow]:
     """Splits one array, the concatenated ids of several texts, into rows."""
     rows: list[TokenRow] = []

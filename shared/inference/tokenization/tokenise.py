@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,8 @@ from tokenizers import Tokenizer
 
 from shared.errors import ArtifactError, ScorerError
 from shared.inference.isolation import CONTROL
-from shared.inference.tokenization.rows import TokenizerFailed, TokenRow, encode, rows_of
+from shared.inference.tokenization.rows import TokenizerFailed, TokenRow, encode, rows_of, spans_of
+from shared.inference.tokenization.segments import segments_of
 from shared.inference.tokenization.unknown import UnknownToken
 from shared.inference.tokenization.words import WordTokeniser, is_by_words
 from shared.inference.types import Unscorable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.model_folder.artifact import Artifact
+    from shared.model_folder.manifest import LongTexts
 
 log = structlog.get_logger()
 
@@ -36,18 +39,29 @@ _END_OF_WORD: Final = re.compile(r"(?<=\S)[ \t\n\r]")
 """Where a text may be cut: the tokens of whole words do not depend on other words. In a run of spaces they may."""
 
 
+@dataclass(frozen=True, slots=True)
+class LongText:
+    """The segments of a text that is longer than one row."""
+
+    rows: tuple[TokenRow, ...]
+    truncated: bool
+    """Whether some of the text is in none of them."""
+
+
 class Tokeniser:
     """Used by one thread at a time; Rust releases the GIL and uses all cores."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, long_texts: LongTexts | None = None) -> None:
         """Changes the tokenizer: it truncates to `max_tokens`, special tokens included, and does not pad.
 
         It keeps the beginning of a text, or the end if the tokenizer's own truncation does ("direction": "left").
+        `long_texts` is for `read`.
         """
         self._tokenizer = tokenizer
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         """Number of special tokens in every row."""
         self._max_tokens = max_tokens
+        self._long_texts = long_texts
         self._tokenizer.no_padding()
         self._keeps_end = (self._tokenizer.truncation or {}).get("direction") == "left"
         self._tokenizer.enable_truncation(self._max_tokens, direction="left" if self._keeps_end else "right")
@@ -67,7 +81,46 @@ class Tokeniser:
             tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower type
             raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
-        return cls(tokenizer, artifact.manifest.max_tokens)
+        return cls(tokenizer, artifact.manifest.max_tokens, artifact.manifest.long_texts)
+
+    def read(self, texts: Sequence[str]) -> list[TokenRow | LongText | Unscorable]:
+        """As `rows`, but a text that is longer than one row has several, where the model reads long texts so."""
+        found: list[TokenRow | LongText | Unscorable] = [*self.rows(texts)]
+        if self._long_texts is not None:
+            for index, row in enumerate(found):
+                if isinstance(row, TokenRow) and row.truncated:
+                    found[index] = self._in_segments(texts[index], self._long_texts)
+        return found
+
+    def _in_segments(self, text: str, how: LongTexts) -> LongText | Unscorable:
+        room = max(1, self._max_tokens - self.special_tokens)
+        try:
+            shown, spans = self._spans(text, room * how.max_segments)
+        except TokenizerFailed as failure:
+            return Unscorable(Reason.TOKENIZER_FAILED, f"{failure} for this text alone")
+        found = segments_of(shown, spans, room, how.overlap)
+        kept = found[-how.max_segments :] if self._keeps_end else found[: how.max_segments]
+        parts: list[TokenRow] = []
+        for row in self._encode([shown[start:end] for start, end in kept]):
+            if isinstance(row, Unscorable):
+                return row
+            parts.append(row)
+        # A piece of a text may have a token more than it has in the text, which then does not fit.
+        left_out = len(kept) < len(found) or len(shown) < len(text) or any(one.truncated for one in parts)
+        return LongText(tuple(parts), left_out)
+
+    def _spans(self, text: str, tokens: int) -> tuple[str, list[tuple[int, int]]]:
+        """A part of the text with more than this number of tokens, or all of it, and the characters of each token.
+
+        Raises TokenizerFailed.
+        """
+        limit = CHARS_PER_TOKEN * tokens
+        while True:
+            shown = self._part(text, limit) if len(text) > limit else text
+            spans = spans_of(self._tokenizer, shown)
+            if len(spans) > tokens or len(shown) == len(text):
+                return shown, spans
+            limit *= 8
 
     def rows(self, texts: Sequence[str]) -> list[TokenRow | Unscorable]:
         """Tokenises normalised texts, in input order; raises ScorerError if the control sentence fails too.

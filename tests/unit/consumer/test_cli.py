@@ -25,7 +25,8 @@ from shared import __version__
 from shared.inference.engines.select import load_scorer
 from shared.inference.types import BLANK
 from shared.messages import Result
-from shared.model_folder.artifact import open_artifact
+from shared.model_folder.artifact import open_artifact, seal
+from shared.model_folder.manifest import LongTexts
 from tests.support.fakes import UNSCORABLE, FakeScorer
 from tests.support.processes import run_command
 from tests.support.tiny import LABELS, tiny_model
@@ -423,6 +424,19 @@ def test_an_answer_is_explained_word_by_word(command: Command, model: Path, meth
         assert one["explanation"]["label"] == one["label"]
         assert one["explanation"]["log_odds"] == pytest.approx(math.log(share / (1 - share)), abs=0.05)
         assert all(word["weight"] for word in one["explanation"]["words"])
+
+
+@pytest.mark.slow
+def test_gradients_of_a_text_in_segments_are_refused(command: Command, tmp_path: Path) -> None:
+    """Given a text that is read in segments, when gradients are asked for, then the other method is named."""
+    folder = tiny_model(tmp_path / "model")
+    how = LongTexts(max_segments=4, overlap=8)
+    seal(folder, open_artifact(folder).manifest.model_copy(update={"long_texts": how}))
+
+    ended = command("score", "--model", str(folder), "--explain", "gradients", "good coffee " * 100)
+
+    assert ended.code == 78
+    assert "read in segments: use --explain occlusion" in ended.err
 
 
 def test_ids_that_cannot_be_used_are_counted(

@@ -123,7 +123,15 @@ def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[A
         fitted = fit_postprocessing(known, known, finish.wanted, expected_bias=expected)
     with replacing(job.output) as folder:
         name = job.name or job.output.absolute().name
-        manifest = make_manifest(name, base, sample, training, max_tokens=max_tokens, options=options)
+        manifest = make_manifest(
+            name,
+            base,
+            sample,
+            training,
+            max_tokens=max_tokens,
+            max_segments=settings.max_segments,
+            options=options,
+        )
         calibration = rows_of(train) if head.folds else None
         save_model(folder, base.model, base.tokenizer, max_tokens)
         write_parts(folder, sample.splits)

@@ -80,7 +80,7 @@ def test_the_table_names_kinds_and_no_text(scoring: Scheduler) -> None:
         "scored 8 80.0%",
         "no text at text: the value is an object with N fields whose names may be data 1 10.0%",
         "JSON 9 90.0%",
-        "longer than the 64 tokens that the model reads 0 0.0%",
+        "longer than the model reads, truncated 0 0.0%",
         "Latin 6 75.0%",
         "Cyrillic 2 25.0%",
     ):

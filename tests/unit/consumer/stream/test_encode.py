@@ -83,16 +83,25 @@ def headers_of(outgoing: Outgoing, one: Record) -> dict[str, str]:
     identity=st.text(min_size=1),
     weights=WEIGHTS,
     unknown=st.just(0.25) | st.floats(0, 1),
+    segments=st.integers(1, 3),
     chosen=st.integers(0, 2),
     include=st.booleans(),
 )
 def test_any_result_is_valid_json_of_the_schema(
-    one: Record, text: str, identity: str, weights: list[float], unknown: float, *, chosen: int, include: bool
+    *,
+    one: Record,
+    text: str,
+    identity: str,
+    weights: list[float],
+    unknown: float,
+    segments: int,
+    chosen: int,
+    include: bool,
 ) -> None:
     """Given any record, text and probabilities, when encoded, then the value is the Result of `answer`."""
     labels = ("%s", *LABELS[1:])
     model = ModelIdentity('100 %d of "it"', "%b", labels)
-    score = Score(tuple(weight / sum(weights) for weight in weights), chosen, 7, 9, True, model, unknown)
+    score = Score(tuple(weight / sum(weights) for weight in weights), chosen, 7, 9, True, model, unknown, segments)
     document = Document(one, identity, text)
 
     outgoing = encoded(document, score, replace(ENCODER, include_text=include))
@@ -108,6 +117,7 @@ def test_any_result_is_valid_json_of_the_schema(
         truncated=True,
         tokens=7,
         unknown_share=round(unknown, 3) if unknown > 0.25 else None,
+        segments=segments if segments > 1 else None,
         model=ModelRef(name=model.name, version=model.version),
         source=SourceRef(topic=one.topic, partition=one.partition, offset=one.offset, timestamp=one.timestamp_ms),
         scored_at=AT,
@@ -115,9 +125,8 @@ def test_any_result_is_valid_json_of_the_schema(
     assert outgoing.value is not None
     fields = json.loads(outgoing.value)
     assert fields == json.loads(result.model_dump_json(exclude=None if include else {"text"}))
-    absent = {
-        name for name, is_there in {"text": include, "unknown_share": unknown > 0.25}.items() if not is_there
-    }
+    optional = {"text": include, "unknown_share": unknown > 0.25, "segments": segments > 1}
+    absent = {name for name, is_there in optional.items() if not is_there}
     assert list(fields) == [name for name in Result.model_fields if name not in absent]
     without_text = result.model_copy(update={"text": None})
     assert without_text == answer(

@@ -31,11 +31,17 @@ def recipe(facts: Facts) -> Section:
         ("normaliser", f"version {manifest.normaliser.version}" if manifest.normaliser.options.enabled else "off"),
         ("temperature", f"{manifest.temperature:.4f}"),
         *_after_the_softmax(manifest),
-        ("longest input", f"{manifest.max_tokens:,} {'words' if manifest.kind == 'baseline' else 'tokens'}"),
+        ("longest input", _longest_input(manifest)),
     ]
     blocks.append(Table("What shapes a score, besides the weights", ("setting", "value"), serving))
     blocks += _by_label(manifest)
     return Section("recipe", "Recipe", blocks)
+
+
+def _longest_input(manifest: Manifest) -> str:
+    longest = f"{manifest.max_tokens:,} {'words' if manifest.kind == 'baseline' else 'tokens'}"
+    how = manifest.long_texts
+    return longest if how is None else f"{longest}; longer ones in up to {how.max_segments} segments"
 
 
 def environment(facts: Facts) -> Section:

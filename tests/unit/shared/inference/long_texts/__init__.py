@@ -1,0 +1,1 @@
+"""Texts that are longer than a model reads at once."""
