@@ -3,8 +3,8 @@
     python -m benchmarks.long_texts --model model/ --windows 512 64
 
 The reviews are customers' of the source distribution of the demo's tweets, whose sentences people have rated.
-`made`: 200 texts of more than 512 tokens: sentences that were rated neutral, and three strong ones in a row at the
-start, in the middle or at the end, which are the verdict. `whole`: real reviews as they are, by their mean rating.
+`made`: 200 texts of more than 512 tokens: sentences that were rated neutral, and a short review at the start, in
+the middle or at the end, which is the verdict. `whole`: real reviews as they are, by their mean rating.
 Accuracy by the larger of the uncalibrated probabilities of negative and positive; differences to the beginning
 alone are paired, with bootstrap intervals of 95 %.
 """
@@ -23,8 +23,8 @@ from benchmarks.texts import rated_reviews
 from shared.inference.engines.select import load_scorer
 from shared.inference.postprocessing import softmax
 from shared.inference.tokenization.rows import TokenRow
-from shared.inference.tokenization.tokenise import LongText, Tokeniser
-from shared.inference.types import Score
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import Score, Unscorable, rows_of
 from shared.logs import configure_logs
 from shared.model_folder.artifact import Artifact, open_artifact
 from shared.model_folder.manifest import LongTexts
@@ -38,10 +38,8 @@ if TYPE_CHECKING:
 PLACES: Final = ("start", "middle", "end")
 LONG_TOKENS: Final = 512
 NEUTRAL: Final = 0.3
-STRONG: Final = 1.0
 """Ratings go from -4 to 4."""
-VERDICT: Final = 3
-"""Sentences."""
+VERDICT_TOKENS: Final = 150
 CLEAR: Final = 0.4
 """Mean rating of a review from which it counts as positive, or negative below its opposite."""
 DRAWS: Final = 10_000
@@ -83,25 +81,23 @@ def main() -> None:
 
 def made(tokeniser: Tokeniser, chance: np.random.Generator) -> Texts:
     """Long texts with one verdict each."""
-    rated = [one for review in rated_reviews() for one in review]
-    neutral = [text for rating, text in rated if abs(rating) < NEUTRAL]
-    runs = [
-        [text for _, text in review[first : first + VERDICT]]
-        for review in rated_reviews()
-        for first in range(len(review) - VERDICT + 1)
-        for ratings in [[rating for rating, _ in review[first : first + VERDICT]]]
-        if min(ratings) > STRONG or max(ratings) < -STRONG
+    reviewed = rated_reviews()
+    neutral = [text for review in reviewed for rating, text in review if abs(rating) < NEUTRAL]
+    short = [
+        (float(np.mean([rating for rating, _ in review])), [text for _, text in review])
+        for review in reviewed
+        if _tokens(tokeniser, [text for _, text in review]) < VERDICT_TOKENS
     ]
-    signs = [float(np.mean([rating for rating, text in rated if text in run]) > 0) for run in runs]
+    verdicts = [[text for mean, text in short if sign * mean > CLEAR] for sign in (-1, 1)]
     texts, gold, places = [], [], []
     for number in range(200):
         label, place = float(number % 2), PLACES[number % len(PLACES)]
-        run = runs[chance.choice([index for index, sign in enumerate(signs) if sign == label])]
+        verdict = verdicts[number % 2][chance.integers(len(verdicts[number % 2]))]
         filler: list[str] = []
         while _tokens(tokeniser, filler) <= LONG_TOKENS:
             filler += [neutral[index] for index in chance.integers(0, len(neutral), 8)]
         at = {"start": 0, "middle": len(filler) // 2, "end": len(filler)}[place]
-        texts.append(" ".join([*filler[:at], *run, *filler[at:]]))
+        texts.append(" ".join([*filler[:at], *verdict, *filler[at:]]))
         gold.append(label)
         places.append(place)
     return Texts(texts, np.array(gold), places)
@@ -119,17 +115,17 @@ def whole() -> Texts:
 
 def compared(artifact: Artifact, scorer: Scorer, texts: Texts) -> list[dict[str, object]]:
     """The accuracy of each way, and its paired difference to the beginning alone."""
-    read = Tokeniser.load(artifact).read([scorer.normalise(text) for text in texts.texts])
-    rows = [list(one.rows) if isinstance(one, LongText) else [one] for one in read if not _failed(one)]
+    read = scorer.tokenise([scorer.normalise(text) for text in texts.texts])
+    rows = [rows_of(one) for one in read if not isinstance(one, Unscorable)]
     flat = [row for own in rows for row in own]
-    order = np.argsort([-len(row) for row in flat], kind="stable")  # type: ignore[arg-type]
+    order = np.argsort([-len(row) for row in flat], kind="stable")
     found = np.empty((len(flat), len(artifact.manifest.labels)))
     for start in range(0, len(flat), ROWS):
         chosen = order[start : start + ROWS]
         answers = scorer.forward([flat[index] for index in chosen])
         found[chosen] = [one.probabilities for one in answers if isinstance(one, Score)]
     logits = np.split(np.log(np.maximum(found, 1e-30)), np.cumsum([len(own) for own in rows])[:-1])
-    tokens = [np.array([len(row) for row in own], np.float64) for own in rows]  # type: ignore[arg-type]
+    tokens = [np.array([len(row) for row in own], np.float64) for own in rows]
     names = artifact.manifest.labels
     signs = [names.index("negative"), names.index("positive")]
     head = _right(np.array([own[0] for own in logits]), signs, texts.gold)
@@ -155,6 +151,14 @@ def _confidence(logits: FloatArray) -> FloatArray:
     return confidence
 
 
+def _power_mean(power: int) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    def pool(logits: FloatArray, _: FloatArray) -> FloatArray:
+        pooled: FloatArray = np.log(np.mean(softmax(logits) ** power, axis=0)) / power
+        return pooled
+
+    return pool
+
+
 WAYS: Final[Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]]] = {
     "beginning": lambda logits, _: logits[0],
     "end": lambda logits, _: logits[-1],
@@ -162,6 +166,7 @@ WAYS: Final[Mapping[str, Callable[[FloatArray, FloatArray], FloatArray]]] = {
     "mean by tokens": lambda logits, tokens: np.average(logits, axis=0, weights=tokens),
     "mean by confidence": lambda logits, _: np.average(logits, axis=0, weights=_confidence(logits)),
     "mean of probabilities": lambda logits, _: np.log(softmax(logits).mean(axis=0)),
+    **{f"power mean of probabilities, {power}": _power_mean(power) for power in (2, 4, 8)},
     "the same by confidence": lambda logits, _: np.log(
         np.average(softmax(logits), axis=0, weights=_confidence(logits))
     ),
@@ -184,10 +189,6 @@ def _difference(right: FloatArray, head: FloatArray) -> dict[str, float]:
 def _tokens(tokeniser: Tokeniser, sentences: Sequence[str]) -> int:
     rows = tokeniser.rows(sentences) if sentences else []
     return sum(len(row) - tokeniser.special_tokens for row in rows if isinstance(row, TokenRow))
-
-
-def _failed(read: object) -> bool:
-    return not isinstance(read, TokenRow | LongText)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ from shared.errors import ScorerError
 from shared.inference.isolation import CONTROL, OutOfMemory, PassFailed
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.tokenization.rows import TokenRow
-from shared.inference.tokenization.tokenise import LongText, Tokeniser
-from shared.inference.types import BLANK, ModelIdentity, Segments
+from shared.inference.tokenization.tokenise import Tokeniser
+from shared.inference.types import BLANK, ModelIdentity, Segments, Unscorable
 from shared.text import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shared.inference.engines.base import Engine
-    from shared.inference.types import Score, Unscorable
+    from shared.inference.types import Score
     from shared.model_folder.artifact import Artifact
 
 
@@ -63,14 +63,28 @@ class BertScorer:
 
         Raises ScorerError if the tokenizer fails on every text.
         """
-        return [self._made(read) for read in self._tokeniser.read(texts)]
-
-    def _made(self, read: TokenRow | LongText | Unscorable) -> TokenRow | Segments | Unscorable:
-        if isinstance(read, LongText):
-            return Segments(read.rows, partial(self._postprocessing.pooled, truncated=read.truncated))
         # Tokens are counted, not characters: a lone accent survives the normaliser, but not BERT's tokenizer.
-        is_blank = isinstance(read, TokenRow) and len(read) <= self._tokeniser.special_tokens
-        return BLANK if is_blank else read
+        special = self._tokeniser.special_tokens
+        return [
+            row
+            if isinstance(row, TokenRow) and len(row) > special and not row.truncated
+            else self._made(text, row)
+            for text, row in zip(texts, self._tokeniser.rows(texts), strict=True)
+        ]
+
+    def _made(self, text: str, row: TokenRow | Unscorable) -> TokenRow | Segments | Unscorable:
+        """What is made of a text that is unscorable, blank or long."""
+        if isinstance(row, Unscorable):
+            return row
+        if len(row) <= self._tokeniser.special_tokens:
+            return BLANK
+        how = self._artifact.manifest.long_texts
+        if how is None or not row.truncated:
+            return row
+        read = self._tokeniser.segments(text, how)
+        if isinstance(read, Unscorable):
+            return read
+        return Segments(read.rows, partial(self._postprocessing.pooled, truncated=read.truncated))
 
     def forward(self, rows: Sequence[TokenRow]) -> Sequence[Score | None]:
         """Runs one pass; see `Scorer`."""

@@ -79,7 +79,7 @@ class Result(BaseModel, frozen=True):
         gt=1,
         exclude_if=lambda segments: segments is None,
         description="parts in which a text was read that is longer than the model reads at once; their "
-        "probabilities are averaged, and `tokens` has those of all",
+        "probabilities are pooled, and `tokens` has those of all",
     )
     model: ModelRef
     source: SourceRef | None = Field(description="null when scored without Kafka")

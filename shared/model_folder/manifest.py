@@ -65,7 +65,7 @@ class Pooling(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class LongTexts(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """How a text that is longer than `max_tokens` is read: in segments, whose probabilities are averaged."""
+    """How a text that is longer than `max_tokens` is read: in segments, whose answers are pooled."""
 
     max_segments: int = Field(ge=2, le=MAX_SEGMENTS, description="what is behind them is not read")
     overlap: int = Field(

@@ -259,7 +259,7 @@ def _use(manifest: Manifest) -> str:
         )
     how = manifest.long_texts
     segments = (
-        "" if how is None else f"; a longer text has the mean probabilities of up to {how.max_segments} segments"
+        "" if how is None else f"; a longer text has the pooled probabilities of up to {how.max_segments} segments"
     )
     clean = f"clean the text with normaliser {manifest.normaliser.version} of this project, "
     clean = clean if manifest.normaliser.options.enabled else ""

@@ -51,17 +51,15 @@ class LongText:
 class Tokeniser:
     """Used by one thread at a time; Rust releases the GIL and uses all cores."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, long_texts: LongTexts | None = None) -> None:
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
         """Changes the tokenizer: it truncates to `max_tokens`, special tokens included, and does not pad.
 
         It keeps the beginning of a text, or the end if the tokenizer's own truncation does ("direction": "left").
-        `long_texts` is for `read`.
         """
         self._tokenizer = tokenizer
         self.special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         """Number of special tokens in every row."""
         self._max_tokens = max_tokens
-        self._long_texts = long_texts
         self._tokenizer.no_padding()
         self._keeps_end = (self._tokenizer.truncation or {}).get("direction") == "left"
         self._tokenizer.enable_truncation(self._max_tokens, direction="left" if self._keeps_end else "right")
@@ -81,18 +79,10 @@ class Tokeniser:
             tokenizer = Tokenizer.from_buffer(content)
         except Exception as error:  # noqa: BLE001 - tokenizers raises no narrower type
             raise ArtifactError(f"{artifact.path / FILE} cannot be read ({error}); train it again") from None
-        return cls(tokenizer, artifact.manifest.max_tokens, artifact.manifest.long_texts)
+        return cls(tokenizer, artifact.manifest.max_tokens)
 
-    def read(self, texts: Sequence[str]) -> list[TokenRow | LongText | Unscorable]:
-        """As `rows`, but a text that is longer than one row has several, where the model reads long texts so."""
-        found: list[TokenRow | LongText | Unscorable] = [*self.rows(texts)]
-        if self._long_texts is not None:
-            for index, row in enumerate(found):
-                if isinstance(row, TokenRow) and row.truncated:
-                    found[index] = self._in_segments(texts[index], self._long_texts)
-        return found
-
-    def _in_segments(self, text: str, how: LongTexts) -> LongText | Unscorable:
+    def segments(self, text: str, how: LongTexts) -> LongText | Unscorable:
+        """A text whose row is truncated, in several."""
         room = max(1, self._max_tokens - self.special_tokens)
         try:
             shown, spans = self._spans(text, room * how.max_segments)

@@ -14,7 +14,6 @@ from shared.inference.engines.select import load_scorer
 from shared.inference.isolation import PassFailed
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.scheduler import Scheduler
-from shared.inference.tokenization.rows import TokenRow
 from shared.inference.tokenization.tokenise import LongText, Tokeniser
 from shared.inference.types import Score, Unscorable
 from shared.model_folder.artifact import Artifact, open_artifact, seal
@@ -55,19 +54,19 @@ def scoring(artifact: Artifact) -> Scheduler:
 
 def segments(artifact: Artifact, text: str) -> LongText:
     """What a text is read in."""
-    (read,) = Tokeniser.load(artifact).read([text])
+    read = Tokeniser.load(artifact).segments(text, HOW)
     assert isinstance(read, LongText)
     return read
 
 
-def test_a_long_text_has_the_mean_answer_of_its_segments(artifact: Artifact, scoring: Scheduler) -> None:
-    """Given a long text, when scored, then as by the mean of its segments' uncalibrated probabilities."""
+def test_a_long_text_has_the_pooled_answer_of_its_segments(artifact: Artifact, scoring: Scheduler) -> None:
+    """Given a long text, when scored, then as by the power mean of its segments' uncalibrated probabilities."""
     text = sentences(6)
     rows = segments(artifact, text).rows
     plain = artifact.manifest.model_copy(update={"temperature": 1.0, "bias": None})
     uncalibrated = load_scorer(replace(artifact, manifest=plain), "cpu", "fp32")
     alone = [uncalibrated.forward([row])[0] for row in rows]
-    mean = np.mean([one.probabilities for one in alone if one is not None], axis=0)
+    mean = np.mean(np.array([one.probabilities for one in alone if one is not None]) ** 4, axis=0) ** (1 / 4)
     (expected,) = Postprocessing.of(artifact.manifest).probabilities(np.log(mean)[None])
 
     (answer,) = scoring.score([text])
@@ -171,12 +170,11 @@ def test_other_tokenizers_and_those_that_keep_the_end(direction: str) -> None:
     """Given a tokenizer of bytes that keeps beginnings or ends, when a text is long, then that part is read."""
     tokenizer = byte_level()
     tokenizer.enable_truncation(ROW, direction=direction)
-    tokeniser = Tokeniser(tokenizer, ROW, HOW)
+    tokeniser = Tokeniser(tokenizer, ROW)
     text = "First one. " + "\u00e9t\u00e9 \N{FIRE} fin. " * 30 + "Last one."
 
-    short, long = tokeniser.read(["short", text])
+    long = tokeniser.segments(text, HOW)
 
-    assert isinstance(short, TokenRow)
     assert isinstance(long, LongText)
     assert long.truncated
     assert len(long.rows) == HOW.max_segments
