@@ -14,13 +14,18 @@ STAMP := $(VENV)/.installed
 PROMETHEUS := $(or $(shell command -v prometheus 2>/dev/null),.cache/prometheus/usr/bin/prometheus)
 OBSERVE := tests/integration/observe
 BROWSER := tests/browser
+UPGRADE := tests/integration/upgrade
+# The commit of docs/upgrading.md.
+EARLIER_VERSION := 0.2.0
+EARLIER_COMMIT := ceb11117ce1cc960ad605d27a982cfd0d871865c
+EARLIER := .cache/earlier/$(EARLIER_VERSION)
 AXE_VERSION := 4.14.1
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
 	http_clients
 
-.PHONY: help setup demo test test-browser browser-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test test-upgrade upgrade-setup test-browser browser-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,7 +47,7 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) --ignore $(BROWSER) $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) --ignore $(BROWSER) --ignore $(UPGRADE) $(ARGS)
 
 test-observe: setup observe-setup ## Checks the alerts with promtool, and all queries on a Prometheus that scrapes a real run.
 	@PATH="$(abspath $(dir $(PROMETHEUS))):$$PATH" $(PYTHON) -m pytest $(OBSERVE) $(ARGS)
@@ -55,6 +60,22 @@ observe-setup: $(PROMETHEUS)
 	@mkdir -p .cache/prometheus
 	@cd .cache/prometheus && { apt-get -qq download prometheus 2>/dev/null || { apt-get -qq update && apt-get -qq download prometheus; }; }
 	@cd .cache/prometheus && dpkg-deb --extract prometheus_*.deb . && rm prometheus_*.deb
+
+test-upgrade: setup upgrade-setup ## Upgrades and downgrades a group under load, with version 0.2.0 from the history.
+	@$(PYTHON) -m pytest $(UPGRADE) $(ARGS)
+
+upgrade-setup: $(EARLIER)/.installed
+
+$(EARLIER)/.installed: | $(filter .cache/uv/bin/uv,$(UV))
+	@if git cat-file -e $(EARLIER_COMMIT) 2>/dev/null; then \
+		echo "Installing version $(EARLIER_VERSION) into $(EARLIER)" && \
+		rm -rf $(EARLIER) && mkdir -p $(EARLIER) && git archive $(EARLIER_COMMIT) | tar -x -C $(EARLIER) && \
+		$(UV) venv --quiet --no-python-downloads --python '>=3.11' $(EARLIER)/.venv && \
+		$(UV) pip install --quiet --python $(EARLIER)/.venv/bin/python --constraints $(EARLIER)/constraints.txt '$(EARLIER)[cpu,trainer]' && \
+		touch $@; \
+	else \
+		echo "version $(EARLIER_VERSION) is not in the history of this clone: git fetch --unshallow"; \
+	fi
 
 test-browser: setup browser-setup ## Tests the dashboard's page in Debian's Chromium on a real Apache Kafka, with axe-core.
 	@$(PYTHON) -m pytest $(BROWSER) $(ARGS)
