@@ -64,16 +64,16 @@ class Group:
         self._numbers = count()
         self.started: list[ConsumerProcess] = []
 
-    def at_work(self, version: Version) -> ConsumerProcess:
-        """Starts a process, and returns when it has scored."""
-        one = self.start(version)
+    def at_work(self, version: Version, name: str) -> ConsumerProcess:
+        """Starts a process with this instance id, and returns when it has scored."""
+        one = self.start(version, name)
         one.await_log('"event": "batch"', count=BATCHES)
         return one
 
-    def start(self, version: Version, *more: str) -> ConsumerProcess:
-        """Starts a process."""
+    def start(self, version: Version, name: str, *more: str) -> ConsumerProcess:
+        """Starts a process. With the name of a killed one it ends the transaction that that one left open."""
         number = next(self._numbers)
-        command = version.command("run", *self._flags, "--instance-id", f"member-{number}", *more)
+        command = version.command("run", *self._flags, "--instance-id", name, *more)
         one = ConsumerProcess(self._folder / f"{number}.log", env=self._env, command=command)
         self.started.append(one)
         return one
@@ -108,16 +108,16 @@ def test_upgrade_and_downgrade_under_load(
     """
     exactly = "exactly-once" in request.node.name
     with Load(topics) as load:
-        first, second = group.at_work(earlier), group.at_work(earlier)
+        first, second = group.at_work(earlier, "a"), group.at_work(earlier, "b")
         first.kill()
-        third = group.at_work(current)
+        third = group.at_work(current, "a")
         assert second.terminate()[0] == 0
-        fourth = group.at_work(current)
+        fourth = group.at_work(current, "b")
         third.kill()
-        fifth = group.at_work(earlier)
+        fifth = group.at_work(earlier, "a")
         assert fourth.terminate()[0] == 0
-        sixth = group.at_work(earlier)
-    last = group.start(current, "--until-idle-s", "9")
+        sixth = group.at_work(earlier, "b")
+    last = group.start(current, "c", "--until-idle-s", "9")
     assert last.wait() == 0
     assert fifth.terminate()[0] == 0
     assert sixth.terminate()[0] == 0
