@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,30 +11,28 @@ import structlog
 from fastapi import FastAPI, Request, Security
 from fastapi.responses import Response
 from fastapi.security import APIKeyHeader
-from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from consumer.events import RequestAnswered
 from consumer.http import documentation
-from consumer.http.messages import pointer, read_body
-from consumer.http.problems import NO_STORE, Fault, Problem
+from consumer.http.answers import Answers
+from consumer.http.messages import read_body
+from consumer.http.problems import NO_STORE, Problem
 from consumer.http.scoring import ClientLeft
-from consumer.stream.encode import answer as meaning
 from shared import __version__
 from shared.http.listening import is_secret
-from shared.inference.types import Unscorable
 from shared.logs import unforeseen
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from consumer.events import Observer
+    from consumer.http.answers import Work
     from consumer.http.messages import TextToScore
     from consumer.http.scoring import RequestScoring
     from consumer.http.state import ServiceState
     from consumer.settings import ConsumerSettings
-    from shared.inference.types import Score
 
 log = structlog.get_logger()
 
@@ -53,15 +51,23 @@ NOT_STARTED: Final = Problem(503, "starting", "the model is not loaded yet")
 
 
 class ScoreHandler:
-    """Answers `POST /v1/score`."""
+    """Answers `POST /v1/score` and `POST /v1/explain`."""
 
     def __init__(self, settings: ConsumerSettings, scoring: RequestScoring, observer: Observer) -> None:
         self._settings = settings
         self._scoring = scoring
+        self._answers = Answers(settings, scoring.normalised)
         self._observer = observer
 
-    async def answer(self, request: Request) -> Response:
-        """Reads, scores and answers one request; raises Problem."""
+    async def score(self, request: Request) -> Response:
+        """Scores the texts of one request; raises Problem."""
+        return await self._answer(request, self._answers.scored)
+
+    async def explain(self, request: Request) -> Response:
+        """Scores the text of one request and explains its label; raises Problem."""
+        return await self._answer(request, self._answers.explained)
+
+    async def _answer(self, request: Request, work: Work) -> Response:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         texts: list[TextToScore] = []
@@ -72,10 +78,8 @@ class ScoreHandler:
                 deadline_s = began_s + self._settings.http.timeout_s
                 body = await self._read(request, deadline_s)
                 texts, is_list = read_body(body, self._settings.http)
-                scores = await self._scoring.score(
-                    [one.text for one in texts], deadline_s=deadline_s, left=lambda: _left(request)
-                )
-                return Response(self._encoded(texts, scores, is_list=is_list), media_type=JSON)
+                score = partial(self._scoring.score, deadline_s=deadline_s, left=lambda: _left(request))
+                return Response(await work(texts, score, is_list=is_list), media_type=JSON)
         except Problem as problem:
             status, reason = problem.status, problem.details.reason
             raise
@@ -117,39 +121,6 @@ class ScoreHandler:
             raise Problem(408, "body_too_slow", detail) from None
         return bytes(body)
 
-    def _encoded(
-        self, texts: Sequence[TextToScore], scores: Sequence[Score | Unscorable], *, is_list: bool
-    ) -> bytes:
-        """The results as JSON; raises Problem if any text has none, so that none is overlooked."""
-        faults = [
-            Fault(pointer=pointer(place, is_list=is_list), detail=score.reason)
-            for place, score in enumerate(scores)
-            if isinstance(score, Unscorable)
-        ]
-        if faults:
-            detail = f"no score for {len(faults)} of {len(texts)} texts; send the request without them"
-            raise Problem(422, "unscorable", detail, errors=faults)
-        now = datetime.now(UTC)
-        results = [
-            self._result(one, one.identity(place), score, now)
-            for place, (one, score) in enumerate(zip(texts, scores, strict=True))
-            if not isinstance(score, Unscorable)
-        ]
-        return to_json(results if is_list else results[0])
-
-    def _result(self, one: TextToScore, identity: str, score: Score, now: datetime) -> dict[str, Any]:
-        result = meaning(
-            score,
-            identity=identity,
-            source=None,
-            at=now,
-            uncertain_below=self._settings.uncertain_below,
-            max_unknown_share=self._settings.max_unknown_share,
-        )
-        if self._settings.include_text:
-            return result.model_copy(update={"text": one.text}).model_dump()
-        return result.model_dump(exclude={"text"})
-
 
 def make_app(
     settings: ConsumerSettings, state: ServiceState, scoring: RequestScoring, observer: Observer
@@ -163,12 +134,23 @@ def make_app(
         redoc_url=None,
         separate_input_output_schemas=False,
     )
+    handler = ScoreHandler(settings, scoring, observer)
+    # Describes it; the handler asks for it.
+    asks_for_key: dict[str, Any] = {
+        "methods": ["POST"],
+        "dependencies": [Security(KEY)] if settings.http.api_key else [],
+    }
     app.add_api_route(
         "/v1/score",
-        ScoreHandler(settings, scoring, observer).answer,
-        methods=["POST"],
-        dependencies=[Security(KEY)] if settings.http.api_key else [],  # describes it; `answer` asks for it
+        handler.score,
+        **asks_for_key,
         **documentation.score(settings),
+    )
+    app.add_api_route(
+        "/v1/explain",
+        handler.explain,
+        **asks_for_key,
+        **documentation.explain(settings),
     )
     for name, is_fine, problem in (
         ("livez", lambda: state.is_alive, STALLED),

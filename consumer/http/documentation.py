@@ -17,6 +17,7 @@ from consumer.http.messages import TextToScore
 from consumer.http.problems import MEDIA_TYPE, ProblemDetails, Reason
 from consumer.http.settings import HttpSettings
 from shared.messages import Result
+from shared.messages.explanations import ExplainedResult
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -46,6 +47,12 @@ _RESULT: Final = {
     "source": None,
     "scored_at": "2026-11-26T16:00:00.000000Z",
 }
+_EXPLANATION: Final = {
+    "method": "occlusion",
+    "label": "positive",
+    "log_odds": 3.9549,
+    "words": [{"text": "a", "weight": 0.0312}, {"text": "joy", "weight": 4.1187}],
+}
 _PROBES: Final = {
     "livez": "Whether the process makes progress; if not, restart it",
     "readyz": "Whether the model is loaded, the group joined, and nobody has asked the process to stop",
@@ -67,21 +74,40 @@ _PROBLEMS: Final[dict[int, tuple[Reason, str]]] = {
 
 def score(settings: ConsumerSettings) -> dict[str, Any]:
     """Arguments of `add_api_route` for `POST /v1/score`."""
-    statuses = [one for one in _PROBLEMS if settings.http.api_key or one != HTTPStatus.UNAUTHORIZED]
     one, many = _ref(Result), {"type": "array", "items": _ref(Result), "minItems": 1}
-    answer = {"application/json": {"schema": {"anyOf": [one, many]}}}
     return {
         "summary": "Score one text or several",
         "description": "The body is one text, or a list; the answer is one result, or a list in the same order. "
         "All texts have a result, or none has.",
         "operation_id": "score",
         "response_model": None,
-        "responses": {
-            200: {"description": "a result for each text, as in the topic of results", "content": answer}
-        }
-        | {status: _problem(status, *_PROBLEMS[status]) for status in statuses},
+        "responses": _responses(
+            settings, "a result for each text, as in the topic of results", {"anyOf": [one, many]}
+        ),
         "openapi_extra": {"requestBody": _body(settings)},
     }
+
+
+def explain(settings: ConsumerSettings) -> dict[str, Any]:
+    """Arguments of `add_api_route` for `POST /v1/explain`."""
+    return {
+        "summary": "Score one text, and say which words gave it its label",
+        "description": "The text is scored once more without each of its words: the weight of a word is what the "
+        "log-odds of the label lose by that. In a long text neighbours share a weight, so that it takes 129 "
+        "scores at most. They count like those of a list of texts.",
+        "operation_id": "explain",
+        "response_model": None,
+        "responses": _responses(settings, "the result, with the weights of its words", _ref(ExplainedResult)),
+        "openapi_extra": {"requestBody": _one_text()},
+    }
+
+
+def _responses(settings: ConsumerSettings, description: str, schema: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    statuses = [one for one in _PROBLEMS if settings.http.api_key or one != HTTPStatus.UNAUTHORIZED]
+    found: dict[int, dict[str, Any]] = {
+        200: {"description": description, "content": {"application/json": {"schema": schema}}}
+    }
+    return found | {status: _problem(status, *_PROBLEMS[status]) for status in statuses}
 
 
 def probe(name: str, reason: Reason) -> dict[str, Any]:
@@ -104,9 +130,12 @@ def document(app: FastAPI) -> dict[str, Any]:
     # Only here: FastAPI leaves out what is null, and a result has `source: null`.
     answer = found["paths"]["/v1/score"]["post"]["responses"]["200"]["content"]["application/json"]
     answer["examples"] = {"one": {"value": _RESULT}, "several": {"value": [_RESULT]}}
+    answer = found["paths"]["/v1/explain"]["post"]["responses"]["200"]["content"]["application/json"]
+    answer["example"] = _RESULT | {"explanation": _EXPLANATION}
     models: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
         (TextToScore, "validation"),
         (Result, "validation"),
+        (ExplainedResult, "validation"),
         (ProblemDetails, "validation"),
     ]
     _, schemas = models_json_schema(models, ref_template=_REFERENCE)
@@ -123,6 +152,10 @@ def _body(settings: ConsumerSettings) -> dict[str, Any]:
     examples = {"one": {"value": _ONE}, "several": {"value": [_ONE, {"text": "It crashes at every start."}]}}
     content = {"schema": {"anyOf": [_ref(TextToScore), many]}, "examples": examples}
     return {"required": True, "content": {"application/json": content}}
+
+
+def _one_text() -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": _ref(TextToScore), "example": _ONE}}}
 
 
 def _problem(status: int, reason: Reason, description: str) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class RequestScoring:
         finally:
             del self._requests[number]
 
+    def normalised(self, text: str) -> str:
+        """A text of an admitted request as the model gets it."""
+        assert self._state.scheduler is not None  # noqa: S101 - `admitted` has seen it
+        return self._state.scheduler.normalise(text)
+
     async def score(
         self, texts: Sequence[str], *, deadline_s: float, left: Callable[[], Awaitable[None]]
     ) -> list[Score | Unscorable]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 BAR_CELLS: Final = 20
 """Width of the bar of the largest weight."""
-DECIMALS: Final = 4
 
 
 def explainer(
@@ -53,15 +52,6 @@ def explainer(
         return _found(gradients.explain(clean))
 
     return explain
-
-
-def as_json_object(found: Explanation | None) -> dict[str, Any] | None:
-    """What JSON says of an explanation."""
-    if found is None:
-        return None
-    words = [{"text": word.text, "weight": round(word.weight, DECIMALS)} for word in found.words]
-    log_odds = round(found.log_odds, DECIMALS)
-    return {"method": found.method, "label": found.label, "log_odds": log_odds, "words": words}
 
 
 def bars(result: Result, found: Explanation | None) -> Table:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from consumer.offline.explanations import as_json_object, bars, explainer
+from consumer.offline.explanations import bars, explainer
 from consumer.stream.encode import answer
 from shared.errors import BadRecord, InputDataError
 from shared.formats import InputFormat, parse_input
@@ -72,7 +72,7 @@ def score_texts(
         for result in results:
             found = explain(result.text or "")
             if as_json:
-                say(json.dumps(result.model_dump(mode="json") | {"explanation": as_json_object(found)}))
+                say(json.dumps(result.model_dump(mode="json") | {"explanation": found and found.rounded()}))
             else:
                 show(bars(result, found))
     elif as_json:

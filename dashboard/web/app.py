@@ -22,12 +22,14 @@ from dashboard.web.guard import Guard
 from dashboard.web.labels import Given, Labels
 from dashboard.web.limits import RateLimit
 from dashboard.web.problems import Problem
-from dashboard.web.score import score
+from dashboard.web.score import explain, score
 from shared.logs import unforeseen
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
+    from pydantic import SecretStr
     from starlette.types import ASGIApp
 
     from dashboard.settings import DashboardSettings
@@ -97,13 +99,20 @@ def _add_actions(app: FastAPI, settings: DashboardSettings, labels: Labels | Non
     """What a viewer sends."""
     tries, given_labels = RateLimit(settings.tries_per_minute), RateLimit(settings.labels_per_minute)
 
-    @app.post("/api/score")
-    async def try_it(request: Request) -> Response:
+    async def tried(request: Request, ask: Callable[[str, SecretStr | None, str], dict[str, Any]]) -> Response:
         if settings.score_url is None:
             raise Problem(404, "not_connected", "start the dashboard with --score-url to score texts")
         given = TryIt.model_validate_json(await _body(request))
         tries.take()
-        return _json(to_json(await asyncio.to_thread(score, settings.score_url, settings.score_key, given.text)))
+        return _json(to_json(await asyncio.to_thread(ask, settings.score_url, settings.score_key, given.text)))
+
+    @app.post("/api/score")
+    async def try_it(request: Request) -> Response:
+        return await tried(request, score)
+
+    @app.post("/api/explain")
+    async def why(request: Request) -> Response:
+        return await tried(request, explain)
 
     @app.post("/api/label")
     async def label(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +13,7 @@ from pydantic_core import from_json, to_json
 
 from dashboard.web.problems import Problem
 from shared.messages import Result
+from shared.messages.explanations import ExplainedResult
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -25,6 +26,9 @@ _BAD: Final = 400
 _FAILED: Final = 500
 
 
+R = TypeVar("R", bound=Result)
+
+
 class _Details(BaseModel):
     detail: str = ""
 
@@ -32,18 +36,28 @@ class _Details(BaseModel):
 def score(url: str, key: SecretStr | None, text: str) -> dict[str, Any]:
     """The result and the milliseconds it took; raises Problem. Blocks for up to ANSWER_S."""
     began = time.monotonic()
-    status, body = _ask(url, key, to_json({"text": text}))
+    result = _result(Result, url, "/v1/score", key, text)
     took_ms = round((time.monotonic() - began) * 1000, 1)
-    if status != _OK:
-        raise _refused(status, body)
-    try:
-        result = Result.model_validate_json(body)
-    except ValidationError:
-        raise Problem(502, "no_result", "what answers at dashboard.score_url is no consumer's HTTP") from None
     return {"result": result.model_dump(mode="json", exclude={"text"}), "took_ms": took_ms}
 
 
-def _ask(url: str, key: SecretStr | None, body: bytes) -> tuple[int, bytes]:
+def explain(url: str, key: SecretStr | None, text: str) -> dict[str, Any]:
+    """Which words gave a text its label; raises Problem. Blocks for up to ANSWER_S."""
+    result = _result(ExplainedResult, url, "/v1/explain", key, text)
+    return result.explanation.model_dump(mode="json")
+
+
+def _result(kind: type[R], url: str, path: str, key: SecretStr | None, text: str) -> R:
+    status, body = _ask(url, path, key, to_json({"text": text}))
+    if status != _OK:
+        raise _refused(status, body)
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError:
+        raise Problem(502, "no_result", "what answers at dashboard.score_url is no consumer's HTTP") from None
+
+
+def _ask(url: str, path: str, key: SecretStr | None, body: bytes) -> tuple[int, bytes]:
     where = urlsplit(url)
     kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
     headers = {"Content-Type": "application/json"}
@@ -52,7 +66,7 @@ def _ask(url: str, key: SecretStr | None, body: bytes) -> tuple[int, bytes]:
     try:
         # A redirection is not followed: it could take the key elsewhere.
         with closing(kind(where.hostname or "", where.port, timeout=ANSWER_S)) as connection:
-            connection.request("POST", f"{where.path.rstrip('/')}/v1/score", body, headers)
+            connection.request("POST", f"{where.path.rstrip('/')}{path}", body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read(MAX_BYTES)
     except (OSError, HTTPException) as error:

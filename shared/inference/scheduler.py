@@ -129,6 +129,10 @@ class Scheduler:
             running.append(Work("waiting batches", self._progress.changed_s, tuple(self._threads), facts))
         return running
 
+    def normalise(self, text: str) -> str:
+        """The text as the model gets it; any thread may call this."""
+        return self._scorer.normalise(text)
+
     def score(self, texts: Sequence[str]) -> Scores:
         """Scores texts and waits; raises what the scorer raises."""
         return self.submit(texts).result()

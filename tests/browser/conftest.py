@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,13 +17,13 @@ from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Dialog, Page
 
     from sentiment_testing.kafka import Broker, MakeTopic
 
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
-AXE: Final = Path(os.environ.get("AXE", ".cache/axe/package/axe.min.js"))
 VIOLATIONS: Final = """
 window.violations = [];
 addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));

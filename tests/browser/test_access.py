@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import AXE
+from tests.browser.axe import AXE, check
 from tests.browser.stream import Said
 from tests.conftest import skip_or_fail
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from tests.browser.conftest import Dashboard, Pages
     from tests.browser.stream import Stream
 
@@ -51,14 +49,6 @@ def test_axe_finds_nothing(*, stream: Stream, dashboard: Dashboard, pages: Pages
     page.locator("#confidence-twin").click()
     check(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def check(page: Page) -> None:
-    """Runs axe with all its rules of WCAG 2.2 AA and its best practices."""
-    # As evaluated code, which the policy of the page does not concern.
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    assert [(one["id"], [node["html"][:150] for node in one["nodes"]][:4]) for one in found] == []
 
 
 def test_announcements_are_rare(stream: Stream, dashboard: Dashboard, pages: Pages) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.browser.axe import check
 from tests.browser.conftest import Dashboard
 from tests.browser.stream import Said
 
@@ -24,17 +25,25 @@ KEY = "0123456789abcdef"
 
 
 class _Consumer(BaseHTTPRequestHandler):
-    """Answers as `POST /v1/score` of a consumer does."""
+    """Answers as `POST /v1/score` and `POST /v1/explain` of a consumer do."""
 
     def do_POST(self) -> None:
         text = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"]
-        assert (self.path, self.headers["X-API-Key"]) == ("/v1/score", KEY)
+        assert self.headers["X-API-Key"] == KEY
+        assert self.path in {"/v1/score", "/v1/explain"}
         body = {
             "schema_version": 1, "id": "text-1", "label": "negative", "score": 0.7,
             "probabilities": {"negative": 0.7, "neutral": 0.2, "positive": 0.1}, "uncertain": False,
             "truncated": False, "tokens": len(text), "model": {"name": "minilm", "version": "v1"}, "source": None,
             "scored_at": "2026-11-26T16:00:00.000000Z",
         }  # fmt: skip
+        if self.path == "/v1/explain":
+            words = [
+                {"text": "<b>", "weight": 0.01},
+                {"text": "never", "weight": 2.5},
+                {"text": "again", "weight": -1.0},
+            ]
+            body["explanation"] = {"method": "occlusion", "label": "negative", "log_odds": 0.85, "words": words}
         status = 200
         if text == "too long":
             status, body = 422, {"detail": "a text is too long; shorten it"}
@@ -68,6 +77,12 @@ def test_a_text_is_scored_in_place(stream: Stream, tmp_path: Path, pages: Pages)
             page.locator("#try-send").click()
             expect(page.locator("#try-result")).to_contain_text("negative 0.70 in")
             expect(page.locator("#try-result")).to_contain_text("positive10.0%")
+            page.get_by_role("button", name="Why?").click()
+            words = page.locator("#try-result .words")
+            expect(words).to_have_text("<b> never+2.50 again\u22121.00 ")
+            expect(words.locator(".towards")).to_have_text("never+2.50")
+            expect(words.locator(".against")).to_have_text("again\u22121.00")
+            check(page)
             page.fill("#try-text", "too long")
             page.locator("#try-send").click()
             expect(page.locator("#try-result")).to_contain_text("a text is too long; shorten it")

@@ -3,6 +3,7 @@ import { $, el, foreign } from "./dom.js";
 import * as say from "./format.js";
 import { mark } from "./labels.js";
 import { probabilities } from "./sample.js";
+import { why } from "./why.js";
 
 export function tryIt(page) {
   $("try").hidden = !page.fixed.can_score;
@@ -36,5 +37,6 @@ async function scored(text) {
       el("span", { class: "hint" }, ` in ${say.duration(took)}, by `, foreign(`${result.model.name} ${result.model.version}`),
         result.uncertain ? "; uncertain" : "")),
     probabilities(result.probabilities),
+    why(text),
   ];
 }

@@ -21,11 +21,20 @@ def by_occlusion(
 ) -> Explanation | Unscorable:
     """Explains the label of a normalised text; returns why not if it has no score.
 
-    `score` is called once, with the text and one variant for each word. Where nothing is left of a text, all
-    labels count as equally probable.
+    `score` is called once, with the variants of the text.
     """
+    return explained(text, score(variants(text)))
+
+
+def variants(text: str) -> list[str]:
+    """A normalised text, and then for each of its words what is left without it."""
+    return [text, *(f"{text[: one.start]} {text[one.end :]}" for one in spans(text))]
+
+
+def explained(text: str, answers: Sequence[Score | Unscorable]) -> Explanation | Unscorable:
+    """The explanation by the answers to the variants; where nothing is left, all labels are equally probable."""
     found = spans(text)
-    whole, *others = score([text, *(f"{text[: one.start]} {text[one.end :]}" for one in found)])
+    whole, *others = answers
     if not isinstance(whole, Score):
         return whole
     chance = [1 / len(whole.probabilities)] * len(whole.probabilities)

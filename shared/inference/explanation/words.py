@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ class Method(StrEnum):
 
 MAX_WORDS: Final = 128
 """Words with a weight of their own; in a longer text neighbours share one, which bounds the passes of a text."""
+DECIMALS: Final = 4
 LEAST: Final = 1e-9
 """Probabilities are kept that far from 0 and 1: results have six decimals, and log-odds stay finite."""
 
@@ -55,6 +56,12 @@ class Explanation:
     """Of the label, by the published probability p: log(p / (1 - p))."""
     words: tuple[Word, ...]
     """In the order of the normalised text."""
+
+    def rounded(self) -> dict[str, Any]:
+        """What JSON says of it, in DECIMALS decimals."""
+        words = [{"text": word.text, "weight": round(word.weight, DECIMALS)} for word in self.words]
+        log_odds = round(self.log_odds, DECIMALS)
+        return {"method": self.method, "label": self.label, "log_odds": log_odds, "words": words}
 
 
 def spans(text: str) -> list[Span]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
-from consumer.offline.explanations import BAR_CELLS, as_json_object, bars
+from consumer.offline.explanations import BAR_CELLS, bars
 from shared.inference.explanation.words import Explanation, Method, Word
 from shared.messages import ModelRef, Result
 
@@ -49,12 +49,11 @@ def test_bars_have_a_sign_in_figures_and_no_escape_codes_of_the_text() -> None:
 def test_without_an_explanation_there_is_no_bar() -> None:
     """Given a text of which nothing is left, when shown, then the answer is there and no word is."""
     assert not any("█" in line for line in shown(None))
-    assert as_json_object(None) is None
 
 
 def test_json_has_method_label_and_rounded_weights() -> None:
     """Given an explanation, when written, then it can be read without this project."""
-    assert as_json_object(FOUND) == {
+    assert FOUND.rounded() == {
         "method": "occlusion",
         "label": "positive",
         "log_odds": 0.8473,
