@@ -13,7 +13,7 @@ COPY: Final = re.compile(r"^COPY (?!--from)(.+) \S+$", re.MULTILINE)
 
 def test_what_is_copied_is_sent_and_makes_the_wheel() -> None:
     """Given the packages of the wheel, when an image is built, then each is copied, and none is ignored."""
-    copied = set(" ".join(COPY.findall((ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8"))).split())
+    copied = set(" ".join(COPY.findall((ROOT / "Dockerfile").read_text(encoding="utf-8"))).split())
     sent = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"][
         "targets"
