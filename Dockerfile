@@ -45,9 +45,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=cache,id=uv,target=/root/.cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages cpu http otel
-RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    /opt/uv/bin/install-packages --project /wheel
+COPY --from=wheel /wheel /opt/wheel
+RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv /opt/uv/bin/install-packages --project /opt/wheel
 ENV SENTIMENT_HTTP__PORT=8080
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s CMD ["sentiment-consumer", "health"]
@@ -68,9 +67,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=cache,id=uv,target=/root/.cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages gpu http otel
-RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    /opt/uv/bin/install-packages --project /wheel
+COPY --from=wheel /wheel /opt/wheel
+RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv /opt/uv/bin/install-packages --project /opt/wheel
 ENV SENTIMENT_HTTP__PORT=8080
 USER 10001:10001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=120s CMD ["sentiment-consumer", "health"]
@@ -91,9 +89,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=cache,id=uv,target=/root/.cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages trainer
-RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    /opt/uv/bin/install-packages --project /wheel
+COPY --from=wheel /wheel /opt/wheel
+RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv /opt/uv/bin/install-packages --project /opt/wheel
 USER 10001:10001
 ENTRYPOINT ["sentiment-trainer"]
 CMD ["--help"]
@@ -111,9 +108,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=cache,id=uv,target=/root/.cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages dashboard
-RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
-    --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    /opt/uv/bin/install-packages --project /wheel
+COPY --from=wheel /wheel /opt/wheel
+RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv /opt/uv/bin/install-packages --project /opt/wheel
 USER 10001:10001
 # Any answer will do: without the token it is 401.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD python -c \

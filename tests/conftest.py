@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-ORDER = ("unit", "chaos", "integration", "contract", "browser")
+ORDER = ("unit", "chaos", "integration", "contract", "browser", "docker")
 """Folders of tests as they run."""
 
 # A deadline for one example says how busy the machine is: next to a training some took 0.3 s instead of 1 ms.

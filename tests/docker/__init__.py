@@ -1,0 +1,1 @@
+"""The images and the compose file, run on a container engine; `make test-docker`."""
