@@ -19,13 +19,19 @@ UPGRADE := tests/integration/upgrade
 EARLIER_VERSION := 0.2.0
 EARLIER_COMMIT := ceb11117ce1cc960ad605d27a982cfd0d871865c
 EARLIER := .cache/earlier/$(EARLIER_VERSION)
+DOCKER := tests/docker
+COMPOSE_VERSION := 2.40.3
+# Without an engine of Docker: podman and what its containers and its stand-in for base images need.
+PODMAN_PACKAGES := podman runc debootstrap golang-github-containernetworking-plugin-dnsname dnsmasq-base
+# Tests that need more than Java: each has a target of its own.
+APART := $(OBSERVE) $(BROWSER) $(UPGRADE) $(DOCKER)
 AXE_VERSION := 4.14.1
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
 BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
 	http_clients
 
-.PHONY: help setup demo test test-upgrade upgrade-setup test-browser browser-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
+.PHONY: help setup demo test test-upgrade upgrade-setup test-browser browser-setup test-docker docker-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 
 help: ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,7 +53,7 @@ demo: setup ## Trains once, starts an embedded broker, streams real tweets throu
 	@$(PYTHON) -m demo $(if $(ONCE),--once) $(ARGS)
 
 test: setup ## Runs every test; the Kafka ones on a real Apache Kafka, which it starts itself.
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore $(OBSERVE) --ignore $(BROWSER) --ignore $(UPGRADE) $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(addprefix --ignore=,$(APART)) $(ARGS)
 
 test-observe: setup observe-setup ## Checks the alerts with promtool, and all queries on a Prometheus that scrapes a real run.
 	@PATH="$(abspath $(dir $(PROMETHEUS))):$$PATH" $(PYTHON) -m pytest $(OBSERVE) $(ARGS)
@@ -93,6 +99,31 @@ browser-setup: .cache/axe/$(AXE_VERSION)
 	@cd .cache/axe && npm pack --silent axe-core@$(AXE_VERSION) >/dev/null
 	@cd .cache/axe && echo "$(AXE_SHA256)  axe-core-$(AXE_VERSION).tgz" | sha256sum --check --quiet
 	@cd .cache/axe && rm -rf package && tar -xzf axe-core-$(AXE_VERSION).tgz && touch $(AXE_VERSION)
+
+test-docker: setup docker-setup ## Builds the images and runs the stack of docker-compose.yml, on Docker or else podman; REQUIRE_DOCKER=1: no skip.
+	@$(PYTHON) -m pytest $(DOCKER) $(ARGS)
+
+# What is missing makes the tests skip, with the reason, so a failure here is only said.
+docker-setup:
+	@docker info >/dev/null 2>&1 || command -v podman >/dev/null && command -v debootstrap >/dev/null || { \
+		command -v apt-get >/dev/null && echo "Installing podman, since no Docker answers" && \
+		{ apt-get -qq install --yes --no-install-recommends $(PODMAN_PACKAGES) >/dev/null 2>&1 || { \
+			apt-get -qq update && \
+			apt-get -qq install --yes --no-install-recommends $(PODMAN_PACKAGES) >/dev/null; }; }; } \
+		|| echo "no Docker answers, and podman cannot be installed here"
+	@docker compose version >/dev/null 2>&1 || test -x .cache/compose/docker-compose || $(MAKE) .cache/compose/docker-compose \
+		|| echo "no Docker Compose, and none can be built here: Go is needed"
+
+# Compose is a program of the module, not a package that `go install` takes: its go.mod has replacements.
+.cache/compose/docker-compose:
+	@command -v go >/dev/null || { echo "error: no Docker Compose and no go: put one on the PATH" >&2; exit 1; }
+	@echo "Building Docker Compose $(COMPOSE_VERSION) into .cache/compose"
+	@mkdir -p .cache/compose
+	@cd .cache/compose && printf 'module compose\n\ngo 1.24\n' >go.mod
+	@cd .cache/compose && printf 'package compose\n\nimport _ "github.com/docker/compose/v2/cmd"\n' >compose.go
+	@cd .cache/compose && go get github.com/docker/compose/v2/cmd@v$(COMPOSE_VERSION) 2>go-get.log || { tail -5 go-get.log >&2; exit 1; }
+	@cd .cache/compose && go build -ldflags "-s -w -X github.com/docker/compose/v2/internal.Version=v$(COMPOSE_VERSION)" \
+		-o docker-compose github.com/docker/compose/v2/cmd
 
 coverage: setup ## Runs every test and shows the lines and branches that none reaches.
 	@$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"

@@ -24,7 +24,7 @@ TIMEOUT_S: Final = 3_600.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives each test here time for the builds; docker-py leaves sockets unclosed, whose warnings are no errors."""
+    """Gives each test here time for the builds; docker-py leaves sockets unclosed, and that fails no test."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.timeout(TIMEOUT_S))

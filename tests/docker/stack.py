@@ -36,7 +36,9 @@ class Answer:
 class ComposeStack:
     """Used by one thread; whoever makes it calls `down` at the end, whatever happened."""
 
-    def __init__(self, engine: Engine, folder: Path, *, profiles: Sequence[str] = (), models: Path | None = None):
+    def __init__(
+        self, engine: Engine, folder: Path, *, profiles: Sequence[str] = (), models: Path | None = None
+    ) -> None:
         """`models` is the folder that is mounted for models; without one the named volume is."""
         self._engine = engine
         self._client = engine.client()
@@ -80,7 +82,7 @@ class ComposeStack:
     def health(self, service: str) -> str:
         """What the container's own check says: starting, healthy or unhealthy."""
         state: dict[str, Any] = self.container(service).attrs["State"]
-        return str((state.get("Health") or state.get("Healthcheck"))["Status"])
+        return str(state["Health"]["Status"])
 
     def await_health(self, service: str, timeout_s: float = UP_S) -> None:
         """Returns when a service is healthy by its own check."""
@@ -107,13 +109,15 @@ class ComposeStack:
         return TopicWriter(self._broker(), "texts").send(inputs)
 
     def results(self, n: int, timeout_s: float = RESULTS_S) -> list[Result]:
-        """Waits until the results topic holds `n` records, and returns all of it; AssertionError if it does not."""
+        """Waits until the results topic holds `n` records, and returns all of it; AssertionError without them."""
         reader = TopicReader(self._broker(), "sentiments")
         deadline = time.monotonic() + timeout_s
         try:
             reader.read_to_end(timeout_s)
             while len(reader.messages) < n:
-                assert time.monotonic() < deadline, f"{len(reader.messages)} of {n}: {self.log('consumer')[-2000:]}"
+                assert time.monotonic() < deadline, (
+                    f"{len(reader.messages)} of {n}: {self.log('consumer')[-2000:]}"
+                )
                 reader.poll()
             return [Result.of(message) for message in reader.messages]
         finally:

@@ -25,7 +25,7 @@ SIZES: Final = "du -s --apparent-size --block-size=1 /opt/venv/lib && ls /opt/ve
 
 
 def test_the_consumer_for_cpus_is_small_and_has_no_torch(images: Engine) -> None:
-    """Given consumer-cpu, when its Python packages are measured, then they are below 400 MB and torch is not there."""
+    """Given consumer-cpu, when its packages are measured, then they are below 400 MB and torch is not there."""
     total, *names = _output(images, CONSUMER, SIZES).splitlines()
     assert int(total.split()[0]) <= MAX_BYTES, total
     assert {"openvino", "consumer"} <= set(names)
@@ -42,7 +42,7 @@ def test_images_say_what_they_are_and_are_not_root(images: Engine, target: str) 
     assert config["User"] == "10001:10001"
     assert config["Labels"]["org.opencontainers.image.version"] == version
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
-    assert target.split("-")[0] in config["Labels"]["org.opencontainers.image.title"]
+    assert target.split("-", maxsplit=1)[0] in config["Labels"]["org.opencontainers.image.title"]
 
 
 @pytest.mark.parametrize(("target", "program"), [("dashboard", "dashboard"), ("trainer", "trainer")])
@@ -58,7 +58,12 @@ def baked(images: Engine, models: Path) -> Iterator[Container]:
     bake(images, models / "sentiment", BAKED)
     client = images.client()
     container = client.containers.run(
-        BAKED, ["serve"], detach=True, read_only=True, tmpfs={"/tmp": ""}, network_mode="none"  # noqa: S108
+        BAKED,
+        ["serve"],
+        detach=True,
+        read_only=True,
+        tmpfs={"/tmp": ""},  # noqa: S108 - in the container
+        network_mode="none",
     )
     yield container
     container.remove(force=True)
@@ -86,7 +91,12 @@ def _output(engine: Engine, image: str, command: str) -> str:
     client = engine.client()
     try:
         output: bytes = client.containers.run(
-            image, ["-c", command], entrypoint=["sh"], remove=True, read_only=True, tmpfs={"/tmp": ""}  # noqa: S108
+            image,
+            ["-c", command],
+            entrypoint=["sh"],
+            remove=True,
+            read_only=True,
+            tmpfs={"/tmp": ""},  # noqa: S108
         )
     finally:
         client.close()

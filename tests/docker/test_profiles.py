@@ -32,7 +32,7 @@ def stack(request: pytest.FixtureRequest, images: Engine, tmp_path: Path) -> Ite
 
 @pytest.mark.parametrize("stack", [("demo",)], indirect=True)
 def test_the_demo_needs_nothing(stack: ComposeStack) -> None:
-    """Given no model and no texts, when the profile `demo` is up, then results of every label arrive by themselves."""
+    """Given no model and no texts, when the profile `demo` is up, then results of every label arrive."""
     stack.up()
     results = stack.results(TEXTS)
     assert {one.label for one in results} == {"negative", "neutral", "positive"}
@@ -41,7 +41,7 @@ def test_the_demo_needs_nothing(stack: ComposeStack) -> None:
 
 @pytest.mark.parametrize("stack", [()], indirect=True)
 def test_a_model_is_trained_and_served(stack: ComposeStack) -> None:
-    """Given the profile `train`, when it has trained into the volume, then the consumer serves that model from it."""
+    """Given the profile `train`, when it has trained into the volume, then the consumer serves that model."""
     output = ("--output", "/models/sentiment", "--overwrite")
     stack.compose("run", "--rm", "--no-TTY", "train", *BASELINE, *output, timeout_s=TRAINING_S)
     stack.up()

@@ -76,7 +76,7 @@ def test_neither_root_nor_model_can_be_written(stack: ComposeStack) -> None:
 
 
 def test_secrets_are_files_and_open_the_page_and_the_metrics(stack: ComposeStack) -> None:
-    """Given the secrets, when page, scores and metrics are asked for with and without, then only with is enough."""
+    """Given the secrets, when page, scores and metrics are asked for, then only those who have them are served."""
     page = yaml.safe_load((stack.secrets / "dashboard.yml").read_text())["dashboard"]
     for service in ("consumer", "dashboard"):
         variables = "".join(stack.container(service).attrs["Config"]["Env"])

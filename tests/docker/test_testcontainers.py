@@ -1,17 +1,17 @@
-"""Integration tests on a Kafka that testcontainers starts: the container class of `sentiment_testing`, really run."""
+"""Integration tests on a Kafka that testcontainers starts, by the container class of `sentiment_testing`."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from sentiment_testing.kafka import ADDRESS_VARIABLE
 from tests.docker.engine import ROOT
 from tests.docker.images import KAFKA
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.docker.engine import Engine
 
 FILES: Final = ("test_broker.py", "test_stream.py", "test_testing_package.py")

@@ -30,7 +30,7 @@ def docker_kafka(image: str = IMAGE) -> Iterator[Broker]:
     `image` is one of apache/kafka, or confluentinc/cp-kafka from 8.0 on (KRaft only, both group protocols).
     """
     # The import takes a third of a second and is needed only here.
-    from docker.errors import DockerException  # type: ignore[import-untyped]  # noqa: PLC0415
+    from docker.errors import DockerException  # noqa: PLC0415
     from testcontainers.core.exceptions import ContainerStartException  # noqa: PLC0415
 
     if reason := _why_no_docker():
