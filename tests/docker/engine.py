@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import docker
-from docker.errors import DockerException
 
-from tests.docker.podman import CACHE, running_podman
+from sentiment_testing.kafka.containers import why_no_docker
+from tests.docker.podman import running_podman
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,14 +69,14 @@ def running_engine() -> Iterator[Engine]:
     compose = _compose()
     if compose is None:
         raise NoEngineError("no Docker Compose: neither `docker compose` nor .cache/compose (make docker-setup)")
-    if (version := _docker_version()) is not None:
-        yield Engine(f"Docker {version}", {}, compose, is_podman=False)
+    if (why := why_no_docker()) is None:
+        yield Engine("Docker", {}, compose, is_podman=False)
         return
     missing = [name for name in ("podman", "runc", "debootstrap") if shutil.which(name) is None]
     if missing or os.geteuid() != 0:
-        raise NoEngineError(f"no Docker answers, and no podman as root: {', '.join(missing) or 'not root'}")
+        lacking = f"missing: {', '.join(missing)}" if missing else "the user is not root"
+        raise NoEngineError(f"Docker: {why}; podman: {lacking}")
     with running_podman() as environ:
-        CACHE.mkdir(parents=True, exist_ok=True)
         yield Engine("podman with stand-ins for published images", environ, compose, is_podman=True)
 
 
@@ -86,13 +86,3 @@ def _compose() -> tuple[str, ...] | None:
         if plugin.returncode == 0:
             return ("docker", "compose")
     return (str(BUILT_COMPOSE),) if BUILT_COMPOSE.is_file() else None
-
-
-def _docker_version() -> str | None:
-    try:
-        client = docker.from_env()
-    except DockerException:  # no engine answers
-        return None
-    version: str = client.version()["Version"]
-    client.close()
-    return version

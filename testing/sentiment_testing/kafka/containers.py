@@ -33,7 +33,7 @@ def docker_kafka(image: str = IMAGE) -> Iterator[Broker]:
     from docker.errors import DockerException  # noqa: PLC0415
     from testcontainers.core.exceptions import ContainerStartException  # noqa: PLC0415
 
-    if reason := _why_no_docker():
+    if reason := why_no_docker():
         raise UnavailableError(reason)
     container = kafka_container(image)
     with ExitStack() as stack:
@@ -120,7 +120,7 @@ def start_script(address: str) -> str:
     )
 
 
-def _why_no_docker() -> str | None:
+def why_no_docker() -> str | None:
     """Pings the Docker engine; returns why none answers, or None if one does."""
     from docker.errors import DockerException  # noqa: PLC0415
     from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415
