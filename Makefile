@@ -172,4 +172,5 @@ reference: setup ## Writes docs/schemas/, docs/settings.md and the table of docs
 	@$(PYTHON) -m consumer.monitoring.reference docs/metrics.md
 
 clean: ## Removes what the targets above made here.
+	@umount .cache/docker/storage/overlay 2>/dev/null || true  # podman's, a mount of its own
 	rm -rf $(VENV) .cache .demo
