@@ -113,7 +113,8 @@ RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv /opt/uv/bin/insta
 USER 10001:10001
 # Any answer will do: without the token it is 401.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD python -c \
-    "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000, timeout=5); c.request('GET', '/'); c.getresponse()"
+"from http.client import HTTPConnection as C; \
+c = C('127.0.0.1', 8000, timeout=5); c.request('GET', '/'); c.getresponse()"
 ENTRYPOINT ["sentiment-dashboard"]
 ARG VERSION=0.2.0
 ARG REVISION=

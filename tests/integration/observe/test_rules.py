@@ -25,6 +25,13 @@ def test_configuration_and_rules_are_valid() -> None:
     assert rules.returncode == 0, rules.stdout + rules.stderr
 
 
+def test_the_configuration_for_containers_is_valid() -> None:
+    """By syntax only: its token and its rules are where the container has them."""
+    file = DEPLOY.parent / "compose" / "prometheus.yml"
+    config = promtool("check", "config", "--lint=all", "--lint-fatal", "--syntax-only", str(file))
+    assert config.returncode == 0, config.stdout + config.stderr
+
+
 def test_every_alert_fires_when_it_must_and_only_then() -> None:
     """The series of `deploy/prometheus/tests`."""
     done = promtool("test", "rules", *map(str, sorted((DEPLOY / "tests").iterdir())))
