@@ -92,7 +92,7 @@ def _check_health(environ: Mapping[str, str], ended: threading.Event) -> None:
 
 
 def build(environ: Mapping[str, str], context: Path, tag: str, *options: str) -> None:
-    """Builds an image, on the stand-in for the base image, and removes what it replaces."""
+    """Builds an image, on the stand-in for the base image; layers that it replaces stay as a cache."""
     # The format `docker` has health checks, that of OCI has none. `chroot` needs no rights on control groups.
     fixed = ("--format", "docker", "--isolation", "chroot", "--layers", "--pull=never", "--quiet")
     _podman(environ, "build", *fixed, "--build-arg", f"BASE_IMAGE={BASE}", *options, "--tag", tag, str(context))
