@@ -16,6 +16,7 @@ from shared.logs import exit_with
 from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
 from trainer.commands.compare import compare
+from trainer.commands.ensemble import ensemble
 from trainer.commands.evaluate import evaluate
 from trainer.commands.export import export
 from trainer.commands.fetch import fetch
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, report, export):
+for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, ensemble, report, export):
     app.command()(command)
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MANIFEST: Final = "sentiment.json"
 CONFIG: Final = "config.json"
 WEIGHTS_SUFFIX: Final = ".safetensors"
+MEMBERS: Final = "members"
+"""Folder within an ensemble that holds the sealed folders of its members."""
 PICKLE_SUFFIXES: Final = frozenset(
     {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".h5", ".msgpack", ".py"}
 )
@@ -207,7 +209,10 @@ def _version(manifest: Manifest) -> str:
         del shaping["kind"]
     if manifest.normaliser.options.enabled:
         del shaping["normaliser"]["options"]["enabled"]
-    shaping["files"] = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}
+    files = {name: digest for name, digest in manifest.files.items() if _shapes_a_score(name)}
+    if manifest.kind == "ensemble":  # its config.json has the versions of the members, which are checked with it
+        files = {name: digest for name, digest in files.items() if not name.startswith(f"{MEMBERS}/")}
+    shaping["files"] = files
     return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -31,11 +31,12 @@ class Normaliser(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 
 
 class Base(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
-    """The pretrained model that was fine-tuned, the classifier that was adopted, or the kind of a baseline."""
+    """The pretrained model that was fine-tuned, the classifier that was adopted, or the kind of another model."""
 
     name: str
     revision: str = Field(
-        description="commit of the hub, or SHA-256 of the weights for a local base; library of a baseline"
+        description="commit of the hub, or SHA-256 of the weights for a local base; library of a baseline; "
+        "versions of the members of an ensemble"
     )
 
 
@@ -93,8 +94,9 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Everything that affects a score, the origin of the model, and its metrics."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    kind: Literal["transformer", "baseline"] = Field(
-        default="transformer", description="baseline: features times coefficients, without a transformer"
+    kind: Literal["transformer", "baseline", "ensemble"] = Field(
+        default="transformer",
+        description="baseline: features times coefficients; ensemble: the mean of its members, not served",
     )
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")
@@ -139,7 +141,8 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     )
     base: Base
     data: TrainingData | None = Field(
-        default=None, description="null: an adopted model, fine-tuned elsewhere on data that is not known"
+        default=None,
+        description="null: not known, as for an adopted model, or for an ensemble of members with other data each",
     )
     calibration: TrainingData | None = Field(
         default=None, description="the rows that temperature and bias were fitted on; null: not calibrated"
@@ -178,4 +181,4 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     @property
     def is_adopted(self) -> bool:
         """Whether somebody else fine-tuned the model."""
-        return self.data is None
+        return self.kind == "transformer" and self.data is None

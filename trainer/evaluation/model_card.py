@@ -61,14 +61,19 @@ def card(manifest: Manifest, report: Report, version: str) -> str:
 
 
 def _about(manifest: Manifest, version: str) -> str:
-    revision = manifest.base.revision if manifest.kind == "baseline" else manifest.base.revision[:12]
+    revision = manifest.base.revision if manifest.kind != "transformer" else manifest.base.revision[:12]
     base = f"{code(manifest.base.name)} ({code(revision)})"
-    how = f"fine-tuned from {base}" if manifest.kind == "transformer" else f"the baseline {base}, fitted"
-    origin = (
-        f"adopted from {base}, where it was fine-tuned"
-        if manifest.data is None
-        else f"{how} on {manifest.data.rows:,} texts of {code(manifest.data.source)}"
-    )
+    how = {
+        "transformer": f"fine-tuned from {base}",
+        "baseline": f"the baseline {base}, fitted",
+        "ensemble": f"an ensemble, the {plain(manifest.base.name)} that are below, trained",
+    }[manifest.kind]
+    if manifest.is_adopted:
+        origin = f"adopted from {base}, where it was fine-tuned"
+    elif manifest.data is None:
+        origin = f"{how} on other texts each"
+    else:
+        origin = f"{how} on {manifest.data.rows:,} texts of {code(manifest.data.source)}"
     return (
         f"A text classifier with the labels {few(manifest.labels, show=code)}, {origin}. "
         f"Version `{version}`, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
@@ -252,6 +257,12 @@ def _int8(found: Int8) -> str:
 
 
 def _use(manifest: Manifest) -> str:
+    if manifest.kind == "ensemble":
+        return (
+            "As a teacher: `sentiment-trainer train --teacher FOLDER` distils it into one model, which is served. "
+            "`sentiment-consumer` does not load it. `members/` holds the sealed folders of its models, whose "
+            "versions and weights are in `config.json`."
+        )
     if manifest.kind == "baseline":
         return (
             "`sentiment-consumer` loads this folder as it is, and computes it on one core of the CPU. Nothing in "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from shared.inference.engines.select import load_scorer
 from shared.inference.postprocessing import Postprocessing
 from shared.inference.scheduler import Scheduler
 from shared.inference.types import Score, Unscorable
+from trainer.models.ensemble.folder import load_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
     from shared.model_folder.manifest import Manifest
     from trainer.data.examples import IntArray
+    from trainer.models.ensemble.folder import Ensemble
     from trainer.models.transformer.predict import FloatArray
 
 log = structlog.get_logger()
@@ -45,9 +47,15 @@ class Served:
     engine: str
     """Library, precision and batching."""
     tokens: IntArray
-    """`[scored]`; words of a baseline."""
+    """`[scored]`; words of a baseline; of an ensemble those of its first member."""
     unknown_shares: FloatArray
     """`[scored]`, of the tokens."""
+
+    def only(self, rows: IntArray) -> Served:
+        """The answers to some of `rows`, which are in order."""
+        kept = np.isin(self.rows, rows)
+        columns = ("rows", "probabilities", "labels", "logits", "tokens", "unknown_shares")
+        return replace(self, **{name: getattr(self, name)[kept] for name in columns})
 
 
 def serve(artifact: Artifact, texts: Sequence[str], *, device: str, precision: Precision) -> Served:
@@ -65,14 +73,54 @@ def scoring(
 ) -> Iterator[Callable[[Sequence[str]], Served]]:
     """Loads a sealed model for any number of calls, each of which scores as `serve` does.
 
-    Raises what `load_scorer` raises.
+    Raises what `load_scorer` raises. Of an ensemble, which no consumer serves, all members are loaded.
     """
+    if artifact.manifest.kind == "ensemble":
+        ensemble = load_ensemble(artifact)
+        with scoring_members(ensemble, device=device, precision=precision) as answers:
+            yield lambda texts: _join(ensemble, artifact.manifest, answers(texts))
+        return
     scorer = load_scorer(artifact, device, precision)
     scheduler = Scheduler(scorer)
     try:
         yield partial(_score, scheduler, scorer, artifact.manifest)
     finally:
         scheduler.close(CLOSE_S)
+
+
+@contextmanager
+def scoring_members(
+    ensemble: Ensemble, *, device: str, precision: Precision
+) -> Iterator[Callable[[Sequence[str]], list[Served]]]:
+    """Loads all members; each call gives the answers of each to the texts that every member scores."""
+
+    def answers(texts: Sequence[str]) -> list[Served]:
+        found = [score(texts) for score in scores]
+        rows = reduce(np.intersect1d, (one.rows for one in found))
+        return [one.only(rows) for one in found]
+
+    with ExitStack() as loaded:
+        scores = []
+        for member in ensemble.members:
+            if member.manifest.kind == "baseline":  # it has one device and precision, and refuses any
+                model = scoring(member, device="auto", precision="auto")
+            else:
+                model = scoring(member, device=device, precision=precision)
+            scores.append(loaded.enter_context(model))
+        yield answers
+
+
+def _join(ensemble: Ensemble, manifest: Manifest, answers: Sequence[Served]) -> Served:
+    logits = ensemble.logits([one.probabilities for one in answers])
+    calibration = Postprocessing.of(manifest)
+    probabilities = calibration.probabilities(logits)
+    return replace(
+        answers[0],
+        probabilities=probabilities,
+        labels=calibration.decide(probabilities),
+        logits=logits,
+        engine=f"{manifest.base.name}: {', '.join(dict.fromkeys(one.engine for one in answers))}",
+    )
 
 
 def _score(scheduler: Scheduler, scorer: Scorer, manifest: Manifest, texts: Sequence[str]) -> Served:

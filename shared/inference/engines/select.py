@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from shared.errors import ScorerError, SettingsError
+from shared.errors import ArtifactError, ScorerError, SettingsError
 from shared.inference.device import choose_device, is_gpu_unused, require_torch
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
 from shared.inference.linear.scorer import LinearScorer
@@ -29,6 +29,11 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
     Raises ArtifactError for a folder that cannot be served, SettingsError for a device or precision that is not
     available, and ScorerError for a model that cannot score the sentence.
     """
+    if artifact.manifest.kind == "ensemble":
+        raise ArtifactError(
+            f"{artifact.path} holds an ensemble ({artifact.manifest.base.name}), which is not served: "
+            f"distil it into one model with sentiment-trainer train --teacher {artifact.path}"
+        )
     if artifact.manifest.kind != "transformer":
         if precision in {"bf16", "int8"} or device not in {"auto", "cpu"}:
             raise SettingsError(

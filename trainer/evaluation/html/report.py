@@ -27,13 +27,13 @@ _SECTIONS: Final = (
     *(comparison, behaviour, learning, later, int8, recipe, environment),
 )
 
+_ORIGINS: Final = {"transformer": "fine-tuned from", "baseline": "the baseline", "ensemble": "an ensemble, the"}
+
 
 def report_page(facts: Facts) -> str:
     """The page; the same facts give the same bytes."""
     manifest = facts.manifest
-    origin = "adopted from" if manifest.is_adopted else "fine-tuned from"
-    if manifest.kind == "baseline":
-        origin = "the baseline"
+    origin = "adopted from" if manifest.is_adopted else _ORIGINS[manifest.kind]
     lead = (
         f"A text classifier with the labels {few(manifest.labels, show=str)}, {origin} {manifest.base.name}. "
         f"Version {facts.version}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC."
