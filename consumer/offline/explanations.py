@@ -31,13 +31,15 @@ def explainer(
 ) -> Callable[[str], Explanation | None]:
     """A function that explains raw texts which have a score; None where none is left.
 
-    Raises SettingsError for gradients of a baseline, or without torch; with gradients, the function raises it too,
-    for a text that is read in segments.
+    Raises SettingsError for gradients of a model of words, or without torch; with gradients, the function raises
+    it too, for a text that is read in segments.
     """
     if method is Method.OCCLUSION:
         return lambda text: _found(by_occlusion(scoring.score, scorer.normalise(text)))
-    if artifact.manifest.kind == "baseline":
-        raise SettingsError(f"{artifact.path} holds a baseline, which has no gradients: use --explain occlusion")
+    if artifact.manifest.reads_words:
+        raise SettingsError(
+            f"{artifact.path} holds a model of words, which gives no gradients: use --explain occlusion"
+        )
     require_torch("--explain gradients")
     from shared.inference.explanation.gradients import IntegratedGradients  # noqa: PLC0415 - imports torch
 

@@ -94,9 +94,10 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Everything that affects a score, the origin of the model, and its metrics."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    kind: Literal["transformer", "baseline", "ensemble"] = Field(
+    kind: Literal["transformer", "baseline", "cnn", "ensemble"] = Field(
         default="transformer",
-        description="baseline: features times coefficients; ensemble: the mean of its members, not served",
+        description="baseline: features times coefficients; cnn: a convolutional network over words; "
+        "ensemble: the mean of its members, not served",
     )
     name: str = Field(min_length=1)
     labels: tuple[str, ...] = Field(min_length=2, description="in the order of the model's outputs")
@@ -105,7 +106,7 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     max_tokens: int = Field(
         gt=2,
         le=MAX_TOKENS,
-        description="of one row, with special tokens; words for a baseline",
+        description="of one row, with special tokens; words for a baseline and a CNN",
     )
     long_texts: LongTexts | None = Field(default=None, description="null: longer texts are truncated")
     temperature: float = Field(
@@ -177,6 +178,11 @@ class Manifest(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         if self.reference is not None and tuple(self.reference.labels) != self.labels:
             raise ValueError("reference.labels must name exactly the labels, in their order")
         return self
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether its tokens are words, and numpy on the CPU computes it: a baseline or a CNN."""
+        return self.kind in {"baseline", "cnn"}
 
     @property
     def is_adopted(self) -> bool:

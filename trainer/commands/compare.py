@@ -53,7 +53,7 @@ def compare(
         str,
         typer.Option(
             "--models",
-            help="nb, logreg, svm, nbsvm, vectors, vader, bases to fine-tune (minilm), model folders.",
+            help="nb, logreg, svm, nbsvm, vectors, cnn, vader, bases to fine-tune (minilm), model folders.",
         ),
     ],
     labels: Labels = None,

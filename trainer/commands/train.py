@@ -35,7 +35,7 @@ from trainer.commands.options import (
     read_given,
     settings_options,
 )
-from trainer.models.ignored import OF_A_BASE, OF_THE_LOOP, refuse_ignored
+from trainer.models.ignored import NOT_OF_A_CNN, OF_A_BASE, OF_THE_LOOP, refuse_ignored
 from trainer.settings import TrainerEnvironment
 
 
@@ -87,10 +87,13 @@ def train(
 
     began = time.monotonic()
     settings = loaded.settings.trainer
-    if settings.model != "transformer":
+    if settings.model == "cnn":
+        reason = "a CNN is trained from nothing in fp32, and stops by its validation loss after each epoch"
+        refuse_ignored(settings, NOT_OF_A_CNN, reason, resume=False)
+    elif settings.model != "transformer":
         reason = f"{settings.model} has neither an encoder nor a training loop"
         refuse_ignored(settings, (*OF_A_BASE, *OF_THE_LOOP), reason, resume=resume)
-    elif settings.characters:
+    if settings.characters and settings.model in {"transformer", "cnn"}:
         raise SettingsError("--characters is for baselines; leave it out, or choose one with --model")
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
@@ -106,11 +109,12 @@ def train(
     from trainer.evaluation.report import TEST, figures_table  # noqa: PLC0415
     from trainer.models import train as training  # noqa: PLC0415
     from trainer.models.baselines.training import train_baseline  # noqa: PLC0415
+    from trainer.models.cnn.training import train_cnn  # noqa: PLC0415
     from trainer.models.tracking import tracking  # noqa: PLC0415
     from trainer.models.transformer.base import hush_transformers  # noqa: PLC0415
 
     hush_transformers()
-    fit = training.train if settings.model == "transformer" else train_baseline
+    fit = {"transformer": training.train, "cnn": train_cnn}.get(settings.model, train_baseline)
     with tracking(settings.report_to, output) as tracker:
         job = training.Job(
             examples=examples,

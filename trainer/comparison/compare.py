@@ -24,6 +24,7 @@ from trainer.evaluation.report import read_report
 from trainer.evaluation.serving import scoring
 from trainer.models.baselines.training import train_baseline
 from trainer.models.baselines.vader import Vader
+from trainer.models.cnn.training import train_cnn
 from trainer.models.linear.training import wants_linear_head
 from trainer.models.train import Job, train
 
@@ -68,7 +69,7 @@ def compare(
         claim(output / entrant.key, identity(entrant.name, entrant.kind, rows, options, _version(entrant)))
     known = {one.name: read(output / one.key) for one in found}
     for entrant in found:
-        if known[entrant.name] is None and entrant.kind in {"baseline", "base"}:
+        if known[entrant.name] is None and entrant.kind in {"baseline", "cnn", "base"}:
             _train(entrant, Job(examples, model_folder(output, entrant), given), settings)
     answers = []
     for entrant in found:
@@ -99,6 +100,8 @@ def _train(entrant: Entrant, job: Job, settings: TrainerSettings) -> None:
     job = replace(job, name=entrant.name, behaviour=False, began=time.monotonic())
     if entrant.kind == "baseline":
         train_baseline(job, settings.model_copy(update={"model": entrant.name}))
+    elif entrant.kind == "cnn":
+        train_cnn(replace(job, resume=True), settings)
     else:
         # Resumed from its own checkpoint if the comparison was interrupted during it; a linear head has none.
         resume = not wants_linear_head(job.examples, settings, resume=False)

@@ -12,7 +12,7 @@ from shared.model_folder.artifact import MANIFEST
 from trainer.models.baselines import vader
 from trainer.models.baselines.recipes import RECIPES
 
-Kind = Literal["baseline", "reference", "folder", "base"]
+Kind = Literal["baseline", "cnn", "reference", "folder", "base"]
 MAX_MODELS: Final = 50
 """Models of one comparison."""
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -25,7 +25,7 @@ class Entrant:
     name: str
     """As given."""
     kind: Kind
-    """baseline and base are trained, a folder is loaded, a reference is neither."""
+    """A baseline, a CNN and a base are trained, a folder is loaded, a reference is neither."""
     key: str
     """Name of its folder in the output; of plain characters, and no two are equal."""
 
@@ -49,6 +49,8 @@ def entrants(spec: str) -> list[Entrant]:
 def _kind(name: str) -> Kind:
     if name in RECIPES:
         return "baseline"
+    if name == "cnn":
+        return "cnn"
     if name == vader.NAME:
         return "reference"
     # Anything else is what --base takes: a bundled base, a name on the hub, or a local folder without a manifest.

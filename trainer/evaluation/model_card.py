@@ -66,6 +66,7 @@ def _about(manifest: Manifest, version: str) -> str:
     how = {
         "transformer": f"fine-tuned from {base}",
         "baseline": f"the baseline {base}, fitted",
+        "cnn": f"the convolutional network {base}, trained",
         "ensemble": f"an ensemble, the {plain(manifest.base.name)} that are below, trained",
     }[manifest.kind]
     if manifest.is_adopted:
@@ -263,10 +264,10 @@ def _use(manifest: Manifest) -> str:
             "`sentiment-consumer` does not load it. `members/` holds the sealed folders of its models, whose "
             "versions and weights are in `config.json`."
         )
-    if manifest.kind == "baseline":
+    if manifest.reads_words:
         return (
-            "`sentiment-consumer` loads this folder as it is, and computes it on one core of the CPU. Nothing in "
-            "it is code: arrays are in `model.safetensors`, n-grams in `vocabulary.json`."
+            "`sentiment-consumer` loads this folder as it is, and computes it on the CPU with numpy. Nothing in "
+            "it is code: arrays are in `model.safetensors`, n-grams or words in `vocabulary.json`."
         )
     how = manifest.long_texts
     segments = (

@@ -47,7 +47,7 @@ class Served:
     engine: str
     """Library, precision and batching."""
     tokens: IntArray
-    """`[scored]`; words of a baseline; of an ensemble those of its first member."""
+    """`[scored]`; words of a model of words; of an ensemble those of its first member."""
     unknown_shares: FloatArray
     """`[scored]`, of the tokens."""
 
@@ -102,7 +102,7 @@ def scoring_members(
     with ExitStack() as loaded:
         scores = []
         for member in ensemble.members:
-            if member.manifest.kind == "baseline":  # it has one device and precision, and refuses any
+            if member.manifest.reads_words:  # it has one device and precision, and refuses any
                 model = scoring(member, device="auto", precision="auto")
             else:
                 model = scoring(member, device=device, precision=precision)

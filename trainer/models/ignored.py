@@ -37,6 +37,12 @@ OF_THE_LOOP: Final = (
 OF_A_BASE: Final = ("base", "base_revision", "head", "layers", "class_weighting", "max_segments")
 """Settings of an encoder, which a baseline does not have; classes of a baseline are not weighted."""
 
+NOT_OF_A_CNN: Final = (
+    *(name for name in OF_A_BASE if name != "class_weighting"),
+    *("budget", "evaluations_per_epoch", "freeze", "precision"),
+)
+"""Settings that a CNN does not have: of an encoder, and some of the loop."""
+
 
 def refuse_ignored(settings: TrainerSettings, names: Sequence[str], reason: str, *, resume: bool) -> None:
     """Raises SettingsError if the user has set one of `names`, in whatever way, or asks for --resume.

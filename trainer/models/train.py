@@ -168,7 +168,11 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     training: dict[str, Any] = {"layers": settings.layers or "all"}
     loss = None
     if settings.teacher is not None:
-        texts = Texts(replace(splits, train=training_rows), encoded["train"], base.tokenizer, max_tokens)
+        texts = Texts(
+            replace(splits, train=training_rows),
+            encoded["train"],
+            lambda texts: tokenise(base.tokenizer, texts, max_tokens, options),
+        )
         guided = distil(settings.teacher, texts, settings, device=device)
         loss, encoded["train"] = guided.loss, guided.rows
         training |= guided.described
@@ -258,9 +262,9 @@ def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
         f"{base.name} {base.revision} {prepared.max_tokens} {prepared.normaliser!r} {sorted(parts.items())} "
         f"{prepared.training}"
     )
-    return Checkpoint(_beside(output, "checkpoint"), identity)
+    return Checkpoint(checkpoint_path(output), identity)
 
 
-def _beside(output: Path, what: str) -> Path:
+def checkpoint_path(output: Path) -> Path:
     """A file next to the output folder and not in it: publishing the model replaces that folder."""
-    return output.absolute().with_name(f"{output.name}.{what}.safetensors")
+    return output.absolute().with_name(f"{output.name}.checkpoint.safetensors")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from shared.errors import ArtifactError, ScorerError, SettingsError
+from shared.inference.cnn.model import load_cnn
 from shared.inference.device import choose_device, is_gpu_unused, require_torch
 from shared.inference.engines.openvino.bert_shape import UnknownArchitecture
-from shared.inference.linear.scorer import LinearScorer
+from shared.inference.linear.model import load_linear
+from shared.inference.linear.scorer import WordScorer
 from shared.inference.scorer import BertScorer
 
 if TYPE_CHECKING:
@@ -34,13 +36,14 @@ def load_scorer(artifact: Artifact, device: str = "auto", precision: Precision =
             f"{artifact.path} holds an ensemble ({artifact.manifest.base.name}), which is not served: "
             f"distil it into one model with sentiment-trainer train --teacher {artifact.path}"
         )
-    if artifact.manifest.kind != "transformer":
+    if artifact.manifest.reads_words:
+        model = load_cnn(artifact) if artifact.manifest.kind == "cnn" else load_linear(artifact)
         if precision in {"bf16", "int8"} or device not in {"auto", "cpu"}:
             raise SettingsError(
-                f"{artifact.path} holds a baseline ({artifact.manifest.base.name}), which computes in fp64 on the "
-                "CPU: leave out --device and --precision"
+                f"{artifact.path} holds a model of words ({artifact.manifest.base.name}), which computes in "
+                f"{model.precision} on the CPU: leave out --device and --precision"
             )
-        return LinearScorer(artifact)
+        return WordScorer(artifact, model)
     found = choose_device(device)
     if is_gpu_unused(device):
         log.warning("gpu_unused", why="torch is not installed", hint="pip install 'sentiment-stream[torch]'")

@@ -66,6 +66,16 @@ class Linear:
         """Makes the index of the vocabulary."""
         self.index = FeatureIndex(self.features, self.vocabulary)
 
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic."""
+        return "fp64"
+
+    def features_of(self, words: Sequence[str], text: str) -> tuple[Ids, int]:
+        """The features of a normalised text, each as often as it occurs, and how many of its words are known."""
+        known = self.index.known_words(words)
+        return np.array(known + self.index.longer(words, text), np.int64), len(known)
+
     def logits(self, texts: Sequence[str]) -> FloatArray:
         """`[rows, labels]` of normalised texts, before calibration."""
         chunks = (texts[start : start + CHUNK_ROWS] for start in range(0, len(texts), CHUNK_ROWS))

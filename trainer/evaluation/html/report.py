@@ -27,7 +27,12 @@ _SECTIONS: Final = (
     *(comparison, behaviour, learning, later, int8, recipe, environment),
 )
 
-_ORIGINS: Final = {"transformer": "fine-tuned from", "baseline": "the baseline", "ensemble": "an ensemble, the"}
+_ORIGINS: Final = {
+    "transformer": "fine-tuned from",
+    "baseline": "the baseline",
+    "cnn": "a convolutional network,",
+    "ensemble": "an ensemble, the",
+}
 
 
 def report_page(facts: Facts) -> str:

@@ -10,11 +10,13 @@ import numpy as np
 from shared.errors import SettingsError
 from trainer.data.readers import column_names, read_texts
 from trainer.models.distillation.soft_labels import Distillation, soft_labels
-from trainer.models.transformer.encoding import Encoded, tokenise
+from trainer.models.transformer.encoding import Encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from shared.inference.engines.base import Ids
     from trainer.data.splits import Splits
     from trainer.settings import TrainerSettings
 
@@ -36,8 +38,7 @@ class Texts:
 
     splits: Splits
     train: Encoded
-    tokenizer: Any
-    max_tokens: int
+    tokenise: Callable[[Sequence[str]], list[Ids]]
 
 
 def check_teacher(settings: TrainerSettings) -> None:
@@ -55,7 +56,7 @@ def distil(teacher: Path, texts: Texts, settings: TrainerSettings, *, device: st
     soft = soft_labels(teacher, texts.splits, unlabelled, device=device, cache_dir=settings.cache_dir)
     own = np.nan_to_num(soft.probabilities[len(train) :]).argmax(axis=1)
     rows = Encoded(
-        [*train.tokens, *tokenise(texts.tokenizer, soft.unlabelled, texts.max_tokens, settings.normaliser)],
+        [*train.tokens, *texts.tokenise(soft.unlabelled)],
         np.concatenate([train.labels, own]),
         train.pad_id,
     )

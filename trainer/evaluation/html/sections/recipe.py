@@ -39,7 +39,7 @@ def recipe(facts: Facts) -> Section:
 
 
 def _longest_input(manifest: Manifest) -> str:
-    longest = f"{manifest.max_tokens:,} {'words' if manifest.kind == 'baseline' else 'tokens'}"
+    longest = f"{manifest.max_tokens:,} {'words' if manifest.reads_words else 'tokens'}"
     how = manifest.long_texts
     return longest if how is None else f"{longest}; longer ones in up to {how.max_segments} segments"
 

@@ -100,7 +100,7 @@ def test_the_folder_has_arrays_and_json_and_says_what_it_is(trained: Path) -> No
     assert manifest.calibration is not None
     card = (trained / "README.md").read_text(encoding="utf-8")
     assert "the baseline `nbsvm`" in card
-    assert "`sentiment-consumer` loads this folder as it is, and computes it on one core" in card
+    assert "`sentiment-consumer` loads this folder as it is, and computes it on the CPU with numpy" in card
     assert json.loads((trained / "metrics.json").read_bytes())["training"]["best_step"] is None
 
 

@@ -1,0 +1,1 @@
+"""A convolutional network over words, TextCNN: from a sealed folder to logits, with numpy alone."""

@@ -1,0 +1,1 @@
+"""TextCNN: trained with torch in the loop of the transformers, kept and served as arrays."""
