@@ -19,6 +19,7 @@ from shared.logs import Format, Level  # noqa: TC001 - pydantic needs it at run 
 from shared.model_folder.manifest import MAX_SEGMENTS
 from shared.settings import Settings
 from shared.text import NormaliserOptions
+from trainer.data.augment.option import parse_augment
 from trainer.data.labels.label_map import parse_label_map
 from trainer.data.labels.polarity import parse_polarity
 from trainer.duration import parse_duration
@@ -51,6 +52,11 @@ def _valid_polarity(spec: str) -> str:
 
 def _valid_gates(specs: tuple[str, ...]) -> tuple[str, ...]:
     parse_max_failures(specs)
+    return specs
+
+
+def _valid_augment(specs: tuple[str, ...]) -> tuple[str, ...]:
+    parse_augment(specs)
     return specs
 
 
@@ -187,6 +193,9 @@ class TrainerSettings(Settings):
     """Evaluations without improvement before training stops."""
     contrast_rows: int = Field(default=0, ge=0, le=10_000)
     """Rows of negation, change over time and identity terms, made from templates, to add to the training rows."""
+    augment: Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_valid_augment)] = ()
+    """Changed copies of that share of the training rows to add to them: typos=0.5, word-dropout=0.5, synonyms=0.5;
+    separate several by commas, or repeat the option."""
 
     min_macro_recall: float | None = Field(default=None, gt=0, le=1)
     """Gate: fail if the macro-recall is lower."""

@@ -94,6 +94,7 @@ LOOP: Final = (
     "trainer.max_tokens",
     "trainer.max_segments",
     "trainer.contrast_rows",
+    "trainer.augment",
     "trainer.class_weighting",
     "trainer.dropout",
     "trainer.ema_decay",

@@ -22,6 +22,7 @@ OF_THE_LOOP: Final = (
     "batch_size",
     "accumulate",
     "contrast_rows",
+    "augment",
     "weight_decay",
     "warmup",
     "dropout",

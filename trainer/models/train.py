@@ -13,9 +13,8 @@ import torch
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from shared.terminal import show
-from trainer.data.augment.contrast import contrast_settings, with_contrast_rows
+from trainer.data.augment.copies import made_settings, with_made_rows
 from trainer.data.examples import write_examples
-from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import Sample, draw_sample
 from trainer.evaluation.behaviour.suite import sentences
@@ -103,7 +102,7 @@ class Prepared:
     """None: cross-entropy with the labels."""
 
     def label_shares(self) -> list[float]:
-        """Share of each label in the rows that are trained on, contrast rows included."""
+        """Share of each label in the rows that are trained on, those that were made included."""
         trained = self.encoded["train"].labels
         shares: list[float] = (
             np.bincount(trained, minlength=len(self.base.model.config.id2label)) / len(trained)
@@ -157,8 +156,7 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
         log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
     seed_everything(settings.seed)
     log.info("loading_base", base=settings.base)
-    polarity = polarity_of(job.examples.label_names, settings.polarity)
-    training_rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
+    training_rows = with_made_rows(splits, settings)
     labels, options = splits.train.label_names, settings.normaliser
     base = load_base(settings.base, settings.base_revision, labels, settings.cache_dir, settings.layers)
     max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, options)
@@ -189,7 +187,7 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
         random_state=torch.get_rng_state(),
         training={
             **training_settings(config, sample, device, settings.label_map),
-            **contrast_settings(settings.contrast_rows),
+            **made_settings(settings),
             "budget": settings.budget or "none",
             **training,
         },

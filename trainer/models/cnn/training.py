@@ -17,9 +17,8 @@ from shared.model_folder.artifact import seal
 from shared.model_folder.manifest import Base, Manifest, Normaliser
 from shared.terminal import show
 from shared.text import NORMALISER_VERSION, NormaliserOptions
-from trainer.data.augment.contrast import contrast_settings, with_contrast_rows
+from trainer.data.augment.copies import made_settings, with_made_rows
 from trainer.data.examples import write_examples
-from trainer.data.labels.polarity import polarity_of
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import draw_sample
 from trainer.evaluation.chance import doubts
@@ -123,8 +122,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> _Prepared:
     if job.held_out:
         write_examples(splits.test, job.held_out)
         log.info("held_out_written", file=str(job.held_out), rows=len(splits.test))
-    polarity = polarity_of(job.examples.label_names, settings.polarity)
-    rows = with_contrast_rows(splits.train, settings.contrast_rows, settings.seed, polarity)
+    rows = with_made_rows(splits, settings)
     # As for baselines: of few texts, "Good" and "good" must not be two words.
     options = NormaliserOptions(lowercase=True, remove_stop_words=settings.remove_stop_words)
     reading = learn_words(rows.texts, options, settings.max_tokens)
@@ -147,7 +145,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> _Prepared:
         device=device,
         training={
             **training_settings(config, sample, device, settings.label_map),
-            **contrast_settings(settings.contrast_rows),
+            **made_settings(settings),
             "words": len(reading.words),
             "embedding_size": SIZE,
             "filter_widths": " ".join(map(str, WIDTHS)),
