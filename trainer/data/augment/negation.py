@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 NEGATIONS: Final = frozenset(
     split_words(
-        "no not never none nothing nobody nowhere neither nor without cannot cant dont doesnt didnt isnt arent wasnt "
-        "werent wont wouldnt shouldnt couldnt hasnt havent hadnt aint hardly barely scarcely rarely seldom lacks lacking "
-        "fails failed"
+        "no not never none nothing nobody nowhere neither nor without cannot cant dont doesnt didnt isnt arent "
+        "wasnt werent wont wouldnt shouldnt couldnt hasnt havent hadnt aint hardly barely scarcely rarely seldom "
+        "lacks lacking fails failed"
     )
 )
 SCOPE_WORDS: Final = 4

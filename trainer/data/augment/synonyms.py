@@ -1,7 +1,7 @@
 """Synonyms from a list of our own: words of one polarity, strength and grammar, in English.
 
-A thesaurus such as WordNet gives "well" for "good" and "regretful" for "bad": without the sense of a word in its text,
-many of its synonyms change the label.
+A thesaurus such as WordNet gives "well" for "good" and "regretful" for "bad": without the sense of a word in its
+text, many of its synonyms change the label.
 """
 
 from __future__ import annotations
