@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,6 +138,20 @@ def test_it_has_one_device_and_precision(options: dict[str, Any], trained: Path)
 
 
 @pytest.mark.slow
+def test_it_is_served_without_torch_and_scikit_learn(trained: Path) -> None:
+    """So a consumer without either can serve it, and starts as fast."""
+    program = (
+        "import sys; from pathlib import Path; from shared.inference.engines.select import load_scorer; "
+        "from shared.inference.scheduler import Scheduler; "
+        "from shared.model_folder.artifact import open_artifact; "
+        "print(len(Scheduler(load_scorer(open_artifact(Path(sys.argv[1])))).score(['a good day'])), "
+        "[name for name in ('torch', 'transformers', 'sklearn', 'scipy') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, trained], capture_output=True, text=True, check=True)
+    assert ran.stdout == "1 []\n"
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_others(examples: Examples, tmp_path: Path) -> None:
     """Bit for bit."""
     jobs = [train_cnn(Job(examples, tmp_path / name, behaviour=False), _settings(seed=seed))[0]
@@ -149,8 +165,10 @@ def test_the_same_seed_gives_the_same_weights_and_another_others(examples: Examp
 def test_an_interrupted_training_ends_with_the_same_weights(
     examples: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given an interruption after the first epoch, when resumed, then nothing differs."""
-    whole, _ = train_cnn(Job(examples, tmp_path / "whole", behaviour=False), _settings())
+    """Given an interruption after the first epoch, when resumed, then nothing differs, with changed copies too."""
+    options = _settings(augment="word-dropout=0.5,typos=0.5")
+    whole, _ = train_cnn(Job(examples, tmp_path / "whole", behaviour=False), options)
+    assert whole.manifest.training["augment"] == "word-dropout=0.5,typos=0.5"
     save = Checkpoint.save
 
     def save_once(checkpoint: Checkpoint, state: Any) -> None:
@@ -161,8 +179,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "save", save_once)
         with pytest.raises(KeyboardInterrupt):
-            train_cnn(job, _settings())
-    cut, _ = train_cnn(job, _settings())
+            train_cnn(job, options)
+    with pytest.raises(InputDataError, match="belongs to a training with other settings"):
+        train_cnn(job, _settings())
+    cut, _ = train_cnn(job, options)
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}
     ours, theirs = _weights(whole), _weights(cut)
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
