@@ -168,6 +168,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     """Given an interruption after the first epoch, when resumed, then nothing differs, with changed copies too."""
     options = _settings(augment="word-dropout=0.5,typos=0.5")
     whole, _ = train_cnn(Job(examples, tmp_path / "whole", behaviour=False), options)
+    plain, _ = train_cnn(Job(examples, tmp_path / "plain", behaviour=False), _settings(epochs=1))
+    assert _weights(whole)["embeddings"].shape == _weights(plain)["embeddings"].shape, "copies teach no word"
     assert whole.manifest.training["augment"] == "word-dropout=0.5,typos=0.5"
     save = Checkpoint.save
 
@@ -183,7 +185,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(
     with pytest.raises(InputDataError, match="belongs to a training with other settings"):
         train_cnn(job, _settings())
     cut, _ = train_cnn(job, options)
-    assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut", "plain"}
     ours, theirs = _weights(whole), _weights(cut)
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
