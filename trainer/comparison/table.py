@@ -183,7 +183,8 @@ def _notes(found: Comparison) -> str:
     return (
         f"Parts: {parts}; split: {found.order}.{left_out} In brackets: 95 % intervals, as in model cards; of "
         "ROC-AUC, ECE and differences by a bootstrap of these rows; differences are paired. The best is chosen by "
-        "macro recall. Texts a second are those of this machine, in the code that serves, one model after the other."
+        "macro recall. Texts a second are those of this machine, in the code that serves, one model after the "
+        "other."
     )
 
 

@@ -125,7 +125,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> _Prepared:
     rows = with_made_rows(splits, settings)
     # As for baselines: of few texts, "Good" and "good" must not be two words.
     options = NormaliserOptions(lowercase=True, remove_stop_words=settings.remove_stop_words)
-    # Without the copies: a word that occurs once would occur twice, and none would teach what an unknown one means.
+    # Without copies, in which a word that occurs once occurs again: none would teach what an unknown word means.
     own = with_made_rows(splits, settings.model_copy(update={"augment": ()}))
     reading = learn_words(own.texts, options, settings.max_tokens)
     parts = {name: getattr(splits, name) for name in ("validation", "test")} | {"train": rows}
