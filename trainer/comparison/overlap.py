@@ -21,23 +21,33 @@ SAME: Final = "no: trained on the same rows"
 
 
 def seen(artifact: Artifact, splits: Splits, part: str = "test", used: Sequence[str] = USED) -> str:
-    """What is known, in a few words, of the rows of `part` that were among the parts `used` of the model.
-
-    Nothing is known of a model without row ids that had other training rows. An ensemble has seen what one of its
-    members has seen, and the rows that it was calibrated on itself.
-    """
-    models = _models(artifact)
-    others = [one for one in models if not _same_rows(one, splits)]
-    if not others:
+    """What `rows_seen` finds, in a few words."""
+    if not _others(artifact, splits):
         return SAME
-    if any(FILE not in one.manifest.files for one in others):
+    both = rows_seen(artifact, splits, part, used)
+    if both is None:
         return "not known: it does not say which rows it was trained on"
-    known = {row for one in others for name in _used(one, used) for row in read_parts(one)[name]}
-    ids = getattr(splits, part).ids
-    both = sum(row in known for row in ids)
     if not both:
         return "no: none of these row ids is in its parts"
-    return f"yes: {both:,} of {len(ids):,} {part} rows"
+    return f"yes: {both:,} of {len(getattr(splits, part)):,} {part} rows"
+
+
+def rows_seen(artifact: Artifact, splits: Splits, part: str, used: Sequence[str]) -> int | None:
+    """Rows of `part` that were among the parts `used` of the model; None if its folder does not say.
+
+    It does not say if it has no row ids and had other training rows. An ensemble has seen what one of its members
+    has seen, and the rows that it was calibrated on itself.
+    """
+    others = _others(artifact, splits)
+    if any(FILE not in one.manifest.files for one in others):
+        return None
+    known = {row for one in others for name in _used(one, used) for row in read_parts(one)[name]}
+    return sum(row in known for row in getattr(splits, part).ids)
+
+
+def _others(artifact: Artifact, splits: Splits) -> list[Artifact]:
+    """The models that had other training rows."""
+    return [one for one in _models(artifact) if not _same_rows(one, splits)]
 
 
 def _models(artifact: Artifact) -> list[Artifact]:

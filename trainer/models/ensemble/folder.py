@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shared.model_folder.artifact import Artifact
+    from trainer.data.examples import IntArray
     from trainer.models.transformer.predict import FloatArray
 
 MAX_MEMBERS: Final = 50
@@ -54,8 +55,8 @@ class Ensemble:
     members: tuple[Artifact, ...]
     weights: FloatArray
     """`[members]`; they sum to 1."""
-    columns: FloatArray
-    """`[members, labels]`, the place in the member of each label of the ensemble; integers."""
+    columns: IntArray
+    """`[members, labels]`, the place in the member of each label of the ensemble."""
 
     def logits(self, probabilities: Sequence[FloatArray]) -> FloatArray:
         """`[rows, labels]` before calibration: the logarithms of the weighted mean of calibrated probabilities.

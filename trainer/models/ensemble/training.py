@@ -13,7 +13,7 @@ from shared.errors import InputDataError, SettingsError
 from shared.model_folder.artifact import open_artifact, seal
 from shared.model_folder.manifest import Base, Manifest
 from shared.terminal import few, show
-from trainer.comparison.overlap import FITTED, SAME, seen
+from trainer.comparison.overlap import FITTED, SAME, rows_seen, seen
 from trainer.data.examples import write_examples
 from trainer.data.parts import PARTS, write_parts
 from trainer.data.sample import draw_sample
@@ -71,13 +71,18 @@ def make_ensemble(
         write_examples(splits.test, job.held_out)
     with replacing(job.output) as folder:
         copies = copy_members(folder, members)
-        saw = [seen(one, splits, "calibration", FITTED) for one in copies]
         if method == "stack":
-            _check_stacking(copies, saw)
+            _check_stacking(copies, splits)
         weights = _weights(copies, method, splits, settings.device)
         joined = [
-            Joined(one.manifest.name, one.version, weight, calibration, seen(one, splits))
-            for one, weight, calibration in zip(copies, weights.tolist(), saw, strict=True)
+            Joined(
+                one.manifest.name,
+                one.version,
+                weight,
+                saw_calibration=seen(one, splits, "calibration", FITTED),
+                saw_test=seen(one, splits),
+            )
+            for one, weight in zip(copies, weights.tolist(), strict=True)
         ]
         log.info("joined", method=method, weights={one.version: round(one.weight, 4) for one in joined})
         write_config(folder, splits.train.label_names, copies, weights)
@@ -120,13 +125,13 @@ def _check(members: Sequence[Artifact], labels: Sequence[str]) -> None:
             )
 
 
-def _check_stacking(members: Sequence[Artifact], saw: Sequence[str]) -> None:
+def _check_stacking(members: Sequence[Artifact], splits: Splits) -> None:
     """Raises InputDataError if a member was fitted to rows that the weights would be fitted to."""
-    for one, known in zip(members, saw, strict=True):
-        if known.startswith("yes"):
+    for one in members:
+        if rows := rows_seen(one, splits, "calibration", FITTED):
             raise InputDataError(
-                f"--method stack: {one.manifest.name} ({one.version}) was trained on calibration rows "
-                f"({known}), which would favour it; give --calibration FILE with other rows, or use --method mean"
+                f"--method stack: {one.manifest.name} ({one.version}) was trained on {rows:,} of the calibration "
+                "rows, which would favour it; give --calibration FILE with other rows, or use --method mean"
             )
 
 

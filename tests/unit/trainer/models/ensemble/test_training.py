@@ -144,7 +144,7 @@ def test_stacking_on_rows_that_a_member_was_trained_on_is_refused(shelf: Path, t
     seal(tmp_path / "other", read_manifest(tmp_path / "other"))
     words = ("ensemble", shelf / "nb", tmp_path / "other", "--data", shelf / "data.parquet", "--test-rows", 60,
              "--no-behaviour", "--device", "cpu", "--output", tmp_path / "out")  # fmt: skip
-    with pytest.raises(InputDataError, match=r"--method stack: tiny .* was trained on calibration rows"):
+    with pytest.raises(InputDataError, match=r"--method stack: tiny .* was trained on 14 of the calibration rows"):
         run(*words, "--method", "stack")
     assert not (tmp_path / "out").exists()
     run(*words)
