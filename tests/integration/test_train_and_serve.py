@@ -12,12 +12,11 @@ import pytest
 from shared.model_folder.artifact import open_artifact
 from tests.integration.conftest import Topics
 from tests.integration.test_processes import SMALL_BATCHES
-from tests.support.plain import plain_model
+from tests.support.plain import predict_whole
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base
 from tests.support.topics import Sent, produce, read_all
 from trainer.models.baselines.model import Baseline
-from trainer.models.transformer.predict import predict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,13 +51,13 @@ def test_an_archived_topic_trains_the_model_that_serves_it(
 
     served = [json.loads(message.value() or b"") for message in read_all(topics.servers, topics.sentiments)]
     artifact = open_artifact(tmp_path / "model")
-    model, tokenizer = plain_model(tmp_path / "model")
-    expected = predict(model, tokenizer, artifact.manifest, [tweet.text for tweet in chosen])
+    expected = predict_whole(artifact, [tweet.text for tweet in chosen])
     by_id = {
         tweet.id: dict(zip(artifact.manifest.labels, row, strict=True))
         for tweet, row in zip(chosen, expected, strict=True)
     }
     assert {result["id"] for result in served} == by_id.keys()
+    assert any("segments" in result for result in served)
     for result in served:
         assert result["probabilities"] == pytest.approx(by_id[result["id"]], abs=TOLERANCE)
         assert result["model"] == {"name": "model", "version": artifact.version}
