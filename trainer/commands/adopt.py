@@ -9,7 +9,7 @@ import typer
 
 from shared.command_line import Loaded
 from shared.terminal import few, show
-from trainer.commands.options import COLUMNS, LOGS, RESULTS, Labels, settings_options
+from trainer.commands.options import COLUMNS, LOGS, RESULTS, Labels, Name, Overwrite, settings_options
 from trainer.settings import TrainerEnvironment
 
 
@@ -44,10 +44,8 @@ def adopt(
         typer.Option("--calibrate", help="Labelled texts, to calibrate, test, and compare normalisers."),
     ] = None,
     labels: Labels = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
+    name: Name = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Seals a classifier that was fine-tuned elsewhere with transformers, so that it can be served."""
     from trainer.data.datasets.named import read_data  # noqa: PLC0415

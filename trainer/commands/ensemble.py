@@ -21,9 +21,12 @@ from trainer.commands.options import (
     LOGS,
     RESULTS,
     SPLIT,
+    BehaviourSuite,
     Calibration,
     Data,
     Labels,
+    Name,
+    Overwrite,
     Test,
     Validation,
     read_given,
@@ -60,14 +63,9 @@ def ensemble(
     validation: Validation = None,
     calibration: Calibration = None,
     test: Test = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
-    behaviour: Annotated[
-        bool,
-        typer.Option("--behaviour/--no-behaviour", help="Run the behaviour suite, which is in English."),
-    ] = True,
+    name: Name = None,
+    overwrite: Overwrite = False,
+    behaviour: BehaviourSuite = True,
 ) -> None:
     """Averages the probabilities of models, in a calibrated and sealed folder: a teacher, which is not served.
 

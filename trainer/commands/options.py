@@ -23,6 +23,13 @@ Labels = Annotated[
         "--labels", help="File of ids and labels, joined to --data, or of a label a line.", show_default=False
     ),
 ]
+Name = Annotated[
+    str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")]
+BehaviourSuite = Annotated[
+    bool, typer.Option("--behaviour/--no-behaviour", help="Run the behaviour suite, which is in English.")
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Exit code 81 if parts overlap, or the labels of a text conflict."),

@@ -26,9 +26,12 @@ from trainer.commands.options import (
     RESULTS,
     SPLIT,
     TRAINING,
+    BehaviourSuite,
     Calibration,
     Data,
     Labels,
+    Name,
+    Overwrite,
     Strict,
     Test,
     Validation,
@@ -65,21 +68,16 @@ def train(
     calibration: Calibration = None,
     test: Test = None,
     strict: Strict = False,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Name of the model; default: the folder's.", show_default=False)
-    ] = None,
+    name: Name = None,
     held_out: Annotated[
         Path | None,
         typer.Option("--held-out", help="Parquet file for the test rows, which the model never sees."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older model.")] = False,
+    overwrite: Overwrite = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep a checkpoint next to the output; continue from it if it exists.")
     ] = False,
-    behaviour: Annotated[
-        bool,
-        typer.Option("--behaviour/--no-behaviour", help="Run the behaviour suite, which is in English."),
-    ] = True,
+    behaviour: BehaviourSuite = True,
 ) -> None:
     """Trains a model on labelled texts; writes a tested, calibrated, sealed model folder."""
     from trainer.data.datasets.named import read_data  # noqa: PLC0415
