@@ -42,7 +42,7 @@ FROM runtime AS consumer-cpu
 RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
     --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
-    --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=cache,id=uv,target=/var/cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages cpu http otel
 COPY --from=wheel /wheel /opt/wheel
@@ -64,7 +64,7 @@ ARG TORCH_BACKEND=
 RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
     --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
-    --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=cache,id=uv,target=/var/cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages gpu http otel
 COPY --from=wheel /wheel /opt/wheel
@@ -86,7 +86,7 @@ ARG TORCH_BACKEND=
 RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
     --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
-    --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=cache,id=uv,target=/var/cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages trainer
 COPY --from=wheel /wheel /opt/wheel
@@ -105,7 +105,7 @@ FROM runtime AS dashboard
 RUN --mount=type=bind,from=tools,source=/opt/uv,target=/opt/uv \
     --mount=type=bind,source=pyproject.toml,target=/build/pyproject.toml \
     --mount=type=bind,source=constraints.txt,target=/build/constraints.txt \
-    --mount=type=cache,id=uv,target=/root/.cache/uv \
+    --mount=type=cache,id=uv,target=/var/cache/uv \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     /opt/uv/bin/install-packages dashboard
 COPY --from=wheel /wheel /opt/wheel

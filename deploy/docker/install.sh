@@ -7,7 +7,7 @@ set -eu
 # uv does not read pip's configuration, which is where an index is named.
 UV_DEFAULT_INDEX="$(/opt/uv/bin/pip config get global.index-url 2>/dev/null || true)"
 # Compiled here: the file system of the containers is read-only. The certificates are those of the base image.
-export UV_DEFAULT_INDEX UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1
+export UV_DEFAULT_INDEX UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_SYSTEM_CERTS=1 UV_NO_PROGRESS=1
 uv=/opt/uv/bin/uv
 case "$1" in
     --wheel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -17,12 +18,12 @@ from tests.support.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Dialog, Page
 
     from sentiment_testing.kafka import Broker, MakeTopic
 
+AXE: Final = Path(os.environ.get("AXE", ".cache/axe/package/axe.min.js"))
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
 VIOLATIONS: Final = """
 window.violations = [];
@@ -145,3 +146,11 @@ def dashboard(stream: Stream, tmp_path: Path) -> Iterator[Dashboard]:
     found = Dashboard(tmp_path, stream, "--group-by", "channel")
     yield found
     found.close()
+
+
+def check(page: Page) -> None:
+    """Runs axe with all its rules of WCAG 2.2 AA and its best practices."""
+    # As evaluated code, which the policy of the page does not concern.
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert [(one["id"], [node["html"][:150] for node in one["nodes"]][:4]) for one in found] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import AXE, check
+from tests.browser.conftest import AXE, check
 from tests.browser.stream import Said
 from tests.conftest import skip_or_fail
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from tests.browser.axe import check
-from tests.browser.conftest import Dashboard
+from tests.browser.conftest import Dashboard, check
 from tests.browser.stream import Said
 
 if TYPE_CHECKING:
