@@ -26,6 +26,8 @@ class Brokers:
         self.known: dict[str, str] = {}
         self.out_of_reach = 0
         """How often the client has to get new metadata before it asks a broker that answers."""
+        self.metadata_out_of_reach = 0
+        """How many requests for new metadata meet no broker that answers."""
         self.waited_s = 0.0
 
     def describe_topics(self, topics: TopicCollection, *, request_timeout: float) -> dict[str, Future[Any]]:
@@ -46,6 +48,9 @@ class Brokers:
     def list_topics(self, *, timeout: float) -> None:
         """New metadata name another broker as the controller."""
         assert timeout > 0
+        if self.metadata_out_of_reach:
+            self.metadata_out_of_reach -= 1
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
         self.out_of_reach -= 1
 
 
@@ -121,3 +126,14 @@ def test_a_broker_out_of_reach_costs_a_short_wait() -> None:
     brokers.out_of_reach = len(TRIES_S)
     with pytest.raises(PublishFailed):
         watch.ids(["texts"])
+
+
+def test_metadata_that_do_not_come_are_asked_for_again_between_two_tries() -> None:
+    """Given a request for metadata that meets the broker out of reach too, then another is asked."""
+    brokers = Brokers()
+    watch = TopicWatch(brokers)  # type: ignore[arg-type]
+    brokers.known = {"texts": "id"}
+    brokers.out_of_reach = brokers.metadata_out_of_reach = 1
+
+    assert watch.ids(["texts"]) == {"texts": "id"}
+    assert brokers.waited_s == TRIES_S[0]
