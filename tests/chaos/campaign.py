@@ -20,11 +20,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.faults.plan import Chaos
-from tests.chaos.real import real_models
+from tests.chaos.real import baseline_models, demo_models
 from tests.chaos.stage import SESSION_S, Setting, Stage, make_models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.chaos.brokers.cluster import Cluster
     from tests.chaos.stage import Models
@@ -79,6 +79,19 @@ REAL_PLAN: Final = {
     "delayed EndTxn": 2,
     "duplicate transactional.id": 1,
 }
+BASELINE_PLAN: Final = {
+    **REAL_PLAN,
+    "consumer kill -9": 15,
+    "failpoint": 20,
+    "crash in a publish": 3,
+    "broker restart": 1,
+    "black hole": 1,
+    "model swap": 4,
+    "group down": 1,
+    "topic added": 1,
+    "topic recreated": 1,
+    "partition added": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +134,18 @@ FULL: Final = (
     ),
     Part(
         "real-exactly-once",
-        Setting("exactly-once", "classic", 6, messages=8_000, drain_s=300.0, real=True, max_rss_mb=1_500),
+        Setting("exactly-once", "classic", 6, messages=8_000, drain_s=300.0, scorer_of="demo", max_rss_mb=1_500),
         REAL_PLAN,
         gap_s=(5.0, 8.0),
     ),
+    Part(
+        "real-baselines-exactly-once",
+        Setting("exactly-once", "classic", 8, messages=150_000, scorer_of="baselines", pattern=True),
+        BASELINE_PLAN,
+    ),
+)
+MODELS: Final[Mapping[str, Callable[[Path], Models]]] = MappingProxyType(
+    {"oracle": make_models, "demo": demo_models, "baselines": baseline_models}
 )
 
 SLICE_RECOVERY_S: Final = SESSION_S + 15
@@ -218,7 +239,7 @@ def run_campaign(parts: tuple[Part, ...], output: Path, *, again: bool) -> bool:
         began = time.monotonic()
         folder = Path(tempfile.mkdtemp(prefix=f"chaos-{part.name}-"))
         print(f"{part.name}: {sum(part.plan.values())} faults, {part.setting.messages} messages, logs in {folder}")
-        models = (real_models if part.setting.real else make_models)(folder / "models")
+        models = MODELS[part.setting.scorer_of](folder / "models")
         (folder / "nodes").mkdir()
         with Cluster(folder / "nodes") as cluster:
             record, verdicts = perform(cluster, part, folder / "members", models)

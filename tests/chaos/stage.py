@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
 from confluent_kafka.admin import AdminClient
@@ -59,8 +59,8 @@ class Setting:
     """Whether the members also read all topics that match a pattern; at first there are none."""
     reset: str = "earliest"
     """Where a group without commits begins."""
-    real: bool = False
-    """Whether the members score with the model and not with the oracle."""
+    scorer_of: Literal["oracle", "demo", "baselines"] = "oracle"
+    """What the members score with: the oracle, the demo's MiniLM, or models of words; see tests/chaos/real.py."""
     max_rss_mb: int = 400
     recovery_s: float = SESSION_S + 5
     """p95 of the recoveries from a death stays below this."""
@@ -317,7 +317,7 @@ class Stage:
             "CHAOS_MUTANT": self.setting.mutant or "",
             "CHAOS_STRETCH_S": str(self.setting.stretch_s or ""),
             "CHAOS_TRANSACTION_TIMEOUT_MS": "10000",
-            "CHAOS_REAL": "1" if self.setting.real else "",
+            "CHAOS_REAL": "" if self.setting.scorer_of == "oracle" else "1",
         }
 
     def _create_topics(self) -> None:

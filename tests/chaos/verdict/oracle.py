@@ -71,6 +71,11 @@ class Oracle:
         weights = [1 + byte for byte in hashlib.sha256(f"{version}:{text}".encode()).digest()[: len(LABELS)]]
         return tuple(weight / sum(weights) for weight in weights)
 
+    def label(self, version: str, text: str) -> str:
+        """The label of that answer."""
+        probabilities = self.probabilities(version, text)
+        return LABELS[probabilities.index(max(probabilities))]
+
 
 def key_of(number: int) -> bytes:
     """The key of a message; messages of one key follow each other in the order of their numbers."""

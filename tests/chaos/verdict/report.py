@@ -15,7 +15,8 @@ Written by `make chaos` and `make mutants` from the JSON files in this folder, w
 time and seed. A run is a group of consumers (the product's own wiring around a scorer whose answers follow from
 the text) on three nodes of Apache Kafka behind a proxy, all on one machine. An independent reader, which shares no
 code with the consumer, reads everything back afterwards and judges it. In `real-exactly-once` the consumers score
-tweets with MiniLM, and their answers are compared with those of the same scorer outside of Kafka, within 1e-4.
+tweets with MiniLM, in `real-baselines-exactly-once` with models of words (NBSVM, and logistic regression after a
+swap); their answers are compared with those of the same scorer outside of Kafka, within 1e-4.
 
 Some faults require an immediate reaction; the invariant *faults answered* counts missing reactions:
 
