@@ -113,6 +113,25 @@ def end_to_end(figures: Mapping[str, Any]) -> Iterable[str]:
         )
 
 
+def served_models(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Rate, cost and memory of each model when it is served."""
+    yield from _table(
+        "exactly once",
+        ("messages/s", "of the last one's", "CPU ms a message", "MiB", "folder, MiB", "engine"),
+        {
+            name: (
+                _rate(one),
+                f"{one['ratio']:.2f}",
+                f"{one['cpu_us']['median'] / 1000:.2f}",
+                f"{one['memory_mib']['median']:,.0f}",
+                f"{one['folder_mib']:,.1f}",
+                one["engine"],
+            )
+            for name, one in figures.items()
+        },
+    )
+
+
 def host_path(figures: Mapping[str, Any]) -> Iterable[str]:
     """Rates without a model, and the cost of each stage."""
     yield from _table(
@@ -273,6 +292,7 @@ TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {
     "engines": engines,
     "ceiling": ceiling,
     "end_to_end": end_to_end,
+    "served_models": served_models,
     "host_path": host_path,
     "latency": latency,
     "planned": planned,
