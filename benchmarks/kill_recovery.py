@@ -1,19 +1,22 @@
-"""How long the partitions of a killed process wait: from `kill -9` of one of two members to their next result.
+"""How long the partitions of a process that ended wait: from the end of one of two members to their next result.
 
     python -m benchmarks.kill_recovery --rounds 1
 
-Each contender has two members and a text every PAUSE_S in each partition. After a kill the survivor takes over the
-partitions of the killed one; then a process is started again. The broker is a Java process of its own for each
-setting of it, since in the protocol `consumer` it decides.
+Each contender has two members and a text every PAUSE_S in each partition. The ends are a kill after which the
+survivor takes over (`lost`); a kill after which the same process is started again at once and again whenever it
+ends, as an orchestrator does (`restarted`); and an orderly stop of which the survivor takes over (`stopped`). The
+broker is a Java process of its own for each setting of it, since in the protocol `consumer` it decides.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import uuid4
@@ -45,6 +48,8 @@ class Contender:
     protocol: str
     properties: Mapping[str, int] = field(default_factory=dict)
     broker: Mapping[str, str] = field(default_factory=dict)
+    is_static: bool = False
+    """Whether the members have a `group.instance.id`, which the consumer's settings refuse."""
 
 
 CONTENDERS: Final = {
@@ -52,12 +57,17 @@ CONTENDERS: Final = {
     "classic, default": Contender("classic"),
     "consumer, the broker's default of 45 s": Contender("consumer", broker=BROKERS_DEFAULT),
     "consumer, group.consumer.session.timeout.ms=6000": Contender("consumer"),
+    "classic, static members": Contender("classic", is_static=True),
+    "consumer, 6000, static members": Contender("consumer", is_static=True),
 }
+ENDS: Final = ("lost", "restarted", "stopped")
 
 
 def main() -> None:
     """Runs each contender with `--rounds` kills and writes the seconds."""
-    options = arguments(__doc__).parse_args()
+    parser = arguments(__doc__)
+    parser.add_argument("--ends", nargs="+", choices=ENDS, default=ENDS, help="which ends of a member")
+    options = parser.parse_args()
     figures: dict[str, Any] = {}
     for name, contender in chosen(CONTENDERS, options.only).items():
         with (
@@ -65,9 +75,11 @@ def main() -> None:
             tempfile.TemporaryDirectory() as folder,
             Group(broker, contender, Path(folder)) as group,
         ):
-            seconds = [group.kill_and_wait() for _ in range(options.rounds)]
-        print(f"  {name}: {', '.join(f'{one:.1f}' for one in seconds)} s", flush=True)
-        figures[name] = {"seconds": spread(seconds), "kills": len(seconds)}
+            figures[name] = {"rounds": options.rounds}
+            for end in options.ends:
+                seconds = [group.end_and_wait(end) for _ in range(options.rounds)]
+                print(f"  {name}, {end}: {', '.join(f'{one:.1f}' for one in seconds)} s", flush=True)
+                figures[name][end] = spread(seconds)
     write("kill_recovery", figures, options)
 
 
@@ -81,9 +93,11 @@ class Group:
         self._folder = folder
         self._writer = TopicWriter(broker, texts)
         self._reader = TopicReader(broker, results)
-        self._started = 0
-        self._members: list[ConsumerProcess] = []
+        self._members: dict[str, ConsumerProcess] = {}
+        """By instance id, the oldest first."""
+        self._logs = count()
         self._closing = ExitStack()
+        self._command = (sys.executable, "-m", "benchmarks.static_member", "run") if contender.is_static else None
         self._environment = {
             "SENTIMENT_KAFKA__BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "SENTIMENT_KAFKA__PROPERTIES": json.dumps(contender.properties),
@@ -98,8 +112,10 @@ class Group:
 
     def __enter__(self) -> Self:
         """Starts both."""
-        self._start()
-        self._start()
+        self._start("0")
+        self._members["0"].await_log(f'"owned": {PARTITIONS}')
+        self._start("1")
+        self._members["1"].await_log(f'"owned": {PARTITIONS // 2}')
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,21 +123,35 @@ class Group:
         self._closing.close()
         self._reader.close()
 
-    def kill_and_wait(self) -> float:
-        """Seconds from the kill of the older member until every partition had a result of a later text."""
+    def end_and_wait(self, end: str) -> float:
+        """Seconds from the end of the older member until every partition had a result of a later text.
+
+        Both members run again when it returns.
+        """
         self._await_all(time.monotonic())
-        self._members.pop(0).kill()
-        seconds = self._await_all(time.monotonic())
-        self._start()
+        name, member = next(iter(self._members.items()))
+        began = time.monotonic()
+        member.terminate() if end == "stopped" else member.kill()
+        del self._members[name]
+        if end == "restarted":
+            self._start(name)
+        seconds = self._await_all(began)
+        if end != "restarted":
+            self._start(name)
+        while f'"owned": {PARTITIONS // 2}' not in self._members[name].log:
+            self._start_what_ended()
+            time.sleep(PAUSE_S)
         return seconds
 
-    def _start(self) -> None:
-        log = self._folder / f"{self._started}.log"
-        member = ConsumerProcess(log, "--instance-id", str(self._started), env=self._environment)
+    def _start(self, name: str) -> None:
+        log = self._folder / f"{next(self._logs)}.log"
+        member = ConsumerProcess(log, "--instance-id", name, env=self._environment, command=self._command)
         self._closing.callback(member.close)
-        self._members.append(member)
-        self._started += 1
-        member.await_log(f'"owned": {PARTITIONS if self._started == 1 else PARTITIONS // 2}')
+        self._members[name] = member
+
+    def _start_what_ended(self) -> None:
+        for name in [name for name, member in self._members.items() if member.exit_code is not None]:
+            self._start(name)
 
     def _await_all(self, began: float) -> float:
         """Sends texts until those sent after `began` have a result in each partition."""
@@ -135,6 +165,7 @@ class Group:
                 )
             sent |= set(self._writer.send([_text() for _ in range(2 * PARTITIONS)]))
             time.sleep(PAUSE_S)
+            self._start_what_ended()
             self._reader.poll()
             for message in self._reader.messages[read:]:
                 result = Result.of(message)
