@@ -185,7 +185,7 @@ UNKNOWN: Final = _counter(
     "Results with `unknown_share`: the model does not know enough of the text. They are uncertain as well.",
 )
 TRUNCATED: Final = _counter(
-    "sentiment_truncated_texts_total", "Results of texts that are longer than the model reads, segments included."
+    "sentiment_truncated_texts_total", "Results of texts of which the end was not read, in no segment either."
 )
 SEGMENTED: Final = _counter(
     "sentiment_segmented_texts_total", "Results of texts that were read in several segments, as they are long."

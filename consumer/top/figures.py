@@ -53,6 +53,7 @@ class Figures:
     confidence: float | None
     uncertain: float | None
     unknown: float | None
+    segmented: float | None
     truncated: float | None
     dead_share: float | None
     """Dead letters by records with an outcome."""
@@ -93,6 +94,7 @@ def figures(window: Window, newest: Sequence[Snapshot]) -> Figures:
         confidence=window.mean(metrics.CONFIDENCE),
         uncertain=window.share(metrics.UNCERTAIN, metrics.MESSAGES, **results),
         unknown=window.share(metrics.UNKNOWN, metrics.MESSAGES, **results),
+        segmented=window.share(metrics.SEGMENTED, metrics.MESSAGES, **results),
         truncated=window.share(metrics.TRUNCATED, metrics.MESSAGES, **results),
         dead_share=window.share(metrics.DEAD_LETTERS, metrics.MESSAGES),
         drift=_drift(newest),

@@ -90,8 +90,8 @@ def _sections(view: View, room: int) -> Iterator[RenderableType]:
     yield _heading("Right")
     yield row("labels", _labels(now.labels))
     yield row("confidence", percent(now.confidence), lambda one: one.confidence)
-    doubt = (("uncertain", now.uncertain), ("not understood", now.unknown), ("cut", now.truncated))
-    yield row("doubt", ", ".join(f"{name} {percent(share)}" for name, share in doubt))
+    yield row("doubt", f"uncertain {percent(now.uncertain)}, not understood {percent(now.unknown)}")
+    yield row("long texts", f"in segments {percent(now.segmented)}, cut {percent(now.truncated)}")
     yield row("drift", _drift(now.drift))
     dead = _BAD if (now.dead_share or 0) > DEAD else _DOUBTFUL if now.dead_share else ""
     yield row("dead letters", percent(now.dead_share), lambda one: one.dead_share, dead)
