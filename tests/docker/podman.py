@@ -52,6 +52,7 @@ def running_podman() -> Iterator[Mapping[str, str]]:
     (CACHE / "tmp").mkdir(parents=True, exist_ok=True)
     (CACHE / "containers.conf").write_text(CONTAINERS)
     (CACHE / "storage.conf").write_text(STORAGE.format(folder=CACHE))
+    _forget_another_place()
     folder = Path(tempfile.mkdtemp(prefix="podman-"))
     socket = folder / "podman.sock"
     environ = {
@@ -80,6 +81,19 @@ def running_podman() -> Iterator[Mapping[str, str]]:
         finally:
             ended.set()
             checks.join()
+
+
+def _forget_another_place() -> None:
+    """Removes podman's database, not its images, if the folder was moved or copied.
+
+    It holds absolute paths: containers were made at the old place, and their ends were never noticed.
+    """
+    place = CACHE / "place"
+    if place.is_file() and place.read_text() == str(CACHE):
+        return
+    for name in ("storage/libpod", "run"):
+        shutil.rmtree(CACHE / name, ignore_errors=True)
+    place.write_text(str(CACHE))
 
 
 def _check_health(environ: Mapping[str, str], ended: threading.Event) -> None:

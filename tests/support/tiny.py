@@ -130,7 +130,8 @@ def tiny_model_of(folder: Path, architecture: str, *, max_tokens: int = MAX_TOKE
         **sizes,
         vocab_size=len(vocabulary()),
         pad_token_id=0,
-        max_position_embeddings=max_tokens + 1,  # RoBERTa does not use the positions up to the padding token's
+        # RoBERTa does not use the positions up to the padding token's, here 0, and MPNet those up to 1.
+        max_position_embeddings=max_tokens + (2 if architecture == "mpnet" else 1),
         initializer_range=0.2,
         id2label=dict(enumerate(LABELS)),
         label2id={label: index for index, label in enumerate(LABELS)},

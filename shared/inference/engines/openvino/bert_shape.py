@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from shared.errors import ArtifactError
+from shared.inference.engines.openvino.relative_bias import BUCKETS
 
 if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
@@ -45,7 +46,11 @@ class Layout:
     )
     feed_forward: tuple[str, str, str] = ("intermediate.dense", "output.dense", "output.LayerNorm")
     counts_positions: bool = False
-    """Whether padding has position `pad_id` and the n-th other token has position `pad_id + n`."""
+    """Whether the token that counts as padding has its own id as position, and the n-th other that id plus n."""
+    padding: int | None = None
+    """Id of the token that counts as padding, where transformers hard-codes it; None: that of config.json."""
+    distances: str = ""
+    """Weight that biases attention by the distance of two tokens; none: attention does not depend on it."""
 
 
 # transformers hard-codes the activations of the heads; config.json does not have them.
@@ -56,6 +61,21 @@ LAYOUTS: Final = {
     "xlm-roberta": Layout("XLMRobertaForSequenceClassification", *_ROBERTA, counts_positions=True),
     "electra": Layout(
         "ElectraForSequenceClassification", "electra", ("classifier.dense", "gelu", "classifier.out_proj")
+    ),
+    "mpnet": Layout(
+        "MPNetForSequenceClassification",
+        "mpnet",
+        ("classifier.dense", "tanh", "classifier.out_proj"),
+        attention=(
+            "attention.attn.q",
+            "attention.attn.k",
+            "attention.attn.v",
+            "attention.attn.o",
+            "attention.LayerNorm",
+        ),
+        counts_positions=True,
+        padding=1,
+        distances="encoder.relative_attention_bias.weight",
     ),
     "distilbert": Layout(
         "DistilBertForSequenceClassification",
@@ -88,6 +108,8 @@ class Shape:
     positions: int
     """Maximum tokens of a row."""
     pad_id: int
+    uncounted: int
+    """Id of the token that counts as padding where positions are counted."""
     activation: str
     epsilon: float
     labels: int
@@ -109,14 +131,18 @@ def read_shape(artifact: Artifact) -> Shape:
     if activation not in ACTIVATIONS:
         raise UnknownArchitecture(f"activation {activation}")
     pad_id = config.get("pad_token_id") or 0
+    if layout.distances and config.get("relative_attention_num_buckets") != BUCKETS:
+        raise UnknownArchitecture(f"distances in other than {BUCKETS} buckets")
+    uncounted = pad_id if layout.padding is None else layout.padding
     return Shape(
         layout=layout,
         layers=config["n_layers" if distil else "num_hidden_layers"],
         heads=config["n_heads" if distil else "num_attention_heads"],
         width=config["dim" if distil else "hidden_size"],
         vocabulary=config["vocab_size"],
-        positions=config["max_position_embeddings"] - (pad_id + 1 if layout.counts_positions else 0),
+        positions=config["max_position_embeddings"] - (uncounted + 1 if layout.counts_positions else 0),
         pad_id=pad_id,
+        uncounted=uncounted,
         activation=activation,
         epsilon=1e-12 if distil else config["layer_norm_eps"],  # transformers hard-codes that of DistilBERT
         labels=len(config["id2label"]),

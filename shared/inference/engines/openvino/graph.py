@@ -14,6 +14,7 @@ import numpy as np
 
 from shared.errors import ArtifactError
 from shared.inference.engines.openvino.bert_shape import read_weights
+from shared.inference.engines.openvino.relative_bias import by_distance
 from shared.inference.engines.openvino.runtime import openvino, opset
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class _Graph:
         """The whole model; raises KeyError for missing weights."""
         layout = self._shape.layout
         ids, lengths = _input("ids", [-1, -1]), _input("lengths", [-1])
-        mask = _mask(ids, lengths)
+        mask = self._bias(ids, _mask(ids, lengths))
         *inner, last = (f"{layout.body}.{layout.layer}.{index}" for index in range(self._shape.layers))
         tokens = self._embeddings(ids)
         dense, activation, output = layout.head
@@ -74,6 +75,8 @@ class _Graph:
         else:
             for name in inner:
                 tokens = self._layer(name, tokens, tokens, mask)
+            if layout.distances:
+                mask = opset.slice(mask, [0], [1], [1], [2])
             first = self._layer(last, opset.slice(tokens, [0], [1], [1], [1]), tokens, mask)
             pooled = _ACTIVATIONS[activation](self._linear(dense, opset.squeeze(first, [1])))
         logits = self._linear(output, pooled)
@@ -110,10 +113,25 @@ class _Graph:
         """The position embedding of each token, a row of `table`."""
         if not self._shape.layout.counts_positions:
             return opset.slice(table, [0], opset.unsqueeze(_tokens(ids), [0]), [1], [0])
-        pad_id = np.int32(self._shape.pad_id)
-        counted = opset.convert(opset.not_equal(ids, pad_id), "i32")
+        uncounted = np.int32(self._shape.uncounted)
+        counted = opset.convert(opset.not_equal(ids, uncounted), "i32")
         places = opset.multiply(opset.cum_sum(counted, np.int32(1)), counted)
-        return opset.gather(table, opset.add(places, pad_id), np.int32(0))
+        return opset.gather(table, opset.add(places, uncounted), np.int32(0))
+
+    def _bias(self, ids: Node, mask: Node) -> Node:
+        """What is added to attention scores: the mask, and if the architecture has it a bias by distance.
+
+        `[rows, 1, 1, tokens]`, or `[rows, heads, tokens, tokens]`.
+        """
+        layout = self._shape.layout
+        if not layout.distances:
+            return mask
+        positions = self._shape.positions
+        table = by_distance(self._weights[f"{layout.body}.{layout.distances}"], positions)
+        places = _places(ids)
+        distance = opset.subtract(opset.unsqueeze(places, [0]), opset.unsqueeze(places, [1]))
+        bias = opset.gather(opset.constant(table), opset.add(distance, np.int32(positions - 1)), np.int32(1))
+        return opset.add(mask, opset.unsqueeze(bias, [0]))
 
     def _layer(self, name: str, rows: Node, context: Node, mask: Node) -> Node:
         """One encoder layer for `rows`, each of which attends to all of `context`."""

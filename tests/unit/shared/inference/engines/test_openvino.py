@@ -21,6 +21,7 @@ from transformers import (
     BertForSequenceClassification,
     DistilBertConfig,
     ElectraConfig,
+    MPNetConfig,
     RobertaConfig,
     XLMRobertaConfig,
 )
@@ -68,6 +69,7 @@ CONFIGS: Final = {
     "roberta": RobertaConfig(**_BERT, **_COMMON, max_position_embeddings=LONGEST + PAD + 1),
     "xlm-roberta": XLMRobertaConfig(**_BERT, **_COMMON, max_position_embeddings=LONGEST + PAD + 1),
     "electra, narrow embeddings": ElectraConfig(**_BERT, **_COMMON, embedding_size=16),
+    "mpnet": MPNetConfig(**_BERT, **_COMMON, max_position_embeddings=LONGEST + PAD + 1),
     "distilbert": DistilBertConfig(**_COMMON, dim=32, n_layers=3, n_heads=2, hidden_dim=64),
 }
 TOLERANCE: Final = {"fp32": 1e-4, "bf16": 2e-2}

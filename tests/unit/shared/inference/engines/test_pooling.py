@@ -53,7 +53,7 @@ def _expected(folder: Path, layers: tuple[int, ...], rows: list[Ids]) -> Any:
 
 
 @pytest.mark.parametrize("layers", [(1,), (2,), (1, 2)])
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "xlm-roberta", "electra", "distilbert"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "xlm-roberta", "electra", "distilbert", "mpnet"])
 def test_both_engines_answer_as_plain_torch(architecture: str, layers: tuple[int, ...], tmp_path: Path) -> None:
     """Given rows of many lengths in one padded pass, when scored, then each has the logits that it has alone."""
     artifact = _pooled(tiny_model_of(tmp_path / "model", architecture), *layers)
