@@ -26,6 +26,8 @@ BEST, OTHERS = "#D55E00", "#0072B2"
 DOT: Final = 14.0
 """Pixels of the square of a point."""
 Side = Literal["left", "right"]
+CLOSE: Final = 100.0
+"""Ratio of the rates from which only powers of ten have a number, since those between would cover each other."""
 MAX_NAME: Final = 40
 """Characters of a name that are shown."""
 PLACES: Final[tuple[tuple[tuple[float, float], Side], ...]] = tuple(
@@ -57,7 +59,8 @@ def draw(found: Comparison, path: Path) -> None:
             axes.errorbar(row.texts_per_s, quality.value, yerr=error, fmt="o", color=colour, capsize=2)
             points.append((escaped(row.name), row.texts_per_s, quality.value))
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        rates = [rate for _, rate, _ in points] or [1.0]
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(rates) < CLOSE * min(rates) else (1,)))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.15)
