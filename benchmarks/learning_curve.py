@@ -36,7 +36,7 @@ SEEDS: Final = 5
 OWN_TEST_ROWS: Final = 30
 """Rows that `train` holds out in addition: it needs a test part, and the curves have a larger one of their own."""
 METHODS: Final = ("fine-tune", "linear")
-"""Values of the setting `head`; `auto` takes the second below 64 rows a label."""
+"""Values of the setting `head`; `auto` takes the second below 100 rows a label."""
 
 Key = tuple[int, int, str]
 

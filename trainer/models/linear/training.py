@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from trainer.models.train import Job
     from trainer.settings import TrainerSettings
 
-FEW_ROWS: Final = 64
-"""Rows a label, on average, below which the head is linear by default."""
+FEW_ROWS: Final = 100
+"""Rows a label, on average, below which the head is linear by default: on TweetEval the linear head was 1.1 points
+better at 86 rows a label, and 3.7 points worse at 167 (decision 25)."""
 PROBES: Final = 64
 
 log = structlog.get_logger()
