@@ -95,8 +95,8 @@ class TrainerSettings(Settings):
     base_revision: str | None = None
     """Commit or tag of a base on the hub."""
     head: Literal["auto", "fine-tune", "linear"] = "auto"
-    """linear: a linear head on the vectors of a frozen encoder; auto: that below 100 rows a label on average, if no
-    option of the training loop is set."""
+    """linear: a linear head on the vectors of a frozen encoder; auto: that below 100 rows a label on average, if
+    no option of the training loop is set."""
     layers: int | None = Field(default=None, gt=0, le=1_000)
     """Layers of the base to keep, evenly spaced, for a smaller and faster model; default: all."""
 
