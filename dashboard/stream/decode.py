@@ -42,6 +42,7 @@ class _Result(BaseModel):
     probabilities: dict[str, Probability] = Field(default_factory=dict)
     uncertain: bool = False
     truncated: bool = False
+    segments: int | None = Field(default=None, ge=1)
     model: ModelRef | _Model = _Model()
     source: SourceRef | None = None
     scored_at: AwareDatetime | None = None
@@ -72,6 +73,7 @@ def read_result(message: KafkaMessage, group_by: str = "") -> Scored | None:
         probabilities={name[:MAX_NAME_CHARS]: p for name, p in list(one.probabilities.items())[:MAX_LABELS]},
         uncertain=one.uncertain,
         truncated=one.truncated,
+        segments=one.segments or 1,
         model_name=one.model.name[:MAX_NAME_CHARS],
         model_version=one.model.version[:MAX_NAME_CHARS],
         source=source,

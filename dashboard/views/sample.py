@@ -48,6 +48,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "probabilities": one.probabilities,
         "uncertain": one.uncertain,
         "truncated": one.truncated,
+        "segments": one.segments,
         "model": f"{one.model_name} {one.model_version}",
         "group": one.group,
         "state": entry.state,

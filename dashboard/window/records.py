@@ -30,6 +30,8 @@ class Scored(NamedTuple):
     probabilities: Mapping[str, float]
     uncertain: bool
     truncated: bool
+    segments: int
+    """Parts in which a long text was read; 1 for any other."""
     model_name: str
     model_version: str
     source: Place | None

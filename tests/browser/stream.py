@@ -33,6 +33,7 @@ class Said:
     age_s: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
     model: str = "v1"
+    segments: int | None = None
     source: tuple[str, int, int] | None = None
     """Another place of the input than that of `text`, which is then not written."""
 
@@ -116,6 +117,7 @@ def _result(one: Said, source: tuple[str, int, int], at_ms: int) -> dict[str, An
         "uncertain": one.score < 0.6,
         "truncated": False,
         "tokens": 5,
+        **({} if one.segments is None else {"segments": one.segments}),
         "model": {"name": "minilm", "version": one.model},
         "source": {"topic": source[0], "partition": source[1], "offset": source[2], "timestamp": at_ms},
         "scored_at": datetime.fromtimestamp(at_ms / 1000 + 0.05, UTC).isoformat(),

@@ -127,6 +127,17 @@ def test_the_whole_page_by_keyboard(stream: Stream, dashboard: Dashboard, pages:
     expect(page.locator("#sample .more")).to_have_count(0)
 
 
+def test_an_opened_text_says_that_it_was_read_in_segments(
+    stream: Stream, dashboard: Dashboard, pages: Pages
+) -> None:
+    """Given a long text, when its record is opened, then the page says in how many segments it was read."""
+    page = opened(stream, dashboard, pages)
+    stream.say(Said("a long review", segments=4))
+    record = page.locator("#sample .record", has_text="a long review")
+    record.locator("> button").click()
+    expect(record.locator(".more")).to_contain_text("long: read in 4 segments")
+
+
 def test_charts_have_a_table(stream: Stream, dashboard: Dashboard, pages: Pages) -> None:
     """Given the buttons Table, then the time line and the histogram are tables with the same figures."""
     page = opened(stream, dashboard, pages)

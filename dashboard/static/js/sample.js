@@ -77,10 +77,18 @@ function more(one) {
     ["Scored", one.scored_ms === null ? null : `${say.dateTime(one.scored_ms)}, ${say.duration(Math.max(0, one.scored_ms - one.at_ms))} later`],
     ["Model", one.model],
     ["Group", one.group],
-    ["Notes", [one.uncertain && "uncertain", one.truncated && "truncated: longer than the model reads"].filter(Boolean).join("; ")],
+    ["Notes", notes(one).join("; ")],
   ].filter(([, value]) => value);
   return el("div", { class: "more" }, probabilities(one.probabilities),
     el("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, foreign(value))])));
+}
+
+function notes(one) {
+  return [
+    one.uncertain && "uncertain",
+    one.segments > 1 && `long: read in ${one.segments} segments`,
+    one.truncated && "truncated: its end was not read",
+  ].filter(Boolean);
 }
 
 export function probabilities(found) {

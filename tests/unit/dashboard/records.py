@@ -22,6 +22,7 @@ def scored(offset: int = 0, *, at_s: float = NOW_S, label: str = "positive", **c
         probabilities={"negative": 0.05, "neutral": 0.05, "positive": 0.9},
         uncertain=False,
         truncated=False,
+        segments=1,
         model_name="minilm",
         model_version="v1",
         source=Place("texts", 0, offset),

@@ -64,6 +64,15 @@ def test_a_result_of_this_service() -> None:
     assert (one.label, one.score, one.uncertain, one.text, one.group) == ("positive", 0.9, True, "fine", "")
 
 
+@pytest.mark.parametrize(("said", "expected"), [(None, 1), (4, 4)])
+def test_a_text_that_was_read_in_segments(said: int | None, expected: int) -> None:
+    """Given a result with or without segments, then the page has their number, which is 1 for most texts."""
+    one = read_result(message(value(segments=said)))
+
+    assert one is not None
+    assert one.segments == expected
+
+
 def test_a_result_of_another_producer_needs_label_and_score_only() -> None:
     """Given a record with two fields and without a timestamp, then it is a result with what can be said of it."""
     one = read_result(message(b'{"label": "good", "score": 1, "more": [1]}', stamp=None))
