@@ -24,6 +24,8 @@ from trainer.commands.inspect import inspect
 from trainer.commands.report import report
 from trainer.commands.train import train
 from trainer.commands.tune import tune
+from trainer.models.distributed.processes import run_process
+from trainer.models.distributed.world import refuse_other_commands
 
 NEEDED: Final = ("torch", "transformers", "sklearn", "pyarrow")
 """Of the extra `trainer`, which may be missing where only a consumer is installed."""
@@ -40,11 +42,12 @@ for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, 
 
 
 @app.callback()
-def require_extra() -> None:  # noqa: D103 - would be shown as the help of the whole program
+def require_extra(context: typer.Context) -> None:  # noqa: D103 - would be shown as the help of the whole program
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise SettingsError(
             f"sentiment-trainer needs {', '.join(missing)}: pip install 'sentiment-stream[trainer]'"
         )
+    refuse_other_commands(context.invoked_subcommand)
 
 
 def main() -> NoReturn:
@@ -52,7 +55,7 @@ def main() -> NoReturn:
     # Waiting threads of torch must not spin: with another busy process on 2 cores, a training step took 6.2 s
     # with spinning and 0.4 s with sleeping threads. torch reads the variable when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    exit_with(app)
+    exit_with(lambda: run_process(app))
 
 
 if __name__ == "__main__":

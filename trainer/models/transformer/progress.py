@@ -30,6 +30,16 @@ class ProgressReporter(Protocol):
         """Called after each evaluation on the validation rows."""
 
 
+class Silent:
+    """Shows nothing."""
+
+    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
+        """As in ProgressReporter."""
+
+    def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
+        """As in ProgressReporter."""
+
+
 @contextmanager
 def reporting() -> Iterator[ProgressReporter]:
     """A reporter on standard error."""

@@ -13,6 +13,8 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
+from trainer.models.distributed.replica import Replica
+from trainer.models.distributed.world import ALONE
 from trainer.models.transformer.dropout import set_dropout
 from trainer.models.transformer.encoding import Encoded, padded
 from trainer.models.transformer.loss import CrossEntropy, label_weights, weighted_nll
@@ -23,6 +25,7 @@ from trainer.models.transformer.training_state import Evaluation, TrainingState
 
 if TYPE_CHECKING:
     from trainer.data.examples import IntArray
+    from trainer.models.distributed.world import World
     from trainer.models.transformer.loss import Loss
     from trainer.models.transformer.predict import FloatArray
     from trainer.models.transformer.schedule.plan import Plan
@@ -33,13 +36,16 @@ DIVERGED: Final = 1.5
 _TYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def start(model: Any, train: Encoded, config: TrainingConfig, device: str, plan: Plan) -> TrainingState:
+def start(
+    model: Any, train: Encoded, config: TrainingConfig, device: str, plan: Plan, *, world: World = ALONE
+) -> TrainingState:
     """The state before the first step; moves the model to the device."""
     model.to(device)
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     return TrainingState(
         model=model,
+        replica=Replica.of(model, world),
         average=copy.deepcopy(model) if config.ema_decay else model,
         optimizer=adamw(model, config),
         scaler=gradient_scaler(config, device),
@@ -58,20 +64,27 @@ def cross_entropy(train: Encoded, state: TrainingState) -> CrossEntropy:
 def update(
     state: TrainingState, train: Encoded, rows: IntArray, config: TrainingConfig, loss: Loss
 ) -> torch.Tensor:
-    """One update of the weights and of their average; returns the mean loss of the rows, still on the device."""
+    """One update of the weights and of their average; returns the mean loss of the rows, still on the device.
+
+    `rows` are those of all processes, of which this one takes its share.
+    """
     for group in state.optimizer.param_groups:
         group["lr"] = state.plan.rate(state.step, config)
     state.model.train()
+    replica, size = state.replica, state.plan.batch_size
+    replica.seed(config.seed, state.step)
     weight = loss.weight(rows)
     total = torch.zeros((), device=state.device)
-    for first in range(0, len(rows), state.plan.batch_size):
-        part = rows[first : first + state.plan.batch_size]
+    for first in range(0, len(rows), size):
+        part, factor = replica.own(rows[first : first + size])
         ids, mask = (one.to(state.device) for one in padded([train.tokens[row] for row in part], train.pad_id))
-        with _autocast(state, config):
-            logits = state.model(input_ids=ids, attention_mask=mask).logits
-        share = loss(logits.float(), part) / weight
-        state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+        with replica.passing(last=first + size >= len(rows)):
+            with _autocast(state, config):
+                logits = replica.forward(input_ids=ids, attention_mask=mask).logits
+            share = loss(logits.float(), part) / weight * factor
+            state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         total += share.detach()
+    total = replica.total(total)
     state.scaler.unscale_(state.optimizer)
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.max_grad_norm)
     state.scaler.step(state.optimizer)
@@ -87,11 +100,8 @@ def _autocast(state: TrainingState, config: TrainingConfig) -> torch.autocast:
     return torch.autocast(state.device, dtype=_TYPES[config.precision], enabled=config.precision != "fp32")
 
 
-def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss) -> None:
-    """Scores the validation rows, and keeps a copy of the weights if they are the best so far.
-
-    Raises SettingsError if training has diverged.
-    """
+def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss) -> Evaluation:
+    """Scores the validation rows; raises SettingsError if training has diverged."""
     losses = torch.stack(state.losses)
     training_loss = float(losses.mean())
     if state.first_loss is None:
@@ -104,7 +114,7 @@ def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, 
     if not math.isfinite(validation_loss):
         raise _diverged(state, validation_loss, loss)
     matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
-    found = Evaluation(
+    return Evaluation(
         step=state.step,
         epoch=state.step / state.per_epoch,
         training_loss=training_loss,
@@ -113,11 +123,6 @@ def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, 
         macro_recall=float(macro_recall(matrix)),
         macro_f1=float(macro_f1(matrix)),
     )
-    state.history.append(found)
-    if state.best < 0 or found.is_better_than(state.history[state.best], config.chosen_by):
-        state.best = len(state.history) - 1
-        weights = state.average.state_dict()
-        state.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
 
 
 def validation_logits(state: TrainingState, validation: Encoded, config: TrainingConfig) -> FloatArray:
