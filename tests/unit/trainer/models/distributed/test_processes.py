@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
-TOLERANCE: Final = 2e-4
-"""Of a weight, absolute: sums in another order, which Adam enlarges where a gradient is nearly zero."""
+TOLERANCE: Final = 1e-5
+"""Of a weight, absolute, after 34 updates of 1e-3 at most: rounding of sums in another order gave 4e-7."""
+WITHOUT_EFFECT: Final = "key.bias"
+"""It adds the same to all weights of an attention, so its gradient is rounding alone, which Adam enlarges."""
 TIMEOUT_S: Final = 240
 
 
@@ -73,9 +75,10 @@ def weights(place: Path) -> Callable[[str], dict[str, torch.Tensor]]:
 
 
 def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
-    """The largest of a weight."""
+    """The largest of a weight that has an effect."""
     assert one.keys() == other.keys()
-    return max(float((tensor.float() - other[name].float()).abs().max()) for name, tensor in one.items())
+    names = [name for name in one if not name.endswith(WITHOUT_EFFECT)]
+    return max(float((one[name].float() - other[name].float()).abs().max()) for name in names)
 
 
 def test_two_processes_train_as_one(weights: Callable[[str], dict[str, torch.Tensor]]) -> None:
@@ -94,7 +97,8 @@ def test_a_training_is_resumed_in_another_number_of_processes(
 
 def test_two_processes_resume_bit_for_bit(weights: Callable[[str], dict[str, torch.Tensor]]) -> None:
     """Given dropout, which differs by process, when both resume, then it is as it would have been."""
-    assert difference(weights("dropout"), weights("dropout resumed")) == 0
+    whole, resumed = weights("dropout"), weights("dropout resumed")
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
 def test_a_budget_is_measured_by_both(weights: Callable[[str], dict[str, torch.Tensor]], place: Path) -> None:
@@ -106,7 +110,8 @@ def test_a_budget_is_measured_by_both(weights: Callable[[str], dict[str, torch.T
 def words_of(place: Path, output: Path, *more: object) -> list[object]:
     """A command line of `train`."""
     words = ["-m", "trainer", "train", "--data", place / "data.parquet", "--base", place / "base"]
-    return [*words, "--output", output, "--device", "cpu", "--precision", "fp32", "--no-behaviour", *more]
+    words += ["--output", output, "--device", "cpu", "--precision", "fp32", "--dropout", 0]
+    return [*words, "--no-behaviour", *more]
 
 
 def test_the_command_trains_in_two_processes_and_says_everything_once(place: Path, tmp_path: Path) -> None:
@@ -134,9 +139,13 @@ def test_a_process_that_is_killed_ends_all(place: Path, tmp_path: Path) -> None:
     with log.open("wb") as file:
         command = torchrun(*words_of(place, tmp_path / "model", "--epochs", 1_000, "--patience", 1_000))
         running = subprocess.Popen(command, env=environment({"OMP_NUM_THREADS": "1"}), stdout=file, stderr=file)
-    wait_for(lambda: "epoch 1.0" in log.read_text())
-    os.kill(second_of(running.pid), signal.SIGKILL)
-    assert running.wait(TIMEOUT_S) != 0
+    try:
+        wait_for(lambda: "epoch 1.0" in log.read_text())
+        os.kill(second_of(running.pid), signal.SIGKILL)
+        assert running.wait(TIMEOUT_S) != 0
+    finally:
+        running.terminate()  # it ends those that it has started
+        running.wait(TIMEOUT_S)
     said = log.read_text()
     assert "Signal 9 (SIGKILL)" in said
     assert "unforeseen" not in said
