@@ -13,6 +13,7 @@ import typer
 
 from shared.errors import SettingsError
 from shared.logs import exit_with
+from trainer.commands.adapt import adapt
 from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
 from trainer.commands.compare import compare
@@ -37,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, ensemble, report, export):
+for command in (fetch, inspect, adapt, train, tune, adopt, archive, evaluate, compare, ensemble, report, export):
     app.command()(command)
 
 

@@ -166,7 +166,7 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     training_rows = with_made_rows(splits, settings)
     labels, options = splits.train.label_names, settings.normaliser
     base = load_base(settings.base, settings.base_revision, labels, settings.cache_dir, settings.layers)
-    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, options)
+    max_tokens = choose_max_tokens(base, splits.train.texts, settings.max_tokens, options)
     check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name, options)
     parts = {name: getattr(splits, name) for name in PARTS} | {"train": training_rows}
     encoded = {name: encode(base.tokenizer, part, max_tokens, options) for name, part in parts.items()}

@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 LAUNCHED: Final = "TORCHELASTIC_RUN_ID"
 """torchrun sets it."""
-COMMAND: Final = "train"
-"""The command that runs in several processes."""
+COMMANDS: Final = ("train", "adapt")
+"""The commands that run in several processes."""
 WAIT: Final = timedelta(days=30)
 """Time that a process waits for another, as long as the largest --budget: the first may read data for hours while
 the others wait. torchrun ends all when one has ended."""
@@ -138,8 +138,8 @@ def check_devices(device: str) -> None:
 
 
 def refuse_other_commands(command: str | None) -> None:
-    """Raises SettingsError if torchrun runs another command than `train`."""
-    if is_launched() and command != COMMAND:
+    """Raises SettingsError if torchrun runs another command than those of COMMANDS."""
+    if is_launched() and command not in COMMANDS:
         raise SettingsError(
-            f"torchrun is for sentiment-trainer {COMMAND}; run sentiment-trainer {command} without torchrun"
+            f"torchrun is for {' and '.join(COMMANDS)}; run sentiment-trainer {command} without it"
         )

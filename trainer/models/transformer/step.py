@@ -21,15 +21,19 @@ from trainer.models.transformer.loss import CrossEntropy, label_weights, weighte
 from trainer.models.transformer.optimiser import adamw, average_in, gradient_scaler
 from trainer.models.transformer.predict import score
 from trainer.models.transformer.schedule.plan import steps_per_epoch
-from trainer.models.transformer.training_state import Evaluation, TrainingState
+from trainer.models.transformer.training_state import Evaluation, Scores, TrainingState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainer.data.examples import IntArray
     from trainer.models.distributed.world import World
     from trainer.models.transformer.loss import Loss
-    from trainer.models.transformer.predict import FloatArray
     from trainer.models.transformer.schedule.plan import Plan
     from trainer.models.transformer.training_state import TrainingConfig
+
+    Measure = Callable[[TrainingState, Encoded, TrainingConfig], Scores]
+    """Scores the weights that would be kept on validation rows."""
 
 DIVERGED: Final = 1.5
 """Training has diverged if its mean loss is this many times that of the first step and that of guessing."""
@@ -79,7 +83,7 @@ def update(
         part, factor = replica.own(rows[first : first + size])
         ids, mask = (one.to(state.device) for one in padded([train.tokens[row] for row in part], train.pad_id))
         with replica.passing(last=first + size >= len(rows)):
-            with _autocast(state, config):
+            with autocast(state.device, config):
                 logits = replica.forward(input_ids=ids, attention_mask=mask).logits
             share = loss(logits.float(), part) / weight * factor
             state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
@@ -96,11 +100,14 @@ def update(
     return total
 
 
-def _autocast(state: TrainingState, config: TrainingConfig) -> torch.autocast:
-    return torch.autocast(state.device, dtype=_TYPES[config.precision], enabled=config.precision != "fp32")
+def autocast(device: str, config: TrainingConfig) -> torch.autocast:
+    """The context of passes in the precision of training."""
+    return torch.autocast(device, dtype=_TYPES[config.precision], enabled=config.precision != "fp32")
 
 
-def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss) -> Evaluation:
+def evaluate(
+    state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss, measure: Measure
+) -> Evaluation:
     """Scores the validation rows; raises SettingsError if training has diverged."""
     losses = torch.stack(state.losses)
     training_loss = float(losses.mean())
@@ -109,26 +116,30 @@ def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, 
     # Before training it can be far above guessing: a new head gives rare labels the same share as all others.
     if not training_loss <= DIVERGED * max(loss.guessing, state.first_loss):  # also true for NaN
         raise _diverged(state, training_loss, loss)
-    logits = validation_logits(state, validation, config)
-    validation_loss = weighted_nll(logits, validation.labels, state.label_weights)
-    if not math.isfinite(validation_loss):
-        raise _diverged(state, validation_loss, loss)
-    matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
+    scores = measure(state, validation, config)
+    if not math.isfinite(scores.loss):
+        raise _diverged(state, scores.loss, loss)
     return Evaluation(
         step=state.step,
         epoch=state.step / state.per_epoch,
         training_loss=training_loss,
         rate=state.optimizer.param_groups[0]["lr"],
-        validation_loss=validation_loss,
-        macro_recall=float(macro_recall(matrix)),
-        macro_f1=float(macro_f1(matrix)),
+        validation_loss=scores.loss,
+        macro_recall=scores.macro_recall,
+        macro_f1=scores.macro_f1,
     )
 
 
-def validation_logits(state: TrainingState, validation: Encoded, config: TrainingConfig) -> FloatArray:
-    """Logits of the weights that would be kept, `[rows, labels]`, in the precision of training."""
-    with _autocast(state, config):
-        return score(state.average, validation.tokens, validation.pad_id, state.device)
+def classify(state: TrainingState, validation: Encoded, config: TrainingConfig) -> Scores:
+    """The scores of labelled rows, in the precision of training."""
+    with autocast(state.device, config):
+        logits = score(state.average, validation.tokens, validation.pad_id, state.device)
+    matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
+    return Scores(
+        weighted_nll(logits, validation.labels, state.label_weights),
+        float(macro_recall(matrix)),
+        float(macro_f1(matrix)),
+    )
 
 
 def _diverged(state: TrainingState, found: float, loss: Loss) -> SettingsError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,15 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """What the weights that would be kept are worth on the validation rows."""
+
+    loss: float
+    macro_recall: float = math.nan
+    macro_f1: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The metrics of one evaluation on the validation rows."""
 
@@ -61,6 +71,7 @@ class Evaluation:
     validation_loss: float
     """Of the same kind: cross-entropy, with the weights of the labels."""
     macro_recall: float
+    """NaN where there are no labels, as the next."""
     macro_f1: float
 
     def is_better_than(self, other: Evaluation, by: ChosenBy) -> bool:

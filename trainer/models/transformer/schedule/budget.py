@@ -14,7 +14,7 @@ from shared.errors import SettingsError
 from trainer.models.distributed.world import ALONE
 from trainer.models.transformer.encoding import training_batches
 from trainer.models.transformer.schedule.plan import Plan, plan_epochs, steps_per_epoch
-from trainer.models.transformer.step import cross_entropy, start, update, validation_logits
+from trainer.models.transformer.step import classify, cross_entropy, start, update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from trainer.data.examples import IntArray
     from trainer.models.distributed.world import World
     from trainer.models.transformer.encoding import Encoded
+    from trainer.models.transformer.loss import Loss
+    from trainer.models.transformer.step import Measure
     from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 BATCHES: Final = (32, 16, 64)
@@ -65,6 +67,9 @@ class Stopwatch:
     device: str
     clock: Callable[[], float] = time.monotonic
     world: World = ALONE
+    loss: Loss | None = None
+    """Cross-entropy with the labels without one."""
+    measure: Measure = classify
 
     def paces(self, chosen: int | None, most_s: float) -> list[Pace]:
         """The pace of the user's batch size, else of several, until `most_s` seconds are over.
@@ -90,11 +95,11 @@ class Stopwatch:
         batches.sort(key=lambda rows: max(len(self.train.tokens[row]) for row in rows))
         places = np.linspace(0, len(batches) - 1, min(MEASURED_STEPS, len(batches)) + 2).astype(int)[1:-1]
         chosen = [batches[place] for place in (*[places[-1]] * WARM_STEPS, *places)]
-        steps = _Steps(copy.deepcopy(self.model), self.train, config, self.device, chosen)
+        steps = _Steps(copy.deepcopy(self.model), self.train, config, self.device, chosen, self.loss)
         self.world.send(steps)
         state, step_s = self.world.run(steps)
         began = self.clock()
-        validation_logits(state, self.validation, config)
+        self.measure(state, self.validation, config)
         return Pace(batch_size, step_s, self.clock() - began)
 
 
@@ -108,13 +113,14 @@ class _Steps:
     device: str
     batches: list[IntArray]
     """Rows of the updates, of which the first are not timed."""
+    loss: Loss | None
     clock: Callable[[], float] = time.monotonic
 
     def __call__(self, world: World) -> tuple[TrainingState, float]:
         """The state after them, and the seconds of an update."""
         world.use(self.device)
         state = start(self.model, self.train, self.config, self.device, self.plan, world=world)
-        loss = cross_entropy(self.train, state)
+        loss = self.loss or cross_entropy(self.train, state)
         for rows in self.batches[:WARM_STEPS]:
             update(state, self.train, rows, self.config, loss)
         began = self.clock()

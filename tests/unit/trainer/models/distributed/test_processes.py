@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -170,12 +171,12 @@ def test_what_one_process_does_is_refused(place: Path, tmp_path: Path, monkeypat
     """Other commands, baselines, a CNN and linear heads: one line, before the data are read."""
     monkeypatch.setenv(LAUNCHED, "x")
     data, output = str(place / "data.parquet"), str(tmp_path / "model")
-    with pytest.raises(SettingsError, match="run sentiment-trainer inspect without torchrun"):
+    with pytest.raises(SettingsError, match="run sentiment-trainer inspect without it"):
         app(["inspect", "--data", data], standalone_mode=False)
     for model in ("nb", "cnn"):
         with pytest.raises(SettingsError, match=f"--model {model} is trained in one process"):
             app(["train", "--data", data, "--model", model, "--output", output], standalone_mode=False)
-    few = read_examples(place / "data.parquet").take(range(60))
+    few = read_examples(place / "data.parquet").take(np.arange(60))
     job = Job(few, tmp_path / "model", world=World(0, 2, is_group=True))
     with pytest.raises(
         SettingsError, match="a linear head is fitted in one process: leave out torchrun, or --head"
