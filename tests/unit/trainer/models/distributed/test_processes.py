@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -124,6 +125,18 @@ def test_the_command_trains_in_two_processes_and_says_everything_once(place: Pat
     assert done.stderr.count("epoch 1.0") == 1
     assert open_artifact(tmp_path / "model").manifest.training["processes"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_base_is_adapted_in_two_processes(place: Path, tmp_path: Path) -> None:
+    """Given texts without labels, when two processes guess their masked tokens, then one base is written."""
+    words = ["-m", "trainer", "adapt", "--data", place / "data.parquet", "--base", place / "base"]
+    words += ["--output", tmp_path / "out", "--device", "cpu", "--precision", "fp32", "--learning-rate", 3e-3]
+    done = finished(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("loss of a masked token") == 1
+    origin = json.loads((tmp_path / "out" / "adaptation.json").read_bytes())
+    assert origin["loss_after"] < origin["loss_before"]
+    assert origin["training"]["processes"] == 2
 
 
 def test_an_error_of_the_first_process_is_said_once_and_ends_all(place: Path, tmp_path: Path) -> None:
