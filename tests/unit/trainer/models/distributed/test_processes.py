@@ -113,6 +113,7 @@ def words_of(place: Path, output: Path, *more: object) -> list[object]:
     """A command line of `train`."""
     words = ["-m", "trainer", "train", "--data", place / "data.parquet", "--base", place / "base"]
     words += ["--output", output, "--device", "cpu", "--precision", "fp32", "--dropout", 0]
+    words += ["--learning-rate", 3e-3]
     return [*words, "--no-behaviour", *more]
 
 
@@ -151,7 +152,9 @@ def test_a_process_that_is_killed_ends_all(place: Path, tmp_path: Path) -> None:
     """Given a training, when the second process is killed, then torchrun ends with an error and names it."""
     log = tmp_path / "log"
     with log.open("wb") as file:
-        command = torchrun(*words_of(place, tmp_path / "model", "--epochs", 1_000, "--patience", 1_000))
+        # All rows are one batch, so that the loss of this random base is even.
+        more = ("--epochs", 1_000, "--patience", 1_000, "--batch-size", 300)
+        command = torchrun(*words_of(place, tmp_path / "model", *more))
         running = subprocess.Popen(command, env=environment({"OMP_NUM_THREADS": "1"}), stdout=file, stderr=file)
     try:
         wait_for(lambda: "epoch 1.0" in log.read_text())
