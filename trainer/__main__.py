@@ -13,6 +13,7 @@ import typer
 
 from shared.errors import SettingsError
 from shared.logs import exit_with
+from trainer.commands.adapt import adapt
 from trainer.commands.adopt import adopt
 from trainer.commands.archive import archive
 from trainer.commands.compare import compare
@@ -24,6 +25,8 @@ from trainer.commands.inspect import inspect
 from trainer.commands.report import report
 from trainer.commands.train import train
 from trainer.commands.tune import tune
+from trainer.models.distributed.processes import run_process
+from trainer.models.distributed.world import refuse_other_commands
 
 NEEDED: Final = ("torch", "transformers", "sklearn", "pyarrow")
 """Of the extra `trainer`, which may be missing where only a consumer is installed."""
@@ -35,16 +38,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # `exit_with` reports errors, in one line
 )
-for command in (fetch, inspect, train, tune, adopt, archive, evaluate, compare, ensemble, report, export):
+for command in (fetch, inspect, adapt, train, tune, adopt, archive, evaluate, compare, ensemble, report, export):
     app.command()(command)
 
 
 @app.callback()
-def require_extra() -> None:  # noqa: D103 - would be shown as the help of the whole program
+def require_extra(context: typer.Context) -> None:  # noqa: D103 - would be shown as the help of the whole program
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise SettingsError(
             f"sentiment-trainer needs {', '.join(missing)}: pip install 'sentiment-stream[trainer]'"
         )
+    refuse_other_commands(context.invoked_subcommand)
 
 
 def main() -> NoReturn:
@@ -52,7 +56,7 @@ def main() -> NoReturn:
     # Waiting threads of torch must not spin: with another busy process on 2 cores, a training step took 6.2 s
     # with spinning and 0.4 s with sleeping threads. torch reads the variable when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    exit_with(app)
+    exit_with(lambda: run_process(app))
 
 
 if __name__ == "__main__":

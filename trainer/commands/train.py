@@ -38,6 +38,7 @@ from trainer.commands.options import (
     read_given,
     settings_options,
 )
+from trainer.models.distributed.world import is_launched, the_world
 from trainer.models.ignored import NOT_OF_A_CNN, OF_A_BASE, OF_THE_LOOP, refuse_ignored
 from trainer.settings import TrainerEnvironment
 
@@ -93,6 +94,8 @@ def train(
         refuse_ignored(settings, (*OF_A_BASE, *OF_THE_LOOP), reason, resume=resume)
     if settings.characters and settings.model in {"transformer", "cnn"}:
         raise SettingsError("--characters is for baselines; leave it out, or choose one with --model")
+    if is_launched() and settings.model != "transformer":
+        raise SettingsError(f"--model {settings.model} is trained in one process: leave out torchrun")
     # First, so that an error in the data does not take the seconds that importing torch takes.
     examples = read_data(data, settings, labels)
     given = read_given(settings, validation, calibration, test)
@@ -127,6 +130,7 @@ def train(
             command=shlex.join(["sentiment-trainer", *sys.argv[1:]]),
             quality=quality,
             tracker=tracker,
+            world=the_world(),
         )
         artifact, report = fit(job, settings)
     show(figures_table(f"Held-out test rows: {report.evaluations[TEST].rows:,}", report.evaluations[TEST]))

@@ -14,8 +14,9 @@ from trainer.models.transformer.schedule.plan import steps_per_epoch
 from trainer.models.transformer.training_state import TrainingConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shared.text import NormaliserOptions
-    from trainer.data.examples import Examples
     from trainer.data.splits import Splits
     from trainer.models.transformer.base import LoadedBase
     from trainer.models.transformer.training_state import Precision
@@ -34,9 +35,9 @@ FEW_VALIDATION_ROWS: Final = 200
 
 
 def choose_max_tokens(
-    base: LoadedBase, examples: Examples, wanted: int | None, options: NormaliserOptions = DEFAULT_OPTIONS
+    base: LoadedBase, texts: Sequence[str], wanted: int | None, options: NormaliserOptions = DEFAULT_OPTIONS
 ) -> int:
-    """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the training texts fit in.
+    """The user's value, else the smallest multiple of 32 that COVERED_PERCENT of the texts fit in.
 
     The latter is at least MIN_MAX_TOKENS and at most the maximum of the base. Raises SettingsError if `wanted` is
     above that maximum.
@@ -45,7 +46,7 @@ def choose_max_tokens(
         if wanted > base.positions:
             raise SettingsError(f"--max-tokens {wanted} is more than the {base.positions} that {base.name} reads")
         return wanted
-    lengths = [len(row) for row in tokenise(base.tokenizer, examples.texts, base.positions, options)]
+    lengths = [len(row) for row in tokenise(base.tokenizer, texts, base.positions, options)]
     needed = int(np.ceil(np.percentile(lengths, COVERED_PERCENT) / 32)) * 32
     return min(max(needed, MIN_MAX_TOKENS), base.positions)
 
@@ -81,13 +82,16 @@ def training_config(
         chosen_by="validation loss" if few else "macro-recall",
         freeze=settings.freeze,
         dropout=settings.dropout,
-        precision=_precision(settings, device),
+        precision=choose_precision(settings, device),
         seed=settings.seed,
     )
 
 
-def _precision(settings: TrainerSettings, device: str) -> Precision:
-    """`auto` takes bf16 if the hardware multiplies in it; emulated, it is slower than fp32."""
+def choose_precision(settings: TrainerSettings, device: str) -> Precision:
+    """`auto` takes bf16 if the hardware multiplies in it; emulated, it is slower than fp32.
+
+    Raises SettingsError for fp16 on a CPU.
+    """
     if settings.precision == "fp16" and device != "cuda":
         raise SettingsError("--precision fp16 needs a CUDA GPU; use bf16 or fp32 on a CPU")
     if settings.precision != "auto":

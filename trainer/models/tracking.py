@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from math import isnan
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import structlog
@@ -73,14 +74,12 @@ class Reporting:
     def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
         """As in ProgressReporter."""
         self._terminal.evaluated(evaluation, steps, best=best)
-        self._tracker.values(
-            evaluation.step,
-            {
-                "validation/loss": evaluation.validation_loss,
-                "validation/macro_recall": evaluation.macro_recall,
-                "validation/macro_f1": evaluation.macro_f1,
-            },
-        )
+        figures = {
+            "validation/loss": evaluation.validation_loss,
+            "validation/macro_recall": evaluation.macro_recall,
+            "validation/macro_f1": evaluation.macro_f1,
+        }
+        self._tracker.values(evaluation.step, {name: one for name, one in figures.items() if not isnan(one)})
 
 
 class _TensorBoard:

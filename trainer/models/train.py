@@ -10,6 +10,7 @@ import numpy as np
 import structlog
 import torch
 
+from shared.errors import SettingsError
 from shared.inference.device import choose_device
 from shared.model_folder.artifact import seal
 from shared.terminal import show
@@ -23,6 +24,7 @@ from trainer.evaluation.postprocessing.calibration import bias_of_weighting
 from trainer.evaluation.provenance import make_manifest, training_report, training_settings
 from trainer.models.budget import Budget
 from trainer.models.distillation.training import Texts, check_teacher, distil
+from trainer.models.distributed.world import ALONE, World, check_devices
 from trainer.models.finish import Finish, calibrate_and_test
 from trainer.models.ignored import OF_THE_LOOP, refuse_ignored
 from trainer.models.linear.training import train_linear, wants_linear_head
@@ -78,6 +80,8 @@ class Job:
     """The data report, to be kept in the model folder."""
     tracker: Tracker | None = None
     """Where the course of the training is reported to besides the terminal."""
+    world: World = ALONE
+    """The processes that train."""
     began: float = field(default_factory=time.monotonic)
     """When the time of a budget began, by `time.monotonic`."""
 
@@ -116,10 +120,12 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
     finish = Finish.of(job, settings)  # a wrong name costs no training
     check_teacher(settings)
     if wants_linear_head(job.examples, settings, resume=job.resume):
+        if job.world.is_group:
+            raise SettingsError("a linear head is fitted in one process: leave out torchrun, or --head fine-tune")
         refuse_ignored(settings, OF_THE_LOOP, "a linear head has no training loop", resume=job.resume)
         return train_linear(job, settings, finish)
     prepared = prepare(job, settings)
-    saving = Saving(_checkpoint(job.output, prepared), settings.checkpoint_every_s) if job.resume else None
+    saving = Saving(_checkpoint(job, prepared), settings.checkpoint_every_s) if job.resume else None
     state = _finetune(prepared, job, settings, saving)
     prepared = replace(prepared, training=prepared.training | _as_done(state))
     notes = doubts(state.history[state.best], prepared.encoded["validation"].labels, state.label_weights)
@@ -147,6 +153,7 @@ def train(job: Job, settings: TrainerSettings) -> tuple[Artifact, Report]:
 def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     """Splits the data, loads the base and encodes the texts: the same for equal arguments."""
     device = choose_device(settings.device)
+    check_devices(device)
     sample = draw_sample(job.examples, settings, job.given)
     for note in sample.notes:
         show(note)
@@ -159,7 +166,7 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
     training_rows = with_made_rows(splits, settings)
     labels, options = splits.train.label_names, settings.normaliser
     base = load_base(settings.base, settings.base_revision, labels, settings.cache_dir, settings.layers)
-    max_tokens = choose_max_tokens(base, splits.train, settings.max_tokens, options)
+    max_tokens = choose_max_tokens(base, splits.train.texts, settings.max_tokens, options)
     check_served_ids(base.tokenizer, splits.train.texts[:PROBES], max_tokens, base.name, options)
     parts = {name: getattr(splits, name) for name in PARTS} | {"train": training_rows}
     encoded = {name: encode(base.tokenizer, part, max_tokens, options) for name, part in parts.items()}
@@ -175,6 +182,10 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
         loss, encoded["train"] = guided.loss, guided.rows
         training |= guided.described
     config = training_config(settings, base, splits, device, rows=len(encoded["train"]))
+    if config.batch_size < job.world.size:
+        raise SettingsError(
+            f"--batch-size {config.batch_size} is less than the {job.world.size} processes, which share each batch"
+        )
     freeze(base.model, config.freeze, base.name)
     return Prepared(
         sample=sample,
@@ -189,6 +200,7 @@ def prepare(job: Job, settings: TrainerSettings) -> Prepared:
             **training_settings(config, sample, device, settings.label_map),
             **made_settings(settings),
             "budget": settings.budget or "none",
+            **({"processes": job.world.size} if job.world.size > 1 else {}),
             **training,
         },
         loss=loss,
@@ -209,7 +221,9 @@ def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: S
             if job.behaviour:
                 suite = tokenise(base.tokenizer, sentences(), prepared.max_tokens, prepared.normaliser)
                 later += sum(map(len, suite))
-            stopwatch = Stopwatch(base.model, encoded["train"], encoded["validation"], config, prepared.device)
+            stopwatch = Stopwatch(
+                base.model, encoded["train"], encoded["validation"], config, prepared.device, world=job.world
+            )
             plan = Budget(settings.budget_s, pacer, later).plan(stopwatch, settings.batch_size)
     with reporting() as terminal:
         reporter = Reporting(terminal, job.tracker) if job.tracker else terminal
@@ -224,6 +238,7 @@ def _finetune(prepared: Prepared, job: Job, settings: TrainerSettings, saving: S
             pacer=pacer,
             loss=prepared.loss,
             saving=saving,
+            world=job.world,
         )
 
 
@@ -253,14 +268,15 @@ def _save(folder: Path, job: Job, prepared: Prepared, max_segments: int) -> Arti
     return artifact
 
 
-def _checkpoint(output: Path, prepared: Prepared) -> Checkpoint:
+def _checkpoint(job: Job, prepared: Prepared) -> Checkpoint:
     parts = {name: getattr(prepared.sample.splits, name).fingerprint() for name in PARTS}
     base = prepared.base
+    training = {name: value for name, value in prepared.training.items() if name not in {"threads", "processes"}}
     identity = (
         f"{base.name} {base.revision} {prepared.max_tokens} {prepared.normaliser!r} {sorted(parts.items())} "
-        f"{prepared.training}"
+        f"{training}"
     )
-    return Checkpoint(checkpoint_path(output), identity)
+    return Checkpoint(checkpoint_path(job.output), identity, job.world.size)
 
 
 def checkpoint_path(output: Path) -> Path:

@@ -97,7 +97,7 @@ def train_linear(job: Job, settings: TrainerSettings, finish: Finish) -> tuple[A
     train = sample.splits.train
     base = load_base(settings.base, settings.base_revision, train.label_names, settings.cache_dir, settings.layers)
     options = settings.normaliser
-    max_tokens = choose_max_tokens(base, train, settings.max_tokens, options)
+    max_tokens = choose_max_tokens(base, train.texts, settings.max_tokens, options)
     check_served_ids(base.tokenizer, train.texts[:PROBES], max_tokens, base.name, options)
     layers = pooled_layers(int(base.model.config.num_hidden_layers))
     model = MeanPooled(base.model, layers)

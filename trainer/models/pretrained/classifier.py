@@ -43,6 +43,15 @@ def build(settings: Mapping[str, Any], tensors: dict[str, Tensor], name: str, *,
             f"{name} cannot be built by transformers ({type(error).__name__}: {first_line}); its config.json and "
             "weights do not belong together, or need another version"
         ) from None
+    check_complete(model, report, name, any_head=any_head)
+    return model
+
+
+def check_complete(model: Any, report: Mapping[str, Any], name: str, *, any_head: bool) -> list[str]:
+    """Raises InputDataError unless the report of transformers says that all weights were there; see `build`.
+
+    Returns the names of weights of the head and the pooler that were not, or had another size.
+    """
     prefix = f"{model.base_model_prefix}."
     found = {
         "are missing": report["missing_keys"],
@@ -55,7 +64,7 @@ def build(settings: Mapping[str, Any], tensors: dict[str, Tensor], name: str, *,
     if unused := sorted(report["unexpected_keys"]):
         # Of a masked-language-model head, or a pooler that the classifier does not have.
         log.info("weights_not_used", model=name, count=len(unused), such_as=unused[:_NAMED])
-    return model
+    return sorted(key for keys in found.values() for key in keys)
 
 
 def _refuse(keys: list[str], what: str, name: str) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from trainer.models.pretrained.source import Source
+
 SMALL_HIDDEN: Final = 384
 """Encoders no wider than this train best at the higher rate below; see docs/decisions/0004."""
 # 2e-4 was tried on one split: accuracy .826 instead of .832, NLL .434 instead of .432 (decision 4).
@@ -74,6 +76,12 @@ def load_base(
     if layers is not None:
         ours, tensors = with_layers(ours, tensors, layers, f"the base {source.name!r}")
     model = build(ours, tensors, f"the base {source.name!r}", any_head=True)
+    tokenizer = tokenizer_of(source, model)
+    return LoadedBase(model, tokenizer, source.name, source.commit or weights.sha256)
+
+
+def tokenizer_of(source: Source, model: Any) -> Any:
+    """The tokenizer of a base, fitted to its model; raises InputDataError if they do not belong together."""
     tokenizer = load_tokenizer(source.folder)
     settle_padding(model, tokenizer, fine_tuned=False)
     check_vocabulary(model, tokenizer, f"the base {source.name!r}")
@@ -82,7 +90,7 @@ def load_base(
     tokenizer.split_special_tokens = False
     # The same in the Rust tokenizer, which has read it at the start; tokenizer.json does not keep it.
     tokenizer.backend_tokenizer.encode_special_tokens = False
-    return LoadedBase(model, tokenizer, source.name, source.commit or weights.sha256)
+    return tokenizer
 
 
 def hush_transformers() -> None:

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
     from trainer.models.transformer.training_state import TrainingState
 
 
+log = structlog.get_logger()
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The path of the saved state, and the training that it belongs to."""
 
     path: Path
     identity: str
-    """Distinguishes trainings: contains everything that can change the result."""
+    """Distinguishes trainings: contains everything that can change the result by more than rounding."""
+    processes: int = 1
+    """Of this run: another number may resume, with the same batches."""
 
     def save(self, state: TrainingState) -> None:
         """Replaces the file."""
@@ -53,6 +59,8 @@ class Checkpoint:
             tensors["losses"] = torch.stack(state.losses)
         training = {
             "identity": self.identity,
+            "processes": self.processes,
+            "threads": torch.get_num_threads(),
             "step": state.step,
             "best": state.best,
             "history": [asdict(one) for one in state.history],
@@ -68,10 +76,10 @@ class Checkpoint:
         save_file(whole, partial, metadata={"training": json.dumps(training)})
         partial.replace(self.path)
 
-    def restore(self, state: TrainingState) -> None:
-        """Loads a saved state into `state`, if there is one; raises InputDataError for another training's."""
+    def read(self) -> Saved | None:
+        """The saved state, if there is one; raises InputDataError for another training's."""
         if not self.path.exists():
-            return
+            return None
         try:
             with safe_open(self.path, framework="pt") as file:
                 training = json.loads(file.metadata()["training"])
@@ -83,16 +91,47 @@ class Checkpoint:
                 f"{self.path} belongs to a training with other settings, base or data; "
                 "remove it to start again, or train with the same ones as before"
             )
-        _restore(state, tensors)
+        self._compare(training["processes"], training["threads"])
+        return Saved(training, tensors)
+
+    def _compare(self, processes: int, threads: int) -> None:
+        """Threads decide the last bits of sums, and so do processes; a user who changes these is told of it."""
+        now = torch.get_num_threads()
+        if processes != self.processes:
+            log.warning(
+                "resumed_in_other_processes",
+                before=processes,
+                now=self.processes,
+                effect="the weights will differ from those of a training without interruption in their last bits",
+            )
+        elif threads != now:
+            raise InputDataError(
+                f"{self.path} belongs to a training with {threads} threads in each process, and now there are "
+                f"{now}; set OMP_NUM_THREADS={threads}, or remove the file to start again"
+            )
+
+    def remove(self) -> None:
+        """Deletes the file; call it after the model is published."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a checkpoint holds, on the CPU."""
+
+    training: dict[str, Any]
+    tensors: dict[str, torch.Tensor]
+
+    def restore(self, state: TrainingState) -> None:
+        """Loads everything into `state`, whose model and optimizer are of the same training. Call it once."""
+        training = self.training
+        _restore(state, self.tensors)
+        self.tensors.clear()  # five times the size of the model, which the training needs itself
         state.step, state.best, state.used_s = training["step"], training["best"], training["used_s"]
         state.first_loss = training["first_loss"]
         state.history = [Evaluation(**one) for one in training["history"]]
         state.plan = Plan(**training["plan"])
         state.scaler.load_state_dict(training["scaler"])
-
-    def remove(self) -> None:
-        """Deletes the file; call it after the model is published."""
-        self.path.unlink(missing_ok=True)
 
 
 def _restore(state: TrainingState, tensors: dict[str, torch.Tensor]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from math import isnan
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.console import Console
@@ -28,6 +29,16 @@ class ProgressReporter(Protocol):
 
     def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
         """Called after each evaluation on the validation rows."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def step(self, step: int, steps: int, loss: float, rate: float) -> None:
+        """As in ProgressReporter."""
+
+    def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
+        """As in ProgressReporter."""
 
 
 @contextmanager
@@ -68,7 +79,8 @@ class _Bar:
     def evaluated(self, evaluation: Evaluation, steps: int, *, best: bool) -> None:
         self._progress.update(self._task, completed=evaluation.step, total=steps)
         # Rate and loss of the step are in the bar: a line with all of them is longer than 80 columns.
-        line = f"{_losses(evaluation)}  macro recall {evaluation.macro_recall:.3f}{'  best' if best else ''}"
+        recall = "" if isnan(evaluation.macro_recall) else f"  macro recall {evaluation.macro_recall:.3f}"
+        line = f"{_losses(evaluation)}{recall}{'  best' if best else ''}"
         self._progress.console.print(line, highlight=False)
 
 
@@ -108,10 +120,10 @@ class Lines:
 
 
 def _line(evaluation: Evaluation, *, best: bool) -> str:
-    return (
-        f"{_losses(evaluation)}  rate {evaluation.rate:.1e}  macro recall {evaluation.macro_recall:.3f}  "
-        f"macro F1 {evaluation.macro_f1:.3f}{'  best' if best else ''}"
-    )
+    figures = ""
+    if not isnan(evaluation.macro_recall):
+        figures = f"  macro recall {evaluation.macro_recall:.3f}  macro F1 {evaluation.macro_f1:.3f}"
+    return f"{_losses(evaluation)}  rate {evaluation.rate:.1e}{figures}{'  best' if best else ''}"
 
 
 def _losses(evaluation: Evaluation) -> str:

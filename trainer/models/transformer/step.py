@@ -13,33 +13,43 @@ import torch
 
 from shared.errors import SettingsError
 from trainer.evaluation.metrics import confusion_matrix, macro_f1, macro_recall
+from trainer.models.distributed.replica import Replica
+from trainer.models.distributed.world import ALONE
 from trainer.models.transformer.dropout import set_dropout
 from trainer.models.transformer.encoding import Encoded, padded
 from trainer.models.transformer.loss import CrossEntropy, label_weights, weighted_nll
 from trainer.models.transformer.optimiser import adamw, average_in, gradient_scaler
 from trainer.models.transformer.predict import score
 from trainer.models.transformer.schedule.plan import steps_per_epoch
-from trainer.models.transformer.training_state import Evaluation, TrainingState
+from trainer.models.transformer.training_state import Evaluation, Scores, TrainingState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from trainer.data.examples import IntArray
+    from trainer.models.distributed.world import World
     from trainer.models.transformer.loss import Loss
-    from trainer.models.transformer.predict import FloatArray
     from trainer.models.transformer.schedule.plan import Plan
     from trainer.models.transformer.training_state import TrainingConfig
+
+    Measure = Callable[[TrainingState, Encoded, TrainingConfig], Scores]
+    """Scores the weights that would be kept on validation rows."""
 
 DIVERGED: Final = 1.5
 """Training has diverged if its mean loss is this many times that of the first step and that of guessing."""
 _TYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def start(model: Any, train: Encoded, config: TrainingConfig, device: str, plan: Plan) -> TrainingState:
+def start(
+    model: Any, train: Encoded, config: TrainingConfig, device: str, plan: Plan, *, world: World = ALONE
+) -> TrainingState:
     """The state before the first step; moves the model to the device."""
     model.to(device)
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     return TrainingState(
         model=model,
+        replica=Replica.of(model, world),
         average=copy.deepcopy(model) if config.ema_decay else model,
         optimizer=adamw(model, config),
         scaler=gradient_scaler(config, device),
@@ -58,20 +68,27 @@ def cross_entropy(train: Encoded, state: TrainingState) -> CrossEntropy:
 def update(
     state: TrainingState, train: Encoded, rows: IntArray, config: TrainingConfig, loss: Loss
 ) -> torch.Tensor:
-    """One update of the weights and of their average; returns the mean loss of the rows, still on the device."""
+    """One update of the weights and of their average; returns the mean loss of the rows, still on the device.
+
+    `rows` are those of all processes, of which this one takes its share.
+    """
     for group in state.optimizer.param_groups:
         group["lr"] = state.plan.rate(state.step, config)
     state.model.train()
+    replica, size = state.replica, state.plan.batch_size
+    replica.seed(config.seed, state.step)
     weight = loss.weight(rows)
     total = torch.zeros((), device=state.device)
-    for first in range(0, len(rows), state.plan.batch_size):
-        part = rows[first : first + state.plan.batch_size]
+    for first in range(0, len(rows), size):
+        part, factor = replica.own(rows[first : first + size])
         ids, mask = (one.to(state.device) for one in padded([train.tokens[row] for row in part], train.pad_id))
-        with _autocast(state, config):
-            logits = state.model(input_ids=ids, attention_mask=mask).logits
-        share = loss(logits.float(), part) / weight
-        state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
+        with replica.passing(last=first + size >= len(rows)):
+            with autocast(state.device, config):
+                logits = replica.forward(input_ids=ids, attention_mask=mask).logits
+            share = loss(logits.float(), part) / weight * factor
+            state.scaler.scale(share).backward()  # type: ignore[no-untyped-call]
         total += share.detach()
+    total = replica.total(total)
     state.scaler.unscale_(state.optimizer)
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.max_grad_norm)
     state.scaler.step(state.optimizer)
@@ -83,15 +100,15 @@ def update(
     return total
 
 
-def _autocast(state: TrainingState, config: TrainingConfig) -> torch.autocast:
-    return torch.autocast(state.device, dtype=_TYPES[config.precision], enabled=config.precision != "fp32")
+def autocast(device: str, config: TrainingConfig) -> torch.autocast:
+    """The context of passes in the precision of training."""
+    return torch.autocast(device, dtype=_TYPES[config.precision], enabled=config.precision != "fp32")
 
 
-def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss) -> None:
-    """Scores the validation rows, and keeps a copy of the weights if they are the best so far.
-
-    Raises SettingsError if training has diverged.
-    """
+def evaluate(
+    state: TrainingState, validation: Encoded, config: TrainingConfig, loss: Loss, measure: Measure
+) -> Evaluation:
+    """Scores the validation rows; raises SettingsError if training has diverged."""
     losses = torch.stack(state.losses)
     training_loss = float(losses.mean())
     if state.first_loss is None:
@@ -99,31 +116,30 @@ def evaluate(state: TrainingState, validation: Encoded, config: TrainingConfig, 
     # Before training it can be far above guessing: a new head gives rare labels the same share as all others.
     if not training_loss <= DIVERGED * max(loss.guessing, state.first_loss):  # also true for NaN
         raise _diverged(state, training_loss, loss)
-    logits = validation_logits(state, validation, config)
-    validation_loss = weighted_nll(logits, validation.labels, state.label_weights)
-    if not math.isfinite(validation_loss):
-        raise _diverged(state, validation_loss, loss)
-    matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
-    found = Evaluation(
+    scores = measure(state, validation, config)
+    if not math.isfinite(scores.loss):
+        raise _diverged(state, scores.loss, loss)
+    return Evaluation(
         step=state.step,
         epoch=state.step / state.per_epoch,
         training_loss=training_loss,
         rate=state.optimizer.param_groups[0]["lr"],
-        validation_loss=validation_loss,
-        macro_recall=float(macro_recall(matrix)),
-        macro_f1=float(macro_f1(matrix)),
+        validation_loss=scores.loss,
+        macro_recall=scores.macro_recall,
+        macro_f1=scores.macro_f1,
     )
-    state.history.append(found)
-    if state.best < 0 or found.is_better_than(state.history[state.best], config.chosen_by):
-        state.best = len(state.history) - 1
-        weights = state.average.state_dict()
-        state.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
 
 
-def validation_logits(state: TrainingState, validation: Encoded, config: TrainingConfig) -> FloatArray:
-    """Logits of the weights that would be kept, `[rows, labels]`, in the precision of training."""
-    with _autocast(state, config):
-        return score(state.average, validation.tokens, validation.pad_id, state.device)
+def classify(state: TrainingState, validation: Encoded, config: TrainingConfig) -> Scores:
+    """The scores of labelled rows, in the precision of training."""
+    with autocast(state.device, config):
+        logits = score(state.average, validation.tokens, validation.pad_id, state.device)
+    matrix = confusion_matrix(validation.labels, logits.argmax(axis=1), logits.shape[1])
+    return Scores(
+        weighted_nll(logits, validation.labels, state.label_weights),
+        float(macro_recall(matrix)),
+        float(macro_f1(matrix)),
+    )
 
 
 def _diverged(state: TrainingState, found: float, loss: Loss) -> SettingsError:

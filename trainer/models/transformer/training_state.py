@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,7 @@ from trainer.models.transformer.schedule.plan import steps_per_epoch
 if TYPE_CHECKING:
     import torch
 
+    from trainer.models.distributed.replica import Replica
     from trainer.models.transformer.predict import FloatArray
     from trainer.models.transformer.schedule.plan import Plan
 
@@ -49,6 +51,15 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """What the weights that would be kept are worth on the validation rows."""
+
+    loss: float
+    macro_recall: float = math.nan
+    macro_f1: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The metrics of one evaluation on the validation rows."""
 
@@ -60,6 +71,7 @@ class Evaluation:
     validation_loss: float
     """Of the same kind: cross-entropy, with the weights of the labels."""
     macro_recall: float
+    """NaN where there are no labels, as the next."""
     macro_f1: float
 
     def is_better_than(self, other: Evaluation, by: ChosenBy) -> bool:
@@ -74,6 +86,8 @@ class TrainingState:
     """Everything that changes during training; a checkpoint saves it."""
 
     model: Any
+    replica: Replica
+    """The model as passes with gradients go through it."""
     average: Any
     """The model whose weights are evaluated and kept: the moving average, or the model itself."""
     optimizer: torch.optim.AdamW
@@ -95,6 +109,15 @@ class TrainingState:
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     used_s: float = 0.0
     """Seconds of earlier runs until the checkpoint that this one resumed from."""
+
+    def keep(self, found: Evaluation, config: TrainingConfig) -> None:
+        """Adds an evaluation, and keeps a copy of the weights if they are the best so far."""
+        self.losses.clear()
+        self.history.append(found)
+        if self.best < 0 or found.is_better_than(self.history[self.best], config.chosen_by):
+            self.best = len(self.history) - 1
+            weights = self.average.state_dict()
+            self.best_weights = {name: weight.detach().clone() for name, weight in weights.items()}
 
     def finished(self, config: TrainingConfig) -> bool:
         """Whether the plan is done, or the patience is exhausted."""

@@ -11,15 +11,20 @@ import numpy as np
 import torch
 
 from shared.errors import SettingsError
+from trainer.models.distributed.world import ALONE
 from trainer.models.transformer.encoding import training_batches
 from trainer.models.transformer.schedule.plan import Plan, plan_epochs, steps_per_epoch
-from trainer.models.transformer.step import cross_entropy, start, update, validation_logits
+from trainer.models.transformer.step import classify, cross_entropy, start, update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from trainer.data.examples import IntArray
+    from trainer.models.distributed.world import World
     from trainer.models.transformer.encoding import Encoded
-    from trainer.models.transformer.training_state import TrainingConfig
+    from trainer.models.transformer.loss import Loss
+    from trainer.models.transformer.step import Measure
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
 
 BATCHES: Final = (32, 16, 64)
 """Rows of a batch that are tried unless the user chose one, the preferred one first."""
@@ -61,6 +66,10 @@ class Stopwatch:
     config: TrainingConfig
     device: str
     clock: Callable[[], float] = time.monotonic
+    world: World = ALONE
+    loss: Loss | None = None
+    """Cross-entropy with the labels without one."""
+    measure: Measure = classify
 
     def paces(self, chosen: int | None, most_s: float) -> list[Pace]:
         """The pace of the user's batch size, else of several, until `most_s` seconds are over.
@@ -76,28 +85,54 @@ class Stopwatch:
                 try:
                     found.append(self._pace(batch_size))
                 except torch.OutOfMemoryError:
-                    if chosen or batch_size == min(BATCHES):
+                    if chosen or batch_size == min(BATCHES) or self.world.size > 1:
                         raise
         return found
 
     def _pace(self, batch_size: int) -> Pace:
         config = replace(self.config, batch_size=batch_size)
-        plan = plan_epochs(len(self.train), config)
-        state = start(copy.deepcopy(self.model), self.train, config, self.device, plan)
-        loss = cross_entropy(self.train, state)
         batches = training_batches(self.train.tokens, batch_size * config.accumulate, (config.seed, 0))
         batches.sort(key=lambda rows: max(len(self.train.tokens[row]) for row in rows))
         places = np.linspace(0, len(batches) - 1, min(MEASURED_STEPS, len(batches)) + 2).astype(int)[1:-1]
-        for _ in range(WARM_STEPS):
-            update(state, self.train, batches[places[-1]], config, loss)
+        chosen = [batches[place] for place in (*[places[-1]] * WARM_STEPS, *places)]
+        steps = _Steps(copy.deepcopy(self.model), self.train, config, self.device, chosen, self.loss)
+        self.world.send(steps)
+        state, step_s = self.world.run(steps)
         began = self.clock()
-        for place in places:
-            last = update(state, self.train, batches[place], config, loss)
-        float(last)  # waits for the device
-        step_s = (self.clock() - began) / len(places)
-        began = self.clock()
-        validation_logits(state, self.validation, config)
+        self.measure(state, self.validation, config)
         return Pace(batch_size, step_s, self.clock() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The first updates of a training, which all its processes make."""
+
+    model: Any
+    train: Encoded
+    config: TrainingConfig
+    device: str
+    batches: list[IntArray]
+    """Rows of the updates, of which the first are not timed."""
+    loss: Loss | None
+    clock: Callable[[], float] = time.monotonic
+
+    def __call__(self, world: World) -> tuple[TrainingState, float]:
+        """The state after them, and the seconds of an update."""
+        world.use(self.device)
+        state = start(self.model, self.train, self.config, self.device, self.plan, world=world)
+        loss = self.loss or cross_entropy(self.train, state)
+        for rows in self.batches[:WARM_STEPS]:
+            update(state, self.train, rows, self.config, loss)
+        began = self.clock()
+        for rows in self.batches[WARM_STEPS:]:
+            last = update(state, self.train, rows, self.config, loss)
+        float(last)  # waits for the device
+        return state, (self.clock() - began) / (len(self.batches) - WARM_STEPS)
+
+    @property
+    def plan(self) -> Plan:
+        """For the learning rate, which does not matter here."""
+        return plan_epochs(len(self.train), self.config)
 
 
 def choose_pace(paces: Sequence[Pace], seconds: float) -> Pace:

@@ -1,0 +1,1 @@
+"""Masked language modelling on texts without labels: a base that has read what it will classify."""

@@ -1,0 +1,1 @@
+"""A training in several processes, one for each device, which torchrun starts."""
