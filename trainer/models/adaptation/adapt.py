@@ -26,10 +26,11 @@ from trainer.models.adaptation.masked import (
     maskable_tokens,
     measure_masked,
 )
+from trainer.models.adaptation.recipe import adaptation_config
 from trainer.models.budget import Budget
 from trainer.models.distributed.world import ALONE, World, check_devices
 from trainer.models.model_folder import replacing
-from trainer.models.recipe import choose_max_tokens, choose_precision
+from trainer.models.recipe import choose_max_tokens
 from trainer.models.train import PROBES, checkpoint_path
 from trainer.models.transformer.base import load_base
 from trainer.models.transformer.checkpoint import Checkpoint
@@ -39,13 +40,12 @@ from trainer.models.transformer.progress import reporting
 from trainer.models.transformer.schedule.budget import Stopwatch
 from trainer.models.transformer.schedule.pacer import Pacer
 from trainer.models.transformer.step import autocast
-from trainer.models.transformer.training_state import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from trainer.models.transformer.training_state import TrainingState
+    from trainer.models.transformer.training_state import TrainingConfig, TrainingState
     from trainer.settings import TrainerSettings
 
 MIN_TEXTS: Final = 100
@@ -53,10 +53,6 @@ MIN_TEXTS: Final = 100
 HELD_OUT: Final = 0.05
 MAX_HELD_OUT: Final = 2_000
 """Texts: of 25 tokens, a standard error of 0.03 in the loss."""
-EPOCHS: Final = 3
-LEARNING_RATE: Final = 5e-5
-"""As in the example of transformers (run_mlm.py)."""
-BATCH_SIZE: Final = 32
 
 log = structlog.get_logger()
 
@@ -153,7 +149,7 @@ def _prepare(job: Job, settings: TrainerSettings) -> _Prepared:
             f"{job.data} has {len(order)} different texts with known tokens; give at least {MIN_TEXTS}"
         )
     held = min(MAX_HELD_OUT, max(1, round(HELD_OUT * len(order))))
-    config = _config(settings, device)
+    config = adaptation_config(settings, device)
     if config.batch_size < job.world.size:
         raise SettingsError(
             f"--batch-size {config.batch_size} is less than the {job.world.size} processes, which share each batch"
@@ -173,28 +169,6 @@ def _prepare(job: Job, settings: TrainerSettings) -> _Prepared:
 
 def _rows(every: Encoded, chosen: Any) -> Encoded:
     return Encoded([every.tokens[row] for row in chosen], every.labels[chosen], every.pad_id)
-
-
-def _config(settings: TrainerSettings, device: str) -> TrainingConfig:
-    return TrainingConfig(
-        epochs=settings.epochs or EPOCHS,
-        learning_rate=settings.learning_rate or LEARNING_RATE,
-        batch_size=settings.batch_size or BATCH_SIZE,
-        accumulate=settings.accumulate,
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        max_grad_norm=settings.max_grad_norm,
-        class_weighting=0.0,
-        # Weights that are trained on are better averaged in the training that follows.
-        ema_decay=0.0,
-        evaluations_per_epoch=settings.evaluations_per_epoch,
-        patience=settings.patience,
-        chosen_by="validation loss",
-        freeze=0,
-        dropout=settings.dropout,
-        precision=choose_precision(settings, device),
-        seed=settings.seed,
-    )
 
 
 def _checkpoint(job: Job, prepared: _Prepared, described: dict[str, Any]) -> Checkpoint:
