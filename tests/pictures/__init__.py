@@ -1,1 +1,1 @@
-"""Makes the pictures of docs/dashboard.md: `python -m tests.pictures BEFORE AFTER TWEETS.parquet --output FOLDER`."""
+"""Makes the pictures of docs/dashboard.md: `python -m tests.pictures --help`."""
