@@ -7,7 +7,7 @@ import { isFixed } from "./view.js";
 export function headline(page) {
   const { mood, counts, labels } = page;
   const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
-  replaceIfChanged($("headline"), [mood, counts, labels, page.start_s, page.polarity], () => {
+  replaceIfChanged($("headline"), [mood, counts, labels, page.start_s, page.polarity, page.models], () => {
     if (!total) return empty(page);
     return [figure(mood, counts, labels, total), ...sentences(page), shares(page, total)];
   });
@@ -56,8 +56,24 @@ function sentences(page) {
     const word = since.after < since.before ? "Lower" : "Higher";
     const at = page.width_s < 60 ? say.time(since.at_s * 1000) : say.shortTime(since.at_s * 1000);
     found.push(`${word} since ${at}: from ${say.net(since.before)} to ${say.net(since.after)}.`);
+    const newest = newestModel(page);
+    if (newest) found.push(modelSentence(newest, since, page.width_s));
   }
   return found.map((words) => el("p", { class: "sentence" }, words));
+}
+
+// The last model whose first result is in the time shown, after those of another.
+function newestModel(page) {
+  const came = page.models.toSorted((a, b) => a.first_ms - b.first_ms).slice(1);
+  return came.findLast((one) => one.first_ms > page.start_s * 1000 && one.first_ms < page.end_s * 1000);
+}
+
+// Is it the model or the people: two buckets around a change are as near as its moment is known.
+function modelSentence(newest, since, widthS) {
+  const isNear = Math.abs(newest.first_ms / 1000 - since.at_s) <= 2 * widthS;
+  const at = widthS < 60 ? say.time(newest.first_ms) : say.shortTime(newest.first_ms);
+  return isNear ? `A new model came at ${at}, with this change: it may be the model.`
+    : `A new model came at ${at}, not with this change.`;
 }
 
 function shares(page, total) {

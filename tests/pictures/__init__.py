@@ -1,0 +1,1 @@
+"""Makes the pictures of docs/dashboard.md: `python -m tests.pictures --help`."""
