@@ -17,7 +17,7 @@ from confluent_kafka.admin import AclOperation
 from shared.errors import KafkaRefused
 from shared.kafka.admin import REQUEST_S
 from shared.kafka.client import client_config
-from shared.kafka.errors import DENIED, ClientErrors, explain
+from shared.kafka.errors import DENIED, LOADING, ClientErrors, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,13 +42,6 @@ _UNTOLD: Final = frozenset(
     }
 )
 """Answers that say nothing of rights; missing topics are for others to report."""
-_LOADING: Final = frozenset(
-    {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.NOT_COORDINATOR,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +119,7 @@ def _granted(right: Right, ask: Callable[[], dict[str, Future[Any]]]) -> bool | 
                 return False
             if code in _UNTOLD:
                 return None
-            if code not in _LOADING or time.monotonic() > deadline:
+            if code not in LOADING or time.monotonic() > deadline:
                 raise
             # Right after the start of a broker its coordinators are still loading.
             time.sleep(_RETRY_S)

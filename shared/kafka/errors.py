@@ -26,6 +26,14 @@ DENIED: Final = frozenset(
 )
 """The broker denies a right: no retry fixes it."""
 
+LOADING: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""A broker that has just started, or has become a group's coordinator, answers so for some seconds: ask again."""
 _UNAUTHENTICATED: Final = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 HOPELESS: Final = DENIED | _UNAUTHENTICATED | {KafkaError._SSL}  # noqa: SLF001
 """Errors that no retry fixes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from shared.errors import KafkaStateError
 from shared.kafka.admin import REQUEST_S
 from shared.kafka.client import client_config
-from shared.kafka.errors import ClientErrors, explain, refused_configuration
+from shared.kafka.errors import LOADING, ClientErrors, explain, refused_configuration
 from shared.kafka.reader import Partition, without_group
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from shared.kafka.reader import TopicReader
     from shared.kafka.settings import KafkaSettings
 
+RETRY_S: Final = 0.1
 AHEAD_KIB: Final = 64
 """The client fetches nothing; librdkafka wants a bound all the same."""
 
@@ -57,13 +59,22 @@ class GroupLag:
             with suppress(KafkaStateError):
                 counts |= reader.partitions_of([topic])
         asked = [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
-        try:
-            found = self._consumer.committed(asked, timeout=REQUEST_S) if asked else []
-            failed = next((one.error for one in found if one.error is not None), None)
-        except KafkaException as error:
-            failed = error.args[0]
-        if failed is not None:
-            raise explain(self._errors.cause(failed), self._servers)
+        found = self._committed(asked) if asked else []
         commits = {Partition(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
         spans = reader.spans(commits)
         return {partition: max(0, spans[partition].stop - offset) for partition, offset in commits.items()}
+
+    def _committed(self, asked: list[TopicPartition]) -> list[TopicPartition]:
+        """The commits. While a coordinator loads, librdkafka can give up before its timeout: it is asked again."""
+        deadline = time.monotonic() + REQUEST_S
+        while True:
+            try:
+                found = self._consumer.committed(asked, timeout=REQUEST_S)
+                failed = next((one.error for one in found if one.error is not None), None)
+            except KafkaException as error:
+                failed = error.args[0]
+            if failed is None:
+                return found
+            if failed.code() not in LOADING or time.monotonic() >= deadline:
+                raise explain(self._errors.cause(failed), self._servers)
+            time.sleep(RETRY_S)
