@@ -95,7 +95,7 @@ class Checkpoint:
         return Saved(training, tensors)
 
     def _compare(self, processes: int, threads: int) -> None:
-        """Threads decide the last bits of sums, and so do processes; a user who changes these is told of it."""
+        """Threads decide the last bits of sums, and so do processes; a log line names a change of these."""
         now = torch.get_num_threads()
         if processes != self.processes:
             log.warning(
