@@ -64,6 +64,21 @@ def test_the_history_and_letters_are_there_after_a_start(
 
     expect(page.locator("#headline")).to_contain_text("200 results", timeout=15_000)
     expect(page.locator("#headline")).to_contain_text("Higher since")
+    expect(page.locator("#headline")).to_contain_text("with this change: it may be the model")
     expect(page.locator("#letters")).to_contain_text("BadRecord at decode")
     expect(page.locator("#letters code")).to_contain_text("sentiment-consumer dlq replay --dlq-topic")
     expect(page.locator("#model option")).to_have_count(3)
+
+
+def test_a_new_model_long_before_a_change_is_not_its_cause(
+    stream: Stream, dashboard: Dashboard, pages: Pages
+) -> None:
+    """Given a new model, and a change of mood more than a minute later, then the page says that they are apart."""
+    stream.say(*(Said(f"old {n}", label="negative", age_s=270 - n) for n in range(60)))
+    stream.say(*(Said(f"same {n}", label="negative", age_s=200 - n, model="v2") for n in range(60)))
+    stream.say(*(Said(f"new {n}", age_s=90 - n, model="v2") for n in range(60)))
+    page = pages.open(dashboard.url)
+
+    expect(page.locator("#headline")).to_contain_text("180 results", timeout=15_000)
+    expect(page.locator("#headline")).to_contain_text("Higher since")
+    expect(page.locator("#headline")).to_contain_text("not with this change")
