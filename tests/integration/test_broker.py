@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from tests.support.topics import Sent, produce, read_all
+
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
@@ -56,6 +58,21 @@ def test_aborted_records_are_not_read(kafka: Broker, topic: MakeTopic) -> None:
     assert [record.value() for record in everything] == [b"aborted", b"committed"]
 
 
+def test_a_reader_of_all_waits_for_an_open_transaction(kafka: Broker, topic: MakeTopic) -> None:
+    """Given a record behind a transaction that a dead producer left open, when all is read, then it is there.
+
+    The broker aborts the transaction, 1 s old at that time, within 10 s more.
+    """
+    name = topic("results")
+    dead = transactional(kafka, name, timeout_ms=1_000)
+    dead.begin_transaction()
+    dead.produce(name, value="of the dead one")
+    assert dead.flush(TIMEOUT_S) == 0
+    produce(kafka.bootstrap_servers, name, [Sent(b"behind it")])
+
+    assert [record.value() for record in read_all(kafka.bootstrap_servers, name)] == [b"behind it"]
+
+
 def test_offsets_are_part_of_the_transaction(kafka: Broker, topic: MakeTopic) -> None:
     """Given a group that read 10 records, when a transaction carries its offsets, then they are committed."""
     source, target = topic("texts"), topic("results")
@@ -78,9 +95,15 @@ def test_offsets_are_part_of_the_transaction(kafka: Broker, topic: MakeTopic) ->
     assert [(found.partition, found.offset) for found in committed] == [(0, 10)]
 
 
-def transactional(kafka: Broker, name: str) -> Producer:
+def transactional(kafka: Broker, name: str, *, timeout_ms: int = 60_000) -> Producer:
     """Returns a producer that is ready for its first transaction."""
-    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": f"writer-of-{name}"})
+    producer = Producer(
+        {
+            "bootstrap.servers": kafka.bootstrap_servers,
+            "transactional.id": f"writer-of-{name}",
+            "transaction.timeout.ms": timeout_ms,
+        }
+    )
     producer.init_transactions(TIMEOUT_S)
     return producer
 

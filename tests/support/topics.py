@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TIMEOUT_S: Final = 60.0
+OPEN_TRANSACTION_S: Final = 120.0
+"""Longer than the broker takes to abort what a killed member left open: 60 s and up to 10 s more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,11 @@ def produce(servers: str, topic: str, records: Iterable[Sent], login: Mapping[st
 def read_all(
     servers: str, topic: str, *, isolation: str = "read_committed", login: Mapping[str, str] | None = None
 ) -> list[Message]:
-    """Reads a topic from its beginning to its current end, in order per partition."""
+    """Reads a topic from its beginning to its current end, in order per partition.
+
+    With read_committed it waits for the end of transactions that are open: for such a reader the partition ends
+    before them, and what others have committed behind is missing.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -67,20 +73,34 @@ def read_all(
     )
     partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-    waiting = set(partitions)
+    waiting = _ends(servers, topic, partitions, login)
+    deadline = time.monotonic() + OPEN_TRANSACTION_S
     messages: list[Message] = []
     try:
         while waiting:
+            assert time.monotonic() < deadline, f"{topic} is not read to its end: {waiting}"
             for message in consumer.consume(10_000, 0.2):
                 if message.error() is None:
                     messages.append(message)
                 else:
-                    partition = message.partition()
+                    partition, offset = message.partition(), message.offset()
                     assert partition is not None
-                    waiting.discard(partition)
+                    assert offset is not None
+                    if offset >= waiting.get(partition, 0):
+                        waiting.pop(partition, None)
     finally:
         consumer.close()
     return messages
+
+
+def _ends(servers: str, topic: str, partitions: Iterable[int], login: Mapping[str, str] | None) -> dict[int, int]:
+    """The offset behind the last record of each partition, committed or not."""
+    settings = {"bootstrap.servers": servers, "group.id": "ends", "isolation.level": "read_uncommitted"}
+    with Consumer({**settings, **(login or {})}) as consumer:
+        return {
+            partition: consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)[1]
+            for partition in partitions
+        }
 
 
 def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -> list[TopicPartition]:
