@@ -3,7 +3,8 @@
     python -m benchmarks.served_models nbsvm=models/nbsvm minilm=models/minilm mpnet=models/mpnet
 
 All are served by the same consumer with exactly-once delivery, in the precision that it chooses, and read the same
-tweets. The discarded round takes FIRST messages and tells how many a model gets in `--seconds`; `streams.run`
+tweets. With `--processes 1,4` each is served by one process, and by four of a group that share the machine or its
+GPU. The discarded round takes FIRST messages and tells how many a model gets in `--seconds`; `streams.run`
 describes how the time is measured. Ratios are to the model that is named last.
 """
 
@@ -17,7 +18,7 @@ import structlog
 
 from benchmarks.measure import arguments, interleaved, rates, spread, write
 from benchmarks.programs import bare, ours
-from benchmarks.streams import run
+from benchmarks.streams import PARTITIONS, run
 from benchmarks.texts import distinct, of_file, tweets
 from sentiment_testing.kafka import REAL, start_kafka
 from shared.model_folder.artifact import open_artifact
@@ -39,31 +40,41 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("models", nargs="+", metavar="NAME=FOLDER", help="models to serve")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a run, about")
+    parser.add_argument("--processes", default="1", help="consumers of a group, by commas")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
     folders = {name: Path(folder) for name, _, folder in (one.partition("=") for one in options.models)}
+    cases = {
+        name if count == 1 else f"{name}, {count} processes": (folder, count)
+        for name, folder in folders.items()
+        for count in map(int, options.processes.split(","))
+    }
     source = of_file(options.texts) if options.texts else tweets()
     most = FIRST if options.quick else MOST
     texts = distinct(source, WARM_UP + most)
-    seen: dict[str, list[Run]] = {name: [] for name in folders}
+    seen: dict[str, list[Run]] = {name: [] for name in cases}
     with start_kafka(REAL) as kafka:
         measured = interleaved(
             {
-                name: partial(_rate, kafka.bootstrap_servers, folder, texts, seen[name], options.seconds)
-                for name, folder in folders.items()
+                name: partial(_rate, kafka.bootstrap_servers, case, texts, seen[name], options.seconds)
+                for name, case in cases.items()
             },
             options.rounds,
             "{:,.1f} messages a second",
         )
-        figures = rates(measured, list(folders)[-1])
-        for name, folder in folders.items():
+        figures = rates(measured, list(cases)[-1])
+        for name, (folder, _) in cases.items():
             figures[name] |= _costs(seen[name][1:], folder)
         write("served_models", figures, options, kafka=kafka.description)
 
 
-def _rate(servers: str, folder: Path, texts: Sequence[str], seen: list[Run], seconds: float) -> float:
+def _rate(servers: str, case: tuple[Path, int], texts: Sequence[str], seen: list[Run], seconds: float) -> float:
+    folder, members = case
     count = FIRST if not seen else min(max(FIRST, round(seen[0].rate * seconds)), len(texts) - WARM_UP)
-    seen.append(run(servers, ours(folder, "exactly-once"), texts[: WARM_UP + count], warm_up=WARM_UP))
+    program, partitions = ours(folder, "exactly-once"), max(PARTITIONS, members)
+    seen.append(
+        run(servers, program, texts[: WARM_UP + count], partitions=partitions, members=members, warm_up=WARM_UP)
+    )
     return seen[-1].rate
 
 
