@@ -2,14 +2,15 @@
 
 The stream alone, with a port that nobody uses, and with clients, in turn. A client sends one text, waits for its
 answer, and sends the next; after 429 and 503 it waits as long as Retry-After says. The clients are a process of
-their own on the same machine, so the stream loses also what they take of its processors. Their latency counts from
-the request to the whole answer.
+their own on the same machine, at the lowest priority, since elsewhere they would take nothing of the service's
+processors. Their latency counts from the request to the whole answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -138,6 +139,7 @@ async def send(port: int, texts: Sequence[str]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["clients"]:
+        os.nice(19)
         print(json.dumps(asyncio.run(send(int(sys.argv[2]), json.loads(Path(sys.argv[3]).read_text("utf-8"))))))
     else:
         main()

@@ -1,8 +1,8 @@
 """The cost of the metrics.
 
 - Listener: processor time per message of the events of one publish of 1,024 records, and of one scrape.
-- Streams: the rate of the consumer without a model, with and without --metrics-port, interleaved. With it a
-  scraper asks every SCRAPE_S seconds, as Prometheus would.
+- Streams: rate and processor time of the consumer without a model, with and without --metrics-port, interleaved.
+  With it a scraper asks every SCRAPE_S seconds, as Prometheus would.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from benchmarks.measure import arguments, interleaved, rates, write
+from benchmarks.measure import arguments, interleaved, rates, ratio, spread, write
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
@@ -30,9 +30,10 @@ from tests.support.fakes import oracle, published, record
 from tests.support.processes import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from benchmarks.streams import Run
     from consumer.events import Event
 
 SCRAPE_S: Final = 5.0
@@ -41,6 +42,7 @@ RECORDS: Final = 1_024
 REPEATS: Final = 20
 OFF: Final = "metrics off"
 ON: Final = "metrics on"
+SHOW: Final = "{0.rate:,.0f} messages a second, {0.cpu_us:.1f} us of processor time each"
 
 
 def main() -> None:
@@ -59,10 +61,10 @@ def main() -> None:
     with start_kafka(REAL) as kafka:
         for delivery in DELIVERIES:
             print(delivery)
-            rate = partial(_rate, kafka.bootstrap_servers, options.model, texts, delivery)
-            contenders = {OFF: partial(rate, on=False), ON: partial(rate, on=True)}
-            measured = interleaved(contenders, options.rounds, "{:,.0f} messages a second")
-            figures[delivery] = {"messages": options.messages, **rates(measured, peer=OFF)}
+            one = partial(_run, kafka.bootstrap_servers, options.model, texts, delivery)
+            contenders = {OFF: partial(one, on=False), ON: partial(one, on=True)}
+            measured = interleaved(contenders, options.rounds, SHOW)
+            figures[delivery] = {"messages": options.messages, **compared(measured, peer=OFF)}
         write("metrics_cost", {"costs": costs, "streams": figures}, options, kafka=kafka.description)
 
 
@@ -114,12 +116,21 @@ def cpu_s(work: Callable[[], object]) -> float:
     return min(seen)
 
 
-def _rate(servers: str, model: Path, texts: Sequence[str], delivery: str, *, on: bool) -> float:
+def compared(runs: Mapping[str, Sequence[Run]], peer: str) -> dict[str, dict[str, Any]]:
+    """Rates and processor time a message of each, and their ratios to the peer's in the same round."""
+    figures = rates({name: [one.rate for one in own] for name, own in runs.items()}, peer)
+    costs = {name: [one.cpu_us for one in own] for name, own in runs.items()}
+    for name, own in costs.items():
+        figures[name] |= {"cpu_us": spread(own, 2), "cpu_ratio": ratio(own, costs[peer])}
+    return figures
+
+
+def _run(servers: str, model: Path, texts: Sequence[str], delivery: str, *, on: bool) -> Run:
     if not on:
-        return run(servers, null(model, delivery), texts).rate
+        return run(servers, null(model, delivery), texts)
     port = free_port()
     with _scraped(port):
-        return run(servers, null(model, delivery, metrics__port=port), texts).rate
+        return run(servers, null(model, delivery, metrics__port=port), texts)
 
 
 @contextmanager

@@ -221,35 +221,29 @@ def delivery(figures: Mapping[str, Any]) -> Iterable[str]:
 
 def metrics_cost(figures: Mapping[str, Any]) -> Iterable[str]:
     """With and without metrics for each delivery."""
-    yield from _table(
-        "No model",
-        ("messages", "metrics off", "metrics on", "ratio"),
-        {
-            name: (
-                f"{of['messages']:,}",
-                f"{_rate(of['metrics off'])}/s",
-                f"{_rate(of['metrics on'])}/s",
-                f"{of['metrics on']['ratio']:.3f}",
-            )
-            for name, of in figures["streams"].items()
-        },
-    )
+    yield from _costs(figures, ("metrics off", "metrics on"))
 
 
 def traces_cost(figures: Mapping[str, Any]) -> Iterable[str]:
     """Before there were traces, without and with them, for each delivery."""
-    names = ("before", "traces off", "traces on")
+    yield from _costs(figures, ("before", "traces off", "traces on"))
+
+
+def _costs(figures: Mapping[str, Any], names: Iterable[str]) -> Iterable[str]:
+    """Rate and processor time of each contender, and their ratios to that without."""
     yield from _table(
         "No model",
-        ("messages", *names, "off / before", "on / off"),
+        ("messages/s", "ratio", "CPU us a message", "ratio"),
         {
-            name: (
-                f"{of['messages']:,}",
-                *(f"{_rate(of[one])}/s" if one in of else "not measured" for one in names),
-                f"{1 / of['before']['ratio']:.3f}" if "before" in of else "",
-                f"{of['traces on']['ratio']:.3f}",
+            f"{delivery}, {name}": (
+                _rate(of[name]),
+                f"{of[name]['ratio']:.3f}",
+                f"{of[name]['cpu_us']['median']:.1f} [{_range(of[name]['cpu_us'], 1)}]",
+                f"{of[name]['cpu_ratio']:.3f}",
             )
-            for name, of in figures["streams"].items()
+            for delivery, of in figures["streams"].items()
+            for name in names
+            if name in of
         },
     )
 

@@ -2,8 +2,8 @@
 
 - Listener: processor time a message of the events and headers of a publish of 1,024 records: without tracing, and
   with producers that do not trace, that do, and whose traces are not sampled. The export is not in it.
-- Streams: the rate of the consumer without a model, interleaved: with tracing off, on (a collector takes the
-  spans) and, with --before FOLDER, of a checkout from before there were traces.
+- Streams: rate and processor time of the consumer without a model, interleaved: with tracing off, on (a collector
+  takes the spans) and, with --before FOLDER, of a checkout from before there were traces.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from benchmarks.measure import arguments, interleaved, rates, write
-from benchmarks.metrics_cost import DELIVERIES, RECORDS, cpu_s
+from benchmarks.measure import arguments, chosen, interleaved, write
+from benchmarks.metrics_cost import DELIVERIES, RECORDS, SHOW, compared, cpu_s
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, Command, run
 from benchmarks.texts import distinct, of_file, tweets
@@ -71,13 +71,11 @@ def main() -> None:
             on = _with(null(options.model, delivery, tracing__enabled=True), OTEL_EXPORTER_OTLP_ENDPOINT=collector)
             contenders = {OFF: off, ON: on}
             if options.before:
-                contenders[BEFORE] = _with(off, PYTHONPATH=str(options.before.resolve()))
-            measured = interleaved(
-                {name: partial(_rate, kafka.bootstrap_servers, one, texts) for name, one in contenders.items()},
-                options.rounds,
-                "{:,.0f} messages a second",
-            )
-            figures[delivery] = {"messages": options.messages, **rates(measured, peer=OFF)}
+                # Without "safe path" the modules of the working directory, which are these here, would come first.
+                contenders[BEFORE] = _with(off, PYTHONPATH=str(options.before.resolve()), PYTHONSAFEPATH="1")
+            runs = {name: partial(run, kafka.bootstrap_servers, one, texts) for name, one in contenders.items()}
+            measured = interleaved(chosen(runs, options.only, always=[OFF]), options.rounds, SHOW)
+            figures[delivery] = {"messages": options.messages, **compared(measured, peer=OFF)}
         write("traces_cost", {"costs": costs, "streams": figures}, options, kafka=kafka.description)
 
 
@@ -161,10 +159,6 @@ def _encoding(encoder: Encoder, records: Sequence[Record]) -> Callable[[], objec
 
 def _us(seconds: float) -> float:
     return round(seconds / RECORDS * 1e6, 4)
-
-
-def _rate(servers: str, contender: Contender, texts: Sequence[str]) -> float:
-    return run(servers, contender, texts).rate
 
 
 def _with(contender: Contender, **environment: str) -> Contender:
