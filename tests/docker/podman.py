@@ -133,6 +133,11 @@ def build_base(environ: Mapping[str, str]) -> None:
     archive.unlink()
 
 
+def run_nothing(environ: Mapping[str, str]) -> None:
+    """Runs a container of the base image, with a network, to see that it can be done."""
+    _podman(environ, "run", "--rm", "--publish", "127.0.0.1::8000", BASE, "true")
+
+
 def build_kafka(environ: Mapping[str, str], tag: str) -> None:
     """Builds the stand-in for apache/kafka from the jars that Maven fetches."""
     with tempfile.TemporaryDirectory(dir=CACHE) as name:
