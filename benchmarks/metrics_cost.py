@@ -1,22 +1,28 @@
 """The cost of the metrics.
 
 - Listener: processor time per message of the events of one publish of 1,024 records, and of one scrape.
-- Streams: rate and processor time of the consumer without a model, with and without --metrics-port, interleaved.
-  With it a scraper asks every SCRAPE_S seconds, as Prometheus would.
+- Streams: rate and processor time of the consumer without a model, with and without --metrics-port. With it a
+  scraper asks every SCRAPE_S seconds, as Prometheus would. Both run at the same time, on a core each, and change
+  cores from round to round: in turn, two equal runs differ by a tenth on a virtual machine.
 """
 
 from __future__ import annotations
 
+import math
+import os
+import statistics
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from benchmarks.measure import arguments, interleaved, rates, ratio, spread, write
+from benchmarks.measure import arguments, rates, spread, write
 from benchmarks.programs import null
 from benchmarks.streams import WARM_UP, run
 from benchmarks.texts import distinct, of_file, tweets
@@ -33,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from benchmarks.streams import Run
+    from benchmarks.streams import Command, Contender, Job, Run
     from consumer.events import Event
 
 SCRAPE_S: Final = 5.0
@@ -62,10 +68,16 @@ def main() -> None:
         for delivery in DELIVERIES:
             print(delivery)
             one = partial(_run, kafka.bootstrap_servers, options.model, texts, delivery)
-            contenders = {OFF: partial(one, on=False), ON: partial(one, on=True)}
-            measured = interleaved(contenders, options.rounds, SHOW)
+            measured: dict[str, list[Run]] = {OFF: [], ON: []}
+            for number in range(options.rounds):
+                for name, found in _at_once(
+                    {OFF: partial(one, on=False), ON: partial(one, on=True)}, number
+                ).items():
+                    print(f"  {name}: {SHOW.format(found)}", flush=True)
+                    measured[name].append(found)
             figures[delivery] = {"messages": options.messages, **compared(measured, peer=OFF)}
-        write("metrics_cost", {"costs": costs, "streams": figures}, options, kafka=kafka.description)
+        about = {"kafka": kafka.description, "side_by_side": True}
+        write("metrics_cost", {"costs": costs, "streams": figures}, options, **about)
 
 
 def _costs() -> dict[str, float]:
@@ -117,20 +129,45 @@ def cpu_s(work: Callable[[], object]) -> float:
 
 
 def compared(runs: Mapping[str, Sequence[Run]], peer: str) -> dict[str, dict[str, Any]]:
-    """Rates and processor time a message of each, and their ratios to the peer's in the same round."""
+    """Rates and processor time a message of each, and their ratios to the peer's in the same round.
+
+    `error` is the standard error of the mean ratio of processor times.
+    """
     figures = rates({name: [one.rate for one in own] for name, own in runs.items()}, peer)
     costs = {name: [one.cpu_us for one in own] for name, own in runs.items()}
     for name, own in costs.items():
-        figures[name] |= {"cpu_us": spread(own, 2), "cpu_ratio": ratio(own, costs[peer])}
+        ratios = [cost / of_peer for cost, of_peer in zip(own, costs[peer], strict=True)]
+        error = statistics.stdev(ratios) / math.sqrt(len(ratios)) if len(ratios) > 1 else None
+        figures[name] |= {"cpu_us": spread(own, 2), "cpu_ratio": round(statistics.mean(ratios), 3)}
+        figures[name]["error"] = None if error is None else round(error, 3)
     return figures
 
 
-def _run(servers: str, model: Path, texts: Sequence[str], delivery: str, *, on: bool) -> Run:
+def _at_once(contenders: Mapping[str, Callable[[int], Run]], number: int) -> dict[str, Run]:
+    """Runs all at the same time, each on a core of its own."""
+    cores = sorted(os.sched_getaffinity(0))[: len(contenders)]
+    with ThreadPoolExecutor(len(contenders)) as pool:
+        running = {
+            name: pool.submit(one, cores[(place + number) % len(cores)])
+            for place, (name, one) in enumerate(contenders.items())
+        }
+        return {name: future.result() for name, future in running.items()}
+
+
+def _run(servers: str, model: Path, texts: Sequence[str], delivery: str, core: int, *, on: bool) -> Run:
     if not on:
-        return run(servers, null(model, delivery), texts)
+        return run(servers, _on_core(null(model, delivery), core), texts)
     port = free_port()
     with _scraped(port):
-        return run(servers, null(model, delivery, metrics__port=port), texts)
+        return run(servers, _on_core(null(model, delivery, metrics__port=port), core), texts)
+
+
+def _on_core(contender: Contender, core: int) -> Contender:
+    def start(job: Job, member: int) -> Command:
+        command = contender(job, member)
+        return replace(command, arguments=["taskset", "--cpu-list", str(core), *command.arguments])
+
+    return start
 
 
 @contextmanager

@@ -239,7 +239,7 @@ def _costs(figures: Mapping[str, Any], names: Iterable[str]) -> Iterable[str]:
                 _rate(of[name]),
                 f"{of[name]['ratio']:.3f}",
                 f"{of[name]['cpu_us']['median']:.1f} [{_range(of[name]['cpu_us'], 1)}]",
-                f"{of[name]['cpu_ratio']:.3f}",
+                f"{of[name]['cpu_ratio']:.3f}" + (f" ± {error:.3f}" if (error := of[name].get("error")) else ""),
             )
             for delivery, of in figures["streams"].items()
             for name in names
@@ -274,7 +274,8 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     device = f", {machine['gpu']}" if "gpu" in machine else ""
     quick = "**A quick try, which measures nothing.** " if result["quick"] else ""
-    rounds = f"medians [ranges] of {result['rounds']} rounds in turn, one before discarded"
+    how = "side by side" if result.get("side_by_side") else "in turn, one before discarded"
+    rounds = f"medians [ranges] of {result['rounds']} rounds {how}"
     return (
         f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
         f"{machine['cores']} cores{device}; {rounds if result['rounds'] else 'one run'}; "
