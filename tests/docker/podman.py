@@ -67,20 +67,30 @@ def running_podman() -> Iterator[Mapping[str, str]]:
     }
     command = ["env", *(f"{name}={value}" for name, value in environ.items())]
     command += ["podman", "--log-level=error", "system", "service", "--time=0", f"unix://{socket}"]
-    with guarded(command, folder, CACHE / "service.log") as service:
-        deadline = time.monotonic() + START_S
-        while not socket.exists():
-            if service.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"podman did not start: {(CACHE / 'service.log').read_text()[-600:]}")
-            time.sleep(0.05)
-        ended = threading.Event()
-        checks = threading.Thread(target=_check_health, args=(environ, ended), daemon=True)
-        checks.start()
-        try:
-            yield environ
-        finally:
-            ended.set()
-            checks.join()
+    try:
+        with guarded(command, folder, CACHE / "service.log") as service:
+            deadline = time.monotonic() + START_S
+            while not socket.exists():
+                if service.poll() is not None or time.monotonic() > deadline:
+                    raise AssertionError(f"podman did not start: {(CACHE / 'service.log').read_text()[-600:]}")
+                time.sleep(0.05)
+            ended = threading.Event()
+            checks = threading.Thread(target=_check_health, args=(environ, ended), daemon=True)
+            checks.start()
+            try:
+                yield environ
+            finally:
+                ended.set()
+                checks.join()
+    finally:
+        _unmount()
+
+
+def _unmount() -> None:
+    """Leaves no mount below the folder, which could not be deleted then."""
+    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in sorted((mount for mount in mounts if mount.is_relative_to(CACHE)), reverse=True):
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def _forget_another_place() -> None:

@@ -69,8 +69,8 @@ class Writer:
         pytest.fail(f"the held request was never answered: {held}")
 
     def committed(self) -> list[bytes | None]:
-        """What a read_committed reader sees."""
-        return [message.value() for message in read_all(self._cluster.direct, self.topic)]
+        """What a read_committed reader sees now."""
+        return [message.value() for message in read_all(self._cluster.direct, self.topic, past_open=False)]
 
 
 @pytest.fixture
