@@ -88,9 +88,14 @@ def running_podman() -> Iterator[Mapping[str, str]]:
 
 def _unmount() -> None:
     """Leaves no mount below the folder, which could not be deleted then."""
-    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
-    for place in sorted((mount for mount in mounts if mount.is_relative_to(CACHE)), reverse=True):
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
+    # Read anew each time: the end of one mount can take others along.
+    while mounts := _mounts():
+        subprocess.run(["umount", "--lazy", max(mounts)], check=True)
+
+
+def _mounts() -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [place for place in places if Path(place).is_relative_to(CACHE)]
 
 
 def _forget_another_place() -> None:
