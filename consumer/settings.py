@@ -171,7 +171,7 @@ class ConsumerSettings(Settings):
     """Share of a text's tokens that the model does not know, above which the result is uncertain and has
     `unknown_share`. 1 marks none."""
     until_idle_s: float | None = Field(default=None, gt=0, le=7 * DAY_S)
-    """End after this many seconds without a record."""
+    """End after this many seconds without a record, once every partition of this process is read to its end."""
     max_messages: int | None = Field(default=None, gt=0, le=10**12)
     """End after this many records."""
     log_level: Level = "info"

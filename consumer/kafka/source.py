@@ -217,6 +217,19 @@ class KafkaSource:
         owned = self._assignment.owned
         self._observer(PartitionsBegun({place: owned[place].committed for place in self._assignment.begun}))
 
+    def caught_up(self) -> bool:
+        """Whether every owned partition is read to its end of now; see `Source`.
+
+        A silent partition need not be read out: it waits for its beginning while an unfinished transaction of a
+        member that was killed holds its offset back, or its broker is away.
+        """
+        if self._assignment.waiting:
+            return False
+        places = self._assignment.begun
+        ends = self._offsets.ends(places) if places else {}
+        owned = self._assignment.owned
+        return all(place in ends and ends[place] <= owned[place].next for place in places)
+
     def lag_records(self) -> int:
         """Offsets between what is committed next and the high watermark of the last fetch."""
         lag = 0

@@ -139,9 +139,18 @@ class Pipeline:
             return False
         if self._max_records is not None and self._totals.records >= self._max_records:
             return True
+        return self._is_idle()
+
+    def _is_idle(self) -> bool:
+        """Whether nothing came for long enough and nothing is left; a false answer begins another such time."""
         if self._until_idle_s is None or self._idle_since is None:
             return False
-        return self._clock() - self._idle_since >= self._until_idle_s
+        if self._clock() - self._idle_since < self._until_idle_s:
+            return False
+        if not self._source.caught_up():
+            self._idle_since = None
+            return False
+        return True
 
     def _begin_assigned(self) -> None:
         for commit in self._source.begin(alone=not self._inflight):

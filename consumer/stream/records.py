@@ -117,7 +117,8 @@ class PublishFailed(Exception):  # noqa: N818 - a state the loop recovers from, 
 class Source(Protocol):
     """Kafka in: records of the partitions this member owns. Used by one thread only.
 
-    `begin`, `rewind` and `close` ask the broker and may block for seconds; `read` does not but for its `wait_s`.
+    `begin`, `caught_up`, `rewind` and `close` ask the broker and may block for seconds; `read` does not but for
+    its `wait_s`.
     """
 
     joined: bool
@@ -168,6 +169,10 @@ class Source(Protocol):
 
     def rewind(self) -> None:
         """Goes back to the last commit; no record read so far is held any more."""
+        ...
+
+    def caught_up(self) -> bool:
+        """Whether every owned partition is read to its end of now; false where the broker does not say."""
         ...
 
     def lag_records(self) -> int:

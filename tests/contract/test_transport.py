@@ -21,7 +21,7 @@ from tests.contract.transports import (
     placed,
 )
 from tests.support.fakes import TIMESTAMP_MS
-from tests.support.topics import Sent
+from tests.support.topics import Sent, hold_commits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,6 +246,36 @@ def test_the_lag_is_what_remains_to_be_read(transport: Transport) -> None:
     member.read(2)
 
     assert member.source.lag_records() == 3
+
+
+def test_a_member_has_caught_up_when_all_is_read(transport: Transport) -> None:
+    """Given 3 records, when 2 are read, then it has not caught up; then it has, until another is written."""
+    transport.produce(*numbered(3))
+    member = transport.join()
+    member.read(2)
+    assert not member.source.caught_up()
+
+    member.read_all(1)
+    assert member.source.caught_up()
+    transport.produce(*numbered(1, partition=2))
+    assert not member.source.caught_up()
+
+
+def test_nothing_is_caught_up_while_a_beginning_is_unknown(exactly_once: KafkaTransport, kafka: Broker) -> None:
+    """Given a commit held back by an open transaction, when the member finds nothing, then it has not caught up.
+
+    Of a partition that it does not fetch it knows no end; it reads it when the broker has aborted the other's.
+    """
+    exactly_once.produce(*numbered(2))
+    texts, group = exactly_once.topics["texts"], f"group-{exactly_once.run}"
+    held = hold_commits(kafka.bootstrap_servers, group, {(texts, 0): 1}, for_s=5)
+    member = exactly_once.join()
+
+    assert member.read_while_quiet() == []
+    assert not member.source.caught_up()
+    assert values(member.read_all(2)) == [b"0/0", b"0/1"]
+    assert member.source.caught_up()
+    del held
 
 
 def test_a_revoked_partition_is_no_longer_owned(transport: Transport) -> None:

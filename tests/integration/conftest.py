@@ -15,6 +15,7 @@ import pytest
 from sentiment_testing.process import ConsumerProcess
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_model
+from tests.support.topics import await_committed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,6 +53,10 @@ class Topics:
             *("--bootstrap-servers", self.servers, "--group-id", self.group, "--input-topic", self.texts),
             *("--output-topic", self.sentiments, "--dlq-topic", self.letters, *more),
         ]
+
+    def await_committed(self) -> None:
+        """Waits until the group has committed all texts: a member that ends says nothing of the others' work."""
+        await_committed(self.servers, self.texts, self.group)
 
 
 class Consumers:

@@ -40,6 +40,7 @@ def test_sums_after_rebalances_and_orderly_stops_are_exact(
             assert second.terminate()[0] == 0
         third = _start(consumers, scraper, topics, model, delivery, "--until-idle-s", "4")
         assert third.wait() == 0
+        topics.await_committed()
         assert first.terminate()[0] == 0
 
     written = Written(topics)
@@ -75,6 +76,7 @@ def test_sums_after_a_kill_are_short_by_what_nobody_scraped(
             killed_at = time.time()
         third = _start(consumers, scraper, topics, model, delivery, "--until-idle-s", "9")
         assert third.wait() == 0
+        topics.await_committed()
         assert first.terminate()[0] == 0
 
     written = Written(topics)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import PARTITIONS
 from tests.support.processes import run_command
-from tests.support.topics import Sent, produce, read_all
+from tests.support.topics import Sent, hold_commits, produce, read_all
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,8 @@ MESSAGES = 12_000
 FAST_SESSION = json.dumps({"session.timeout.ms": 6000, "heartbeat.interval.ms": 500})
 SMALL_BATCHES = {"SENTIMENT_LIMITS__BATCH_RECORDS": "64", "SENTIMENT_KAFKA__PROPERTIES": FAST_SESSION}
 STOP_S = 10.0
+OPEN_S = 15.0
+"""Longer than a process takes to start and to have been idle."""
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
@@ -52,6 +54,21 @@ def test_kill_and_restart_loses_nothing(
         assert max(ids.values()) == 1
 
 
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_a_run_until_idle_waits_for_what_a_killed_member_left_open(
+    *, delivery: str, topics: Topics, model: Path, consumers: Consumers
+) -> None:
+    """Given offsets in a transaction that nobody ends, when run until idle, then nothing is left behind."""
+    _send(topics, 100)
+    held = hold_commits(topics.servers, topics.group, {(topics.texts, 1): 5}, for_s=OPEN_S)
+    flags = topics.flags("--model", str(model), "--delivery", delivery, "--until-idle-s", "1")
+
+    assert consumers.start(flags, SMALL_BATCHES).wait() == 0
+
+    assert _result_ids(topics) == Counter({str(number): 1 for number in range(100)})
+    del held
+
+
 def test_two_members_share_the_partitions(*, topics: Topics, model: Path, consumers: Consumers) -> None:
     """Given two members, when one joins late and leaves early, then both worked and nothing is lost."""
     flags = topics.flags("--model", str(model), "--delivery", "exactly-once")
@@ -64,6 +81,7 @@ def test_two_members_share_the_partitions(*, topics: Topics, model: Path, consum
     assert second.terminate()[0] == 0
     first.await_log(f'"owned": {PARTITIONS}', count=2)
     assert consumers.start([*flags, "--instance-id", "2", "--until-idle-s", "5"], SMALL_BATCHES).wait() == 0
+    topics.await_committed()
     assert first.terminate()[0] == 0
 
     assert '"event": "batch"' in first.log

@@ -230,6 +230,8 @@ class FakeSource:
     ) -> None:
         self.joined = False
         self.is_probing = False
+        self.in_doubt = False
+        """Whether the broker does not say where the partitions begin or end."""
         self.reads = 0
         self.reads_while_paused = 0
         self.rewinds = 0
@@ -322,6 +324,10 @@ class FakeSource:
             self._positions[place] = self._group.committed.get(place, begin)
             owner.held = False
             self._owned[place] = Ownership()
+
+    def caught_up(self) -> bool:
+        """Whether nothing is left of the owned partitions, nor in doubt."""
+        return not self.in_doubt and self.lag_records() == 0
 
     def lag_records(self) -> int:
         """Number of records that the owned partitions hold from the next one on."""

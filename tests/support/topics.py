@@ -109,9 +109,9 @@ def _ends(servers: str, topic: str, partitions: Iterable[int], login: Mapping[st
 
 
 def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -> list[TopicPartition]:
-    """The commits of a group; waits for the coordinator of a new one."""
+    """The commits of a group; waits for the coordinator of a new one, and for transactions that hold a commit."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
-    deadline = time.monotonic() + TIMEOUT_S
+    deadline = time.monotonic() + OPEN_TRANSACTION_S
     try:
         while True:
             try:
@@ -120,3 +120,41 @@ def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -
                 assert time.monotonic() < deadline
     finally:
         consumer.close()
+
+
+def await_committed(servers: str, topic: str, group: str) -> None:
+    """Waits until a group has committed all that a topic has now."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "ends"})
+    partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
+    consumer.close()
+    ends = _ends(servers, topic, partitions, None)
+    places = [(topic, partition) for partition, end in ends.items() if end]
+    deadline = time.monotonic() + OPEN_TRANSACTION_S
+    while True:
+        left = {one.partition: one.offset for one in group_commits(servers, group, places)}
+        left = {partition: offset for partition, offset in left.items() if offset < ends[partition]}
+        if not left:
+            return
+        assert time.monotonic() < deadline, f"{topic} is not committed to {ends}: {left}"
+        time.sleep(0.2)
+
+
+def hold_commits(servers: str, group: str, commits: Mapping[tuple[str, int], int], for_s: float) -> Producer:
+    """Commits for a group without members in a transaction that is left open, until the broker aborts it.
+
+    So does a process that is killed while it commits. The result must be kept: with it the client goes.
+    """
+    producer = Producer(
+        {
+            "bootstrap.servers": servers,
+            "transactional.id": f"open-{uuid4()}",
+            "transaction.timeout.ms": int(for_s * 1000),
+            "message.timeout.ms": int(for_s * 1000),
+        }
+    )
+    with Consumer({"bootstrap.servers": servers, "group.id": group}) as outside:
+        producer.init_transactions(TIMEOUT_S)
+        producer.begin_transaction()
+        offsets = [TopicPartition(*place, offset) for place, offset in commits.items()]
+        producer.send_offsets_to_transaction(offsets, outside.consumer_group_metadata(), TIMEOUT_S)
+    return producer

@@ -59,6 +59,7 @@ def test_sums_after_rebalances_and_orderly_stops_are_exact(
             assert second.terminate()[0] == 0
         third = group.join("--until-idle-s", "4")
         assert third.wait() == 0
+        topics.await_committed()
         assert first.terminate()[0] == 0
         sums = counted(found)
         repeated = found.query("sum(last_over_time(sentiment_repeated_messages_total[10m]))")
@@ -85,6 +86,7 @@ def test_sums_after_a_kill_are_short_by_what_nobody_scraped(
             killed_at = time.time()
         third = group.join("--until-idle-s", "9")
         assert third.wait() == 0
+        topics.await_committed()
         assert first.terminate()[0] == 0
         sums = counted(found)
         last = found.last_scrape(f"127.0.0.1:{group.ports[1]}", "sentiment_messages_total")

@@ -119,6 +119,7 @@ def test_upgrade_and_downgrade_under_load(
         sixth = group.at_work(earlier, "b")
     last = group.start(current, "c", "--until-idle-s", "9")
     assert last.wait() == 0
+    topics.await_committed()
     assert fifth.terminate()[0] == 0
     assert sixth.terminate()[0] == 0
 

@@ -97,6 +97,23 @@ def test_idle_begins_anew_with_every_record() -> None:
     assert world.results(0) == [b"late"] * 3
 
 
+def test_a_run_is_not_idle_before_it_is_read_out() -> None:
+    """Given a partition whose beginning or end is in doubt, when nothing comes, then the run goes on."""
+    world = World(clock_step_s=0, until_idle_s=3, partitions=1)
+    world.source.in_doubt = True
+
+    def answer_late() -> None:
+        world.clock.now_s += 1
+        if world.source.reads == 10:
+            world.source.in_doubt = False
+            world.kafka.produce(text_value("late"), key=b"late")
+
+    world.source.on_read = answer_late
+    world.run()
+
+    assert world.results(0) == [b"late"]
+
+
 def test_idle_begins_with_the_membership() -> None:
     """Given a group that takes its time to admit this member, when run until idle, then it waits for that."""
     world = World(clock_step_s=0, until_idle_s=3, partitions=1)
