@@ -8,6 +8,7 @@ records away, so it is the last resort of a full pipeline.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from consumer.kafka.crash_loop import CrashLoop
 from consumer.kafka.group_client import Rights, group_client_config
 from consumer.kafka.intake import Intake
 from consumer.kafka.offsets import GroupOffsets
-from consumer.kafka.start import StartPolicy
+from consumer.kafka.start import StartPolicy, named
 from consumer.kafka.topics.changes import TopicChanges
 from consumer.log_events import log_event
 from consumer.stream.records import PublishFailed, Record
@@ -223,12 +224,14 @@ class KafkaSource:
         A silent partition need not be read out: it waits for its beginning while an unfinished transaction of a
         member that was killed holds its offset back, or its broker is away.
         """
-        if self._assignment.waiting:
-            return False
-        places = self._assignment.begun
-        ends = self._offsets.ends(places) if places else {}
         owned = self._assignment.owned
-        return all(place in ends and ends[place] <= owned[place].next for place in places)
+        ends = self._offsets.ends(self._assignment.begun) if self._assignment.begun else {}
+        behind = [
+            place for place, one in owned.items() if not one.is_begun or ends.get(place, math.inf) > one.next
+        ]
+        if behind:
+            log.info("not_caught_up", partitions=named(behind))
+        return not behind
 
     def lag_records(self) -> int:
         """Offsets between what is committed next and the high watermark of the last fetch."""

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 Reset = Literal["earliest", "latest", "none"]
 
 NAMED_AT_MOST: Final = 5
-"""Partitions that a message names."""
+"""Partitions that a log line names."""
 
 
 class Beginning(NamedTuple):
@@ -98,7 +98,7 @@ class StartPolicy:
         new = [place for place in places if place not in known]
         if known or self._has_begun:
             if new:
-                log.info("partitions_added", partitions=_names(new), begin="their first record")
+                log.info("partitions_added", partitions=named(new), begin="their first record")
             # `CrashLoop.begin` commits these with its count, before the first fetch.
             return by_another + [Commit(place, self._broker.bounds(place)[0]) for place in new]
         if self._reset == "none":
@@ -114,7 +114,7 @@ class StartPolicy:
             "group_without_offsets",
             group=self._group,
             begin=self._reset,
-            partitions=_names(new),
+            partitions=named(new),
             hint="expected of a new group; of another the offsets have expired, and texts are scored again or "
             "left out: auto_offset_reset none stops instead",
         )
@@ -161,6 +161,7 @@ def recreated(place: Place, committed: int, group: str) -> KafkaStateError:
     )
 
 
-def _names(places: Sequence[Place]) -> list[str]:
+def named(places: Sequence[Place]) -> list[str]:
+    """The first NAMED_AT_MOST partitions, and how many more there are."""
     shown = [f"{topic}-{partition}" for topic, partition in places[:NAMED_AT_MOST]]
     return shown if len(places) <= NAMED_AT_MOST else [*shown, f"and {len(places) - NAMED_AT_MOST} more"]
