@@ -28,8 +28,8 @@ APART := $(OBSERVE) $(BROWSER) $(UPGRADE) $(DOCKER)
 AXE_VERSION := 4.14.1
 AXE_SHA256 := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 
-BENCHMARKS := engines ceiling host_path end_to_end delivery metrics_cost traces_cost latency planned scaling reading \
-	http_clients
+BENCHMARKS := scoring.engines scoring.ceiling kafka.host_path kafka.end_to_end kafka.delivery operation.metrics_cost \
+	operation.traces_cost kafka.latency kafka.planned kafka.scaling training.reading operation.http_clients
 
 .PHONY: help setup demo test test-upgrade upgrade-setup test-browser browser-setup test-docker docker-setup test-observe observe-setup unit coverage hostile lint types chaos mutants bench bench-setup kafka reference clean
 

@@ -12,7 +12,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from benchmarks.measure import RESULTS, ROOT
+from benchmarks.common.measure import RESULTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

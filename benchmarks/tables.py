@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.measure import RESULTS, ROOT
+from benchmarks.common.measure import RESULTS, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -277,10 +277,15 @@ def _origin(name: str, result: Mapping[str, Any]) -> str:
     how = "side by side" if result.get("side_by_side") else "in turn, one before discarded"
     rounds = f"medians [ranges] of {result['rounds']} rounds {how}"
     return (
-        f"{quick}`python -m benchmarks.{name}`, {result['date']}, commit {result['commit']}, {machine['cpu']}, "
-        f"{machine['cores']} cores{device}; {rounds if result['rounds'] else 'one run'}; "
+        f"{quick}`python -m benchmarks.{_module(name)}`, {result['date']}, commit {result['commit']}, "
+        f"{machine['cpu']}, {machine['cores']} cores{device}; {rounds if result['rounds'] else 'one run'}; "
         f"raw: `results/{name}.json`.\n"
     )
+
+
+def _module(name: str) -> str:
+    found = [path.parent.name for path in README.parent.glob(f"*/{name}.py")]
+    return ".".join([*found, name])
 
 
 TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterable[str]]]] = {

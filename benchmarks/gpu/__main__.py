@@ -28,10 +28,10 @@ import structlog
 import torch
 from transformers import AutoConfig
 
+from benchmarks.common.measure import interleaved, rates, write
+from benchmarks.common.models import BERT_BASE, bert_base
+from benchmarks.common.roofline import flops, matmul_ceiling, nominal_peak
 from benchmarks.gpu.contenders import HalfPadded, OverRows, OverTexts
-from benchmarks.measure import interleaved, rates, write
-from benchmarks.models import BERT_BASE, bert_base
-from benchmarks.roofline import flops, matmul_ceiling, nominal_peak
 from consumer.settings import Limits
 from shared.errors import ScorerError
 from shared.inference.engines.torch.cuda import cuda

@@ -10,9 +10,9 @@ import structlog
 import torch
 from transformers import AutoConfig
 
-from benchmarks import measure
+from benchmarks.common import measure
+from benchmarks.common.roofline import flops
 from benchmarks.gpu import __main__ as gpu
-from benchmarks.roofline import flops
 from tests.support.packed import processor, refuses
 from tests.support.tiny import tiny_model_of, vocabulary
 

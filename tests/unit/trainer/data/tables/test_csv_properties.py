@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.csv_guesses import corpus, judge, quoted_escapes
+from benchmarks.training.csv_guesses import corpus, judge, quoted_escapes
 from shared.errors import InputDataError
 from trainer.data.tables import ReadOptions, read_columns
 
@@ -126,7 +126,7 @@ def written(rows: list[tuple[str, str]]) -> list[tuple[str | None, ...]]:
 
 
 def test_of_200_files_without_header_at_most_one_in_a_hundred_is_wrong(tmp_path: Path) -> None:
-    """`python -m benchmarks.csv_guesses` lists them."""
+    """`python -m benchmarks.training.csv_guesses` lists them."""
     verdicts = [judge(file, tmp_path)[0] for file in corpus()]
     assert verdicts.count("wrong") <= len(verdicts) // 100
     assert verdicts.count("right") >= len(verdicts) * 0.85

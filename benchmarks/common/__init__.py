@@ -1,0 +1,1 @@
+"""What the benchmarks share: programs, streams, texts, and how figures are taken and written."""

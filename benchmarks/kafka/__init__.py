@@ -1,0 +1,1 @@
+"""From topic to topic on a real Kafka: rates, delay, scaling, recovery."""

@@ -1,0 +1,1 @@
+"""What metrics, traces, HTTP clients, the dashboard and drift cost and show."""

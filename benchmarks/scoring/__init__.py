@@ -1,0 +1,1 @@
+"""A model on one device, without Kafka: rates, limits, explanations."""

@@ -1,0 +1,1 @@
+"""Reading labelled files, and what settings and data do to a model."""
