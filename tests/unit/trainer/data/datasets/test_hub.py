@@ -1,7 +1,7 @@
 """A folder in the layout of the hub becomes the rows that `fetch` writes, and what is wrong with it is named.
 
-A data set of the hub is read by the same code once its files are here; tests/integration/test_fetch_from_hub.py
-fetches one.
+A data set of the hub is read by the same code once its files are here;
+tests/integration/training/test_fetch_from_hub.py fetches one.
 """
 
 from __future__ import annotations

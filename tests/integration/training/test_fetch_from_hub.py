@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shared.errors import InputDataError
-from tests.integration.fake_hub import COMMIT, REPOSITORY, fake_hub
+from tests.integration.training.fake_hub import COMMIT, REPOSITORY, fake_hub
 from trainer.data.datasets import Choice, find_dataset
 
 if TYPE_CHECKING:

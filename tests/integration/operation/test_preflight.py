@@ -16,7 +16,7 @@ from consumer.settings import ConsumerSettings
 from shared.errors import KafkaStateError
 from shared.kafka.settings import KafkaSettings
 from tests.integration.conftest import Topics
-from tests.integration.test_hard_times import worker
+from tests.integration.stream.test_hard_times import worker
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_model
 from tests.support.topics import Sent, produce, read_all

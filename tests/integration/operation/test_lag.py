@@ -19,7 +19,7 @@ from consumer.service import consume
 from consumer.settings import ConsumerSettings
 from sentiment_testing.kafka.jars import find_class_path, find_java
 from shared.inference.scheduler import Scheduler
-from tests.integration.scraping import lags, scrape
+from tests.integration.operation.scraping import lags, scrape
 from tests.support.fakes import FakeScorer
 from tests.support.processes import free_port
 from tests.support.topics import Sent, produce

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.integration.load import ENVIRONMENT, Load, Written
-from tests.integration.scraping import Scraper
+from tests.integration.operation.scraping import Scraper
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 
 from shared.model_folder.artifact import open_artifact
 from tests.integration.conftest import Topics
-from tests.integration.test_processes import SMALL_BATCHES
+from tests.integration.stream.test_processes import SMALL_BATCHES
 from tests.support.plain import predict_whole
 from tests.support.processes import run_command
 from tests.support.tiny import tiny_base

@@ -1,0 +1,1 @@
+"""Texts, processes and brokers: what a stream survives and refuses."""

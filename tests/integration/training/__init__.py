@@ -1,0 +1,1 @@
+"""From archives, labels and data sets to a model that serves."""
