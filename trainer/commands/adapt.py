@@ -62,7 +62,8 @@ def adapt(
     if origin.has_new_head:
         show(
             f"{origin.base} has no head that guesses masked tokens: it got a new one, with the embeddings as its "
-            "output layer, so the loss before says nothing of the base"
+            "output layer, so the loss before says nothing of the base. What a new head sends back may make it "
+            "worse: train on labelled rows with both, and compare"
         )
     show(
         f"{origin.held_out:,} held-out texts: loss of a masked token {origin.loss_before:.3f} before, "
