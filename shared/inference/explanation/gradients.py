@@ -1,7 +1,8 @@
 """Integrated gradients (Sundararajan, Taly and Yan, 2017): what each word adds on the way from a text of padding.
 
 The weights of all words add up to the log-odds of the text less those of the padding, which the paper calls
-completeness. The integral over the path is computed by Gauss-Legendre quadrature.
+completeness. The integral over the path is computed by Gauss-Legendre quadrature, with more points until that sum
+is what it must be.
 """
 
 from __future__ import annotations
@@ -23,15 +24,22 @@ if TYPE_CHECKING:
     from shared.inference.types import Unscorable
     from shared.model_folder.artifact import Artifact
 
-STEPS: Final = 16
-"""Points of the path, all in one pass."""
+STEPS: Final = (16, 32, 64, 128)
+"""Points of the path, until the sum is within TOLERANCE: 16 are enough for 80 of 100 tweets and a trained MiniLM."""
+TOLERANCE: Final = 0.05
+"""Of what the weights must add up to, or of LEAST_SUM if that is more."""
+LEAST_SUM: Final = 0.5
+"""In log-odds."""
+PASS_TOKENS: Final = 4_096
+"""In one pass: a BERT-base kept 0.34 MB for each of 8 rows of 512, so 1.4 GB."""
 
 
 class IntegratedGradients:
     """A transformer in fp32 on the CPU, for one thread."""
 
-    def __init__(self, artifact: Artifact, steps: int = STEPS) -> None:
+    def __init__(self, artifact: Artifact, pass_tokens: int = PASS_TOKENS) -> None:
         """Raises ArtifactError for a folder that PyTorch cannot load."""
+        self._pass_tokens = pass_tokens
         self._labels = artifact.manifest.labels
         self._postprocessing = Postprocessing.of(artifact.manifest)
         self._tokenizer = Tokenizer.from_buffer(artifact.read(FILE))
@@ -40,10 +48,6 @@ class IntegratedGradients:
         self._model: Any = load_model(artifact).eval().requires_grad_(requires_grad=False)
         inner = self._model.classifier if isinstance(self._model, MeanPooled) else self._model
         self._embedding: torch.nn.Module = inner.get_input_embeddings()
-        nodes, weights = np.polynomial.legendre.leggauss(steps)
-        # The two ends have no weight: they are there for the answer to the text, and to the padding.
-        self._points = torch.tensor([0.0, *((nodes + 1) / 2), 1.0], dtype=torch.float32)
-        self._weights = torch.tensor([0.0, *(weights / 2), 0.0], dtype=torch.float32)
 
     def explain(self, text: str) -> Explanation | Unscorable:
         """Explains the label of a normalised text; words that the model does not read have the weight 0."""
@@ -70,27 +74,45 @@ class IntegratedGradients:
         pad = self._model.config.pad_token_id or 0
         with torch.no_grad():
             # Special tokens are part of every text, so they stay and add nothing.
-            base = self._embedding(torch.where(special, ids, torch.full_like(ids, pad)))
-        path: list[torch.Tensor] = []
+            begin = self._embedding(torch.where(special, ids, torch.full_like(ids, pad)))
+            path = self._embedding(ids) - begin
+            ends = self._scores(ids, torch.cat([begin, begin + path]))
+        probabilities = softmax(ends[-1:].numpy().astype(np.float64))
+        label = int(self._postprocessing.decide(probabilities)[0])
+        padding, whole = self._odds(ends, label).tolist()
+        allowed = TOLERANCE * max(abs(whole - padding), LEAST_SUM)
+        for steps in STEPS:
+            shares = self._shares(ids, begin, path, label, steps)
+            if abs(float(shares.sum()) - (whole - padding)) <= allowed:
+                break
+        return label, log_odds(probabilities[0].tolist(), label), shares
 
-        def interpolate(_module: torch.nn.Module, _inputs: object, embedded: torch.Tensor) -> torch.Tensor:
-            point = base + self._points[:, None, None] * (embedded - base)
-            path.append(point.detach().requires_grad_())
-            return path[-1]
+    def _shares(
+        self, ids: torch.Tensor, begin: torch.Tensor, path: torch.Tensor, label: int, steps: int
+    ) -> torch.Tensor:
+        """The integral by that many points of the path from `begin`, `[1, tokens, width]`, by token."""
+        nodes, weights = (torch.tensor(one, dtype=path.dtype) for one in np.polynomial.legendre.leggauss(steps))
+        gradient = torch.zeros_like(path[0])
+        at_once = max(1, self._pass_tokens // ids.shape[1])
+        for points, shares in zip(((nodes + 1) / 2).split(at_once), (weights / 2).split(at_once), strict=True):
+            rows = (begin + points[:, None, None] * path).requires_grad_()
+            odds = self._odds(self._scores(ids, rows), label)
+            gradient += torch.autograd.grad((odds * shares).sum(), rows)[0].sum(dim=0)
+        return (gradient * path[0]).sum(dim=-1)
 
-        hook = self._embedding.register_forward_hook(interpolate)
+    def _scores(self, ids: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+        """Calibrated logits, `[rows, labels]`, where the tokens of each row have these embeddings."""
+        rows = ids.expand(len(embedded), -1)
+        hook = self._embedding.register_forward_hook(lambda *_: embedded)
         try:
-            rows = ids.expand(len(self._points), -1)
-            logits = self._model(input_ids=rows, attention_mask=torch.ones_like(rows)).logits
+            logits: torch.Tensor = self._model(input_ids=rows, attention_mask=torch.ones_like(rows)).logits
         finally:
             hook.remove()
         scaled = logits / self._postprocessing.temperature
         if self._postprocessing.bias is not None:
             scaled = scaled + torch.from_numpy(self._postprocessing.bias).to(scaled.dtype)
-        probabilities = softmax(scaled[-1:].detach().numpy().astype(np.float64))
-        label = int(self._postprocessing.decide(probabilities)[0])
+        return scaled
+
+    def _odds(self, scores: torch.Tensor, label: int) -> torch.Tensor:
         others = [one for one in range(len(self._labels)) if one != label]
-        odds = scaled[:, label] - scaled[:, others].logsumexp(dim=1)
-        (gradients,) = torch.autograd.grad((odds * self._weights).sum(), path[0])
-        whole = path[0][-1].detach() - base[0]
-        return label, log_odds(probabilities[0].tolist(), label), (gradients.sum(dim=0) * whole).sum(dim=-1)
+        return scores[:, label] - scores[:, others].logsumexp(dim=1)

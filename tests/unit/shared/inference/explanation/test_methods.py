@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 
 from shared.inference.engines.torch.loading import load_model
 from shared.inference.engines.torch.pooling import MeanPooled
+from shared.inference.explanation import gradients
 from shared.inference.explanation.gradients import IntegratedGradients
 from shared.inference.explanation.occlusion import by_occlusion
 from shared.inference.explanation.words import Explanation
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     from shared.model_folder.artifact import Artifact
 
+CURVED = 4.0
+"""Times the weights of a new model, which are so small that its answers are nearly linear."""
+GREAT = 0.1
+"""A weight, in log-odds, that rounding does not make."""
 TEXT = "not a good movie but the coffee is great !"
 ARCHITECTURES = ("bert", "roberta", "distilbert", "mpnet", "electra", "deberta-v2", "gpt2", "modernbert")
 
@@ -71,14 +76,13 @@ def test_both_methods_find_the_word_that_a_transformer_was_made_to_read(tmp_path
     """Given a BERT that passes embeddings on and reads one direction of them, then that word has the weight."""
     artifact = made_to_read(tiny_model(tmp_path / "model"), "great")
     scorer = FromTorch(artifact)
-    gradients = IntegratedGradients(artifact).explain(TEXT)
-    occlusion = by_occlusion(scorer, TEXT)
-    for found in (gradients, occlusion):
+    for found in (IntegratedGradients(artifact).explain(TEXT), by_occlusion(scorer, TEXT)):
         assert isinstance(found, Explanation)
         assert found.label == "positive"
         others = [abs(word.weight) for word in found.words if word.text != "great"]
         (great,) = (word.weight for word in found.words if word.text == "great")
         assert great > 3 * max(others)
+        assert great > GREAT
 
 
 @pytest.mark.slow
@@ -93,6 +97,36 @@ def test_weights_of_gradients_add_up(architecture: str, tmp_path: Path) -> None:
     assert found.log_odds == pytest.approx(whole, abs=1e-4)
     expected = whole - padding
     assert sum(word.weight for word in found.words) == pytest.approx(expected, abs=0.05 * max(abs(expected), 0.5))
+
+
+@pytest.mark.slow
+def test_a_curved_path_gets_more_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given weights as large as training makes them, then 16 points are not enough, and the sum holds all the same.
+
+    In passes of few tokens it is the same.
+    """
+    folder = tiny_model(tmp_path / "model")
+    artifact = open_artifact(folder)
+    model = load_model(artifact)
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer:
+            for linear in (layer.attention.self.query, layer.attention.self.key, layer.intermediate.dense):
+                linear.weight *= CURVED
+    model.save_pretrained(folder)
+    artifact = seal(folder, read_manifest(folder))
+    found = IntegratedGradients(artifact).explain(TEXT)
+    in_small_passes = IntegratedGradients(artifact, pass_tokens=40).explain(TEXT)
+    monkeypatch.setattr(gradients, "STEPS", gradients.STEPS[:1])
+    by_few = IntegratedGradients(artifact).explain(TEXT)
+    assert isinstance(found, Explanation)
+    assert isinstance(in_small_passes, Explanation)
+    assert isinstance(by_few, Explanation)
+    whole, padding = odds_of(artifact, TEXT, artifact.manifest.labels.index(found.label))
+    allowed = 0.05 * max(abs(whole - padding), 0.5)
+    assert abs(total(found) - (whole - padding)) <= allowed < abs(total(by_few) - (whole - padding))
+    assert [word.weight for word in in_small_passes.words] == pytest.approx(
+        [word.weight for word in found.words], abs=1e-3
+    )
 
 
 @pytest.mark.slow
@@ -132,6 +166,11 @@ class FromTorch:
         return self._scheduler.score(texts)
 
 
+def total(found: Explanation) -> float:
+    """The sum of the weights of the words."""
+    return sum(word.weight for word in found.words)
+
+
 def odds_of(artifact: Artifact, text: str, label: int) -> tuple[float, float]:
     """The log-odds of a label for a text, and for the same number of padding tokens."""
     encoding = Tokenizer.from_buffer(artifact.read("tokenizer.json")).encode(text)
@@ -166,6 +205,10 @@ def made_to_read(folder: Path, word: str) -> Artifact:
         embedding.word_embeddings.weight[:, 0] = 0
         number = Tokenizer.from_buffer(artifact.read("tokenizer.json")).token_to_id(word)
         embedding.word_embeddings.weight[number, 0] = 4.0
+        # Not zero, as padding is here: a layer norm of the path from zero to a word is the same all the way.
+        embedding.word_embeddings.weight[0, 1:] = torch.linspace(
+            -1, 1, embedding.word_embeddings.weight.shape[1] - 1
+        )
         model.classifier.weight.zero_()
         model.classifier.weight[2, 0] = 5.0
         model.classifier.bias.zero_()
