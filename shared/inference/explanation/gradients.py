@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from shared.model_folder.artifact import Artifact
 
 STEPS: Final = (16, 32, 64, 128)
-"""Points of the path, until the sum is within TOLERANCE: 16 are enough for 80 of 100 tweets and a trained MiniLM."""
+"""Points of the path, until the sum is within TOLERANCE: 16 do for 80 of 100 tweets and a trained MiniLM."""
 TOLERANCE: Final = 0.05
 """Of what the weights must add up to, or of LEAST_SUM if that is more."""
 LEAST_SUM: Final = 0.5

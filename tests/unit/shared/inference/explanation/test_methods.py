@@ -101,7 +101,7 @@ def test_weights_of_gradients_add_up(architecture: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_curved_path_gets_more_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given weights as large as training makes them, then 16 points are not enough, and the sum holds all the same.
+    """Given weights as large as training makes them, then 16 points are not enough, and the sum holds.
 
     In passes of few tokens it is the same.
     """
