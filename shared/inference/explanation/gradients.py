@@ -94,10 +94,11 @@ class IntegratedGradients:
         nodes, weights = (torch.tensor(one, dtype=path.dtype) for one in np.polynomial.legendre.leggauss(steps))
         gradient = torch.zeros_like(path[0])
         at_once = max(1, self._pass_tokens // ids.shape[1])
-        for points, shares in zip(((nodes + 1) / 2).split(at_once), (weights / 2).split(at_once), strict=True):
-            rows = (begin + points[:, None, None] * path).requires_grad_()
+        for first in range(0, steps, at_once):
+            some = slice(first, first + at_once)
+            rows = (begin + (nodes[some, None, None] + 1) / 2 * path).requires_grad_()
             odds = self._odds(self._scores(ids, rows), label)
-            gradient += torch.autograd.grad((odds * shares).sum(), rows)[0].sum(dim=0)
+            gradient += torch.autograd.grad((odds * weights[some] / 2).sum(), rows)[0].sum(dim=0)
         return (gradient * path[0]).sum(dim=-1)
 
     def _scores(self, ids: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
