@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 POWER: Final = 4
 """Of the mean of the probabilities of segments: one that is sure of a label counts more than several that are not.
-With 1, the plain mean, the verdict of a long text is lost among neutral segments (docs/long-texts.md)."""
+With 1, the plain mean, the verdict of a long text is lost among neutral segments (docs/experiments.md)."""
 F = TypeVar("F", np.float32, np.float64)
 
 

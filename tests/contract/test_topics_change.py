@@ -111,6 +111,27 @@ def test_the_end_behind_markers_and_aborted_records_is_committed_once(
     assert member.source.commits_at_ends() == []
 
 
+@both_deliveries
+def test_a_member_has_caught_up_behind_what_is_aborted_later(
+    transport: KafkaTransport, protocol: str, kafka: Broker
+) -> None:
+    """Given a member that has read all, then it has not caught up while a transaction is open, and has after."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers, "transactional.id": transport.run})
+    producer.init_transactions(20)
+    member = transport.join(group_protocol=protocol)
+    assert member.read_while_quiet() == []
+    assert member.source.caught_up()
+
+    producer.begin_transaction()
+    producer.produce(transport.topics["texts"], b"undecided", partition=0)
+    producer.flush(10)
+    assert member.read_while_quiet() == []
+    assert not member.source.caught_up()
+    producer.abort_transaction()
+
+    assert until(member, member.source.caught_up) == []
+
+
 def test_the_topics_that_the_service_writes_are_left_out_of_a_pattern(
     transport: KafkaTransport, protocol: str
 ) -> None:

@@ -108,10 +108,12 @@ def _ends(servers: str, topic: str, partitions: Iterable[int], login: Mapping[st
         }
 
 
-def group_commits(servers: str, group: str, places: Iterable[tuple[str, int]]) -> list[TopicPartition]:
+def group_commits(
+    servers: str, group: str, places: Iterable[tuple[str, int]], within_s: float = TIMEOUT_S
+) -> list[TopicPartition]:
     """The commits of a group; waits for the coordinator of a new one, and for transactions that hold a commit."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": group})
-    deadline = time.monotonic() + OPEN_TRANSACTION_S
+    deadline = time.monotonic() + within_s
     try:
         while True:
             try:
@@ -131,8 +133,8 @@ def await_committed(servers: str, topic: str, group: str) -> None:
     places = [(topic, partition) for partition, end in ends.items() if end]
     deadline = time.monotonic() + OPEN_TRANSACTION_S
     while True:
-        left = {one.partition: one.offset for one in group_commits(servers, group, places)}
-        left = {partition: offset for partition, offset in left.items() if offset < ends[partition]}
+        commits = group_commits(servers, group, places, OPEN_TRANSACTION_S)
+        left = {one.partition: one.offset for one in commits if one.offset < ends[one.partition]}
         if not left:
             return
         assert time.monotonic() < deadline, f"{topic} is not committed to {ends}: {left}"
