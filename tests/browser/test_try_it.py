@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Page
+
     from tests.browser.conftest import Pages
     from tests.browser.stream import Stream
 
@@ -64,6 +66,12 @@ def consumer() -> Iterator[str]:
     server.server_close()
 
 
+def _sums(page: Page, dashboard: Dashboard) -> tuple[int, dict[str, int], list[str]]:
+    """What the dashboard has read, counted, and shows as its sample."""
+    found = page.request.get(f"{dashboard.url}api/page").json()
+    return found["read"]["results"], found["counts"], [entry["text"] for entry in found["sample"]]
+
+
 def test_a_text_is_scored_in_place(stream: Stream, tmp_path: Path, pages: Pages) -> None:
     """Given a consumer's HTTP, when a text is typed, then its probabilities are shown, and no sum has changed."""
     stream.say(Said("of the stream"))
@@ -72,6 +80,8 @@ def test_a_text_is_scored_in_place(stream: Stream, tmp_path: Path, pages: Pages)
         dashboard = Dashboard(tmp_path, stream, "--score-url", url, env=env)
         try:
             page = pages.open(dashboard.url)
+            expect(page.locator("#sample")).to_contain_text("of the stream")
+            before = _sums(page, dashboard)
             page.fill("#try-text", "<b>never again</b>")
             page.locator("#try-send").click()
             expect(page.locator("#try-result")).to_contain_text("negative 0.70 in")
@@ -85,7 +95,7 @@ def test_a_text_is_scored_in_place(stream: Stream, tmp_path: Path, pages: Pages)
             page.fill("#try-text", "too long")
             page.locator("#try-send").click()
             expect(page.locator("#try-result")).to_contain_text("a text is too long; shorten it")
-            assert page.request.get(f"{dashboard.url}api/page").json()["read"]["results"] == 1
+            assert _sums(page, dashboard) == before
             assert KEY not in dashboard.log
             assert "never again" not in dashboard.log
         finally:
