@@ -22,6 +22,8 @@ ROOT: Final = Path(__file__).parents[2]
 BUILT_COMPOSE: Final = ROOT / ".cache/compose/docker-compose"
 BUILD_S: Final = 1_800.0
 """Of all images, where nothing is cached."""
+TAIL_LINES: Final = 100
+"""Of what a failed command printed: a traceback of pytest with what the test has captured."""
 
 
 class NoEngineError(Exception):
@@ -58,7 +60,7 @@ class Engine:
             errors="replace",
         )
         if done.returncode != 0:
-            tail = "\n".join(done.stdout.splitlines()[-30:])
+            tail = "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
             raise AssertionError(f"{' '.join(command)} ended with exit code {done.returncode}:\n{tail}")
         return done.stdout
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sentiment_testing.errors import ConsumerError, NotInTimeError
-from sentiment_testing.kafka import mock_kafka
+from sentiment_testing.kafka import UnavailableError, local_node, mock_kafka
 from sentiment_testing.model import make_model
 from sentiment_testing.stack import Stack
+from tests.conftest import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,19 @@ def test_results_on_the_mock(*, mock: Broker, counts_words: Path, tmp_path: Path
     with Stack(mock, counts_words, tmp_path) as stack:
         _send_kill_and_restart(stack)
         assert '"delivery": "at-least-once"' in stack.log
+
+
+@pytest.mark.kafka
+def test_an_error_has_the_end_of_the_brokers_log() -> None:
+    """Given a local broker, when the block that uses it fails, then a note of the error has the broker's words."""
+    try:
+        with pytest.raises(ZeroDivisionError) as caught, local_node(0):
+            raise ZeroDivisionError
+    except UnavailableError as why:
+        skip_or_fail(str(why))
+    (note,) = caught.value.__notes__
+    assert note.startswith("the last lines of the broker's log:\n")
+    assert "WARN org.apache.kafka.controller.QuorumController" in note
 
 
 def test_too_few_results_are_counted(*, mock: Broker, counts_words: Path, tmp_path: Path) -> None:

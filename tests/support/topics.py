@@ -49,7 +49,8 @@ def produce(servers: str, topic: str, records: Iterable[Sent], login: Mapping[st
             on_delivery=delivered,
         )
         producer.poll(0)
-    assert producer.flush(TIMEOUT_S) == 0
+    left = producer.flush(TIMEOUT_S)
+    assert left == 0, f"{left} records of {topic} were not acknowledged by {servers} within {TIMEOUT_S:.0f} s"
     assert not failures
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from sentiment_testing.errors import BrokerError
 from sentiment_testing.kafka.broker import SETTINGS, Broker, answers
@@ -58,7 +58,8 @@ def local_kafka(port: int = 0, settings: Mapping[str, str] = MappingProxyType({}
 def local_node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Iterator[LocalNode]:
     """A broker of its own process, at a port or at a free one.
 
-    Raises UnavailableError without Java or the jars of Kafka, and BrokerError if it does not start.
+    Raises UnavailableError without Java or the jars of Kafka, and BrokerError if it does not start. An error in
+    the block gets the last lines of the broker's log as a note, since the log is deleted with the folder.
     """
     java, class_path = find_java(), find_class_path()
     folder = Path(tempfile.mkdtemp(prefix="kafka-"))
@@ -72,7 +73,12 @@ def local_node(port: int, more: Mapping[str, str] = MappingProxyType({})) -> Ite
             await_answer(address, process, log)
             version = re.search(r"kafka-tools-([\w.]+)\.jar", class_path)
             name = f"Apache Kafka {version[1]}" if version else "Apache Kafka"
-            yield LocalNode(Broker(address, f"{name}, local Java process, {address}"), process, log)
+            with log.open(errors="replace") as lines:
+                try:
+                    yield LocalNode(Broker(address, f"{name}, local Java process, {address}"), process, log)
+                except Exception as error:
+                    error.add_note(f"the last lines of the broker's log:\n{_tail(lines)}")
+                    raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -133,5 +139,8 @@ def await_answer(
             if process.poll() is not None:
                 why = f"ended with code {process.returncode} before it answered"
                 break
-        tail = "".join(lines.readlines()[-LOG_TAIL:])
-        raise BrokerError(f"the local Kafka {why}; the last lines of its log:\n{tail}")
+        raise BrokerError(f"the local Kafka {why}; the last lines of its log:\n{_tail(lines)}")
+
+
+def _tail(lines: IO[str]) -> str:
+    return "".join(lines.readlines()[-LOG_TAIL:])
