@@ -31,7 +31,7 @@ TOLERANCE: Final = 0.05
 LEAST_SUM: Final = 0.5
 """In log-odds."""
 PASS_TOKENS: Final = 4_096
-"""In one pass: a BERT-base kept 0.34 MB for each of 8 rows of 512, so 1.4 GB."""
+"""In one pass: a BERT-base kept 0.34 MB a token (8 rows of 512), so 1.4 GB."""
 
 
 class IntegratedGradients:
